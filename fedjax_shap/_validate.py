@@ -1,0 +1,61 @@
+"""Refusals: bad input is answered early, on the host, in one sentence (after jax_privacy, ``_validate.py``).
+
+Each sentence names the argument, its value and what was expected: ``Expected alpha=-1 to be > 0.``
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+class InvalidInputError(ValueError):
+    """The caller's input cannot be used; the message is one sentence that says why and what would do."""
+
+
+def require(condition: bool, sentence: str) -> None:
+    """Raises `InvalidInputError` with `sentence` unless `condition` holds."""
+    if not condition:
+        raise InvalidInputError(sentence)
+
+
+def number(name: str, value: Any, *, above: float | None = None, least: float | None = None) -> None:
+    """Refuses `value` unless it is a finite number, `> above` and `>= least` where these are given."""
+    bound = f" > {above:g}" if above is not None else f" >= {least:g}" if least is not None else ""
+    expected = f"Expected {name}={value!r} to be a finite number{bound}."
+    require(isinstance(value, int | float | np.number) and not isinstance(value, bool), expected)
+    require(bool(np.isfinite(value)), expected)
+    require((above is None or value > above) and (least is None or value >= least), expected)
+
+
+def integer(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> None:
+    """Refuses `value` unless it is an integer between `least` and `most`, both included."""
+    bounds = "".join(f" {sign} {b}" for sign, b in ((">=", least), ("<=", most)) if b is not None)
+    expected = f"Expected {name}={value!r} to be an integer{bounds.replace(' <=', ' and <=', least is not None)}."
+    require(isinstance(value, int | np.integer) and not isinstance(value, bool), expected)
+    require((least is None or value >= least) and (most is None or value <= most), expected)
+
+
+def fraction(name: str, value: Any) -> None:
+    """Refuses `value` unless it is a number in [0, 1]."""
+    number(name, value)
+    require(0 <= value <= 1, f"Expected {name}={value!r} to lie in [0, 1].")
+
+
+def one_of(name: str, value: Any, known: Iterable[str]) -> None:
+    """Refuses `value` unless it is one of the names in `known`; the sentence offers the nearest one."""
+    known = sorted(known)
+    if value in known:
+        return
+    near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? Known: " if near else "known: "
+    raise InvalidInputError(f"Expected {name}={value!r} to be a known name; {hint}{', '.join(known)}.")
+
+
+def finite(name: str, values: Any) -> None:
+    """Refuses an array with a NaN or an infinity, naming the first place."""
+    values = np.asarray(values)
+    if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise InvalidInputError(f"Expected {name} to be finite, but {name}[{place}]={values[place]}.")

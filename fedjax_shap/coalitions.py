@@ -1,0 +1,78 @@
+"""Coalitions as masks: every subset, by size, leave-one-out, bit packing, and one coalition as a program sees it.
+
+A mask is ``bool[P]``; row r of `all_subsets` holds player i where bit i of r is set, so a table over all subsets
+is indexed by `ranks`.
+"""
+
+from itertools import combinations
+
+import numpy as np
+from flax import struct
+
+from fedjax_shap._validate import integer, require
+from fedjax_shap.typing import Array, HostArray, Masks
+
+MOST_PLAYERS = 24  # 2**24 coalitions is the longest table held in memory
+
+
+@struct.dataclass
+class Coalition:
+    """One coalition: who is in it, and its members gathered into slots so that only they train.
+
+    Attributes:
+        mask: bool[P], True for members.
+        members: int32[S], the members' ids in ascending order, then padding.
+        present: bool[S], False where `members` is padding.
+    """
+
+    mask: Array
+    members: Array
+    present: Array
+
+
+def all_subsets(num_players: int) -> Masks:
+    """All 2^P masks, bool[2^P, P], in the order of `ranks`: row 0 is empty, the last row is everyone."""
+    integer("num_players", num_players, least=1, most=MOST_PLAYERS)
+    ranks_ = np.arange(2**num_players, dtype=np.uint32)
+    return (ranks_[:, None] >> np.arange(num_players, dtype=np.uint32) & 1).astype(bool)
+
+
+def ranks(masks: Masks) -> HostArray:
+    """The row of each mask in `all_subsets`: int64[M], the sum of 2^i over members i (P <= 62)."""
+    require(masks.shape[1] <= 62, f"Expected masks of at most 62 players, got {masks.shape[1]}.")
+    return masks.astype(np.int64) @ (np.int64(1) << np.arange(masks.shape[1], dtype=np.int64))
+
+
+def of_size(num_players: int, size: int) -> Masks:
+    """All masks with exactly `size` members, bool[C(P, size), P], in lexicographic order of the members."""
+    rows = list(combinations(range(num_players), size))
+    masks = np.zeros((len(rows), num_players), bool)
+    if size:
+        masks[np.arange(len(rows))[:, None], np.array(rows)] = True
+    return masks
+
+
+def leave_one_out(num_players: int) -> Masks:
+    """Everyone but player i, for each i: bool[P, P]."""
+    return ~np.eye(num_players, dtype=bool)
+
+
+def pack(masks: Masks) -> list[bytes]:
+    """Each mask as bytes of its bits, the name under which its utility is stored."""
+    return [row.tobytes() for row in np.packbits(masks, axis=1, bitorder="little")]
+
+
+def gather(masks: Masks, slots: int) -> Coalition:
+    """The coalitions of `masks` with their members in `slots` slots (leading axis M on every field).
+
+    Args:
+        masks: bool[M, P].
+        slots: S, at least the size of the largest coalition.
+
+    Returns:
+        A `Coalition` of mask bool[M, P], members int32[M, S], present bool[M, S].
+    """
+    sizes = masks.sum(axis=1)
+    require(bool((sizes <= slots).all()), f"Expected slots={slots} to hold coalitions of up to {sizes.max()}.")
+    members = np.argsort(~masks, axis=1, kind="stable")[:, :slots].astype(np.int32)
+    return Coalition(mask=masks, members=members, present=np.arange(slots) < sizes[:, None])  # type: ignore[arg-type]
