@@ -1,0 +1,1 @@
+"""How many coalitions are valued at once, on what, and where their utilities are kept."""

@@ -1,0 +1,83 @@
+"""Masks in, utilities out: the one place where coalitions are batched."""
+
+import jax
+import numpy as np
+
+from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap.coalitions import Coalition, gather
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.games.game import Game
+from fedjax_shap.typing import Array, Key, Masks, Progress, Utilities
+
+
+def evaluate(
+    game: Game,
+    key: Key,
+    masks: Masks,
+    plan: Plan | None = None,
+    store: UtilityStore | None = None,
+    progress: Progress | None = None,
+) -> Utilities:
+    """The utility of each coalition.
+
+    Args:
+        game: what a coalition is worth.
+        key: randomness of the game itself, such as mini-batches; the same for every coalition.
+        masks: bool[M, P], repeats allowed: each distinct coalition is valued once.
+        plan: how many at once; the default plan if None.
+        store: where utilities are looked up first and kept; kept nowhere if None.
+        progress: called with (coalitions done, coalitions to do) after each chunk.
+
+    Returns:
+        float64[M, ...], in the order of `masks`.
+
+    Raises:
+        InvalidInputError: masks of another shape, or a coalition whose utility is not finite; the others are
+            valued and stored before it is raised.
+
+    Guarantees:
+        A utility does not depend on the plan, the order of masks, or what else is valued beside it, up to float
+        reassociation.
+    """
+    masks = np.asarray(masks, bool)
+    require(
+        masks.ndim == 2 and masks.shape[1] == game.num_players,
+        f"Expected masks to be bool[M, {game.num_players}], got shape {masks.shape}.",
+    )
+    store = UtilityStore() if store is None else store
+    distinct, place = np.unique(masks, axis=0, return_inverse=True)
+    missing = distinct[~store.known(distinct)]
+    if len(missing):
+        _fill(game, key, missing, plan or Plan(), store, progress or (lambda done, total: None))
+    return store.read(distinct)[place.reshape(-1)]
+
+
+def _fill(game: Game, key: Key, masks: Masks, plan: Plan, store: UtilityStore, progress: Progress) -> None:
+    """Values `masks` chunk by chunk into the store; what was valued is kept whatever happens."""
+    done, diverged = 0, masks[:0]
+    progress(0, len(masks))
+    try:
+        for width, rows in plan.cut(masks.sum(axis=1)):
+            chunk = masks[rows]
+            padded = chunk[np.arange(min(plan.chunk, len(masks))) % len(chunk)]
+            utilities = np.asarray(_values(game, key, gather(padded, width)), np.float64)[: len(chunk)]
+            finite = np.isfinite(utilities.reshape(len(chunk), -1)).all(axis=1)
+            store.add(chunk[finite], utilities[finite])
+            diverged = np.concatenate([diverged, chunk[~finite]])
+            done += len(chunk)
+            progress(done, len(masks))
+    finally:
+        store.flush()
+    if len(diverged):
+        members = np.flatnonzero(diverged[0]).tolist()
+        raise InvalidInputError(
+            f"Expected every utility to be finite, but that of coalition {members} and those of {len(diverged) - 1} "
+            "others are not: training diverged; lower the learning rate."
+        )
+
+
+@jax.jit
+def _values(game: Game, key: Key, coalitions: Coalition) -> Array:
+    """float[M, ...], the utilities of a chunk."""
+    return jax.vmap(game.value, in_axes=(None, None, 0))(game.world, key, coalitions)

@@ -1,0 +1,146 @@
+"""The utility store: mask -> utility, in memory and on disk; it is the checkpoint of every run."""
+
+import hashlib
+import json
+import os
+import re
+import time
+import warnings
+import zipfile
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from fedjax_shap._validate import require
+from fedjax_shap.coalitions import gather, pack
+from fedjax_shap.games.game import Game
+from fedjax_shap.typing import HostArray, Key, Masks, Utilities
+
+SECONDS_BETWEEN_FLUSHES = 5.0
+
+
+def fingerprint(game: Game, key: Key) -> str:
+    """A name for all that decides a utility: the game's program, every array it reads, and the key.
+
+    The program is the traced one, so every setting that changes the computation changes the name, and the plan,
+    the estimator and the rule do not.
+    """
+    coalition = jax.tree.map(lambda leaf: leaf[0], gather(np.zeros((1, game.num_players), bool), game.num_players))
+    program = jax.make_jaxpr(game.value)(game.world, key, coalition)
+    digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(program.jaxpr)).encode())
+    for leaf in jax.tree.leaves((game.world, program.consts, jax.random.key_data(key))):
+        array = np.asarray(leaf)
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]
+
+
+class UtilityStore:
+    """Utilities by coalition, each trained at most once.
+
+    On disk it is a folder: `store.json` with the fingerprint, and parts `part-*.npz` that are written aside and then
+    renamed, so that a part is whole or absent.
+
+    Attributes:
+        asked: coalitions looked up so far.
+        from_store: how many of these were known.
+        trained: how many were added.
+    """
+
+    def __init__(self, folder: str | Path | None = None, *, fingerprint: str = "") -> None:
+        """Opens the store in `folder`, made where there is none; in memory if None.
+
+        Args:
+            folder: where to keep the utilities.
+            fingerprint: the name of the game they belong to, see `fingerprint`.
+
+        Raises:
+            InvalidInputError: the folder holds another game's utilities, or cannot be written.
+        """
+        self.asked = self.from_store = self.trained = 0
+        self._rows: dict[bytes, int] = {}
+        self._utilities: HostArray = np.empty(0)
+        self._pending: list[tuple[Masks, Utilities]] = []
+        self._flushed = time.monotonic()
+        self._folder = None if folder is None else Path(folder)
+        if self._folder is not None:
+            _claim(self._folder, fingerprint)
+            for part in sorted(self._folder.glob("part-*.npz")):
+                self._load(part)
+
+    def __len__(self) -> int:
+        """How many coalitions are known."""
+        return len(self._rows)
+
+    def known(self, masks: Masks) -> HostArray:
+        """bool[M]: which of `masks` are in the store; counted as asked."""
+        found = np.fromiter((name in self._rows for name in pack(masks)), bool, len(masks))
+        self.asked += len(masks)
+        self.from_store += int(found.sum())
+        return found
+
+    def read(self, masks: Masks) -> Utilities:
+        """float64[M, ...]: the utilities of `masks`, all of which are known."""
+        return self._utilities[[self._rows[name] for name in pack(masks)]]
+
+    def add(self, masks: Masks, utilities: Utilities) -> None:
+        """Keeps trained utilities; writes them to disk every few seconds."""
+        self.trained += len(masks)
+        self._remember(masks, utilities)
+        if self._folder is not None and len(masks):
+            self._pending.append((masks, utilities))
+            if time.monotonic() - self._flushed > SECONDS_BETWEEN_FLUSHES:
+                self.flush()
+
+    def flush(self) -> None:
+        """Writes what is not yet on disk as one part: aside first, then renamed."""
+        self._flushed = time.monotonic()
+        if self._folder is None or not self._pending:
+            return
+        masks, utilities = (np.concatenate(parts) for parts in zip(*self._pending))
+        name = f"part-{time.time_ns():020d}-{os.getpid()}.npz"
+        aside = self._folder / f".{name}.tmp"
+        with aside.open("wb") as file:
+            np.savez(file, masks=masks, utilities=utilities)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.rename(self._folder / name)
+        self._pending.clear()
+
+    def _remember(self, masks: Masks, utilities: Utilities) -> None:
+        start = len(self._rows)
+        if start + len(masks) > len(self._utilities):
+            grown = np.empty((max(2 * (start + len(masks)), 64), *utilities.shape[1:]))
+            grown[:start] = self._utilities[:start]
+            self._utilities = grown
+        for name, utility in zip(pack(masks), utilities):
+            self._utilities[self._rows.setdefault(name, len(self._rows))] = utility
+
+    def _load(self, part: Path) -> None:
+        """Reads one part; a broken one is named, set aside, and its coalitions are trained again."""
+        try:
+            with np.load(part, allow_pickle=False) as held:
+                self._remember(held["masks"], held["utilities"])
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            part.rename(part.with_suffix(".broken"))
+            warnings.warn(f"Part {part} of the store is broken ({error}); it is set aside.", stacklevel=2)
+
+
+def _claim(folder: Path, name: str) -> None:
+    """Writes the fingerprint into a new store's folder, or checks it against an old one's."""
+    label = folder / "store.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not label.exists():
+            aside = folder / f".store-{os.getpid()}.tmp"
+            aside.write_text(json.dumps({"fingerprint": name}))
+            aside.rename(label)
+        owner = json.loads(label.read_text())["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        require(False, f"Expected store={str(folder)!r} to be a folder that can be read and written: {error}.")
+    require(
+        owner == name,
+        f"Expected store={str(folder)!r} to belong to this configuration, but it holds the utilities of another "
+        f"(fingerprint {owner[:8]}, this run's is {name[:8]}); choose another folder.",
+    )

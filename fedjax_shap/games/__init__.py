@@ -1,0 +1,1 @@
+"""What a coalition is worth: games over trained models, and games whose values are known."""

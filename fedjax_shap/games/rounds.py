@@ -1,0 +1,172 @@
+"""The games inside one federated run: who made how much of each round (Spec 2; Wang, Rausch, Zhang, Jia, Song 2020)."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from fedjax_shap._validate import integer, require
+from fedjax_shap.coalitions import Coalition, gather
+from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.games.game import Game
+from fedjax_shap.learning.algorithm import Algorithm, fedavg
+from fedjax_shap.learning.federate import Learner, World, learner
+from fedjax_shap.learning.local import Local
+from fedjax_shap.learning.local import local as local_training
+from fedjax_shap.learning.metric import metric_for, score
+from fedjax_shap.learning.model import Architecture
+from fedjax_shap.learning.participate import Participation, always
+from fedjax_shap.trees import weighted_mean
+from fedjax_shap.typing import Array, HostArray, Key, Params
+
+Worth = Callable[[Params, World], Array]  # the metric of a model on the server's set
+Open = Callable[[World, Key, Coalition], tuple[Game, Params]]  # a round's game, and the model everyone makes
+
+
+class RoundGame(NamedTuple):
+    """The game of one round: V_t(S) is the metric of the model that S alone makes out of x_t (Spec 2.2).
+
+    Attributes:
+        game: over all P players; those who did not take part change nothing.
+        participants: int[m], the ids of P_t, ascending.
+        index: t.
+    """
+
+    game: Game
+    participants: HostArray
+    index: int
+
+
+class Rounds(NamedTuple):
+    """A federated run whose rounds are games.
+
+    Attributes:
+        num_players: P.
+        present: bool[R, P], who takes part in which round.
+        start: a game that holds all that decides the run; its fingerprint is the run's.
+        play: key -> the games of the rounds in which somebody takes part, in order. The key seeds mini-batches.
+    """
+
+    num_players: int
+    present: HostArray
+    start: Game
+    play: Callable[[Key], Iterator[RoundGame]]
+
+
+def rounds(
+    data: FederatedData,
+    model: Architecture,
+    local: Local | None = None,
+    algorithm: Algorithm | None = None,
+    participation: Participation | None = None,
+    *,
+    metric: str = "accuracy",
+    inner_rounds: int = 1,
+    key: Key | None = None,
+    initial: Params | None = None,
+) -> Rounds:
+    """One federated run of `algorithm.max_rounds` rounds, each round a game among those who took part.
+
+    With one aggregation a round (`inner_rounds=1`) a client's upload does not depend on who else is in a
+    coalition: the uploads are trained once, and coalitions are mixtures of them. That is exact (Spec 2.6). With
+    more, every coalition is trained.
+
+    Args:
+        data: the federation; its clients are the players.
+        model: the architecture.
+        local: local training; one epoch of full-batch SGD if None.
+        algorithm: FedAvg with its defaults if None; its `tol` must be None, since the run has a fixed length.
+        participation: who takes part when; always everyone if None.
+        metric: a name in `learning.metric.METRICS`, on the server's validation set.
+        inner_rounds: aggregations within a round.
+        key: seeds the initial parameters and the participation; `jax.random.key(0)` if None.
+        initial: initial parameters, instead of drawn ones.
+    """
+    algorithm = fedavg() if algorithm is None else algorithm
+    integer("inner_rounds", inner_rounds, least=1)
+    require(algorithm.tol is None, f"Expected tol={algorithm.tol} to be None for game='rounds', of fixed length.")
+    local = local_training() if local is None else local
+    key = jax.random.key(0) if key is None else key
+    inner = algorithm._replace(max_rounds=inner_rounds)
+    learning = learner(data, model, local, inner, key=key, initial=initial)
+    measure = metric_for(metric, data.validation[1], data.num_classes)
+    draw = always() if participation is None else participation
+    present = draw(jax.random.fold_in(key, 1), algorithm.max_rounds, data.num_clients)
+
+    def worth(params: Params, world: World) -> Array:
+        return score(learning.model.apply, measure, params, world.data.validation)
+
+    open_round = (_mixtures if inner_rounds == 1 else _trainings)(learning, worth, data.num_clients)
+    slots = max(int(present.sum(axis=1).max()), 1)
+
+    def play(key: Key) -> Iterator[RoundGame]:
+        params = learning.world.initial
+        for index in np.flatnonzero(present.any(axis=1)):
+            first = jnp.int32(index * inner_rounds)
+            world = learning.world.replace(initial=params, first_round=first)  # type: ignore[attr-defined]
+            everyone = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), gather(present[[index]], slots))
+            game, params = open_round(world, key, everyone)
+            yield RoundGame(game, np.flatnonzero(present[index]), int(index))
+
+    def whole(world: tuple[World, Array], key: Key, coalition: Coalition) -> Array:
+        return worth(learning.train(world[0], key, coalition)[0], world[0])
+
+    start = Game(world=(learning.world, present), value=whole, num_players=data.num_clients)
+    return Rounds(data.num_clients, present, start, play)
+
+
+@struct.dataclass
+class Uploads:
+    """What the participants of a round sent to the server.
+
+    Attributes:
+        world: the federation as the round found it; `world.initial` is x_t.
+        params: their models, leaves [S, ...].
+        members: int32[S], their ids, then padding.
+        weights: float32[S], their weights in the mean, 0 for padding.
+    """
+
+    world: World
+    params: Params
+    members: Array
+    weights: Array
+
+
+def _mixtures(learning: Learner, worth: Worth, num_players: int) -> Open:
+    """Rounds of one aggregation: the uploads are trained once and every coalition mixes its own."""
+
+    def mix(uploads: Uploads, mask: Array) -> Params:
+        weights = jnp.where(mask[uploads.members], uploads.weights, 0.0)
+        return weighted_mean(uploads.params, weights, uploads.world.initial)
+
+    def value(uploads: Uploads, key: Key, coalition: Coalition) -> Array:
+        return worth(mix(uploads, coalition.mask), uploads.world)
+
+    @jax.jit
+    def collect(world: World, key: Key, everyone: Coalition) -> tuple[Uploads, Params]:
+        params, weights, _ = learning.collect(world, key, world.first_round, world.initial, everyone)
+        uploads = Uploads(world=world, params=params, members=everyone.members, weights=weights)
+        return uploads, mix(uploads, everyone.mask)
+
+    def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, Params]:
+        uploads, after = collect(world, key, everyone)
+        return Game(world=uploads, value=value, num_players=num_players), after
+
+    return open_round
+
+
+def _trainings(learning: Learner, worth: Worth, num_players: int) -> Open:
+    """Rounds of several aggregations: every coalition trains from x_t on its own."""
+
+    def value(world: World, key: Key, coalition: Coalition) -> Array:
+        return worth(learning.train(world, key, coalition)[0], world)
+
+    train = jax.jit(learning.train)
+
+    def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, Params]:
+        return Game(world=world, value=value, num_players=num_players), train(world, key, everyone)[0]
+
+    return open_round

@@ -1,0 +1,1 @@
+"""How one coalition trains: models, local training, aggregation, metrics, the round loop."""

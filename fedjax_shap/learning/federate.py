@@ -1,0 +1,171 @@
+"""The round loop: one coalition's federated training, from broadcast to convergence (Spec 1.1)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from fedjax_shap.coalitions import Coalition
+from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.local import Local, client_update, shuffle
+from fedjax_shap.learning.model import Architecture, Model
+from fedjax_shap.trees import weighted_mean
+from fedjax_shap.typing import Array, Key, Params
+
+Observe = Callable[[Params], Array]  # a number to follow round by round
+
+
+@struct.dataclass
+class World:
+    """All arrays that decide how a coalition trains.
+
+    Attributes:
+        data: the federation.
+        initial: the parameters from which every coalition starts.
+        num_steps: int32[C], local steps K_i a round; 0 for an idle client.
+        weights: float32[C], the clients' weights in the mean.
+        first_round: int32[], the number of the first round; rounds seed the mini-batches.
+    """
+
+    data: FederatedData
+    initial: Params
+    num_steps: Array
+    weights: Array
+    first_round: Array
+
+
+@struct.dataclass
+class Trace:
+    """What happened, round by round; after a coalition stopped its last entry is repeated.
+
+    Attributes:
+        loss: float[R], the members' training loss: the mean of the losses met at their local steps, weighted as
+            their uploads are.
+        observed: float[R], what `observe` said of the model after each round.
+        rounds: int32[], rounds trained.
+    """
+
+    loss: Array
+    observed: Array
+    rounds: Array
+
+
+class Learner(NamedTuple):
+    """A learning procedure bound to a federation.
+
+    Attributes:
+        world: its arrays; pass them as arguments, never close over them.
+        model: the model.
+        collect: (world, key, round, params, coalition) -> (uploads [S, ...], weights float[S], loss): what the
+            members send in one round, their weights in the mean (0 in padded slots), and their training loss.
+        train: (world, key, coalition, observe) -> (params, Trace), one coalition's training from world.initial.
+    """
+
+    world: World
+    model: Model
+    collect: Callable[..., tuple[Params, Array, Array]]
+    train: Callable[..., tuple[Params, Trace]]
+
+
+def learner(
+    data: FederatedData,
+    architecture: Architecture,
+    local: Local,
+    algorithm: Algorithm,
+    *,
+    key: Key,
+    initial: Params | None = None,
+) -> Learner:
+    """Binds a model, local training and an algorithm to a federation.
+
+    Args:
+        data: the federation.
+        architecture: builds the model for the data's shape and classes.
+        local: how each client trains.
+        algorithm: how uploads are combined, and when to stop.
+        key: seeds the initial parameters, unless these are given.
+        initial: initial parameters of the model's structure.
+
+    Guarantees:
+        Mini-batches are a function of (key, round, client id) alone: the same in every coalition.
+        Padding rows are never read. A client's slot has no influence.
+    """
+    model = architecture(tuple(data.x.shape[2:]), data.num_classes)
+    sizes = np.asarray(data.sizes)
+    num_steps = np.where(np.asarray(data.idle), 0, local.num_steps(sizes))
+    world = World(
+        data=data,
+        initial=model.init(key) if initial is None else initial,
+        num_steps=jnp.asarray(num_steps),
+        weights=jnp.asarray(algorithm.weights(sizes)),
+        first_round=jnp.int32(0),
+    )
+    orders = _orders(local.num_orders(sizes))
+    update = client_update(local, model)
+
+    def collect(
+        world: World, key: Key, round_: Array, params: Params, coalition: Coalition
+    ) -> tuple[Params, Array, Array]:
+        clients = jnp.arange(world.data.num_clients)
+        drawn = jax.vmap(lambda client: orders(world.data, key, round_, client))(clients)
+        steps = jnp.where(coalition.present, world.num_steps[coalition.members], 0)
+        uploads, losses = jax.vmap(update, in_axes=(None, None, 0, 0, 0))(
+            params, world.data, coalition.members, steps, drawn[coalition.members]
+        )
+        weights = jnp.where(coalition.present, world.weights[coalition.members], 0.0)
+        heard = jnp.where(steps > 0, weights, 0.0)
+        return uploads, weights, (heard * losses).sum() / jnp.where(heard.sum() > 0, heard.sum(), 1.0)
+
+    return Learner(world, model, collect, _train(collect, algorithm))
+
+
+def _orders(num_orders: int) -> Callable[[FederatedData, Key, Array, Array], Array]:
+    """The row orders int32[E, N] of one client in one round; E = 0 for the full batch."""
+
+    def draw(data: FederatedData, key: Key, round_: Array, client: Array) -> Array:
+        seed = jax.random.fold_in(jax.random.fold_in(key, round_), client)
+        return shuffle(seed, data.y.shape[1] if num_orders else 0, data.sizes[client], num_orders)
+
+    return draw
+
+
+def _train(
+    collect: Callable[..., tuple[Params, Array, Array]], algorithm: Algorithm
+) -> Callable[..., tuple[Params, Trace]]:
+    """Rounds until converged or out of rounds; under `vmap` each coalition stops on its own."""
+    max_rounds, tol = algorithm.max_rounds, algorithm.tol
+
+    def train(
+        world: World, key: Key, coalition: Coalition, observe: Observe = lambda params: jnp.zeros(())
+    ) -> tuple[Params, Trace]:
+        def unfinished(carry: tuple) -> Array:
+            round_, _, calm, _, _ = carry
+            return (round_ < max_rounds) & (calm < algorithm.patience if tol is not None else True)
+
+        def step(carry: tuple) -> tuple:
+            round_, params, calm, losses, observed = carry
+            uploads, weights, loss = collect(world, key, world.first_round + round_, params, coalition)
+            params = weighted_mean(uploads, weights, params)
+            if tol is not None:
+                before = losses[jnp.maximum(round_ - 1, 0)]
+                settled = (round_ > 0) & (jnp.abs(loss - before) <= tol * jnp.abs(before))
+                calm = jnp.where(settled, calm + 1, 0)
+            return (
+                round_ + 1,
+                params,
+                calm,
+                losses.at[round_].set(loss),
+                observed.at[round_].set(observe(params)),
+            )
+
+        nothing = jnp.zeros(max_rounds)
+        start = (jnp.int32(0), world.initial, jnp.int32(0), nothing, nothing)
+        rounds, params, _, losses, observed = jax.lax.while_loop(unfinished, step, start)
+        last = jnp.minimum(jnp.arange(max_rounds), rounds - 1)
+        return params, Trace(loss=losses[last], observed=observed[last], rounds=rounds)
+
+    return train

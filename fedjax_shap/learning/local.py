@@ -1,0 +1,146 @@
+"""One client's local training: full batch or mini-batches without replacement, by any optax optimiser."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from fedjax_shap._validate import InvalidInputError, integer, number, one_of, require
+from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.learning.metric import cross_entropy
+from fedjax_shap.learning.model import Model
+from fedjax_shap.typing import Array, HostArray, Key, Params
+
+OPTIMIZERS = ("adam", "adamw", "adagrad", "lion", "nadam", "rmsprop", "sgd", "yogi")
+
+
+class Local(NamedTuple):
+    """How every client trains between two aggregations; its optimiser's state is fresh each round.
+
+    Attributes:
+        optimizer: an optax gradient transformation.
+        batch_size: B, or None for the full batch.
+        epochs: E passes over the client's examples, or None where `steps` decides.
+        steps: K_i, one number for all clients or one each, or None where `epochs` decides.
+    """
+
+    optimizer: optax.GradientTransformation
+    batch_size: int | None
+    epochs: int | None
+    steps: int | tuple[int, ...] | None
+
+    def steps_per_epoch(self, sizes: HostArray) -> HostArray:
+        """int[C]: batches in one pass over a client's examples, the last, partial one counted."""
+        return np.ones_like(sizes) if self.batch_size is None else -(-sizes // self.batch_size)
+
+    def num_steps(self, sizes: HostArray) -> HostArray:
+        """int32[C]: K_i, the local steps of each client in a round, from their numbers of examples int[C]."""
+        if self.steps is None:
+            return (self.steps_per_epoch(sizes) * (self.epochs or 1)).astype(np.int32)
+        if isinstance(self.steps, int):
+            return np.full(sizes.shape, self.steps, np.int32)
+        require(
+            len(self.steps) == len(sizes),
+            f"Expected steps={list(self.steps)} to have one entry for each of the {len(sizes)} clients.",
+        )
+        return np.asarray(self.steps, np.int32)
+
+    def num_orders(self, sizes: HostArray) -> int:
+        """How many shuffles of its examples the busiest client needs in one round; 0 for the full batch."""
+        if self.batch_size is None:
+            return 0
+        return int((-(-self.num_steps(sizes) // self.steps_per_epoch(sizes))).max())
+
+
+def local(
+    *,
+    optimizer: str | optax.GradientTransformation = "sgd",
+    learning_rate: float = 0.1,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+    steps: int | tuple[int, ...] | None = None,
+    options: dict[str, Any] | None = None,
+) -> Local:
+    """Local training of every client in a round.
+
+    Args:
+        optimizer: an optax transformation, or the name of one in optax.
+        learning_rate: step size, > 0; unused where `optimizer` is a transformation.
+        batch_size: B >= 1, drawn without replacement, the last partial batch of a pass kept; the full batch if None.
+        epochs: passes over the client's examples in a round; 1 where neither this nor `steps` is given.
+        steps: optimiser steps in a round instead, one number or one a client (Spec 1.1c, K_i).
+        options: further keywords of the optax optimiser, such as {"momentum": 0.9}.
+
+    Raises:
+        InvalidInputError: an unknown optimiser, a bad number, or both `epochs` and `steps`.
+    """
+    require(epochs is None or steps is None, f"Expected one of epochs={epochs} and steps={steps}, got both.")
+    if batch_size is not None:
+        integer("batch_size", batch_size, least=1)
+    if epochs is not None:
+        integer("epochs", epochs, least=1)
+    for count in (steps,) if isinstance(steps, int) else steps or ():
+        integer("steps", count, least=0)
+    if isinstance(optimizer, str):
+        one_of("optimizer", optimizer, OPTIMIZERS)
+        number("learning_rate", learning_rate, above=0)
+        try:
+            optimizer = getattr(optax, optimizer)(learning_rate, **(options or {}))
+        except TypeError as error:
+            raise InvalidInputError(
+                f"Expected options={options} to be keywords of optax.{optimizer}: {error}."
+            ) from error
+    epochs = 1 if epochs is None and steps is None else epochs
+    return Local(optimizer, batch_size, epochs, steps)  # type: ignore[arg-type]
+
+
+def shuffle(key: Key, num_rows: int, size: Array, num_orders: int) -> Array:
+    """Random orders of one client's rows: int32[num_orders, N], the valid rows first.
+
+    A prefix property keeps batches a function of key and size: padding to another N changes no valid entry.
+    """
+    draws = jax.vmap(lambda e: jax.random.uniform(jax.random.fold_in(key, e), (num_rows,)))(jnp.arange(num_orders))
+    return jnp.argsort(jnp.where(jnp.arange(num_rows) < size, draws, jnp.inf), axis=-1).astype(jnp.int32)
+
+
+def client_update(settings: Local, model: Model) -> Callable[..., tuple[Params, Array]]:
+    """The local training of one client.
+
+    Returns:
+        A function (params, data, client int[], num_steps int[], orders int32[E, N]) -> (params, loss): the model
+        after num_steps steps and the mean of the losses met on the way (0 where there was no step). Padding rows
+        are never read.
+    """
+
+    def loss(params: Params, x: Array, y: Array, valid: Array) -> Array:
+        each = cross_entropy(model.apply(params, x), y)
+        return jnp.where(valid, each, 0.0).sum() / jnp.maximum(valid.sum(), 1)
+
+    def batch(data: FederatedData, client: Array, orders: Array, step: Array) -> tuple[Array, Array]:
+        size, num_rows = data.sizes[client], data.y.shape[1]
+        if settings.batch_size is None:
+            place = jnp.arange(num_rows)
+            return jnp.where(place < size, place, 0), place < size
+        width = min(settings.batch_size, num_rows)
+        per_epoch = -(-size // width)
+        place = (step % per_epoch) * width + jnp.arange(width)
+        return orders[step // per_epoch, jnp.minimum(place, size - 1)], place < size
+
+    def update(
+        params: Params, data: FederatedData, client: Array, num_steps: Array, orders: Array
+    ) -> tuple[Params, Array]:
+        def step(k: Array, carry: tuple[Params, Any, Array]) -> tuple[Params, Any, Array]:
+            params, state, total = carry
+            rows, valid = batch(data, client, orders, k)
+            value, gradient = jax.value_and_grad(loss)(params, data.x[client, rows], data.y[client, rows], valid)
+            change, state = settings.optimizer.update(gradient, state, params)
+            return optax.apply_updates(params, change), state, total + value
+
+        start = (params, settings.optimizer.init(params), jnp.zeros(()))
+        params, _, total = jax.lax.fori_loop(0, num_steps, step, start)
+        return params, total / jnp.maximum(num_steps, 1)
+
+    return update

@@ -1,0 +1,86 @@
+"""What a model is worth on the server's held-out set: one number from logits and labels (Spec 1.2)."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from fedjax_shap._validate import one_of, require
+from fedjax_shap.typing import Array, Params
+
+Metric = Callable[[Array, Array], Array]  # (logits[T, L], labels int[T]) -> float[]; larger is better
+EXAMPLES_AT_ONCE = 2048  # the forward pass of a large held-out set is cut into blocks of this many
+
+
+def accuracy(logits: Array, labels: Array) -> Array:
+    """Share of examples whose largest logit is the label's."""
+    return jnp.mean(logits.argmax(-1) == labels)
+
+
+def negative_loss(logits: Array, labels: Array) -> Array:
+    """Minus the mean cross-entropy, in nats."""
+    return -jnp.mean(cross_entropy(logits, labels))
+
+
+def balanced_accuracy(logits: Array, labels: Array) -> Array:
+    """Mean over the classes that occur of the share of their examples that are recognised."""
+    classes = jnp.arange(logits.shape[-1])
+    belongs = labels[:, None] == classes
+    hits = (logits.argmax(-1) == labels)[:, None] & belongs
+    counts = belongs.sum(0)
+    return (hits.sum(0) / jnp.maximum(counts, 1)).sum() / (counts > 0).sum()
+
+
+def roc_auc(logits: Array, labels: Array) -> Array:
+    """Area under the ROC curve of a binary task: P(score of a positive > of a negative), ties count half."""
+    scores = logits[:, 1] - logits[:, 0]
+    ordered = jnp.sort(scores)
+    below = jnp.searchsorted(ordered, scores, side="left")
+    through = jnp.searchsorted(ordered, scores, side="right")
+    mean_rank = (below + through + 1) / 2
+    positive = labels == 1
+    positives, negatives = positive.sum(), (~positive).sum()
+    excess = jnp.where(positive, mean_rank, 0.0).sum() - positives * (positives + 1) / 2
+    return excess / (positives * negatives)
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": accuracy,
+    "negative_loss": negative_loss,
+    "balanced_accuracy": balanced_accuracy,
+    "roc_auc": roc_auc,
+}
+
+
+def metric_for(name: str, labels: Array, num_classes: int) -> Metric:
+    """The metric called `name`, refused where it is undefined on these labels.
+
+    Raises:
+        InvalidInputError: unknown name, or ROC-AUC on other than two classes that both occur.
+    """
+    one_of("metric", name, METRICS)
+    if name == "roc_auc":
+        present = jnp.unique(labels).tolist()
+        require(
+            num_classes == 2 and present == [0, 1],
+            f"Expected metric='roc_auc' to be used on two classes that both occur, got {num_classes} classes of "
+            f"which {present} occur.",
+        )
+    return METRICS[name]
+
+
+def cross_entropy(logits: Array, labels: Array) -> Array:
+    """Softmax cross-entropy, float[B], of logits[B, L] and integer labels[B]."""
+    picked = jnp.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
+    return jax.nn.logsumexp(logits, axis=-1) - picked
+
+
+def score(
+    apply: Callable[[Params, Array], Array], metric: Metric, params: Params, held_out: tuple[Array, Array]
+) -> Array:
+    """The metric of one model on (x[T, ...], y[T]), its logits computed in blocks so that memory stays flat."""
+    x, y = held_out
+    if len(y) <= EXAMPLES_AT_ONCE:
+        return metric(apply(params, x), y)
+    logits = jax.lax.map(lambda one: apply(params, one[None])[0], x, batch_size=EXAMPLES_AT_ONCE)
+    return metric(logits, y)

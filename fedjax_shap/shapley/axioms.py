@@ -1,0 +1,84 @@
+"""The Shapley axioms as checks that anyone can call on values and the table they were read from (Shapley 1953)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedjax_shap._validate import require
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.typing import HostArray, Utilities
+
+
+@dataclass(frozen=True, kw_only=True)
+class AxiomReport:
+    """By how much values break each axiom; all are 0, up to rounding, for exact Shapley values.
+
+    Attributes:
+        efficiency: |sum of values - (V(N) - V(empty))|.
+        symmetry: the largest difference between the values of two interchangeable players.
+        null_player: the largest |value| of a player who adds nothing to any coalition.
+        additivity: the largest |value - Shapley value of the table|; the Shapley value is the only one that keeps
+            all four axioms, so this is where a rule that keeps the other three shows.
+        twins: pairs of interchangeable players.
+        nulls: players who add nothing.
+        holds: whether each number is within the tolerance.
+    """
+
+    efficiency: float
+    symmetry: float
+    null_player: float
+    additivity: float
+    twins: tuple[tuple[int, int], ...]
+    nulls: tuple[int, ...]
+    holds: bool
+
+
+def check(values: HostArray, table: Utilities, *, tolerance: float = 1e-9) -> AxiomReport:
+    """Checks values against the table of all utilities.
+
+    Args:
+        values: float[P].
+        table: float[2^P] in the order of `coalitions.all_subsets`.
+        tolerance: relative to the spread of the table, for what counts as equal.
+
+    Raises:
+        InvalidInputError: the table does not have 2^P rows.
+    """
+    values, table = np.asarray(values, np.float64), np.asarray(table, np.float64)
+    require(
+        values.ndim == 1 and table.shape == (2 ** len(values),),
+        f"Expected table to have 2^{len(values)} rows for {len(values)} values, got shape {table.shape}.",
+    )
+    allowed = tolerance * max(float(np.ptp(table)), np.finfo(float).tiny)
+    twins, nulls = twin_players(table, allowed), null_players(table, allowed)
+    breaks = {
+        "efficiency": abs(float(values.sum() - (table[-1] - table[0]))),
+        "symmetry": max((abs(float(values[i] - values[j])) for i, j in twins), default=0.0),
+        "null_player": max((abs(float(values[i])) for i in nulls), default=0.0),
+        "additivity": float(np.abs(values - shapley_values(table)).max()),
+    }
+    holds = all(gap <= allowed * len(values) for gap in breaks.values())
+    return AxiomReport(**breaks, twins=twins, nulls=nulls, holds=holds)
+
+
+def null_players(table: Utilities, tolerance: float = 0.0) -> tuple[int, ...]:
+    """Players whose joining changes no coalition's utility by more than `tolerance`."""
+    num_players = len(table).bit_length() - 1
+    rows = np.arange(len(table))
+    return tuple(
+        i for i in range(num_players) if np.abs(table[rows | (1 << i)] - table[rows & ~(1 << i)]).max() <= tolerance
+    )
+
+
+def twin_players(table: Utilities, tolerance: float = 0.0) -> tuple[tuple[int, int], ...]:
+    """Pairs of players who can be exchanged in every coalition without changing its utility."""
+    masks = all_subsets(len(table).bit_length() - 1)
+    rows = np.arange(len(table))
+    pairs = []
+    for i in range(masks.shape[1]):
+        for j in range(i + 1, masks.shape[1]):
+            differ = rows[masks[:, i] & ~masks[:, j]]
+            if np.abs(table[differ] - table[differ ^ (1 << i) ^ (1 << j)]).max() <= tolerance:
+                pairs.append((i, j))
+    return tuple(pairs)

@@ -1,0 +1,31 @@
+"""Pytree arithmetic, no more than the package uses."""
+
+import jax
+import jax.numpy as jnp
+
+from fedjax_shap.typing import Array, PyTree
+
+
+def where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
+    """`yes` where the scalar `condition` holds, else `no`, leaf by leaf."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+
+
+def weighted_mean(trees: PyTree, weights: Array, otherwise: PyTree) -> PyTree:
+    """The weighted mean over the leading axis, or `otherwise` where no weight is positive.
+
+    Args:
+        trees: leaves of shape [S, ...].
+        weights: float[S], >= 0; only their ratios count.
+        otherwise: leaves of shape [...].
+
+    Returns:
+        Leaves of shape [...]: sum_s weights[s] trees[s] / sum_s weights[s].
+    """
+    total = weights.sum()
+    shares = weights / jnp.where(total > 0, total, 1.0)
+
+    def mean(stacked: Array, kept: Array) -> Array:
+        return jnp.where(total > 0, jnp.tensordot(shares, stacked, axes=1), kept)
+
+    return jax.tree.map(mean, trees, otherwise)
