@@ -30,6 +30,21 @@ class Coalition:
     present: Array
 
 
+@struct.dataclass
+class Chunk:
+    """Many coalitions, and for every player the rows of those that hold it, so that a player's work is done together.
+
+    Attributes:
+        mask: bool[M, P], True for members.
+        rows: int32[P, G], the rows of `mask` that hold player p, then padding.
+        present: bool[P, G], False where `rows` is padding.
+    """
+
+    mask: Array
+    rows: Array
+    present: Array
+
+
 def all_subsets(num_players: int) -> Masks:
     """All 2^P masks, bool[2^P, P], in the order of `ranks`: row 0 is empty, the last row is everyone."""
     integer("num_players", num_players, least=1, most=MOST_PLAYERS)
@@ -73,6 +88,12 @@ def gather(masks: Masks, slots: int) -> Coalition:
         A `Coalition` of mask bool[M, P], members int32[M, S], present bool[M, S].
     """
     sizes = masks.sum(axis=1)
-    require(bool((sizes <= slots).all()), f"Expected slots={slots} to hold coalitions of up to {sizes.max()}.")
+    require(bool((sizes <= slots).all()), f"Expected slots={slots} to be at least {sizes.max()}.")
     members = np.argsort(~masks, axis=1, kind="stable")[:, :slots].astype(np.int32)
     return Coalition(mask=masks, members=members, present=np.arange(slots) < sizes[:, None])  # type: ignore[arg-type]
+
+
+def chunk_of(masks: Masks, slots: int) -> Chunk:
+    """The coalitions of `masks` by player; `slots` is G, at least the number of coalitions that hold one player."""
+    by_player = gather(masks.T, slots)
+    return Chunk(mask=masks, rows=by_player.members, present=by_player.present)  # type: ignore[arg-type]

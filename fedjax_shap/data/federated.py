@@ -46,7 +46,7 @@ class FederatedData:
     def client(self, index: int) -> tuple[HostArray, HostArray]:
         """The examples of one client without padding, on the host."""
         size = int(self.sizes[index])
-        return np.asarray(self.x[index, :size]), np.asarray(self.y[index, :size])
+        return np.asarray(self.x)[index, :size], np.asarray(self.y)[index, :size]  # sliced here: no compilation
 
     def pooled(self) -> "FederatedData":
         """The federation of one client that holds everybody's data (Spec 9.1), as the clients hold it."""
@@ -95,7 +95,7 @@ def from_arrays(
             f"Expected {name}.x to have examples of shape {shape} as the first client's, got {x.shape[1:]}.",
         )
         require(
-            0 <= y.min() and y.max() < labels,
+            y.min() >= 0 and y.max() < labels,
             f"Expected labels of {name} in 0..{labels - 1} (num_classes={labels}), got {y.min()}..{y.max()}.",
         )
     sizes = np.array([len(y) for _, y in held], np.int32)
@@ -122,9 +122,14 @@ def _examples(name: str, examples: Examples) -> tuple[HostArray, HostArray]:
     x, y = (np.asarray(part) for part in examples)
     require(y.ndim == 1 and len(x) == len(y), f"Expected {name} to be x[N, ...], y[N]; got {x.shape}, {y.shape}.")
     require(len(y) > 0, f"Expected {name} to hold at least one example, got none.")
-    require(np.issubdtype(x.dtype, np.number) or x.dtype == bool, f"Expected {name}.x to be numbers, got {x.dtype}.")
+    require(
+        np.issubdtype(x.dtype, np.number) or x.dtype == bool,
+        f"Expected {name}.x to be numbers, got {x.dtype}.",
+    )
     require(np.issubdtype(y.dtype, np.number), f"Expected {name}.y to be integer labels, got {y.dtype}.")
-    finite(f"{name}.x", x)
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 and int32 cannot hold is refused below
+        held, labels = x.astype(np.float32), y.astype(np.int32)
+    finite(f"{name}.x", held)
     finite(f"{name}.y", y)
-    require(bool((y == y.astype(np.int32)).all()), f"Expected {name}.y to be integer labels, got {y.dtype}.")
-    return x.astype(np.float32), y.astype(np.int32)
+    require(bool((y == labels).all()), f"Expected {name}.y to be integer labels, got {y.dtype}.")
+    return held, labels

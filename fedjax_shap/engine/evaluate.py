@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.coalitions import Coalition, gather
+from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.game import Game
@@ -56,12 +56,13 @@ def evaluate(
 def _fill(game: Game, key: Key, masks: Masks, plan: Plan, store: UtilityStore, progress: Progress) -> None:
     """Values `masks` chunk by chunk into the store; what was valued is kept whatever happens."""
     done, diverged = 0, masks[:0]
+    one_by_one = plan.layout == "coalition" or game.values is None
     progress(0, len(masks))
     try:
-        for width, rows in plan.cut(masks.sum(axis=1)):
+        for rows, coalitions in plan.by_coalition(masks) if one_by_one else plan.by_client(masks):
             chunk = masks[rows]
-            padded = chunk[np.arange(min(plan.chunk, len(masks))) % len(chunk)]
-            utilities = np.asarray(_values(game, key, gather(padded, width)), np.float64)[: len(chunk)]
+            values = _mapped(game, key, coalitions) if one_by_one else _together(game, key, coalitions)
+            utilities = np.asarray(values, np.float64)[: len(chunk)]
             finite = np.isfinite(utilities.reshape(len(chunk), -1)).all(axis=1)
             store.add(chunk[finite], utilities[finite])
             diverged = np.concatenate([diverged, chunk[~finite]])
@@ -78,6 +79,12 @@ def _fill(game: Game, key: Key, masks: Masks, plan: Plan, store: UtilityStore, p
 
 
 @jax.jit
-def _values(game: Game, key: Key, coalitions: Coalition) -> Array:
-    """float[M, ...], the utilities of a chunk."""
+def _mapped(game: Game, key: Key, coalitions: Coalition) -> Array:
+    """float[M, ...], the utilities of a chunk, one coalition's program mapped over it."""
     return jax.vmap(game.value, in_axes=(None, None, 0))(game.world, key, coalitions)
+
+
+@jax.jit
+def _together(game: Game, key: Key, chunk: Chunk) -> Array:
+    """float[M, ...], the utilities of a chunk, by the game's own program for many."""
+    return game.values(game.world, key, chunk)  # type: ignore[misc]

@@ -112,7 +112,8 @@ class UtilityStore:
         start = len(self._rows)
         if start + len(masks) > len(self._utilities):
             grown = np.empty((max(2 * (start + len(masks)), 64), *utilities.shape[1:]))
-            grown[:start] = self._utilities[:start]
+            if start:
+                grown[:start] = self._utilities[:start]
             self._utilities = grown
         for name, utility in zip(pack(masks), utilities):
             self._utilities[self._rows.setdefault(name, len(self._rows))] = utility

@@ -12,13 +12,15 @@ from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import Coalition, gather
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
+from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
-from fedjax_shap.learning.federate import Learner, World, learner
+from fedjax_shap.learning.federate import Learner, learner
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.metric import metric_for, score
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.learning.participate import Participation, always
+from fedjax_shap.learning.world import World
 from fedjax_shap.trees import weighted_mean
 from fedjax_shap.typing import Array, HostArray, Key, Params
 
@@ -160,13 +162,10 @@ def _mixtures(learning: Learner, worth: Worth, num_players: int) -> Open:
 
 def _trainings(learning: Learner, worth: Worth, num_players: int) -> Open:
     """Rounds of several aggregations: every coalition trains from x_t on its own."""
-
-    def value(world: World, key: Key, coalition: Coalition) -> Array:
-        return worth(learning.train(world, key, coalition)[0], world)
-
+    game = trained(learning, lambda world, params, trace, mask: worth(params, world))
     train = jax.jit(learning.train)
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, Params]:
-        return Game(world=world, value=value, num_players=num_players), train(world, key, everyone)[0]
+        return game.replace(world=world), train(world, key, everyone)[0]  # type: ignore[attr-defined]
 
     return open_round

@@ -6,16 +6,19 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import integer, number, one_of
-from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
+from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
-from fedjax_shap.learning.federate import World, learner
+from fedjax_shap.learning.federate import Learner, learner
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.metric import metric_for, score
 from fedjax_shap.learning.model import Architecture
+from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
+
+Report = Literal["final", "best"]
 
 
 def silo(
@@ -25,7 +28,7 @@ def silo(
     algorithm: Algorithm | None = None,
     *,
     metric: str = "accuracy",
-    report: Literal["final", "best"] = "final",
+    report: Report = "final",
     skip_rounds: int = 0,
     empty: float | None = None,
     key: Key | None = None,
@@ -54,25 +57,69 @@ def silo(
     integer("skip_rounds", skip_rounds, least=0, most=algorithm.max_rounds - 1)
     if empty is not None:
         number("empty", empty)
-    learning = learner(
-        data,
-        model,
-        local_training() if local is None else local,
-        algorithm,
-        key=jax.random.key(0) if key is None else key,
-        initial=initial,
-    )
+    learning = _learner(data, model, local, algorithm, key, initial)
     measure = metric_for(metric, data.validation[1], data.num_classes)
 
-    def value(world: World, key: Key, coalition: Coalition) -> Array:
-        def worth(params: Params) -> Array:
-            return score(learning.model.apply, measure, params, world.data.validation)
+    def worth(world: World, params: Params) -> Array:
+        return score(learning.model.apply, measure, params, world.data.validation)
 
-        if report == "final":
-            reached = worth(learning.train(world, key, coalition)[0])
-        else:
-            reached = learning.train(world, key, coalition, worth)[1].observed[skip_rounds:].max()
-        without = worth(world.initial) if empty is None and report == "best" else empty
-        return reached if without is None else jnp.where(coalition.mask.any(), reached, without)
+    def final(world: World, params: Params, trace: Trace, mask: Array) -> Array:
+        reached = worth(world, params)
+        return reached if empty is None else jnp.where(mask.any(), reached, empty)
 
-    return Game(world=learning.world, value=value, num_players=data.num_clients)
+    def best(world: World, params: Params, trace: Trace, mask: Array) -> Array:
+        without = worth(world, world.initial) if empty is None else empty
+        return jnp.where(mask.any(), trace.observed[skip_rounds:].max(), without)
+
+    return trained(learning, final) if report == "final" else trained(learning, best, worth)
+
+
+def curves(
+    data: FederatedData,
+    model: Architecture,
+    local: Local | None = None,
+    algorithm: Algorithm | None = None,
+    *,
+    metric: str = "accuracy",
+    key: Key | None = None,
+    initial: Params | None = None,
+) -> Game:
+    """The trainings of `silo`, followed round by round on the server's test set.
+
+    Args:
+        data: the federation.
+        model: the architecture.
+        local: as in `silo`.
+        algorithm: as in `silo`.
+        metric: what is followed.
+        key: as in `silo`.
+        initial: as in `silo`.
+
+    Returns:
+        A game whose utilities are float[3, R]: the training loss, the metric, and 1 where the coalition still
+        trained in that round, 0 where it had stopped.
+    """
+    algorithm = fedavg() if algorithm is None else algorithm
+    learning = _learner(data, model, local, algorithm, key, initial)
+    measure = metric_for(metric, data.test[1], data.num_classes)
+
+    def worth(world: World, params: Params) -> Array:
+        return score(learning.model.apply, measure, params, world.data.test)
+
+    def followed(world: World, params: Params, trace: Trace, mask: Array) -> Array:
+        return jnp.stack([trace.loss, trace.observed, jnp.arange(algorithm.max_rounds) < trace.rounds])
+
+    return trained(learning, followed, worth)
+
+
+def _learner(
+    data: FederatedData,
+    model: Architecture,
+    local: Local | None,
+    algorithm: Algorithm,
+    key: Key | None,
+    initial: Params | None,
+) -> Learner:
+    """The learner with the defaults filled in."""
+    local = local_training() if local is None else local
+    return learner(data, model, local, algorithm, key=jax.random.key(0) if key is None else key, initial=initial)

@@ -6,52 +6,23 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.local import Local, client_update, shuffle
 from fedjax_shap.learning.model import Architecture, Model
+from fedjax_shap.learning.side_by_side import train_chunk
+from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.trees import weighted_mean
-from fedjax_shap.typing import Array, Key, Params
+from fedjax_shap.typing import Array, Key, Params, PyTree
 
-Observe = Callable[[Params], Array]  # a number to follow round by round
-
-
-@struct.dataclass
-class World:
-    """All arrays that decide how a coalition trains.
-
-    Attributes:
-        data: the federation.
-        initial: the parameters from which every coalition starts.
-        num_steps: int32[C], local steps K_i a round; 0 for an idle client.
-        weights: float32[C], the clients' weights in the mean.
-        first_round: int32[], the number of the first round; rounds seed the mini-batches.
-    """
-
-    data: FederatedData
-    initial: Params
-    num_steps: Array
-    weights: Array
-    first_round: Array
+Observe = Callable[[World, Params], Array]  # a number to follow round by round
 
 
-@struct.dataclass
-class Trace:
-    """What happened, round by round; after a coalition stopped its last entry is repeated.
-
-    Attributes:
-        loss: float[R], the members' training loss: the mean of the losses met at their local steps, weighted as
-            their uploads are.
-        observed: float[R], what `observe` said of the model after each round.
-        rounds: int32[], rounds trained.
-    """
-
-    loss: Array
-    observed: Array
-    rounds: Array
+def unobserved(world: World, params: Params) -> Array:
+    """Follows nothing: 0 for any model."""
+    return jnp.zeros(())
 
 
 class Learner(NamedTuple):
@@ -63,12 +34,15 @@ class Learner(NamedTuple):
         collect: (world, key, round, params, coalition) -> (uploads [S, ...], weights float[S], loss): what the
             members send in one round, their weights in the mean (0 in padded slots), and their training loss.
         train: (world, key, coalition, observe) -> (params, Trace), one coalition's training from world.initial.
+        train_chunk: (world, key, chunk, observe, read) -> leaves [M, ...], the same for many coalitions side by side:
+            what `read(world, params, trace, mask)` says of each.
     """
 
     world: World
     model: Model
     collect: Callable[..., tuple[Params, Array, Array]]
     train: Callable[..., tuple[Params, Trace]]
+    train_chunk: Callable[..., PyTree]
 
 
 def learner(
@@ -120,7 +94,7 @@ def learner(
         heard = jnp.where(steps > 0, weights, 0.0)
         return uploads, weights, (heard * losses).sum() / jnp.where(heard.sum() > 0, heard.sum(), 1.0)
 
-    return Learner(world, model, collect, _train(collect, algorithm))
+    return Learner(world, model, collect, _train(collect, algorithm), train_chunk(orders, update, algorithm))
 
 
 def _orders(num_orders: int) -> Callable[[FederatedData, Key, Array, Array], Array]:
@@ -139,9 +113,7 @@ def _train(
     """Rounds until converged or out of rounds; under `vmap` each coalition stops on its own."""
     max_rounds, tol = algorithm.max_rounds, algorithm.tol
 
-    def train(
-        world: World, key: Key, coalition: Coalition, observe: Observe = lambda params: jnp.zeros(())
-    ) -> tuple[Params, Trace]:
+    def train(world: World, key: Key, coalition: Coalition, observe: Observe = unobserved) -> tuple[Params, Trace]:
         def unfinished(carry: tuple) -> Array:
             round_, _, calm, _, _ = carry
             return (round_ < max_rounds) & (calm < algorithm.patience if tol is not None else True)
@@ -159,7 +131,7 @@ def _train(
                 params,
                 calm,
                 losses.at[round_].set(loss),
-                observed.at[round_].set(observe(params)),
+                observed.at[round_].set(observe(world, params)),
             )
 
         nothing = jnp.zeros(max_rounds)

@@ -1,0 +1,56 @@
+# From a fresh clone: `make quickstart` shows a result, `make test` runs every test. Needs make, git and Python >= 3.11.
+VENV ?= .venv
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+
+# A name on the PATH may be a shim for nothing, so each interpreter is run before it is chosen: first one of the versions
+# that constraints.txt was tested on, else any that is new enough. `make PYTHON=...` takes another.
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+TESTED := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})
+PYTHON ?= $(shell for ask in "$(TESTED)" "$(USABLE)"; do for python in python3 python3.12 python3.11 python3.13 python3.14; \
+	do $$python -c "$$ask" >/dev/null 2>&1 && echo $$python && exit; done; done)
+NO_PYTHON := Expected a Python >= 3.11 with the venv and ensurepip modules, found none (Debian: python3-venv); \
+	name one with make PYTHON=/path/to/python3.12
+
+.PHONY: help quickstart test fast check clean
+help:
+	@echo "make quickstart   install into $(VENV) and show a first result"
+	@echo "make test         install with the test tools and run every test (PYTEST_ARGS='-n 2' for two processes)"
+	@echo "make fast         the same without the slow tests"
+	@echo "make check        formatting, lint and types"
+	@echo "make clean        remove $(VENV) and the caches"
+
+quickstart: $(VENV)/.installed
+	$(BIN)/fedjax-shap quickstart
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fast: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Installs what $(1) names; an environment whose interpreter no longer runs is made anew.
+define install
+	@$(BIN)/python -c '' 2>/dev/null || { python="$(PYTHON)"; \
+	"$${python:-false}" -c "$(USABLE)" 2>/dev/null || { echo '$(NO_PYTHON)' >&2; exit 1; }; \
+	echo "Making $(VENV) with $$("$$python" --version)"; "$$python" -m venv --clear "$(VENV)"; }
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(BIN)/python -m ensurepip >/dev/null
+	@echo "Installing into $(VENV) (once, a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '$(1)'
+endef
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(call install,.)
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt
+	$(call install,.[test])
+	@touch $(VENV)/.installed $@

@@ -1,0 +1,242 @@
+"""A run's configuration: sections that name registry entries and their keywords, checked before anything is trained."""
+
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from fedjax_shap._validate import InvalidInputError, integer, one_of, require
+from fedjax_shap.data.corrupt import CORRUPTIONS
+from fedjax_shap.data.partition import PARTITIONS
+from fedjax_shap.data.sources import SOURCES
+from fedjax_shap.economics.cost import COSTS
+from fedjax_shap.economics.rules import RULES
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.games.rounds import rounds
+from fedjax_shap.games.silo import silo
+from fedjax_shap.learning.algorithm import ALGORITHMS
+from fedjax_shap.learning.local import OPTIMIZERS, local
+from fedjax_shap.learning.model import MODELS
+from fedjax_shap.learning.participate import PARTICIPATIONS
+from fedjax_shap.shapley.exact import exact
+from fedjax_shap.shapley.permutation import permutation
+
+Registry = Mapping[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a section of the configuration may say.
+
+    Attributes:
+        entries: the registry of factories that `name` picks from.
+        default: the entry used where the section does not name one.
+        common: keywords every entry of this room takes besides its own, as a function's signature.
+        bound: parameters of the factories that the run fills in, not the configuration.
+    """
+
+    entries: Registry
+    default: str
+    common: Callable[..., Any] = lambda: None
+    bound: tuple[str, ...] = ()
+
+    def keywords(self, name: str) -> dict[str, inspect.Parameter]:
+        """The keywords that entry `name` takes in its section."""
+        own = inspect.signature(self.entries[name], eval_str=True).parameters
+        shared = inspect.signature(self.common, eval_str=True).parameters
+        return {k: p for k, p in {**own, **shared}.items() if k not in self.bound}
+
+
+def _data_keywords(*, validation: float = 0.0) -> None:
+    """`validation` is the share of the test set that becomes the validation set, on which coalitions are valued."""
+
+
+def _estimator_keywords(*, budget: int | None = None) -> None:
+    """`budget` is the most distinct coalitions to ask for."""
+
+
+def _economics_keywords(*, revenue: float | int | str = 1000, minor_unit: float | str = "0.01") -> None:
+    """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount."""
+
+
+LOCALS: Registry = {name: partial(local, optimizer=name) for name in OPTIMIZERS}
+GAMES: Registry = {"silo": silo, "rounds": rounds}
+ESTIMATORS: Registry = {"exact": exact, "permutation": permutation}
+_FROM_THE_RUN = ("data", "model", "local", "algorithm", "participation", "key", "initial")
+ROOMS: dict[str, Room] = {
+    "data": Room(SOURCES, "digits", _data_keywords),
+    "partition": Room(PARTITIONS, "iid"),
+    "corrupt": Room(CORRUPTIONS, ""),
+    "model": Room(MODELS, "linear"),
+    "local": Room(LOCALS, "sgd", bound=("optimizer",)),
+    "algorithm": Room(ALGORITHMS, "fedavg"),
+    "participation": Room(PARTICIPATIONS, "always"),
+    "game": Room(GAMES, "silo", bound=_FROM_THE_RUN),
+    "estimator": Room(ESTIMATORS, "exact", _estimator_keywords),
+    "costs": Room(COSTS, "per_example"),
+    "economics": Room(RULES, "cost_aware", _economics_keywords),
+    "plan": Room({"fixed": Plan}, "fixed"),
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section: the registry entry it names, and the keywords it gives."""
+
+    name: str
+    keywords: dict[str, Any] = field(default_factory=dict)
+
+    def common(self, key: str, default: Any = None) -> Any:
+        """A keyword that belongs to the room and not to the entry."""
+        return self.keywords.get(key, default)
+
+
+@dataclass(frozen=True)
+class Config:
+    """A checked configuration.
+
+    Attributes:
+        title: what the run is called in tables and figures.
+        seed: seeds everything that is drawn.
+        sections: room -> its section.
+        corruptions: what is done to which clients, in order.
+    """
+
+    title: str
+    seed: int
+    sections: dict[str, Section]
+    corruptions: tuple[Section, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as it would stand in TOML or JSON."""
+        written = {room: {"name": s.name, **s.keywords} for room, s in self.sections.items()}
+        corrupt = [{"name": s.name, **s.keywords} for s in self.corruptions]
+        return {"title": self.title, "seed": self.seed, **written, "corrupt": corrupt}
+
+    def build(self, room: str, **given: Any) -> Any:
+        """Calls the factory that a room's section names."""
+        return build(room, self.sections[room], **given)
+
+
+def build(room: str, section: Section, **given: Any) -> Any:
+    """Calls a section's factory with its keywords and what the run gives besides."""
+    shared = inspect.signature(ROOMS[room].common).parameters
+    own = {key: value for key, value in section.keywords.items() if key not in shared}
+    return ROOMS[room].entries[section.name](**own, **given)
+
+
+def parse(raw: Mapping[str, Any]) -> Config:
+    """Checks a configuration given as nested mappings.
+
+    Raises:
+        InvalidInputError: an unknown section, name or keyword (with the nearest known one), a wrong type, or a
+            keyword that is missing.
+    """
+    for key in raw:
+        one_of("section", key, ("title", "seed", *ROOMS))
+    title, seed = raw.get("title", "run"), raw.get("seed", 0)
+    require(isinstance(title, str), f"Expected title={title!r} to be text.")
+    integer("seed", seed, least=0)
+    corrupt = raw.get("corrupt", [])
+    require(isinstance(corrupt, Sequence), f"Expected corrupt={corrupt!r} to be a list of sections, [[corrupt]].")
+    return Config(
+        title=title,
+        seed=seed,
+        sections={room: _section(room, raw.get(room, {})) for room in ROOMS if room != "corrupt"},
+        corruptions=tuple(_section("corrupt", section) for section in corrupt),
+    )
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The mappings of a TOML file.
+
+    Raises:
+        InvalidInputError: the file cannot be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"Expected config={str(path)!r} to be a readable TOML file: {error}.") from error
+
+
+def override(raw: Mapping[str, Any], assignments: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """A configuration with some fields set, each by a dotted name such as `partition.alpha` or `corrupt.0.rate`.
+
+    The text of a value is read as TOML (`0.3`, `true`, `[1, 2]`), or as plain text where it is none. Naming another
+    entry for a room (`partition.name`) drops the keywords of the old one that the new one does not take.
+    """
+    changed = {key: _copied(value) for key, value in raw.items()}
+    for dotted, text in sorted(assignments, key=lambda pair: not pair[0].endswith(".name")):
+        *path, last = dotted.split(".")
+        where: Any = changed
+        for step in path:
+            where = _enter(where, step, dotted)
+        if isinstance(where, list):
+            raise InvalidInputError(f"Expected {dotted!r} to name a field of one entry, such as corrupt.0.rate.")
+        if last == "name" and path and path[0] in ROOMS and text in ROOMS[path[0]].entries:
+            taken = ROOMS[path[0]].keywords(text)
+            for key in [key for key in where if key not in taken]:
+                del where[key]
+        where[last] = _value(text)
+    return changed
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
+def _enter(where: Any, step: str, dotted: str) -> Any:
+    """One step along a dotted name, into a section or an entry of a list."""
+    if isinstance(where, list):
+        require(
+            step.isdigit() and int(step) < len(where),
+            f"Expected {dotted!r} to number one of the {len(where)} entries, from 0.",
+        )
+        return where[int(step)]
+    require(isinstance(where, dict), f"Expected {dotted!r} to name a field of the configuration.")
+    return where.setdefault(step, {})
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _section(room: str, raw: Any) -> Section:
+    """One section, its name known, its keywords known and of the right type, none missing."""
+    require(isinstance(raw, Mapping), f"Expected {room}={raw!r} to be a section with a name and keywords.")
+    known = ROOMS[room]
+    name = raw.get("name", known.default)
+    one_of(f"{room}.name", name, known.entries)
+    parameters = known.keywords(name)
+    given = {key: value for key, value in raw.items() if key != "name"}
+    for key in given:
+        one_of(f"keyword of {room}.{name}", key, parameters)
+    for key, parameter in parameters.items():
+        required = parameter.default is inspect.Parameter.empty
+        require(key in given or not required, f"Expected {room}.{key} to be given, as {room}.name={name!r} needs it.")
+    checked = {k: _typed(f"{room}.{k}", v, parameters[k].annotation) for k, v in given.items()}
+    return Section(name, checked)
+
+
+def _typed(name: str, value: Any, annotation: Any) -> Any:
+    """The value as its annotation has it; integers pass for floats, lists for tuples, nothing else is converted."""
+    adapter = TypeAdapter(annotation, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
+    try:
+        return adapter.validate_python(_frozen(value))
+    except ValidationError:
+        wanted = inspect.formatannotation(annotation).replace("typing.", "")
+        raise InvalidInputError(f"Expected {name}={value!r} to be of type {wanted}.") from None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

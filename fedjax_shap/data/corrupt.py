@@ -1,0 +1,178 @@
+"""Corruptions: what is done to one client's data, or by a client, so that a method can be seen to notice."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import jax.numpy as jnp
+import numpy as np
+
+from fedjax_shap._validate import finite, fraction, integer, number, one_of, require
+from fedjax_shap.data.federated import Examples, FederatedData
+
+Corruption: TypeAlias = Callable[[np.random.Generator, FederatedData], FederatedData]
+
+
+def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int) -> FederatedData:
+    """Applies corruptions in order, each with a generator of its own: one more at the end changes no earlier one.
+
+    Args:
+        data: the federation.
+        corruptions: made by the factories in `CORRUPTIONS`.
+        seed: with a corruption's position, decides what it draws.
+
+    Returns:
+        The corrupted federation; the server's sets are as they were.
+
+    Raises:
+        InvalidInputError: a client that the federation does not have.
+    """
+    integer("seed", seed, least=0)
+    for position, corruption in enumerate(corruptions):
+        data = corruption(np.random.default_rng([seed, position]), data)
+    return data
+
+
+def label_noise(*, client: int, rate: float) -> Corruption:
+    """Wrong labels: exactly round(rate * size) of a client's rows get another class, each uniformly at random.
+
+    Args:
+        client: whose rows.
+        rate: the fraction of rows, in [0, 1].
+
+    Raises:
+        InvalidInputError: a rate outside [0, 1]; later, a client that is not there.
+
+    References:
+        Song, Tong, Wei 2019, "Profit allocation for federated learning", setting 4.
+    """
+    integer("client", client, least=0)
+    fraction("rate", rate)
+
+    def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
+        x, y = _held(data, client)
+        require(data.num_classes > 1, f"Expected num_classes={data.num_classes} to be at least 2 for a wrong label.")
+        rows = rng.permutation(len(y))[: round(rate * len(y))]
+        y = y.copy()
+        y[rows] = (y[rows] + rng.integers(1, data.num_classes, size=len(rows))) % data.num_classes
+        return _with(data, client, (x, y))
+
+    return apply
+
+
+def feature_noise(*, client: int, variance: float, low: float | None = None, high: float | None = None) -> Corruption:
+    """Noisy features: independent Gaussian noise is added to all features of a client's rows.
+
+    Args:
+        client: whose rows.
+        variance: of the noise, in the features' units squared.
+        low: noisy features below are set to it (0 for images in [0, 1]); none if None.
+        high: noisy features above are set to it; none if None.
+
+    Raises:
+        InvalidInputError: a negative variance, or low > high; later, a client that is not there.
+
+    References:
+        Song, Tong, Wei 2019, "Profit allocation for federated learning", setting 5.
+    """
+    integer("client", client, least=0)
+    number("variance", variance, least=0)
+    for name, bound in (("low", low), ("high", high)):
+        if bound is not None:
+            number(name, bound)
+    require(low is None or high is None or low <= high, f"Expected low={low} to be at most high={high}.")
+
+    def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
+        x, y = _held(data, client)
+        noisy = x + np.sqrt(variance) * rng.standard_normal(x.shape, dtype=np.float32)
+        noisy = noisy if low is None and high is None else np.clip(noisy, low, high)
+        with np.errstate(over="ignore"):
+            noisy = noisy.astype(np.float32)
+        finite(f"features of {data.names[client]} with noise of variance={variance!r}", noisy)
+        return _with(data, client, (noisy, y))
+
+    return apply
+
+
+def duplicate(*, client: int, of: int) -> Corruption:
+    """A copy: a client holds the same rows as another, in the same order, and is idle if that one is.
+
+    Args:
+        client: who becomes the copy.
+        of: who is copied.
+
+    Raises:
+        InvalidInputError: a client as a copy of itself; later, one that is not there.
+    """
+    integer("client", client, least=0)
+    integer("of", of, least=0)
+    require(client != of, f"Expected client={client} to be a copy of another, got of={of}.")
+
+    def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
+        _known(data, "client", client)
+        return _with(data, client, _held(data, of, "of"), idle=bool(data.idle[of]))
+
+    return apply
+
+
+def free_rider(*, client: int, how: str = "zero_update") -> Corruption:
+    """A free rider: a client without labels of its own, or one that returns the model as it came.
+
+    Args:
+        client: who.
+        how: "random_labels" gives all its rows uniformly random labels, "zero_update" makes it idle: it uploads the
+            model it received.
+
+    Raises:
+        InvalidInputError: another `how`; later, a client that is not there.
+    """
+    integer("client", client, least=0)
+    one_of("how", how, ("random_labels", "zero_update"))
+
+    def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
+        x, y = _held(data, client)
+        if how == "zero_update":
+            return _with(data, client, (x, y), idle=True)
+        return _with(data, client, (x, rng.integers(0, data.num_classes, size=len(y), dtype=np.int32)))
+
+    return apply
+
+
+CORRUPTIONS: dict[str, Callable[..., Corruption]] = {
+    "label_noise": label_noise,
+    "feature_noise": feature_noise,
+    "duplicate": duplicate,
+    "free_rider": free_rider,
+}
+
+
+def _known(data: FederatedData, argument: str, client: int) -> None:
+    """Refuses an id that no client has."""
+    last = data.num_clients - 1
+    require(
+        client <= last, f"Expected {argument}={client} to be one of 0..{last} ({data.names[0]} to {data.names[last]})."
+    )
+
+
+def _held(data: FederatedData, client: int, argument: str = "client") -> Examples:
+    """The examples of a client that must be there."""
+    _known(data, argument, client)
+    return data.client(client)
+
+
+def _with(data: FederatedData, client: int, examples: Examples, *, idle: bool | None = None) -> FederatedData:
+    """The federation in which one client holds other examples, and is idle or not (as it was if None)."""
+    x, y = examples
+    every_x, every_y, sizes, lazy = (np.array(part) for part in (data.x, data.y, data.sizes, data.idle))
+    every_x[client], every_y[client] = 0, 0
+    every_x[client, : len(y)], every_y[client, : len(y)] = x, y
+    sizes[client] = len(y)
+    lazy[client] = lazy[client] if idle is None else idle
+    longest = int(sizes.max())
+    return replace(
+        data,
+        x=jnp.asarray(every_x[:, :longest]),
+        y=jnp.asarray(every_y[:, :longest]),
+        sizes=jnp.asarray(sizes),
+        idle=jnp.asarray(lazy),
+    )

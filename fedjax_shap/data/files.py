@@ -1,0 +1,192 @@
+"""Raw files, gzipped or not: found, and read as idx, libsvm, csv or npz, or else what is wrong with them."""
+
+import csv
+import gzip
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap.typing import HostArray
+
+VARIABLE = "FEDJAX_SHAP_DATA"  # the environment variable that names the folder of data sets
+
+
+def locate(folder: str | None, inside: str, names: Sequence[str], *, origin: str) -> Path:
+    """Finds a file of a data set, gzipped or not, in `folder/inside` or in `folder` itself.
+
+    Args:
+        folder: the folder of data sets; None for the one that the environment variable FEDJAX_SHAP_DATA names.
+        inside: the data set's own folder.
+        names: the names under which the file is known.
+        origin: where the file can be got, in words.
+
+    Returns:
+        The first that exists.
+
+    Raises:
+        InvalidInputError: no folder, or no such file: which one, every place that was looked at, and its origin.
+    """
+    root = os.environ.get(VARIABLE) if folder is None else folder
+    if not root:
+        raise InvalidInputError(
+            f"Expected folder=None to be given, or the environment variable {VARIABLE} to name it, to find "
+            f"{names[0]} there (from {origin})."
+        )
+    places = [Path(root) / inside, Path(root)]
+    for place in places:
+        for name in names:
+            for path in (place / name, place / f"{name}.gz"):
+                if path.is_file():
+                    return path
+    looked = " or ".join(str(place) for place in places)
+    known = " or ".join(names)
+    raise InvalidInputError(f"Expected a file {known} (or with .gz) in {looked}; it can be had from {origin}.")
+
+
+def given(path: str) -> Path:
+    """The file at `path`, a refusal if there is none."""
+    require(Path(path).is_file(), f"Expected path={str(path)!r} to be a file, but there is none.")
+    return Path(path)
+
+
+def contents(path: Path) -> bytes:
+    """All bytes of a file, unpacked if they are gzipped (whatever its name)."""
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (EOFError, OSError, zlib.error) as error:
+        raise InvalidInputError(f"Expected {path} to be readable, but it is not: {error}.") from error
+
+
+def text(path: Path) -> str:
+    """A file's text, unpacked if gzipped; UTF-8, with or without a byte-order mark."""
+    try:
+        return contents(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"Expected {path} to be UTF-8 text, but byte {error.start} is not.") from error
+
+
+def idx(path: Path, *, dimensions: int) -> HostArray:
+    """The array of an idx file of unsigned bytes (the format of MNIST).
+
+    Args:
+        path: the file.
+        dimensions: how many axes the array must have: 3 for images, 1 for labels.
+
+    Returns:
+        uint8[...] of the shape that the file's header names.
+
+    Raises:
+        InvalidInputError: another magic number, or more or fewer bytes than the header promises.
+    """
+    raw = contents(path)
+    magic = bytes((0, 0, 8, dimensions))
+    require(
+        raw[:4] == magic,
+        f"Expected {path} to begin with the idx magic number 0x{magic.hex()}, got 0x{raw[:4].hex()}.",
+    )
+    start = 4 + 4 * dimensions
+    shape = tuple(int(size) for size in np.frombuffer(raw[4:start], ">u4", len(raw[4:start]) // 4))
+    size = int(np.prod(shape, dtype=np.int64))
+    require(
+        len(shape) == dimensions and len(raw) == start + size,
+        f"Expected {path} to hold {start + size} bytes for its shape {shape}, got {len(raw)}.",
+    )
+    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
+
+
+def libsvm(path: Path, *, num_features: int) -> tuple[HostArray, HostArray]:
+    """The rows of a libsvm file, lines of ``label index:value ...`` with indices from 1.
+
+    Args:
+        path: the file.
+        num_features: how many features a row has; those that a line leaves out are zero.
+
+    Returns:
+        (float32[T, num_features], float64[T]), features and labels as the file has them.
+
+    Raises:
+        InvalidInputError: no line, or a line that is not of this form, by its number.
+    """
+    lines = [line.split() for line in text(path).splitlines()]
+    held = [(number, line) for number, line in enumerate(lines, 1) if line]
+    require(len(held) > 0, f"Expected {path} to hold at least one line, but it is empty.")
+    x, y = np.zeros((len(held), num_features), np.float32), np.zeros(len(held))
+    for row, (number, (label, *pairs)) in enumerate(held):
+        try:
+            y[row] = float(label)
+            for pair in pairs:
+                index, value = pair.split(":")
+                place = int(index) - 1
+                if not 0 <= place < num_features:
+                    raise ValueError(f"index {index} is not in 1..{num_features}")
+                x[row, place] = float(value)
+        except ValueError as error:
+            raise InvalidInputError(
+                f"Expected line {number} of {path} to read 'label index:value ...', but {error}."
+            ) from error
+    require(bool(np.isfinite(x).all() and np.isfinite(y).all()), f"Expected {path} to hold finite numbers only.")
+    return x, y
+
+
+def rows(path: Path, *, width: int | None = None, skip: str | None = None) -> list[tuple[int, list[str]]]:
+    """The lines of a comma-separated file, split into cells without surrounding blanks; empty lines are passed over.
+
+    Args:
+        path: the file.
+        width: how many cells a line must have; as many as the first if None.
+        skip: lines that begin with this are passed over too.
+
+    Returns:
+        (line number from 1, cells) for each line.
+
+    Raises:
+        InvalidInputError: no line, a quotation that does not end, or a line with more or fewer cells.
+    """
+    reader = csv.reader(io.StringIO(text(path), newline=""), skipinitialspace=True, strict=True)
+    held = []
+    try:
+        for cells in reader:
+            if cells not in ([], [""]) and not (skip is not None and cells[0].startswith(skip)):
+                held.append((reader.line_num, [cell.strip() for cell in cells]))
+    except csv.Error as error:
+        raise InvalidInputError(
+            f"Expected line {reader.line_num} of {path} to be comma-separated, but: {error}."
+        ) from error
+    require(len(held) > 0, f"Expected {path} to hold at least one line, but it is empty.")
+    width = len(held[0][1]) if width is None else width
+    for number, cells in held:
+        require(
+            len(cells) == width, f"Expected line {number} of {path} to have {width} cells, but it has {len(cells)}."
+        )
+    return held
+
+
+def npz(path: Path, needed: Sequence[str]) -> dict[str, HostArray]:
+    """The arrays of an npz file.
+
+    Args:
+        path: the file.
+        needed: names of arrays that it must hold.
+
+    Returns:
+        Every array by its name.
+
+    Raises:
+        InvalidInputError: not an npz file, a damaged or pickled array, or a missing one.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            held = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
+        arrays = {name: np.load(io.BytesIO(raw), allow_pickle=False) for name, raw in held.items()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
+        raise InvalidInputError(f"Expected {path} to be an npz file of plain arrays, but: {error}.") from error
+    missing = [name for name in needed if name not in arrays]
+    require(not missing, f"Expected {path} to hold the arrays {list(needed)}, but {missing} are not in it.")
+    return arrays

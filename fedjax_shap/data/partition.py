@@ -1,0 +1,124 @@
+"""Partitions: who gets which rows of a pool, every row to exactly one client, the same for the same generator."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from fedjax_shap._validate import integer, number, one_of, require
+from fedjax_shap.data.label_skew import dirichlet, label_pairs, shards
+from fedjax_shap.data.pool import Pool
+from fedjax_shap.data.shares import Partition, Shares, apportion, as_shares, drawn
+from fedjax_shap.typing import HostArray
+
+
+def iid(*, num_clients: int) -> Partition:
+    """Rows dealt out at random, to sizes that differ by one at most.
+
+    Args:
+        num_clients: C.
+
+    Raises:
+        InvalidInputError: num_clients < 1; later, fewer rows than clients.
+    """
+    integer("num_clients", num_clients, least=1)
+
+    def split(rng: np.random.Generator, pool: Pool) -> Shares:
+        return as_shares(np.array_split(rng.permutation(pool.num_rows), num_clients))
+
+    return split
+
+
+def quantity(
+    *,
+    num_clients: int | None = None,
+    alpha: float | None = None,
+    ratios: tuple[float, ...] | None = None,
+    on_empty: str = "redraw",
+    min_size: int = 1,
+) -> Partition:
+    """Size skew: rows dealt out at random, to sizes in stated ratios or in proportions drawn from Dirichlet(alpha).
+
+    Args:
+        num_clients: C; as many as there are ratios if None.
+        alpha: the concentration of the sizes: small for a few large clients, large for equal ones.
+        ratios: the clients' sizes up to a factor, such as (2, 3, 4, 5, 6). Exactly one of alpha and ratios is given.
+        on_empty: where drawn sizes leave a client fewer than `min_size` rows, "redraw" (at most 1,000 times) or
+            "refuse"; stated ratios that do are refused.
+        min_size: the least number of rows a client must get.
+
+    Raises:
+        InvalidInputError: a setting out of range; later, too few rows, or a client left with fewer than `min_size`.
+
+    References:
+        Song, Tong, Wei 2019, "Profit allocation for federated learning", setting 3, for the ratios.
+    """
+    require(
+        (alpha is None) != (ratios is None),
+        f"Expected exactly one of alpha={alpha!r} and ratios={ratios!r} to be given.",
+    )
+    one_of("on_empty", on_empty, ("redraw", "refuse"))
+    integer("min_size", min_size, least=1)
+    if ratios is not None:
+        for i, ratio in enumerate(ratios):
+            number(f"ratios[{i}]", ratio, above=0)
+        clients = len(ratios) if num_clients is None else num_clients
+        integer("num_clients", clients, least=1)
+        require(len(ratios) == clients, f"Expected ratios={ratios} to be num_clients={clients} numbers.")
+    else:
+        number("alpha", alpha, above=0)
+        integer("num_clients", num_clients, least=1)
+        clients = int(num_clients or 0)
+
+    def split(rng: np.random.Generator, pool: Pool) -> Shares:
+        def draw() -> HostArray:
+            parts = rng.dirichlet(np.full(clients, alpha)) if ratios is None else np.asarray(ratios, float)
+            return apportion(parts, pool.num_rows)[None]
+
+        what = f"quantity with ratios={ratios}" if ratios else f"quantity with alpha={alpha:g}"
+        sizes = drawn(draw, pool, clients, "refuse" if ratios else on_empty, min_size, what)[0]
+        return as_shares(np.split(rng.permutation(pool.num_rows), np.cumsum(sizes)[:-1]))
+
+    return split
+
+
+def by_column(*, column: str | None = None) -> Partition:
+    """The federation that the data come in: each value of a column is a client of that name, in sorted order.
+
+    Numbers inside names count as numbers: "client 2" stands before "client 10".
+
+    Args:
+        column: the column; None for the pool's natural one.
+
+    Raises:
+        InvalidInputError: later, a column that the pool does not have, or None where it has no natural one.
+    """
+
+    def split(rng: np.random.Generator, pool: Pool) -> Shares:
+        require(
+            column is not None or pool.natural is not None,
+            f"Expected column=None to be a name, as the pool has no natural federation; known: {sorted(pool.columns)}.",
+        )
+        name = str(pool.natural if column is None else column)
+        one_of("column", name, pool.columns)
+        cells = np.asarray(pool.columns[name])
+        values = sorted(np.unique(cells).tolist(), key=_natural_order)
+        return Shares([np.flatnonzero(cells == value) for value in values], [str(value) for value in values])
+
+    return split
+
+
+PARTITIONS: dict[str, Callable[..., Partition]] = {
+    "iid": iid,
+    "dirichlet": dirichlet,
+    "quantity": quantity,
+    "shards": shards,
+    "label_pairs": label_pairs,
+    "by_column": by_column,
+}
+
+
+def _natural_order(value: object) -> list[tuple[int, int, str]]:
+    """A key that sorts digits in names as numbers."""
+    parts = re.findall(r"\d+|\D+", str(value))
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

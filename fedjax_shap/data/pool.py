@@ -1,0 +1,108 @@
+"""The pool: what a source of data gives before its rows are split among clients."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fedjax_shap._validate import InvalidInputError, number, require
+from fedjax_shap.typing import HostArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool:
+    """Training rows not yet given to clients, and the server's test set; all arrays on the host.
+
+    Attributes:
+        x: float32[T, ...], features of the training rows.
+        y: int32[T], labels in 0..L-1.
+        test: (x[T, ...], y[T]), the test set; its T is its own.
+        num_classes: L.
+        columns: what is known of each training row, str[T] by name: the columns by which rows can be given to clients.
+        natural: the column that is the natural federation (a row's hospital, say); None if there is none.
+        notes: what else the source tells: "features" (their names), "labels" (the classes' names), published results.
+    """
+
+    x: HostArray
+    y: HostArray
+    test: tuple[HostArray, HostArray]
+    num_classes: int
+    columns: Mapping[str, HostArray] = field(default_factory=dict)
+    natural: str | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_rows(self) -> int:
+        """T, the number of training rows."""
+        return len(self.y)
+
+
+def hold_out(rng: np.random.Generator, y: HostArray, share: float, name: str) -> tuple[HostArray, HostArray]:
+    """Splits rows in two at random, so that each class is held out in nearly its own proportion.
+
+    Args:
+        rng: the generator that decides.
+        y: [T], the rows' labels.
+        share: the share of the rows to hold out, in (0, 1).
+        name: how the share is called in a refusal.
+
+    Returns:
+        (kept, held), row indices in random order; round(share * T) rows are held.
+
+    Raises:
+        InvalidInputError: a share outside (0, 1), or one that leaves either side without a row.
+    """
+    number(name, share)
+    require(0 < share < 1, f"Expected {name}={share!r} to lie strictly between 0 and 1.")
+    count = round(share * len(y))
+    require(0 < count < len(y), f"Expected {name}={share!r} of {len(y)} rows to leave a row on both sides.")
+    rows = rng.permutation(len(y))
+    rows = rows[np.argsort(y[rows], kind="stable")]
+    chosen = np.zeros(len(y), bool)
+    chosen[((np.arange(count) + rng.random()) * len(y) / count).astype(int)] = True
+    return rng.permutation(rows[~chosen]), rng.permutation(rows[chosen])
+
+
+def standardise(reference: HostArray, *others: HostArray) -> tuple[HostArray, ...]:
+    """Scales columns by the mean and standard deviation of `reference`; a constant column becomes zero.
+
+    Args:
+        reference: float[T, features], the training rows.
+        *others: further rows, scaled by the statistics of `reference`.
+
+    Returns:
+        float32 copies of `reference` and of each of `others`.
+    """
+    mean, deviation = reference.mean(axis=0, dtype=np.float64), reference.std(axis=0, dtype=np.float64)
+    scale = np.where(deviation > 1e-12 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
+    return tuple(((part - mean) / scale).astype(np.float32) for part in (reference, *others))
+
+
+def classes(cells: HostArray, name: str) -> tuple[HostArray, tuple[str, ...]]:
+    """Labels 0..L-1 for classes sorted by name, or by number where every name is a number.
+
+    Args:
+        cells: [T], each row's class: words or whole numbers.
+        name: how the labels are called in a refusal.
+
+    Returns:
+        int32[T] labels, and the L classes' names in the order of the labels.
+
+    Raises:
+        InvalidInputError: fewer than two classes, or numbers that are not whole (a quantity, not a class).
+    """
+    cells = np.asarray(cells)
+    try:
+        values = cells.astype(np.float64)
+    except ValueError:
+        kinds, labels = np.unique(cells, return_inverse=True)
+        names = tuple(str(kind) for kind in kinds)
+    else:
+        odd = values[~(np.isfinite(values) & (values == np.round(values)))]
+        if odd.size:
+            raise InvalidInputError(f"Expected {name} to be classes (words or whole numbers), but it holds {odd[0]}.")
+        kinds, labels = np.unique(values, return_inverse=True)
+        names = tuple(str(int(kind)) for kind in kinds)
+    require(len(names) >= 2, f"Expected {name} to hold at least two classes, but it holds {list(names)}.")
+    return labels.astype(np.int32), names

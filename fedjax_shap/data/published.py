@@ -1,0 +1,177 @@
+"""Published tables from their own files: heart disease in four hospitals, adult, a9a, and FLCE's tic-tac-toe."""
+
+import numpy as np
+
+from fedjax_shap._validate import integer, one_of, require
+from fedjax_shap.data import files
+from fedjax_shap.data.pool import Pool, standardise
+from fedjax_shap.data.tables import Table, numbers, pool_of, read_table
+from fedjax_shap.typing import HostArray
+
+HOSPITALS = ("Cleveland", "Hungary", "Switzerland", "VA")
+ADULT = (
+    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship"),
+    *("race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income"),
+)
+A9A_FEATURES = 123
+HEART_FEATURES = 13
+
+
+def heart_disease(*, folder: str | None = None, normalise: str = "pooled") -> Pool:
+    """Heart disease in four hospitals (UCI), 13 features, in FLamby's split of 486 training and 254 test patients.
+
+    The natural federation is the column "center"; `notes["test_center"]` tells the hospital of each test patient.
+
+    Args:
+        folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
+        normalise: "pooled" standardises by all training patients, "per_client" each hospital's patients (its test
+            patients too) by its own training patients, "none" leaves the units of measurement.
+
+    Raises:
+        InvalidInputError: no such file, or one that is not this table.
+
+    References:
+        Ogier du Terrail et al. 2022, "FLamby" (NeurIPS Datasets and Benchmarks).
+    """
+    one_of("normalise", normalise, ("pooled", "per_client", "none"))
+    path = files.locate(
+        folder,
+        "heart_disease",
+        ["flamby_split_features.csv"],
+        origin="the UCI archive's Heart Disease set (processed.*.data), with the rows and the split of FLamby's loader",
+    )
+    table = read_table(path)
+    split, center = table.column("split", "split"), table.column("center", "center")
+    names = [name for name in table.columns if name not in {"center", "split", "y"}]
+    require(
+        len(names) == HEART_FEATURES and set(center) == {"0", "1", "2", "3"} and set(split) == {"train", "test"},
+        f"Expected {path} to have columns center (0..3), split (train, test), y and {HEART_FEATURES} features, got "
+        f"{list(table.columns)}.",
+    )
+    raw = np.stack([_numeric(table, name) for name in names], axis=1)
+    y, train, hospital = _numeric(table, "y"), split == "train", center.astype(np.int64)
+    require(bool(np.isin(y, (0, 1)).all()), f"Expected column 'y' of {path} to hold 0 and 1 only.")
+    x, y = _normalised(raw, train, hospital, normalise), y.astype(np.int32)
+    held = np.array(HOSPITALS)[hospital]
+    return Pool(
+        x=x[train],
+        y=y[train],
+        test=(x[~train], y[~train]),
+        num_classes=2,
+        columns={"center": held[train]},
+        natural="center",
+        notes={"features": names, "labels": ("healthy", "disease"), "test_center": held[~train]},
+    )
+
+
+def adult(*, folder: str | None = None) -> Pool:
+    """Adult census income (UCI), 32,561 training and 16,281 test people, 108 features, two classes.
+
+    Numbers are standardised by the training rows; categories are one-hot, "?" being one. Every column of categories
+    can be the one by which rows are given to clients.
+
+    Args:
+        folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
+
+    Raises:
+        InvalidInputError: no such file, or one that is not this table.
+
+    References:
+        Becker and Kohavi 1996, "Adult" (UCI Machine Learning Repository).
+    """
+    origin = "the UCI archive's Adult set (archive.ics.uci.edu/dataset/2/adult)"
+    paths = [files.locate(folder, "adult", [name], origin=origin) for name in ("adult.data", "adult.test")]
+    held = [files.rows(path, width=len(ADULT), skip="|") for path in paths]
+    body = [*held[0], *held[1]]
+    columns = {name: np.array(cells) for name, cells in zip(ADULT, zip(*(cells for _, cells in body)))}
+    columns["income"] = np.char.rstrip(columns["income"], ".")
+    for cell in np.unique(columns["income"]):
+        one_of(f"a label of {paths[0]} and {paths[1]}", str(cell), ("<=50K", ">50K"))
+    table = Table(name=f"{paths[0]} and {paths[1]}", columns=columns, lines=np.array([line for line, _ in body]))
+    train = np.arange(len(body)) < len(held[0])
+    return pool_of(table, label="income", client=None, train=train)
+
+
+def a9a(*, folder: str | None = None) -> Pool:
+    """a9a (LIBSVM's form of Adult), 32,561 training and 16,281 test rows, 123 binary features, two classes.
+
+    Args:
+        folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
+
+    Raises:
+        InvalidInputError: no such file, or one that is not this table.
+
+    References:
+        Platt 1998, "Sequential minimal optimization", for the binning; Chang and Lin 2011, "LIBSVM", for the file.
+    """
+    origin = "the LIBSVM data page (www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets)"
+    sets = []
+    for name in ("a9a", "a9a.t"):
+        path = files.locate(folder, "a9a", [name], origin=origin)
+        x, y = files.libsvm(path, num_features=A9A_FEATURES)
+        require(bool(np.isin(y, (-1, 1)).all()), f"Expected the labels of {path} to be -1 and +1 only.")
+        sets.append((x, (y > 0).astype(np.int32)))
+    return Pool(x=sets[0][0], y=sets[0][1], test=sets[1], num_classes=2, notes={"labels": ("<=50K", ">50K")})
+
+
+def flce(*, folder: str | None = None, name: str = "tictactoe_quantity", seed: int = 6694) -> Pool:
+    """FLCE's tic-tac-toe (VLDB 2024), 27 features, 8 clients, with the exact Shapley values published for it.
+
+    The natural federation is the column "client"; `notes["exact_shapley"]` is float64[8], the published values.
+
+    Args:
+        folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
+        name: "tictactoe_quantity" or "tictactoe_label", how FLCE split the rows.
+        seed: FLCE's seed, 6694 to 6699.
+
+    Raises:
+        InvalidInputError: no such file, or one that is not such a federation.
+
+    References:
+        The contribution-estimation benchmark for federated learning ("FLCE", VLDB 2024) and its repository's results.
+    """
+    integer("seed", seed, least=0)
+    origin = "the FLCE benchmark's repository: each client's rows x_i, y_i, the set x_test, y_test, and exact_shapley"
+    path = files.locate(folder, "flce", [f"{name}_{seed}.npz"], origin=origin)
+    held = files.npz(path, ["x_test", "y_test", "exact_shapley"])
+    count = len(held["exact_shapley"])
+    ids = range(count)
+    parts = [(f"x_{i}", f"y_{i}") for i in ids] + [("x_test", "y_test")]
+    for x, y in parts:
+        require(
+            x in held
+            and y in held
+            and held[x].ndim == 2
+            and held[x].shape == (len(held[y]), *held["x_test"].shape[1:]),
+            f"Expected {path} to hold a table {x} and its labels {y} for each of {count} clients.",
+        )
+        require(bool(np.isin(held[y], (0, 1)).all()), f"Expected {y} of {path} to hold 0 and 1 only.")
+    owner = np.repeat(ids, [len(held[f"y_{i}"]) for i in ids])
+    return Pool(
+        x=np.concatenate([held[f"x_{i}"] for i in ids]).astype(np.float32),
+        y=np.concatenate([held[f"y_{i}"] for i in ids]).astype(np.int32),
+        test=(held["x_test"].astype(np.float32), held["y_test"].astype(np.int32)),
+        num_classes=2,
+        columns={"client": np.array([f"client {i}" for i in ids])[owner]},
+        natural="client",
+        notes={"exact_shapley": held["exact_shapley"].astype(np.float64)},
+    )
+
+
+def _numeric(table: Table, name: str) -> HostArray:
+    """A column that must be numbers, float64[T]."""
+    values = numbers(table, name)
+    require(values is not None, f"Expected column {name!r} of {table.name} to be numbers.")
+    return np.asarray(values)
+
+
+def _normalised(raw: HostArray, train: HostArray, hospital: HostArray, how: str) -> HostArray:
+    """The features of `heart_disease`, float32[T, 13]."""
+    if how == "none":
+        return raw.astype(np.float32)
+    if how == "pooled":
+        return standardise(raw[train], raw)[1]
+    x = np.zeros(raw.shape, np.float32)
+    for i in range(len(HOSPITALS)):
+        x[hospital == i] = standardise(raw[train & (hospital == i)], raw[hospital == i])[1]
+    return x

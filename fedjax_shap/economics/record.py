@@ -1,0 +1,78 @@
+"""A settlement from a plain record, as it is read from a JSON file (Spec 5.1-5.7)."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from fedjax_shap._validate import one_of, require
+from fedjax_shap.economics.claims import quoted
+from fedjax_shap.economics.rules import RULES, Rule
+from fedjax_shap.economics.settle import Settlement, settle
+
+_NEEDED = ("values", "costs", "revenue")
+_PER_PLAYER = ("values", "costs", "std_errors", "sizes")
+_SETTINGS = tuple(sorted({name for rule in RULES.values() for name in inspect.signature(rule).parameters}))
+KEYS = (*_NEEDED, "std_errors", "players", "sizes", "minor_unit", "rule", *_SETTINGS)
+
+
+def settle_record(record: Mapping[str, Any]) -> Settlement:
+    """Divides a revenue as a record says.
+
+    Args:
+        record: `values`, `costs` and `revenue`; and, where wanted, `std_errors`, `players`, `sizes`, `minor_unit`,
+            `rule` (a name in `RULES`; "cost_aware" if left out) and that rule's settings, such as `negative` and
+            `reimburse`. What is given per player is a list in the order of `players`, or a dict by name; all of it
+            in one of the two forms. None stands for a key left out.
+
+    Returns:
+        The settlement; see `settle`.
+
+    Raises:
+        InvalidInputError: an unknown or a missing key, names that disagree, a setting that the rule does not have,
+            or what `settle` refuses.
+    """
+    require(isinstance(record, Mapping), f"Expected the record to be a JSON object, got {type(record).__name__}.")
+    for key in record:
+        one_of("key", key, KEYS)
+    given = {key: value for key, value in record.items() if value is not None}
+    for key in _NEEDED:
+        require(key in given, f"Expected the record to have the key {key!r}, got {', '.join(sorted(given)) or 'none'}.")
+    rule = _rule(given)
+    fields = {key: value for key, value in _in_order(given).items() if key not in ("rule", *_SETTINGS)}
+    return settle(fields.pop("values"), fields.pop("costs"), fields.pop("revenue"), rule=rule, **fields)
+
+
+def _rule(given: dict[str, Any]) -> Rule:
+    """The rule that the record names, with the record's settings."""
+    name = given.get("rule", "cost_aware")
+    one_of("rule", name, RULES)
+    settings = {key: given[key] for key in _SETTINGS if key in given}
+    known = inspect.signature(RULES[name]).parameters
+    for key, value in settings.items():
+        has = ", ".join(known) or "no settings"
+        require(key in known, f"Expected no {key}={value!r} with rule {name!r}, which has {has}.")
+    return RULES[name](**settings)
+
+
+def _in_order(given: dict[str, Any]) -> dict[str, Any]:
+    """The record with every dict by name made a list in the order of the players."""
+    if not isinstance(given["values"], Mapping):
+        for key in _PER_PLAYER:
+            require(
+                not isinstance(given.get(key), Mapping),
+                f"Expected {key} to be a list, as values is, got an object by name.",
+            )
+        return given
+    players = given.get("players", list(given["values"]))
+    fine = isinstance(players, list | tuple) and all(isinstance(name, str) for name in players)
+    require(fine, f"Expected players={players!r} to be a list of names.")
+    ordered = dict(given, players=players)
+    for key in (key for key in _PER_PLAYER if key in given):
+        held = given[key]
+        require(isinstance(held, Mapping), f"Expected {key} to be an object by player name, as values is.")
+        missing = [name for name in players if name not in held]
+        require(not missing, f"Expected {key} to name every player, but it lacks {quoted(missing)}.")
+        extra = [name for name in held if name not in players]
+        require(not extra, f"Expected {key} to name only the players, got {quoted(extra)} as well.")
+        ordered[key] = [held[name] for name in players]
+    return ordered

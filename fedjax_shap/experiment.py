@@ -1,0 +1,96 @@
+"""One run, from a configuration to its result: values, costs, payments, and what pooling would give."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from fedjax_shap.config import Config
+from fedjax_shap.economics.settle import settle
+from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.federation import federation_of
+from fedjax_shap.result import Result
+from fedjax_shap.typing import Progress
+
+Watch = Callable[[str], Progress]  # stage -> where to report its progress
+
+
+def run(config: Config, *, store: str | Path | None = None, watch: Watch | None = None) -> Result:
+    """Runs a configuration.
+
+    Args:
+        config: what to run.
+        store: a folder in which utilities are kept and looked up; a run that was interrupted goes on from there.
+        watch: stage -> where to report its progress.
+
+    Raises:
+        InvalidInputError: what the configuration asks for cannot be done, in one sentence.
+    """
+    watch = watch or (lambda stage: lambda done, total: None)
+    stores: list[UtilityStore] = []
+
+    def open_store(part: str, fingerprint: str) -> UtilityStore:
+        folder = None if store is None else Path(store) / part
+        stores.append(UtilityStore(folder, fingerprint=fingerprint))
+        return stores[-1]
+
+    with Stopwatch() as total:
+        federation, plan = federation_of(config), config.build("plan")
+        with Stopwatch() as training:
+            attribution = federation.attribution(plan, open_store, watch("coalitions"))
+        curve, steps = federation.curve(plan, watch("curves"))
+        centralized = federation.centralized(attribution, plan)
+        economics = config.sections["economics"].keywords
+        settlement = settle(
+            attribution,
+            config.build("costs")(np.asarray(federation.data.sizes).tolist(), steps.tolist()),
+            economics.get("revenue", 1000),
+            rule=config.build("economics"),
+            players=list(federation.data.names),
+            sizes=np.asarray(federation.data.sizes).tolist(),
+            minor_unit=economics.get("minor_unit", "0.01"),
+        )
+    return Result(
+        config=config,
+        data=federation.data,
+        attribution=attribution,
+        settlement=settlement,
+        curve=curve,
+        centralized=centralized,
+        coalitions={n: sum(getattr(s, n) for s in stores) for n in ("asked", "trained", "from_store")},
+        timing={
+            "compile_s": round(total.compiling, 3),
+            "train_s": round(training.seconds - training.compiling, 3),
+            "total_s": round(total.seconds, 3),
+        },
+    )
+
+
+class Stopwatch:
+    """Seconds of a `with` block, and how many of them XLA spent compiling.
+
+    Attributes:
+        seconds: wall-clock seconds in the block.
+        compiling: of these, seconds in which a program was lowered and compiled, as JAX reports them.
+    """
+
+    seconds = 0.0
+    compiling = 0.0
+
+    def __enter__(self) -> "Stopwatch":
+        """Starts."""
+        self._began = time.perf_counter()
+        jax.monitoring.register_event_duration_secs_listener(self._listen)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Stops."""
+        jax.monitoring.unregister_event_duration_listener(self._listen)
+        self.seconds = time.perf_counter() - self._began
+
+    def _listen(self, event: str, seconds: float, **_: Any) -> None:
+        if event in ("/jax/core/compile/backend_compile_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration"):
+            self.compiling += seconds

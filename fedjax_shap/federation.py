@@ -1,0 +1,155 @@
+"""A configuration brought to life: its data, learning procedure and games, and what they are compared with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from fedjax_shap.config import Config, build
+from fedjax_shap.data.corrupt import corrupt
+from fedjax_shap.data.federate import federate
+from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.store import UtilityStore, fingerprint
+from fedjax_shap.estimate import estimate, estimate_rounds, game_key
+from fedjax_shap.games.game import Game
+from fedjax_shap.games.rounds import Rounds, rounds
+from fedjax_shap.games.silo import curves, silo
+from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.local import Local
+from fedjax_shap.learning.model import Architecture
+from fedjax_shap.result import Curve
+from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.typing import HostArray, Key, Progress
+
+MOST_CURVES = 24  # members are also trained alone, for the curve, where there are no more than this many
+OpenStore = Callable[[str, str], UtilityStore]  # (name of the part of the run, fingerprint) -> its store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Federation:
+    """The data of a run and all that its games are made of.
+
+    Attributes:
+        config: the configuration.
+        data: the clients' data and the server's.
+        model: the architecture.
+        local: local training.
+        algorithm: aggregation and stopping.
+        init_key: seeds initial parameters and participation.
+        key: seeds mini-batches and the estimator's draws.
+    """
+
+    config: Config
+    data: FederatedData
+    model: Architecture
+    local: Local
+    algorithm: Algorithm
+    init_key: Key
+    key: Key
+
+    @property
+    def cross_device(self) -> bool:
+        """Whether the rounds of one run are the games, and not the trainings of every coalition."""
+        return self.config.sections["game"].name == "rounds"
+
+    def attribution(self, plan: Plan, open_store: OpenStore, progress: Progress) -> Attribution:
+        """The members' values by the configured game and estimator."""
+        options = {"key": self.key, "plan": plan, "progress": progress}
+        options["budget"] = self.config.sections["estimator"].keywords.get("budget")
+        estimator = self.config.build("estimator")
+        if self.cross_device:
+            run = self._rounds(self.data)
+            name = fingerprint(run.start, game_key(self.key))
+            opened = lambda index: open_store(f"round-{index:04d}", f"{name}-{index}")  # noqa: E731
+            return estimate_rounds(run, estimator, store=opened, **options)
+        game = self._silo(self.data)
+        return estimate(game, estimator, store=open_store("", fingerprint(game, game_key(self.key))), **options)
+
+    def curve(self, plan: Plan, progress: Progress) -> tuple[Curve, HostArray]:
+        """Test accuracy by round, and the local steps int[P] that each member did in the run of all."""
+        members = np.eye(self.data.num_clients, dtype=bool)
+        everyone = np.ones((1, self.data.num_clients), bool)
+        wanted = [members] if self.data.num_clients <= MOST_CURVES else []
+        if not self.cross_device:
+            wanted.append(everyone)
+        masks = np.concatenate(wanted) if wanted else members[:0]
+        traces = evaluate(self._curves(self.data), game_key(self.key), masks, plan, progress=progress)
+        alone = traces[: self.data.num_clients, 1] if self.data.num_clients <= MOST_CURVES else None
+        pooled = evaluate(self._curves(self.data.pooled()), game_key(self.key), np.ones((1, 1), bool), plan)[0, 1]
+        if self.cross_device:
+            present, federated = self._followed(plan)
+            rounds_done = present.sum(axis=0) * self._inner_rounds
+        else:
+            federated, rounds_done = traces[-1, 1], traces[-1, 2].sum()
+        idle = np.asarray(self.data.idle)
+        steps = np.where(idle, 0, self.local.num_steps(np.asarray(self.data.sizes))) * rounds_done
+        return Curve(federated=federated, alone=alone, pooled=pooled), steps.astype(int)
+
+    def centralized(self, attribution: Attribution, plan: Plan) -> dict[str, Any]:
+        """The federated model against one trained on everybody's data (Spec 9.1), on the validation set."""
+        game = self._silo(self.data.pooled())
+        pooled = float(evaluate(game, game_key(self.key), np.ones((1, 1), bool), plan)[0])
+        metric = self.config.sections["game"].keywords.get("metric", "accuracy")
+        federated = float(attribution.grand)
+        return {"metric": metric, "federated": federated, "pooled": pooled, "delta": abs(federated - pooled)}
+
+    @property
+    def _inner_rounds(self) -> int:
+        return int(self.config.sections["game"].keywords.get("inner_rounds", 1))
+
+    def _silo(self, data: FederatedData) -> Game:
+        """The configured cross-silo game, or the one that a cross-device run is compared with."""
+        own = {} if self.cross_device else self.config.sections["game"].keywords
+        metric = self.config.sections["game"].keywords.get("metric", "accuracy")
+        return silo(data, *self._learning(data), key=self.init_key, **{**own, "metric": metric})
+
+    def _curves(self, data: FederatedData) -> Game:
+        return curves(data, *self._learning(data), key=self.init_key)
+
+    def _rounds(self, data: FederatedData, **options: Any) -> Rounds:
+        own = {**self.config.sections["game"].keywords, **options}
+        participation = self.config.build("participation")
+        return rounds(data, self.model, self.local, self.algorithm, participation, key=self.init_key, **own)
+
+    def _learning(self, data: FederatedData) -> tuple[Architecture, Local, Algorithm]:
+        """How a cross-silo coalition of `data` learns; one pooled client takes no settings made for each client."""
+        local, algorithm = self.local, self.algorithm
+        if self.cross_device:
+            algorithm = algorithm._replace(max_rounds=algorithm.max_rounds * self._inner_rounds)
+        if data.num_clients != self.data.num_clients:
+            algorithm = algorithm._replace(weights=lambda sizes: np.ones(len(sizes), np.float32))
+            if isinstance(local.steps, tuple):
+                local = local._replace(steps=max(local.steps))
+        return self.model, local, algorithm
+
+    def _followed(self, plan: Plan) -> tuple[HostArray, HostArray]:
+        """Who was present, bool[R, P], and the test accuracy after each round, float[R], of a cross-device run."""
+        run = self._rounds(self.data.replace(validation=self.data.test), metric="accuracy")  # type: ignore[attr-defined]
+        reached = np.full(len(run.present), np.nan)
+        for game, _, index in run.play(game_key(self.key)):
+            if np.isnan(reached).all():
+                nobody = np.zeros((1, run.num_players), bool)
+                reached[:index] = evaluate(game, game_key(self.key), nobody, plan)[0]
+            reached[index:] = evaluate(game, game_key(self.key), run.present[[index]], plan)[0]
+        return run.present, reached
+
+
+def federation_of(config: Config) -> Federation:
+    """Loads, splits and spoils the data that a configuration describes, and binds its learning procedure to it."""
+    validation = config.sections["data"].keywords.get("validation", 0.0)
+    data = federate(config.build("data"), config.build("partition"), seed=config.seed, validation=validation)
+    data = corrupt(data, [build("corrupt", one) for one in config.corruptions], seed=config.seed)
+    root = jax.random.key(config.seed)
+    return Federation(
+        config=config,
+        data=data,
+        model=config.build("model"),
+        local=config.build("local"),
+        algorithm=config.build("algorithm"),
+        init_key=jax.random.fold_in(root, 0),
+        key=jax.random.fold_in(root, 1),
+    )

@@ -1,0 +1,29 @@
+"""Games in which a coalition is worth what can be read off its training."""
+
+from collections.abc import Callable
+
+from fedjax_shap.coalitions import Chunk, Coalition
+from fedjax_shap.games.game import Game
+from fedjax_shap.learning.federate import Learner, Observe, unobserved
+from fedjax_shap.learning.world import Trace, World
+from fedjax_shap.typing import Array, Key, Params
+
+Read = Callable[[World, Params, Trace, Array], Array]  # (world, final params, trace, mask bool[P]) -> float[...]
+
+
+def trained(learning: Learner, read: Read, observe: Observe = unobserved) -> Game:
+    """The game in which each coalition trains alone from `world.initial`.
+
+    Args:
+        learning: how it trains.
+        read: its utility, from the model that it ends with and the trace of its training.
+        observe: what the trace follows round by round.
+    """
+
+    def value(world: World, key: Key, coalition: Coalition) -> Array:
+        return read(world, *learning.train(world, key, coalition, observe), coalition.mask)
+
+    def values(world: World, key: Key, chunk: Chunk) -> Array:
+        return learning.train_chunk(world, key, chunk, observe, read)  # type: ignore[no-any-return]
+
+    return Game(world=learning.world, value=value, num_players=learning.world.data.num_clients, values=values)

@@ -1,0 +1,87 @@
+"""What a run found out, as a record and as JSON."""
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+
+from fedjax_shap.config import Config
+from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.economics.settle import Settlement
+from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.typing import HostArray
+
+SCHEMA = 1  # of result.json; raised when a key changes its meaning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Test accuracy by round.
+
+    Attributes:
+        federated: float[R], the whole federation.
+        alone: float[P, R], each member on its own; None where there are too many members to train each.
+        pooled: float[R], one model on everybody's data.
+    """
+
+    federated: HostArray
+    alone: HostArray | None
+    pooled: HostArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a run found out.
+
+    Attributes:
+        config: what was run.
+        data: the federation.
+        attribution: the members' values.
+        settlement: their costs and payments.
+        curve: test accuracy by round.
+        centralized: {"metric", "federated", "pooled", "delta"}: |V_fed - V_central| on the validation set (Spec 9.1).
+        coalitions: {"asked", "trained", "from_store"}, as the store counted them.
+        timing: {"compile_s", "train_s", "total_s"}: seconds in XLA's compiler, seconds valuing coalitions (its
+            compilation left out), and seconds in all.
+    """
+
+    config: Config
+    data: FederatedData
+    attribution: Attribution
+    settlement: Settlement
+    curve: Curve
+    centralized: dict[str, Any]
+    coalitions: dict[str, int]
+    timing: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as a dict that JSON can hold; arrays are lists in the order of `players`."""
+        alone = self.curve.alone
+        return {
+            "schema": SCHEMA,
+            "config": self.config.to_dict(),
+            "setting": "cross-device" if self.config.sections["game"].name == "rounds" else "cross-silo",
+            "players": list(self.data.names),
+            "sizes": np.asarray(self.data.sizes).tolist(),
+            "values": self.attribution.values.tolist(),
+            "std_errors": self.attribution.std_errors.tolist(),
+            "empty": float(self.attribution.empty),
+            "grand": float(self.attribution.grand),
+            "efficiency_gap": float(self.attribution.efficiency_gap),
+            "stopped": self.attribution.stopped,
+            "coalitions": self.coalitions,
+            "settlement": self.settlement.to_json(),
+            "centralized": self.centralized,
+            "curve": {
+                "federated": self.curve.federated.tolist(),
+                "alone": None if alone is None else alone.tolist(),
+                "pooled": self.curve.pooled.tolist(),
+            },
+            "timing": self.timing,
+            "versions": {name: version(name) for name in ("fedjax-shap", "jax", "flax", "optax", "numpy")}
+            | {"python": platform.python_version()},
+            "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()}), {jax.device_count()} device(s)",
+        }

@@ -1,0 +1,34 @@
+"""Strict JAX on four virtual CPU devices, and what the tests share; the variables are set before JAX is imported."""
+
+import os
+from pathlib import Path
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4".strip()
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["MPLBACKEND"] = "Agg"
+
+import hypothesis
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+hypothesis.settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)  # compiling takes long
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    """A typed key, the same in every test."""
+    return jax.random.key(0)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real data: FEDJAX_SHAP_DATA, else shared/data beside the repository, else the test is skipped."""
+    named = os.environ.get("FEDJAX_SHAP_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if named and not folder.is_dir():
+        pytest.fail(f"Expected FEDJAX_SHAP_DATA={named!r} to be a folder.")
+    if not folder.is_dir():
+        pytest.skip("no real data: name its folder in FEDJAX_SHAP_DATA")
+    return folder

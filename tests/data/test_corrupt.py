@@ -1,0 +1,133 @@
+"""Corruptions: they do what they say to one client, and nothing to anyone else."""
+
+import numpy as np
+import pytest
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.data.corrupt import CORRUPTIONS, corrupt, duplicate, feature_noise, free_rider, label_noise
+from fedjax_shap.data.federated import from_arrays
+
+SETTINGS = {
+    "label_noise": {"rate": 0.5},
+    "feature_noise": {"variance": 1.0},
+    "duplicate": {"of": 2},
+    "free_rider": {"how": "random_labels"},
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Four clients of 40, 301, 7 and 150 rows, five classes."""
+    rng = np.random.default_rng(0)
+    sizes = (40, 301, 7, 150)
+    clients = [(rng.random((n, 3)), rng.integers(0, 5, n)) for n in sizes]
+    return from_arrays(clients, (rng.random((9, 3)), rng.integers(0, 5, 9)), names=["a", "b", "c", "d"])
+
+
+def test_every_corruption_is_tested():
+    assert SETTINGS.keys() == CORRUPTIONS.keys()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_only_the_named_client_changes_and_padding_stays_zero(name, data):
+    spoilt = corrupt(data, [CORRUPTIONS[name](client=1, **SETTINGS[name])], seed=0)
+    for i in (0, 2, 3):
+        for before, after in zip(data.client(i), spoilt.client(i)):
+            np.testing.assert_array_equal(before, after)
+    same = [np.array_equal(before, after) for before, after in zip(data.client(1), spoilt.client(1))]
+    assert not all(same)
+    padding = np.arange(spoilt.x.shape[1]) >= np.asarray(spoilt.sizes)[:, None]
+    assert (np.asarray(spoilt.x)[padding] == 0).all() and (np.asarray(spoilt.y)[padding] == 0).all()
+    assert spoilt.x.shape[1] == np.asarray(spoilt.sizes).max()
+    assert np.asarray(spoilt.y).min() >= 0 and np.asarray(spoilt.y).max() < 5
+    assert (spoilt.x.dtype, spoilt.y.dtype) == (data.x.dtype, data.y.dtype)
+    np.testing.assert_array_equal(spoilt.test[0], data.test[0])
+    np.testing.assert_array_equal(spoilt.validation[1], data.validation[1])
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.05, 1 / 3, 1.0])
+def test_label_noise_changes_exactly_the_stated_number_of_labels(rate, data):
+    spoilt = corrupt(data, [label_noise(client=1, rate=rate)], seed=3)
+    assert (spoilt.client(1)[1] != data.client(1)[1]).sum() == round(rate * 301)
+    np.testing.assert_array_equal(spoilt.x, data.x)
+
+
+def test_a_wrong_label_is_uniform_over_the_other_classes():
+    size = 4000
+    data = from_arrays([(np.zeros((size, 1)), np.full(size, 2))], (np.zeros((5, 1)), np.arange(5)))
+    counts = np.bincount(corrupt(data, [label_noise(client=0, rate=1.0)], seed=0).client(0)[1], minlength=5)
+    assert counts[2] == 0
+    z = (counts[[0, 1, 3, 4]] - size / 4) / np.sqrt(size * 0.25 * 0.75)
+    assert (np.abs(z) < 5).all()
+
+
+def test_feature_noise_has_the_stated_variance_and_keeps_its_bounds(data):
+    size = 20_000
+    flat = from_arrays([(np.full((size, 2), 0.5), np.zeros(size, int))], (np.zeros((2, 2)), np.arange(2)))
+    noise = corrupt(flat, [feature_noise(client=0, variance=0.09)], seed=1).client(0)[0] - 0.5
+    assert abs(noise.mean()) < 5 * 0.3 / np.sqrt(2 * size)
+    assert abs(noise.var() / 0.09 - 1) < 5 * np.sqrt(2 / (2 * size))
+    kept = corrupt(data, [feature_noise(client=1, variance=4.0, low=0, high=1)], seed=1).client(1)[0]
+    assert kept.min() == 0 and kept.max() == 1
+    unchanged = corrupt(data, [feature_noise(client=1, variance=0)], seed=1)
+    np.testing.assert_array_equal(unchanged.x, data.x)
+
+
+def test_a_duplicate_holds_the_same_rows_whether_it_grows_or_shrinks(data):
+    for client, of in ((2, 1), (1, 2)):
+        twin = corrupt(data, [free_rider(client=of), duplicate(client=client, of=of)], seed=0)
+        for copy, original in zip(twin.client(client), data.client(of)):
+            np.testing.assert_array_equal(copy, original)
+        assert twin.sizes[client] == data.sizes[of] and bool(twin.idle[client])
+
+
+def test_a_zero_update_marks_the_client_idle_and_leaves_its_data(data):
+    lazy = corrupt(data, [free_rider(client=3, how="zero_update")], seed=0)
+    assert lazy.idle.tolist() == [False, False, False, True]
+    np.testing.assert_array_equal(lazy.x, data.x)
+    np.testing.assert_array_equal(lazy.y, data.y)
+
+
+def test_random_labels_are_uniform_and_owe_nothing_to_the_true_ones():
+    size = 5000
+    data = from_arrays([(np.zeros((size, 1)), np.zeros(size, int))], (np.zeros((5, 1)), np.arange(5)))
+    counts = np.bincount(corrupt(data, [free_rider(client=0, how="random_labels")], seed=0).client(0)[1], minlength=5)
+    assert (np.abs(counts - size / 5) < 5 * np.sqrt(size * 0.2 * 0.8)).all()
+
+
+def test_the_seed_decides_and_one_more_corruption_changes_no_earlier_one(data):
+    first = label_noise(client=0, rate=0.5)
+    one, again, other = (corrupt(data, [first], seed=s) for s in (7, 7, 8))
+    both = corrupt(data, [first, label_noise(client=3, rate=0.5)], seed=7)
+    np.testing.assert_array_equal(one.y, again.y)
+    np.testing.assert_array_equal(one.client(0)[1], both.client(0)[1])
+    assert not np.array_equal(one.y, other.y)
+
+
+def test_the_federation_given_is_not_changed(data):
+    before = np.array(data.x), np.array(data.y)
+    corrupt(data, [feature_noise(client=0, variance=1), label_noise(client=0, rate=1)], seed=0)
+    np.testing.assert_array_equal(before[0], data.x)
+    np.testing.assert_array_equal(before[1], data.y)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "said"),
+    [
+        ("label_noise", {"client": 4, "rate": 0.1}, r"client=4 to be one of 0\.\.3 \(a to d\)"),
+        ("label_noise", {"client": -1, "rate": 0.1}, "client=-1"),
+        ("label_noise", {"client": 0, "rate": 1.1}, "rate=1.1"),
+        ("feature_noise", {"client": 0, "variance": -1}, "variance=-1"),
+        ("feature_noise", {"client": 0, "variance": 1e300}, "variance=1e.300"),
+        ("feature_noise", {"client": 0, "variance": 1, "low": 2, "high": 1}, "low=2 to be at most high=1"),
+        ("duplicate", {"client": 0, "of": 0}, "client=0 to be a copy of another"),
+        ("duplicate", {"client": 0, "of": 9}, r"of=9 to be one of 0\.\.3"),
+        ("duplicate", {"client": 9, "of": 0}, r"client=9 to be one of 0\.\.3"),
+        ("free_rider", {"client": 0, "how": "zero"}, "how='zero'"),
+        ("free_rider", {"client": 1.0}, "client=1.0"),
+    ],
+)
+def test_a_corruption_that_cannot_be_is_refused_in_one_sentence(name, settings, said, data):
+    with pytest.raises(InvalidInputError, match=said) as refusal:
+        corrupt(data, [CORRUPTIONS[name](**settings)], seed=0)
+    assert str(refusal.value).startswith("Expected ") and "\n" not in str(refusal.value)

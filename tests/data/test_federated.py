@@ -1,0 +1,68 @@
+"""A federation's arrays: padded with zeros, sized right, and refused where they cannot be right."""
+
+import numpy as np
+import pytest
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.data.federated import from_arrays
+
+TEST = (np.ones((4, 2)), np.array([0, 1, 2, 1]))
+
+
+def client(size, label=0, fill=1.0):
+    return np.full((size, 2), fill), np.full(size, label)
+
+
+def test_rows_beyond_a_clients_size_are_zero():
+    data = from_arrays([client(3, 1, 5.0), client(1, 2, 7.0)], TEST)
+    assert data.x.shape == (2, 3, 2) and data.sizes.tolist() == [3, 1] and data.num_classes == 3
+    assert (np.asarray(data.x[1, 1:]) == 0).all() and (np.asarray(data.y[1, 1:]) == 0).all()
+    assert (np.asarray(data.x[1, :1]) == 7).all() and data.y[1, 0] == 2
+
+
+def test_a_client_gives_back_the_rows_it_was_given():
+    rng = np.random.default_rng(0)
+    given = [(rng.standard_normal((n, 2)).astype(np.float32), rng.integers(0, 3, n)) for n in (5, 2, 9)]
+    data = from_arrays(given, TEST)
+    for i, (x, y) in enumerate(given):
+        held = data.client(i)
+        np.testing.assert_array_equal(held[0], x)
+        np.testing.assert_array_equal(held[1], y)
+
+
+def test_the_pooled_federation_is_one_client_with_every_row():
+    data = from_arrays([client(3, 1, 5.0), client(1, 2, 7.0)], TEST, (TEST[0][:1], TEST[1][:1]), names="ab")
+    pooled = data.pooled()
+    assert pooled.num_clients == 1 and pooled.sizes.tolist() == [4] and pooled.num_classes == data.num_classes
+    assert np.asarray(pooled.x)[0, :, 0].tolist() == [5, 5, 5, 7] and np.asarray(pooled.y)[0].tolist() == [1, 1, 1, 2]
+    assert len(pooled.validation[1]) == 1 and len(pooled.test[1]) == 4
+
+
+def test_the_validation_set_is_the_test_set_where_none_is_given():
+    data = from_arrays([client(1)], TEST)
+    np.testing.assert_array_equal(data.validation[0], data.test[0])
+    np.testing.assert_array_equal(data.validation[1], data.test[1])
+
+
+@pytest.mark.parametrize(
+    ("clients", "keywords", "said"),
+    [
+        ([], {}, "at least one client"),
+        ([(np.zeros((0, 2)), np.zeros(0, int))], {}, r"clients\[client 0\] to hold at least one example"),
+        ([client(2)], {"names": ["a", "b"]}, "names to have 1 entries, got 2"),
+        ([client(2), client(2)], {"names": ["a", "a"]}, "names to differ"),
+        ([(np.zeros((2, 3)), np.zeros(2, int))], {}, r"test\.x to have examples of shape \(3,\)"),
+        ([(np.zeros((2, 2)), np.zeros(3, int))], {}, r"x\[N, \.\.\.\], y\[N\]"),
+        ([(np.full((2, 2), np.nan), np.zeros(2, int))], {}, r"clients\[client 0\]\.x to be finite"),
+        ([(np.full((2, 2), 1e39), np.zeros(2, int))], {}, r"clients\[client 0\]\.x to be finite"),
+        ([(np.zeros((2, 2)), np.array([0.0, 0.5]))], {}, "integer labels"),
+        ([(np.zeros((2, 2)), np.array([0.0, 1e20]))], {}, "integer labels"),
+        ([(np.zeros((2, 2)), np.array([0, -1]))], {}, r"in 0\.\.2"),
+        ([client(2, 3)], {"num_classes": 3}, r"in 0\.\.2 \(num_classes=3\), got 3\.\.3"),
+        ([client(2)], {"idle": [True, False]}, "idle to have 1 entries"),
+    ],
+)
+def test_arrays_that_cannot_be_a_federation_are_refused_in_one_sentence(clients, keywords, said):
+    with pytest.raises(InvalidInputError, match=said) as refusal:
+        from_arrays(clients, TEST, **keywords)
+    assert str(refusal.value).startswith("Expected ") and "\n" not in str(refusal.value)
