@@ -42,7 +42,6 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
         with Stopwatch() as training:
             attribution = federation.attribution(plan, open_store, watch("coalitions"))
         curve, steps = federation.curve(plan, watch("curves"))
-        centralized = federation.centralized(attribution, plan)
         economics = config.sections["economics"].keywords
         settlement = settle(
             attribution,
@@ -59,7 +58,6 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
         attribution=attribution,
         settlement=settlement,
         curve=curve,
-        centralized=centralized,
         coalitions={n: sum(getattr(s, n) for s in stores) for n in ("asked", "trained", "from_store")},
         timing={
             "compile_s": round(total.compiling, 3),
@@ -91,6 +89,6 @@ class Stopwatch:
         jax.monitoring.unregister_event_duration_listener(self._listen)
         self.seconds = time.perf_counter() - self._began
 
-    def _listen(self, event: str, seconds: float, **_: Any) -> None:
+    def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
         if event in ("/jax/core/compile/backend_compile_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration"):
-            self.compiling += seconds
+            self.compiling += duration_secs

@@ -15,7 +15,6 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.estimate import estimate, estimate_rounds, game_key
-from fedjax_shap.games.game import Game
 from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.learning.algorithm import Algorithm
@@ -23,7 +22,7 @@ from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.result import Curve
 from fedjax_shap.shapley.estimator import Attribution
-from fedjax_shap.typing import HostArray, Key, Progress
+from fedjax_shap.typing import HostArray, Key, Masks, Progress
 
 MOST_CURVES = 24  # members are also trained alone, for the curve, where there are no more than this many
 OpenStore = Callable[[str, str], UtilityStore]  # (name of the part of the run, fingerprint) -> its store
@@ -58,57 +57,59 @@ class Federation:
 
     def attribution(self, plan: Plan, open_store: OpenStore, progress: Progress) -> Attribution:
         """The members' values by the configured game and estimator."""
-        options = {"key": self.key, "plan": plan, "progress": progress}
-        options["budget"] = self.config.sections["estimator"].keywords.get("budget")
-        estimator = self.config.build("estimator")
+        estimator, budget = self.config.build("estimator"), self.config.sections["estimator"].keywords.get("budget")
         if self.cross_device:
             run = self._rounds(self.data)
             name = fingerprint(run.start, game_key(self.key))
-            opened = lambda index: open_store(f"round-{index:04d}", f"{name}-{index}")  # noqa: E731
-            return estimate_rounds(run, estimator, store=opened, **options)
-        game = self._silo(self.data)
-        return estimate(game, estimator, store=open_store("", fingerprint(game, game_key(self.key))), **options)
+
+            def of_round(index: int) -> UtilityStore:
+                return open_store(f"round-{index:04d}", f"{name}-{index}")
+
+            return estimate_rounds(
+                run, estimator, key=self.key, budget=budget, plan=plan, store=of_round, progress=progress
+            )
+        own = self.config.sections["game"].keywords
+        game = silo(self.data, self.model, self.local, self.algorithm, key=self.init_key, **own)
+        store = open_store("", fingerprint(game, game_key(self.key)))
+        return estimate(game, estimator, key=self.key, budget=budget, plan=plan, store=store, progress=progress)
 
     def curve(self, plan: Plan, progress: Progress) -> tuple[Curve, HostArray]:
-        """Test accuracy by round, and the local steps int[P] that each member did in the run of all."""
+        """Accuracy by round, and the local steps int[P] that each member did in the run of all."""
         members = np.eye(self.data.num_clients, dtype=bool)
         everyone = np.ones((1, self.data.num_clients), bool)
-        wanted = [members] if self.data.num_clients <= MOST_CURVES else []
-        if not self.cross_device:
-            wanted.append(everyone)
-        masks = np.concatenate(wanted) if wanted else members[:0]
-        traces = evaluate(self._curves(self.data), game_key(self.key), masks, plan, progress=progress)
-        alone = traces[: self.data.num_clients, 1] if self.data.num_clients <= MOST_CURVES else None
-        pooled = evaluate(self._curves(self.data.pooled()), game_key(self.key), np.ones((1, 1), bool), plan)[0, 1]
+        alone = members if self.data.num_clients <= MOST_CURVES else members[:0]
+        masks = alone if self.cross_device else np.concatenate([alone, everyone])
+        _, going, tested, _ = self._followed(self.data, masks, plan, progress)
+        pooled = self._followed(self.data.pooled(), np.ones((1, 1), bool), plan)
         if self.cross_device:
-            present, federated = self._followed(plan)
+            present, federated = self._followed_run(plan)
             rounds_done = present.sum(axis=0) * self._inner_rounds
         else:
-            federated, rounds_done = traces[-1, 1], traces[-1, 2].sum()
+            federated, rounds_done = tested[-1], going[-1].sum()
         idle = np.asarray(self.data.idle)
         steps = np.where(idle, 0, self.local.num_steps(np.asarray(self.data.sizes))) * rounds_done
-        return Curve(federated=federated, alone=alone, pooled=pooled), steps.astype(int)
-
-    def centralized(self, attribution: Attribution, plan: Plan) -> dict[str, Any]:
-        """The federated model against one trained on everybody's data (Spec 9.1), on the validation set."""
-        game = self._silo(self.data.pooled())
-        pooled = float(evaluate(game, game_key(self.key), np.ones((1, 1), bool), plan)[0])
-        metric = self.config.sections["game"].keywords.get("metric", "accuracy")
-        federated = float(attribution.grand)
-        return {"metric": metric, "federated": federated, "pooled": pooled, "delta": abs(federated - pooled)}
+        curve = Curve(
+            federated=federated,
+            alone=tested[: len(alone)] if len(alone) else None,
+            pooled=pooled[2, 0],
+            pooled_metric=float(pooled[3, 0, -1]),
+        )
+        return curve, steps.astype(int)
 
     @property
     def _inner_rounds(self) -> int:
         return int(self.config.sections["game"].keywords.get("inner_rounds", 1))
 
-    def _silo(self, data: FederatedData) -> Game:
-        """The configured cross-silo game, or the one that a cross-device run is compared with."""
-        own = {} if self.cross_device else self.config.sections["game"].keywords
-        metric = self.config.sections["game"].keywords.get("metric", "accuracy")
-        return silo(data, *self._learning(data), key=self.init_key, **{**own, "metric": metric})
+    @property
+    def _metric(self) -> str:
+        return str(self.config.sections["game"].keywords.get("metric", "accuracy"))
 
-    def _curves(self, data: FederatedData) -> Game:
-        return curves(data, *self._learning(data), key=self.init_key)
+    def _followed(self, data: FederatedData, masks: Masks, plan: Plan, progress: Progress | None = None) -> HostArray:
+        """float64[4, M, R]: the trainings of coalitions of `data`, followed as `games.silo.curves` does."""
+        if not len(masks):
+            return np.zeros((4, 0, self.algorithm.max_rounds))
+        game = curves(data, *self._learning(data), metric=self._metric, key=self.init_key)
+        return np.moveaxis(evaluate(game, game_key(self.key), masks, plan, progress=progress), 1, 0)
 
     def _rounds(self, data: FederatedData, **options: Any) -> Rounds:
         own = {**self.config.sections["game"].keywords, **options}
@@ -126,7 +127,7 @@ class Federation:
                 local = local._replace(steps=max(local.steps))
         return self.model, local, algorithm
 
-    def _followed(self, plan: Plan) -> tuple[HostArray, HostArray]:
+    def _followed_run(self, plan: Plan) -> tuple[HostArray, HostArray]:
         """Who was present, bool[R, P], and the test accuracy after each round, float[R], of a cross-device run."""
         run = self._rounds(self.data.replace(validation=self.data.test), metric="accuracy")  # type: ignore[attr-defined]
         reached = np.full(len(run.present), np.nan)

@@ -25,11 +25,13 @@ class Curve:
         federated: float[R], the whole federation.
         alone: float[P, R], each member on its own; None where there are too many members to train each.
         pooled: float[R], one model on everybody's data.
+        pooled_metric: that model's metric on the validation set, after the last round.
     """
 
     federated: HostArray
     alone: HostArray | None
     pooled: HostArray
+    pooled_metric: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,6 @@ class Result:
         attribution: the members' values.
         settlement: their costs and payments.
         curve: test accuracy by round.
-        centralized: {"metric", "federated", "pooled", "delta"}: |V_fed - V_central| on the validation set (Spec 9.1).
         coalitions: {"asked", "trained", "from_store"}, as the store counted them.
         timing: {"compile_s", "train_s", "total_s"}: seconds in XLA's compiler, seconds valuing coalitions (its
             compilation left out), and seconds in all.
@@ -53,9 +54,24 @@ class Result:
     attribution: Attribution
     settlement: Settlement
     curve: Curve
-    centralized: dict[str, Any]
     coalitions: dict[str, int]
     timing: dict[str, float]
+
+    @property
+    def setting(self) -> str:
+        """Whether every coalition was trained, "cross-silo", or the rounds of one run were games, "cross-device"."""
+        return "cross-device" if self.config.sections["game"].name == "rounds" else "cross-silo"
+
+    @property
+    def metric(self) -> str:
+        """What a coalition is worth."""
+        return str(self.config.sections["game"].keywords.get("metric", "accuracy"))
+
+    @property
+    def centralized(self) -> dict[str, Any]:
+        """The federated model against the pooled one on the validation set: |V_fed - V_central| (Spec 9.1)."""
+        federated, pooled = float(self.attribution.grand), self.curve.pooled_metric
+        return {"metric": self.metric, "federated": federated, "pooled": pooled, "delta": abs(federated - pooled)}
 
     def to_json(self) -> dict[str, Any]:
         """The result as a dict that JSON can hold; arrays are lists in the order of `players`."""
@@ -63,7 +79,7 @@ class Result:
         return {
             "schema": SCHEMA,
             "config": self.config.to_dict(),
-            "setting": "cross-device" if self.config.sections["game"].name == "rounds" else "cross-silo",
+            "setting": self.setting,
             "players": list(self.data.names),
             "sizes": np.asarray(self.data.sizes).tolist(),
             "values": self.attribution.values.tolist(),

@@ -98,11 +98,7 @@ def from_arrays(
             y.min() >= 0 and y.max() < labels,
             f"Expected labels of {name} in 0..{labels - 1} (num_classes={labels}), got {y.min()}..{y.max()}.",
         )
-    sizes = np.array([len(y) for _, y in held], np.int32)
-    padded_x = np.zeros((len(held), sizes.max(), *shape), np.float32)
-    padded_y = np.zeros((len(held), sizes.max()), np.int32)
-    for i, (x, y) in enumerate(held):
-        padded_x[i, : len(y)], padded_y[i, : len(y)] = x, y
+    padded_x, padded_y, sizes = _padded(held)
     lazy = np.zeros(len(held), bool) if idle is None else np.asarray(idle, bool)
     require(lazy.shape == (len(held),), f"Expected idle to have {len(held)} entries, got shape {lazy.shape}.")
     return FederatedData(
@@ -115,6 +111,16 @@ def from_arrays(
         names=tuple(names),
         num_classes=labels,
     )
+
+
+def _padded(held: Sequence[Examples]) -> tuple[HostArray, HostArray, HostArray]:
+    """The clients' examples with zeros up to the largest: x[C, N, ...], y[C, N], sizes[C]."""
+    sizes = np.array([len(y) for _, y in held], np.int32)
+    padded_x = np.zeros((len(held), sizes.max(), *held[0][0].shape[1:]), np.float32)
+    padded_y = np.zeros((len(held), sizes.max()), np.int32)
+    for i, (x, y) in enumerate(held):
+        padded_x[i, : len(y)], padded_y[i, : len(y)] = x, y
+    return padded_x, padded_y, sizes
 
 
 def _examples(name: str, examples: Examples) -> tuple[HostArray, HostArray]:

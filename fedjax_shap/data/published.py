@@ -114,14 +114,14 @@ def a9a(*, folder: str | None = None) -> Pool:
     return Pool(x=sets[0][0], y=sets[0][1], test=sets[1], num_classes=2, notes={"labels": ("<=50K", ">50K")})
 
 
-def flce(*, folder: str | None = None, name: str = "tictactoe_quantity", seed: int = 6694) -> Pool:
+def flce(*, folder: str | None = None, task: str = "tictactoe_quantity", seed: int = 6694) -> Pool:
     """FLCE's tic-tac-toe (VLDB 2024), 27 features, 8 clients, with the exact Shapley values published for it.
 
     The natural federation is the column "client"; `notes["exact_shapley"]` is float64[8], the published values.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
-        name: "tictactoe_quantity" or "tictactoe_label", how FLCE split the rows.
+        task: "tictactoe_quantity" or "tictactoe_label", how FLCE split the rows.
         seed: FLCE's seed, 6694 to 6699.
 
     Raises:
@@ -132,7 +132,7 @@ def flce(*, folder: str | None = None, name: str = "tictactoe_quantity", seed: i
     """
     integer("seed", seed, least=0)
     origin = "the FLCE benchmark's repository: each client's rows x_i, y_i, the set x_test, y_test, and exact_shapley"
-    path = files.locate(folder, "flce", [f"{name}_{seed}.npz"], origin=origin)
+    path = files.locate(folder, "flce", [f"{task}_{seed}.npz"], origin=origin)
     held = files.npz(path, ["x_test", "y_test", "exact_shapley"])
     count = len(held["exact_shapley"])
     ids = range(count)

@@ -34,12 +34,12 @@ class RoundGame(NamedTuple):
     Attributes:
         game: over all P players; those who did not take part change nothing.
         participants: int[m], the ids of P_t, ascending.
-        index: t.
+        number: t.
     """
 
     game: Game
     participants: HostArray
-    index: int
+    number: int
 
 
 class Rounds(NamedTuple):

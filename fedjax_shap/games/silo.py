@@ -13,7 +13,7 @@ from fedjax_shap.learning.algorithm import Algorithm, fedavg
 from fedjax_shap.learning.federate import Learner, learner
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
-from fedjax_shap.learning.metric import metric_for, score
+from fedjax_shap.learning.metric import accuracy, metric_for, score
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
@@ -84,30 +84,33 @@ def curves(
     key: Key | None = None,
     initial: Params | None = None,
 ) -> Game:
-    """The trainings of `silo`, followed round by round on the server's test set.
+    """The trainings of `silo`, followed round by round.
 
     Args:
         data: the federation.
         model: the architecture.
         local: as in `silo`.
         algorithm: as in `silo`.
-        metric: what is followed.
+        metric: what is followed on the validation set.
         key: as in `silo`.
         initial: as in `silo`.
 
     Returns:
-        A game whose utilities are float[3, R]: the training loss, the metric, and 1 where the coalition still
-        trained in that round, 0 where it had stopped.
+        A game whose utilities are float[4, R]: the training loss; 1 where the coalition still trained in that round,
+        0 where it had stopped; the accuracy on the test set; the metric on the validation set.
     """
     algorithm = fedavg() if algorithm is None else algorithm
     learning = _learner(data, model, local, algorithm, key, initial)
-    measure = metric_for(metric, data.test[1], data.num_classes)
+    measure = metric_for(metric, data.validation[1], data.num_classes)
 
     def worth(world: World, params: Params) -> Array:
-        return score(learning.model.apply, measure, params, world.data.test)
+        apply = learning.model.apply
+        sets = world.data
+        return jnp.stack([score(apply, accuracy, params, sets.test), score(apply, measure, params, sets.validation)])
 
     def followed(world: World, params: Params, trace: Trace, mask: Array) -> Array:
-        return jnp.stack([trace.loss, trace.observed, jnp.arange(algorithm.max_rounds) < trace.rounds])
+        going = jnp.arange(algorithm.max_rounds) < trace.rounds
+        return jnp.stack([trace.loss, going, *trace.observed.T])
 
     return trained(learning, followed, worth)
 

@@ -17,7 +17,7 @@ from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.trees import weighted_mean
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
-Observe = Callable[[World, Params], Array]  # a number to follow round by round
+Observe = Callable[[World, Params], Array]  # one number, or an array of them, to follow round by round
 
 
 def unobserved(world: World, params: Params) -> Array:
@@ -134,8 +134,8 @@ def _train(
                 observed.at[round_].set(observe(world, params)),
             )
 
-        nothing = jnp.zeros(max_rounds)
-        start = (jnp.int32(0), world.initial, jnp.int32(0), nothing, nothing)
+        unseen = jnp.zeros((max_rounds, *jax.eval_shape(observe, world, world.initial).shape))
+        start = (jnp.int32(0), world.initial, jnp.int32(0), jnp.zeros(max_rounds), unseen)
         rounds, params, _, losses, observed = jax.lax.while_loop(unfinished, step, start)
         last = jnp.minimum(jnp.arange(max_rounds), rounds - 1)
         return params, Trace(loss=losses[last], observed=observed[last], rounds=rounds)

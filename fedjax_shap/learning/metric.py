@@ -24,7 +24,7 @@ def negative_loss(logits: Array, labels: Array) -> Array:
 
 def balanced_accuracy(logits: Array, labels: Array) -> Array:
     """Mean over the classes that occur of the share of their examples that are recognised."""
-    classes = jnp.arange(logits.shape[-1])
+    classes = jnp.arange(logits.shape[-1])[None]
     belongs = labels[:, None] == classes
     hits = (logits.argmax(-1) == labels)[:, None] & belongs
     counts = belongs.sum(0)

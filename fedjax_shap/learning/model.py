@@ -1,7 +1,7 @@
 """Models as pairs of pure functions, built through flax for the shape of the data at hand."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -126,10 +126,10 @@ def _build(module: nn.Module, shape: tuple[int, ...], initializer: Initializer) 
         return redraw(key, module.init(key, example)["params"])  # type: ignore[misc]
 
     def apply(params: Params, x: Array) -> Array:
-        logits = module.apply({"params": params}, x)
+        logits: Any = module.apply({"params": params}, x)
         if logits.shape[-1] == 1:
             logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=-1)
-        return logits
+        return logits  # type: ignore[no-any-return]
 
     return Model(init, apply)
 

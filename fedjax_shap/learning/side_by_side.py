@@ -89,16 +89,18 @@ def train_chunk(
                 settled = (round_ > 0) & (jnp.abs(loss - before) <= tol * jnp.abs(before))
                 calm = jnp.where(going, jnp.where(settled, calm + 1, 0), calm)
             seen = jax.vmap(observe, in_axes=(None, 0))(world, params)
-            later = jnp.arange(max_rounds) >= round_  # the last entry stands for all rounds after a stop
+            later = (jnp.arange(max_rounds) >= round_)[None]  # the last entry stands for all rounds after a stop
             losses = jnp.where(later & going[:, None], loss[:, None], losses)
-            observed = jnp.where(later & going[:, None], seen[:, None], observed)
+            fresh = (later & going[:, None]).reshape(num_coalitions, max_rounds, *(1,) * (seen.ndim - 1))
+            observed = jnp.where(fresh, seen[:, None], observed)
             return round_ + 1, params, calm, losses, observed, rounds + going
 
-        nothing = jnp.zeros((num_coalitions, max_rounds))
+        unheard = jnp.zeros((num_coalitions, max_rounds))
+        unseen = jnp.zeros((*unheard.shape, *jax.eval_shape(observe, world, world.initial).shape))
         start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_coalitions, *leaf.shape)), world.initial)
         count = jnp.zeros(num_coalitions, jnp.int32)
         _, params, _, losses, observed, rounds = jax.lax.while_loop(
-            unfinished, step, (jnp.int32(0), start, count, nothing, nothing, count)
+            unfinished, step, (jnp.int32(0), start, count, unheard, unseen, count)
         )
         trace = Trace(loss=losses, observed=observed, rounds=rounds)
         return jax.vmap(read, in_axes=(None, 0, 0, 0))(world, params, trace, chunk.mask)

@@ -32,7 +32,7 @@ class Trace:
     Attributes:
         loss: float[R], the members' training loss: the mean of the losses met at their local steps, weighted as
             their uploads are.
-        observed: float[R], what `observe` said of the model after each round.
+        observed: float[R, ...], what `observe` said of the model after each round.
         rounds: int32[], rounds trained.
     """
 

@@ -166,7 +166,7 @@ def test_flce_comes_with_its_clients_and_the_published_values(data_folder):
     assert np.argmax(published) == np.argmax(np.asarray(data.sizes))
     held = np.load(data_folder / "flce" / "tictactoe_quantity_6694.npz")
     np.testing.assert_array_equal(data.client(4)[0], held["x_4"])
-    assert load("flce", folder=str(data_folder), name="tictactoe_label", seed=6699).num_rows == 861
+    assert load("flce", folder=str(data_folder), task="tictactoe_label", seed=6699).num_rows == 861
 
 
 def test_the_folder_of_data_sets_can_come_from_the_environment(small_mnist, monkeypatch):

@@ -1,0 +1,194 @@
+"""The command line: `fedjax-shap quickstart | run | list | settle`."""
+
+import argparse
+import inspect
+import json
+import re
+import sys
+from collections.abc import Sequence
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from fedjax_shap import config as configuration
+from fedjax_shap import report
+from fedjax_shap._validate import InvalidInputError, one_of, require
+from fedjax_shap.economics.record import settle_record
+from fedjax_shap.experiment import Watch, run
+from fedjax_shap.quickstart import quickstart, toml
+from fedjax_shap.result import Result
+
+OUT = Console()
+ERR = Console(stderr=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; 0 for success, 2 for input that cannot be used, 130 for an interrupt."""
+    parser = _parser()
+    known, rest = parser.parse_known_args(arguments)
+    try:
+        require(not rest or known.command == "run", f"Expected no further arguments, got {' '.join(rest)!r}.")
+        known.call(known, rest)
+    except InvalidInputError as error:
+        ERR.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        ERR.print("\ninterrupted; what was valued is kept, the same command goes on from there", markup=False)
+        return 130
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        ERR.print(
+            f"error: {message}; see {self.prog} --help", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+        raise SystemExit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="fedjax-shap", description="What each member of a federation is worth, and what it is paid.")
+    parser.add_argument("--version", action="version", version=version("fedjax-shap"))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    first = commands.add_parser("quickstart", help="value and pay the members of an embedded federation")
+    first.add_argument("--out", default="runs/quickstart", help="where results go (default: %(default)s)")
+    first.set_defaults(call=_quickstart)
+    own = commands.add_parser(
+        "run",
+        help="run a configuration",
+        description="Every field of the configuration can be set on the command line by its dotted name, such as "
+        "--partition.alpha 0.3, --seed 1 or --corrupt.0.rate 0.5; `fedjax-shap list` shows what there is.",
+    )
+    own.add_argument("config", help="a TOML file")
+    own.add_argument("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
+    own.add_argument("--out", help="where results go (default: runs/NAME_OF_THE_FILE)")
+    own.set_defaults(call=_run)
+    what = commands.add_parser("list", help="the names that a configuration may use, with their keywords")
+    what.add_argument("room", nargs="?", help="one section only")
+    what.set_defaults(call=_list)
+    money = commands.add_parser("settle", help="payments from values, costs and a revenue, without training")
+    money.add_argument("input", help="a JSON file with values, costs, revenue")
+    money.set_defaults(call=_settle)
+    return parser
+
+
+def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
+    folder = report.prepare(known.out)
+    with _bars() as bars:
+        result, beside = quickstart(store=folder / "utilities", watch=_watch(bars))
+    (folder / "quickstart.toml").write_text(toml(), encoding="utf-8")
+    _show(result, folder, beside)
+    OUT.print(f"Change {folder / 'quickstart.toml'} and run it: fedjax-shap run {folder / 'quickstart.toml'}")
+
+
+def _run(known: argparse.Namespace, rest: list[str]) -> None:
+    raw = configuration.override(configuration.read_toml(known.config), _assignments(rest))
+    if known.data is not None:
+        _data_folder(raw, known.data)
+    config = configuration.parse(raw)
+    folder = report.prepare(known.out or Path("runs") / Path(known.config).stem)
+    with _bars() as bars:
+        result = run(config, store=folder / "utilities", watch=_watch(bars))
+    _show(result, folder)
+
+
+def _list(known: argparse.Namespace, rest: list[str]) -> None:
+    if known.room is not None:
+        one_of("room", known.room, configuration.ROOMS)
+    for name, room in configuration.ROOMS.items():
+        if known.room in (None, name):
+            shown = Table(title=f"[{name}]", title_justify="left", box=None, pad_edge=False, title_style="bold")
+            for column in ("name", "keywords", "what it is"):
+                shown.add_column(column, overflow="fold", no_wrap=column == "name")
+            for entry, factory in sorted(room.entries.items()):
+                marked = f"{entry} (default)" if entry == room.default else entry
+                shown.add_row(marked, _keywords(room, entry), _first_line(factory))
+            OUT.print(shown, "")
+
+
+def _settle(known: argparse.Namespace, rest: list[str]) -> None:
+    try:
+        record = json.loads(Path(known.input).read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidInputError(f"Expected input={known.input!r} to be a readable JSON file: {error}.") from error
+    require(isinstance(record, dict), f"Expected input={known.input!r} to hold a JSON object.")
+    print(json.dumps(settle_record(record).to_json(), indent=1))
+
+
+def _show(result: Result, folder: Path, beside: report.Beside | None = None) -> None:
+    """Writes what the run leaves behind and says it on the terminal."""
+    report.write(result, folder, beside)
+    OUT.print(report.table(result, beside))
+    for sentence in report.sentences(result, beside):
+        OUT.print(sentence, markup=False, highlight=False)
+    OUT.print(f"Wrote result.json, values, payments and curve to {folder}/")
+
+
+def _assignments(rest: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs (dotted name, text) from `--a.b text` and `--a.b=text`."""
+    pairs, waiting = [], list(rest)
+    while waiting:
+        option, equals, text = waiting.pop(0).partition("=")
+        require(
+            bool(re.fullmatch(r"--[\w.]+", option)), f"Expected an option such as --partition.alpha, got {option!r}."
+        )
+        require(bool(equals or waiting), f"Expected a value after {option}.")
+        pairs.append((option[2:], text if equals else waiting.pop(0)))
+    return pairs
+
+
+def _data_folder(raw: dict[str, Any], folder: str) -> None:
+    """Hands the folder of data sets to a source that reads from one."""
+    section = raw.setdefault("data", {})
+    source = configuration.ROOMS["data"].entries.get(section.get("name", "") if isinstance(section, dict) else "")
+    if source is not None and "folder" in inspect.signature(source).parameters:
+        section.setdefault("folder", folder)
+
+
+def _keywords(room: configuration.Room, entry: str) -> str:
+    """The keywords of an entry with their types and defaults, in one line."""
+    described = []
+    for name, parameter in room.keywords(entry).items():
+        kind = inspect.formatannotation(parameter.annotation).replace("typing.", "")
+        default = "" if parameter.default is inspect.Parameter.empty else f" = {parameter.default!r}"
+        described.append(f"{name}: {kind}{default}")
+    return "\n".join(described)
+
+
+def _first_line(factory: Any) -> str:
+    """The first sentence of a factory's docstring."""
+    text = inspect.getdoc(getattr(factory, "func", factory)) or ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def _bars() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    return Progress(
+        *columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=ERR, transient=True
+    )
+
+
+def _watch(bars: Progress) -> Watch:
+    """One bar a stage, with coalitions done, their rate, and the time left."""
+
+    def stage(name: str) -> Any:
+        task = bars.add_task(name, total=None, rate="")
+
+        def progress(done: int, total: int) -> None:
+            elapsed = bars.tasks[task].elapsed or 0.0
+            bars.update(task, completed=done, total=total, rate=f"{done / elapsed:.1f}/s" if done and elapsed else "")
+
+        return progress
+
+    return stage
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""The main job on embedded data: one federation valued twice, by training every coalition and inside one run."""
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+from fedjax_shap.config import override, parse
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.experiment import Watch, run
+from fedjax_shap.federation import federation_of
+from fedjax_shap.result import Result
+from fedjax_shap.shapley.estimator import Attribution
+
+
+def toml() -> str:
+    """The quickstart's configuration, as TOML text to start one's own from."""
+    return files("fedjax_shap").joinpath("quickstart.toml").read_text(encoding="utf-8")
+
+
+def quickstart(*, store: str | Path | None = None, watch: Watch | None = None) -> tuple[Result, dict[str, Attribution]]:
+    """Values and pays the members of the embedded federation.
+
+    Args:
+        store: where utilities are kept.
+        watch: stage -> where to report its progress.
+
+    Returns:
+        The cross-silo result, and the in-run values of the same federation, named for the table.
+    """
+    watch = watch or (lambda stage: lambda done, total: None)
+    raw = tomllib.loads(toml())
+    result = run(parse(raw), store=store, watch=watch)
+    inside = federation_of(parse(override(raw, [("game.name", "rounds")])))
+    in_run = inside.attribution(Plan(), lambda part, fingerprint: UtilityStore(), watch("in-run coalitions"))
+    return result, {"in-run value": in_run}

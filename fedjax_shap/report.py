@@ -1,0 +1,140 @@
+"""What a run leaves behind: a table in the terminal, result.json, and the figures."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from rich.table import Table
+from scipy.stats import spearmanr
+
+from fedjax_shap import plots
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.result import Result
+from fedjax_shap.shapley.estimator import Attribution
+
+Beside = Mapping[str, Attribution]  # other values of the same members, by what they are called
+
+
+def prepare(folder: str | Path) -> Path:
+    """Makes the folder that results go into, or refuses it before any work is done.
+
+    Raises:
+        InvalidInputError: it cannot be made or written.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{os.getpid()}"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise InvalidInputError(f"Expected out={str(folder)!r} to be a folder that can be written: {error}.") from error
+    return path
+
+
+def write(result: Result, folder: str | Path, beside: Beside | None = None) -> list[Path]:
+    """Writes result.json and the figures, each aside first and then renamed.
+
+    Args:
+        result: what a run found out.
+        folder: where to.
+        beside: other values of the same members, shown next to the result's.
+
+    Returns:
+        The files written.
+    """
+    target = prepare(folder)
+    record = result.to_json() | {"beside": {name: _compared(result, other) for name, other in (beside or {}).items()}}
+    written = [_aside(target / "result.json", lambda aside: aside.write_text(json.dumps(record, indent=1) + "\n"))]
+    figures = {
+        "values": (plots.values(result, beside), ("png", "svg")),
+        "payments": (plots.payments(result), ("png", "svg")),
+        "curve": (plots.curve(result), ("png",)),
+    }
+    for name, (figure, kinds) in figures.items():
+        written += [_aside(target / f"{name}.{kind}", _saver(figure, kind)) for kind in kinds]
+    return written
+
+
+def table(result: Result, beside: Beside | None = None) -> Table:
+    """The members, one a row: data, value, cost, payment, profit."""
+    beside, settled = beside or {}, result.settlement
+    shown = Table(title=result.config.title, title_justify="left", title_style="bold")
+    spoilt = _spoilt(result)
+    for column in ("member", "examples", "value", *beside, "cost", "payment", "profit"):
+        shown.add_column(column, justify="left" if column == "member" else "right")
+    if spoilt:
+        shown.add_column("spoilt by")
+    for i, name in enumerate(settled.players):
+        shown.add_row(
+            name,
+            str(int(result.data.sizes[i])),
+            _with_error(result.attribution, i),
+            *(_with_error(other, i) for other in beside.values()),
+            *(f"{column[i]:,}" for column in (settled.costs, settled.payments, settled.profits)),
+            *([spoilt.get(i, "")] if spoilt else []),
+        )
+    shown.add_section()
+    shown.add_row(
+        "together",
+        str(int(result.data.sizes.sum())),
+        f"{result.attribution.values.sum():.4f}",
+        *(f"{other.values.sum():.4f}" for other in beside.values()),
+        *(f"{sum(column):,}" for column in (settled.costs, settled.payments, settled.profits)),
+    )
+    return shown
+
+
+def sentences(result: Result, beside: Beside | None = None) -> list[str]:
+    """What the table does not say, one sentence each."""
+    found, pooled, counted = result.attribution, result.centralized, result.coalitions
+    said = [
+        f"{result.metric} of the federation {float(found.grand):.4f}, of the untrained model {float(found.empty):.4f}; "
+        f"pooled data {pooled['pooled']:.4f}, |V_fed - V_central| = {pooled['delta']:.4f}.",
+        f"Values sum to V(N) - V(empty) within {abs(float(found.efficiency_gap)):.1e}; {found.stopped}; coalitions "
+        f"asked {counted['asked']}, valued {counted['trained']}, from the store {counted['from_store']}.",
+    ]
+    for name, other in (beside or {}).items():
+        said.append(f"Rank agreement with {name}: Spearman {_compared(result, other)['spearman']:+.2f}.")
+    timing = result.timing
+    said.append(
+        f"{timing['total_s']:.1f} s in all: {timing['train_s']:.1f} s valuing coalitions, {timing['compile_s']:.1f} s "
+        "compiling."
+    )
+    return [*said, *result.settlement.notes]
+
+
+def _compared(result: Result, other: Attribution) -> dict[str, Any]:
+    agreement = spearmanr(result.attribution.values, other.values).statistic
+    return {"values": other.values.tolist(), "std_errors": other.std_errors.tolist(), "spearman": float(agreement)}
+
+
+def _spoilt(result: Result) -> dict[int, str]:
+    """Client id -> what the configuration did to its data."""
+    done: dict[int, str] = {}
+    for corruption in result.config.corruptions:
+        settings = {key: value for key, value in corruption.keywords.items() if key != "client"}
+        words = " ".join([corruption.name, *map(str, settings.values())]).replace("_", " ")
+        client = corruption.keywords["client"]
+        done[client] = f"{done[client]}, {words}" if client in done else words
+    return done
+
+
+def _with_error(found: Attribution, index: int) -> str:
+    error = found.std_errors[index]
+    return f"{found.values[index]:.4f}" + (f" ± {error:.4f}" if error > 0 else "")
+
+
+def _saver(figure: Figure, kind: str) -> Callable[[Path], object]:
+    return lambda aside: figure.savefig(aside, format=kind, dpi=160)
+
+
+def _aside(path: Path, write_to: Callable[[Path], object]) -> Path:
+    """Writes a file next to its place and renames it, so that it is whole or absent."""
+    aside = path.with_name(f".{path.name}.tmp")
+    write_to(aside)
+    aside.rename(path)
+    return path
