@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -104,7 +105,7 @@ def _list(known: argparse.Namespace, rest: list[str]) -> None:
         one_of("room", known.room, configuration.ROOMS)
     for name, room in configuration.ROOMS.items():
         if known.room in (None, name):
-            shown = Table(title=f"[{name}]", title_justify="left", box=None, pad_edge=False, title_style="bold")
+            shown = Table(title=escape(f"[{name}]"), title_justify="left", box=None, pad_edge=False, title_style="bold")
             for column in ("name", "keywords", "what it is"):
                 shown.add_column(column, overflow="fold", no_wrap=column == "name")
             for entry, factory in sorted(room.entries.items()):

@@ -43,14 +43,14 @@ def fraction(name: str, value: Any) -> None:
     require(0 <= value <= 1, f"Expected {name}={value!r} to lie in [0, 1].")
 
 
-def one_of(name: str, value: Any, known: Iterable[str]) -> None:
+def one_of(name: str, value: Any, known: Iterable[str], wanted: str = "a known name") -> None:
     """Refuses `value` unless it is one of the names in `known`; the sentence offers the nearest one."""
     known = sorted(known)
     if value in known:
         return
     near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? Known: " if near else "known: "
-    raise InvalidInputError(f"Expected {name}={value!r} to be a known name; {hint}{', '.join(known)}.")
+    raise InvalidInputError(f"Expected {name}={value!r} to be {wanted}; {hint}{', '.join(known)}.")
 
 
 def finite(name: str, values: Any) -> None:

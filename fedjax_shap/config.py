@@ -220,7 +220,7 @@ def _section(room: str, raw: Any) -> Section:
     parameters = known.keywords(name)
     given = {key: value for key, value in raw.items() if key != "name"}
     for key in given:
-        one_of(f"keyword of {room}.{name}", key, parameters)
+        one_of(f"keyword in [{room}]", key, parameters, f"one that {name!r} takes")
     for key, parameter in parameters.items():
         required = parameter.default is inspect.Parameter.empty
         require(key in given or not required, f"Expected {room}.{key} to be given, as {room}.name={name!r} needs it.")

@@ -9,11 +9,12 @@ import jax
 import numpy as np
 
 from fedjax_shap.config import Config
-from fedjax_shap.economics.settle import settle
+from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.economics.settle import Settlement, settle
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.federation import federation_of
 from fedjax_shap.result import Result
-from fedjax_shap.typing import Progress
+from fedjax_shap.typing import HostArray, Progress
 
 Watch = Callable[[str], Progress]  # stage -> where to report its progress
 
@@ -38,20 +39,12 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
         return stores[-1]
 
     with Stopwatch() as total:
-        federation, plan = federation_of(config), config.build("plan")
+        federation, plan, pay = federation_of(config), config.build("plan"), _payment(config)
+        pay(federation.data, np.ones(federation.data.num_clients), None)  # refuses bad prices before any training
         with Stopwatch() as training:
             attribution = federation.attribution(plan, open_store, watch("coalitions"))
         curve, steps = federation.curve(plan, watch("curves"))
-        economics = config.sections["economics"].keywords
-        settlement = settle(
-            attribution,
-            config.build("costs")(np.asarray(federation.data.sizes).tolist(), steps.tolist()),
-            economics.get("revenue", 1000),
-            rule=config.build("economics"),
-            players=list(federation.data.names),
-            sizes=np.asarray(federation.data.sizes).tolist(),
-            minor_unit=economics.get("minor_unit", "0.01"),
-        )
+        settlement = pay(federation.data, attribution, steps)
     return Result(
         config=config,
         data=federation.data,
@@ -65,6 +58,27 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
             "total_s": round(total.seconds, 3),
         },
     )
+
+
+def _payment(config: Config) -> Callable[[FederatedData, Any, HostArray | None], Settlement]:
+    """(data, values, local steps int[P] or None for none) -> who is paid what."""
+    rule, costs = config.build("economics"), config.build("costs")
+    options = {"revenue": 1000, **config.sections["economics"].keywords}
+
+    def pay(data: FederatedData, values: Any, steps: HostArray | None) -> Settlement:
+        sizes = np.asarray(data.sizes).tolist()
+        worked = [0] * len(sizes) if steps is None else steps.tolist()
+        return settle(
+            values,
+            costs(sizes, worked),
+            options["revenue"],
+            rule=rule,
+            players=list(data.names),
+            sizes=sizes,
+            minor_unit=options.get("minor_unit", "0.01"),
+        )
+
+    return pay
 
 
 class Stopwatch:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from rich import box
 from rich.table import Table
 from scipy.stats import spearmanr
 
@@ -62,12 +63,9 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
 def table(result: Result, beside: Beside | None = None) -> Table:
     """The members, one a row: data, value, cost, payment, profit."""
     beside, settled = beside or {}, result.settlement
-    shown = Table(title=result.config.title, title_justify="left", title_style="bold")
-    spoilt = _spoilt(result)
+    shown = Table(title=result.config.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for column in ("member", "examples", "value", *beside, "cost", "payment", "profit"):
-        shown.add_column(column, justify="left" if column == "member" else "right")
-    if spoilt:
-        shown.add_column("spoilt by")
+        shown.add_column(column, justify="left" if column == "member" else "right", no_wrap=True)
     for i, name in enumerate(settled.players):
         shown.add_row(
             name,
@@ -75,7 +73,6 @@ def table(result: Result, beside: Beside | None = None) -> Table:
             _with_error(result.attribution, i),
             *(_with_error(other, i) for other in beside.values()),
             *(f"{column[i]:,}" for column in (settled.costs, settled.payments, settled.profits)),
-            *([spoilt.get(i, "")] if spoilt else []),
         )
     shown.add_section()
     shown.add_row(
@@ -99,6 +96,8 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
     ]
     for name, other in (beside or {}).items():
         said.append(f"Rank agreement with {name}: Spearman {_compared(result, other)['spearman']:+.2f}.")
+    if result.config.corruptions:
+        said.append(f"Spoilt on purpose: {'; '.join(_spoilt(result))}.")
     timing = result.timing
     said.append(
         f"{timing['total_s']:.1f} s in all: {timing['train_s']:.1f} s valuing coalitions, {timing['compile_s']:.1f} s "
@@ -112,15 +111,13 @@ def _compared(result: Result, other: Attribution) -> dict[str, Any]:
     return {"values": other.values.tolist(), "std_errors": other.std_errors.tolist(), "spearman": float(agreement)}
 
 
-def _spoilt(result: Result) -> dict[int, str]:
-    """Client id -> what the configuration did to its data."""
-    done: dict[int, str] = {}
-    for corruption in result.config.corruptions:
-        settings = {key: value for key, value in corruption.keywords.items() if key != "client"}
-        words = " ".join([corruption.name, *map(str, settings.values())]).replace("_", " ")
-        client = corruption.keywords["client"]
-        done[client] = f"{done[client]}, {words}" if client in done else words
-    return done
+def _spoilt(result: Result) -> list[str]:
+    """What the configuration did to whose data."""
+    return [
+        f"{result.data.names[one.keywords['client']]} by {one.name.replace('_', ' ')} "
+        f"({', '.join(f'{key}={value}' for key, value in one.keywords.items() if key != 'client')})"
+        for one in result.config.corruptions
+    ]
 
 
 def _with_error(found: Attribution, index: int) -> str:

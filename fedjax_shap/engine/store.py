@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from fedjax_shap._validate import require
+from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.coalitions import gather, pack
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
@@ -56,7 +56,7 @@ class UtilityStore:
             fingerprint: the name of the game they belong to, see `fingerprint`.
 
         Raises:
-            InvalidInputError: the folder holds another game's utilities, or cannot be written.
+            InvalidInputError: the folder holds another game's utilities.
         """
         self.asked = self.from_store = self.trained = 0
         self._rows: dict[bytes, int] = {}
@@ -64,8 +64,9 @@ class UtilityStore:
         self._pending: list[tuple[Masks, Utilities]] = []
         self._flushed = time.monotonic()
         self._folder = None if folder is None else Path(folder)
+        self._fingerprint = fingerprint
         if self._folder is not None:
-            _claim(self._folder, fingerprint)
+            _check(self._folder, fingerprint)
             for part in sorted(self._folder.glob("part-*.npz")):
                 self._load(part)
 
@@ -98,6 +99,7 @@ class UtilityStore:
         self._flushed = time.monotonic()
         if self._folder is None or not self._pending:
             return
+        _claim(self._folder, self._fingerprint)
         masks, utilities = (np.concatenate(parts) for parts in zip(*self._pending))
         name = f"part-{time.time_ns():020d}-{os.getpid()}.npz"
         aside = self._folder / f".{name}.tmp"
@@ -128,20 +130,24 @@ class UtilityStore:
             warnings.warn(f"Part {part} of the store is broken ({error}); it is set aside.", stacklevel=2)
 
 
-def _claim(folder: Path, name: str) -> None:
-    """Writes the fingerprint into a new store's folder, or checks it against an old one's."""
+def _check(folder: Path, name: str) -> None:
+    """Refuses a folder that holds another game's utilities; one that holds none is anybody's."""
     label = folder / "store.json"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not label.exists():
-            aside = folder / f".store-{os.getpid()}.tmp"
-            aside.write_text(json.dumps({"fingerprint": name}))
-            aside.rename(label)
-        owner = json.loads(label.read_text())["fingerprint"]
+        owner = json.loads(label.read_text())["fingerprint"] if label.exists() else name
     except (OSError, ValueError, KeyError, TypeError) as error:
-        require(False, f"Expected store={str(folder)!r} to be a folder that can be read and written: {error}.")
+        raise InvalidInputError(f"Expected {str(label)!r} to be the readable label of a store: {error}.") from error
     require(
         owner == name,
         f"Expected store={str(folder)!r} to belong to this configuration, but it holds the utilities of another "
         f"(fingerprint {owner[:8]}, this run's is {name[:8]}); choose another folder.",
     )
+
+
+def _claim(folder: Path, name: str) -> None:
+    """Makes a store's folder and labels it, before the first part is written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "store.json").exists():
+        aside = folder / f".store-{os.getpid()}.tmp"
+        aside.write_text(json.dumps({"fingerprint": name}))
+        aside.rename(folder / "store.json")
