@@ -70,7 +70,7 @@ ESTIMATORS: Registry = {"exact": exact, "permutation": permutation}
 _FROM_THE_RUN = ("data", "model", "local", "algorithm", "participation", "key", "initial")
 ROOMS: dict[str, Room] = {
     "data": Room(SOURCES, "digits", _data_keywords),
-    "partition": Room(PARTITIONS, "iid"),
+    "partition": Room(PARTITIONS, "natural"),
     "corrupt": Room(CORRUPTIONS, ""),
     "model": Room(MODELS, "linear"),
     "local": Room(LOCALS, "sgd", bound=("optimizer",)),
@@ -78,7 +78,7 @@ ROOMS: dict[str, Room] = {
     "participation": Room(PARTICIPATIONS, "always"),
     "game": Room(GAMES, "silo", bound=_FROM_THE_RUN),
     "estimator": Room(ESTIMATORS, "exact", _estimator_keywords),
-    "costs": Room(COSTS, "per_example"),
+    "costs": Room(COSTS, "free"),
     "economics": Room(RULES, "cost_aware", _economics_keywords),
     "plan": Room({"fixed": Plan}, "fixed"),
 }
@@ -221,10 +221,10 @@ def _section(room: str, raw: Any) -> Section:
     given = {key: value for key, value in raw.items() if key != "name"}
     for key in given:
         one_of(f"keyword in [{room}]", key, parameters, f"one that {name!r} takes")
+    checked = {k: _typed(f"{room}.{k}", v, parameters[k].annotation) for k, v in given.items()}
     for key, parameter in parameters.items():
         required = parameter.default is inspect.Parameter.empty
         require(key in given or not required, f"Expected {room}.{key} to be given, as {room}.name={name!r} needs it.")
-    checked = {k: _typed(f"{room}.{k}", v, parameters[k].annotation) for k, v in given.items()}
     return Section(name, checked)
 
 

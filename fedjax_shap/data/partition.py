@@ -108,7 +108,22 @@ def by_column(*, column: str | None = None) -> Partition:
     return split
 
 
+def natural(*, num_clients: int = 10) -> Partition:
+    """The federation that the data come in, or rows dealt out at random where they come in none.
+
+    Args:
+        num_clients: C, for a pool without a natural column.
+    """
+    dealt, found = iid(num_clients=num_clients), by_column()
+
+    def split(rng: np.random.Generator, pool: Pool) -> Shares:
+        return (dealt if pool.natural is None else found)(rng, pool)
+
+    return split
+
+
 PARTITIONS: dict[str, Callable[..., Partition]] = {
+    "natural": natural,
     "iid": iid,
     "dirichlet": dirichlet,
     "quantity": quantity,

@@ -14,6 +14,11 @@ from fedjax_shap.economics import money
 CostModel: TypeAlias = Callable[[Any, Any], tuple[Decimal, ...]]  # (sizes int[P], steps int[P]) -> amount[P]
 
 
+def free() -> CostModel:
+    """No costs: c_i = 0."""
+    return _per_unit("sizes", Decimal(0), Decimal(0))
+
+
 def given(*, amounts: tuple[float | int | str | Decimal, ...]) -> CostModel:
     """Costs as the players reported them, whatever work they did.
 
@@ -70,4 +75,9 @@ def _per_unit(counted: str, price: Decimal, fixed: Decimal) -> CostModel:
     return cost
 
 
-COSTS: dict[str, Callable[..., CostModel]] = {"given": given, "per_example": per_example, "per_step": per_step}
+COSTS: dict[str, Callable[..., CostModel]] = {
+    "free": free,
+    "given": given,
+    "per_example": per_example,
+    "per_step": per_step,
+}

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fedjax_shap._validate import require
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm
@@ -64,6 +65,9 @@ def learner(
         key: seeds the initial parameters, unless these are given.
         initial: initial parameters of the model's structure.
 
+    Raises:
+        InvalidInputError: initial parameters of other shapes, or settings for another number of clients.
+
     Guarantees:
         Mini-batches are a function of (key, round, client id) alone: the same in every coalition.
         Padding rows are never read. A client's slot has no influence.
@@ -73,7 +77,7 @@ def learner(
     num_steps = np.where(np.asarray(data.idle), 0, local.num_steps(sizes))
     world = World(
         data=data,
-        initial=model.init(key) if initial is None else initial,
+        initial=model.init(key) if initial is None else _of_shape(initial, jax.eval_shape(model.init, key)),
         num_steps=jnp.asarray(num_steps),
         weights=jnp.asarray(algorithm.weights(sizes)),
         first_round=jnp.int32(0),
@@ -95,6 +99,15 @@ def learner(
         return uploads, weights, (heard * losses).sum() / jnp.where(heard.sum() > 0, heard.sum(), 1.0)
 
     return Learner(world, model, collect, _train(collect, algorithm), train_chunk(orders, update, algorithm))
+
+
+def _of_shape(initial: Params, model: Params) -> Params:
+    """`initial`, or a refusal where its structure or its shapes are not those of the model's parameters."""
+    given, expected = (jax.tree.map(np.shape, params) for params in (initial, model))
+    require(
+        given == expected, f"Expected initial to have the shapes of the model's parameters {expected}, got {given}."
+    )
+    return initial
 
 
 def _orders(num_orders: int) -> Callable[[FederatedData, Key, Array, Array], Array]:

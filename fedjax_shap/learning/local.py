@@ -49,10 +49,10 @@ class Local(NamedTuple):
         return np.asarray(self.steps, np.int32)
 
     def num_orders(self, sizes: HostArray) -> int:
-        """How many shuffles of its examples the busiest client needs in one round; 0 for the full batch."""
+        """How many shuffles of its examples the busiest client needs in one round, >= 1; 0 for the full batch."""
         if self.batch_size is None:
             return 0
-        return int((-(-self.num_steps(sizes) // self.steps_per_epoch(sizes))).max())
+        return max(int((-(-self.num_steps(sizes) // self.steps_per_epoch(sizes))).max()), 1)
 
 
 def local(
@@ -82,7 +82,7 @@ def local(
         integer("batch_size", batch_size, least=1)
     if epochs is not None:
         integer("epochs", epochs, least=1)
-    for count in (steps,) if isinstance(steps, int) else steps or ():
+    for count in steps if isinstance(steps, tuple) else () if steps is None else (steps,):
         integer("steps", count, least=0)
     if isinstance(optimizer, str):
         one_of("optimizer", optimizer, OPTIMIZERS)

@@ -40,8 +40,8 @@ def roc_auc(logits: Array, labels: Array) -> Array:
     mean_rank = (below + through + 1) / 2
     positive = labels == 1
     positives, negatives = positive.sum(), (~positive).sum()
-    excess = jnp.where(positive, mean_rank, 0.0).sum() - positives * (positives + 1) / 2
-    return excess / (positives * negatives)
+    excess = jnp.where(positive, mean_rank - (positives + 1) / 2, 0.0).sum() / positives  # no product of counts:
+    return excess / negatives  # it does not fit into 32 bits where there are many
 
 
 METRICS: dict[str, Metric] = {
@@ -78,9 +78,14 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
 def score(
     apply: Callable[[Params, Array], Array], metric: Metric, params: Params, held_out: tuple[Array, Array]
 ) -> Array:
-    """The metric of one model on (x[T, ...], y[T]), its logits computed in blocks so that memory stays flat."""
+    """The metric of one model on (x[T, ...], y[T]), its logits computed in blocks so that memory stays flat.
+
+    Returns:
+        float[]; NaN where a logit is not finite, since hit rates alone would pass a diverged model for a poor one.
+    """
     x, y = held_out
     if len(y) <= EXAMPLES_AT_ONCE:
-        return metric(apply(params, x), y)
-    logits = jax.lax.map(lambda one: apply(params, one[None])[0], x, batch_size=EXAMPLES_AT_ONCE)
-    return metric(logits, y)
+        logits = apply(params, x)
+    else:
+        logits = jax.lax.map(lambda one: apply(params, one[None])[0], x, batch_size=EXAMPLES_AT_ONCE)
+    return jnp.where(jnp.isfinite(logits).all(), metric(logits, y), jnp.nan)

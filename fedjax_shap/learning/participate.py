@@ -67,6 +67,8 @@ def cyclic(*, participants: int) -> Participation:
 
 def trace(*, available: tuple[tuple[int, ...], ...]) -> Participation:
     """A given trace of availability, one row of 0s and 1s a round and one column a client."""
+    lengths = sorted({len(row) for row in available})
+    require(len(lengths) == 1, f"Expected available to be rows of 0s and 1s of one length, got lengths {lengths}.")
     table = np.asarray(available)
     require(
         table.ndim == 2 and bool(np.isin(table, (0, 1)).all()),

@@ -1,0 +1,211 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedjax_shap.__main__ import main
+
+SMALL = """
+title = "small"
+[data]
+name = "breast_cancer"
+[partition]
+name = "quantity"
+ratios = [1, 2, 3]
+[local]
+learning_rate = 0.1
+batch_size = 32
+[algorithm]
+max_rounds = 3
+[game]
+metric = "negative_loss"
+[costs]
+name = "per_example"
+price = 0.1
+[economics]
+revenue = 100
+"""
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def refused(capsys, *arguments: object) -> str:
+    """The one sentence with which a command is refused."""
+    try:
+        code = main([str(a) for a in arguments])
+    except SystemExit as stopped:
+        code = stopped.code
+    said = capsys.readouterr()
+    assert code == 2 and "Traceback" not in said.err
+    return said.err.strip().splitlines()[-1]
+
+
+def test_a_run_leaves_its_result_and_figures(small, tmp_path, capsys):
+    assert main(["run", str(small), "--out", str(tmp_path / "out")]) == 0
+    assert "together" in capsys.readouterr().out
+    out = tmp_path / "out"
+    for name in ("values.png", "values.svg", "payments.png", "payments.svg", "curve.png"):
+        assert (out / name).stat().st_size > 1000
+    assert not list(out.glob(".*tmp"))
+    result = json.loads((out / "result.json").read_text())
+    assert {
+        *("schema", "config", "setting", "players", "values", "std_errors", "empty", "grand", "efficiency_gap"),
+        *("coalitions", "settlement", "centralized", "timing", "versions", "device"),
+    } <= set(result)
+    assert result["coalitions"] == {"asked": 8, "trained": 8, "from_store": 0}
+    assert {"rule", "policy", "revenue", "costs", "payments", "profits", "notes"} <= set(result["settlement"])
+    assert {"metric", "delta"} <= set(result["centralized"])
+    assert {"compile_s", "train_s", "total_s"} <= set(result["timing"])
+    assert sum(result["values"]) == pytest.approx(result["grand"] - result["empty"], abs=1e-9)
+    assert sum(map(Decimal, result["settlement"]["payments"])) == Decimal("100.00")
+    assert result["curve"]["federated"] and len(result["curve"]["alone"]) == 3
+
+
+def test_a_second_run_trains_nothing_and_prices_can_change(small, tmp_path):
+    out = str(tmp_path / "out")
+    assert main(["run", str(small), "--out", out]) == 0
+    first = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert main(["run", str(small), "--out", out, "--economics.revenue", "50", "--plan.chunk", "2"]) == 0
+    second = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert second["coalitions"] == {"asked": 8, "trained": 0, "from_store": 8}
+    assert second["values"] == first["values"] and second["settlement"]["revenue"] == "50.00"
+
+
+def test_a_cross_device_run_sums_its_rounds(small, tmp_path):
+    arguments = ["--game.name", "rounds", "--participation.name", "uniform", "--participation.participants=2"]
+    assert main(["run", str(small), "--out", str(tmp_path / "out"), *arguments]) == 0
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["setting"] == "cross-device"
+    assert abs(result["efficiency_gap"]) < 1e-5
+    assert result["coalitions"]["asked"] == 3 * 4
+    assert (tmp_path / "out" / "utilities" / "round-0002" / "store.json").exists()
+
+
+def test_every_field_in_list_is_a_field_of_the_configuration(capsys):
+    assert main(["list"]) == 0
+    said = capsys.readouterr().out
+    for word in ("[data]", "[economics]", "dirichlet", "cost_aware", "permutation", "label_noise", "budget"):
+        assert word in said
+    assert main(["list", "plan"]) == 0
+    assert "chunk" in capsys.readouterr().out
+
+
+def test_settle_divides_money_without_training(tmp_path, capsys):
+    record = tmp_path / "input.json"
+    record.write_text(
+        '{"values": [0.5, 0.3, 0.2], "costs": [10, 20, 30.5], "revenue": 100, "players": ["a", "b", "c"]}'
+    )
+    assert main(["settle", str(record)]) == 0
+    settled = json.loads(capsys.readouterr().out)
+    assert settled["payments"] == ["29.75", "31.85", "38.40"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["--partition.name", "quantty"], "did you mean 'quantity'?"),
+        (["--partition.ratio", "[1]"], "did you mean 'ratios'?"),
+        (["--local.batch_size", "many"], "local.batch_size='many'"),
+        (["--partition.name", "dirichlet", "--partition.num_clients", "3", "--partition.alpha", "-1"], "alpha=-1"),
+        (["--partition.name", "shards", "--partition.num_clients", "400"], "num_clients=400"),
+        (["--partition.name", "iid", "--partition.num_clients", "30"], "1,073,741,824 coalitions"),
+        (["--costs.price", "-1"], "price=-1"),
+        (["--economics.revenue", "lots"], "revenue='lots'"),
+        (["--economics.revenue", "nan"], "revenue=nan"),
+        (["--local.learning_rate", "1e38"], "to be finite"),
+        (["--estimator.name", "permutation"], "Expected a budget"),
+        (["--game.metric", "acuracy"], "did you mean 'accuracy'?"),
+        (["--model.name", "cnn"], "Expected model='cnn'"),
+        (["--algorithm.weights", "[0.0, 0.0, 0.0]"], "Expected a sum of values > 0"),
+        (["--data.name", "csv", "--data.path", "absent.csv", "--data.label", "y"], "absent.csv"),
+        (["frobnicate"], "frobnicate"),
+        (["--seed"], "Expected a value after --seed."),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(small, capsys, overrides, words):
+    assert words in refused(capsys, "run", small, "--out", "out", *overrides)
+    assert not Path("out/result.json").exists()
+
+
+@pytest.mark.parametrize("arguments", [["fly"], [], ["run"], ["quickstart", "--fast"], ["list", "partitions"]])
+def test_a_command_that_does_not_exist_is_refused(capsys, arguments):
+    assert refused(capsys, *arguments).startswith("error: ")
+
+
+def npz(path: Path, **arrays: np.ndarray) -> list[str]:
+    np.savez(path, **arrays)
+    return ["--data.name", "npz", "--data.path", str(path), "--partition.name", "by_column"]
+
+
+def test_bad_data_is_named(small, tmp_path, capsys):
+    x, y, client = np.ones((40, 3)), np.arange(40) % 2, np.arange(40) % 4
+    spoilt = x.copy()
+    spoilt[7, 1] = np.nan
+    assert "finite" in refused(capsys, "run", small, *npz(tmp_path / "nan.npz", x=spoilt, y=y, client=client))
+    whole = tmp_path / "whole.npz"
+    options = npz(whole, x=x, y=y, client=client)
+    whole.write_bytes(whole.read_bytes()[:300])
+    assert "whole.npz" in refused(capsys, "run", small, *options)
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused_before_work(small, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert "to be a folder that can be written" in refused(capsys, "run", small, "--out", tmp_path / "file" / "out")
+
+
+def test_a_store_of_another_configuration_is_refused(small, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    assert main(["run", str(small), "--out", out]) == 0
+    before = (tmp_path / "out" / "result.json").read_text()
+    assert "belong to this configuration" in refused(capsys, "run", small, "--out", out, "--seed", "5")
+    assert (tmp_path / "out" / "result.json").read_text() == before
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_from_its_store(small, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "fedjax_shap", "run", str(small), "--out", str(out), "--plan.chunk", "1"]
+    command += ["--algorithm.max_rounds", "3000", "--partition.ratios", "[1, 2, 3, 4, 5, 6, 7, 8]"]
+    env = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    running = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("utilities/part-*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 130 and "interrupted" in said and "Traceback" not in said
+    kept = sum(len(np.load(part)["masks"]) for part in out.glob("utilities/part-*.npz"))
+    assert 0 < kept < 256
+    command[command.index("--plan.chunk") + 1] = "64"
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((out / "result.json").read_text())["coalitions"]["from_store"] == kept
+
+
+@pytest.mark.slow
+def test_the_quickstart_shows_what_it_promises(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["quickstart"]) == 0
+    result = json.loads(Path("runs/quickstart/result.json").read_text())
+    assert result["coalitions"]["asked"] == 256 and len(result["players"]) == 8
+    noisy, rider = 2, 5
+    assert result["values"][rider] < 0 and result["settlement"]["profits"][rider] == "0.00"
+    assert result["values"][noisy] < np.median(result["values"])
+    beside = result["beside"]["in-run value"]
+    assert sum(beside["values"]) == pytest.approx(sum(result["values"]), abs=1e-3)
+    assert beside["spearman"] > 0.5
+    assert main(["run", "runs/quickstart/quickstart.toml", "--out", "runs/quickstart"]) == 0
+    assert json.loads(Path("runs/quickstart/result.json").read_text())["coalitions"]["trained"] == 0

@@ -1,0 +1,109 @@
+import pytest
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.config import ROOMS, override, parse, read_toml
+
+
+def refusal(raw: dict) -> str:
+    with pytest.raises(InvalidInputError) as caught:
+        parse(raw)
+    return str(caught.value)
+
+
+def test_nothing_said_is_a_whole_configuration():
+    config = parse({})
+    assert config.seed == 0 and config.corruptions == ()
+    assert {room: section.name for room, section in config.sections.items()} == {
+        room: known.default for room, known in ROOMS.items() if room != "corrupt"
+    }
+
+
+def test_a_configuration_survives_being_written_down():
+    raw = {
+        "title": "two",
+        "seed": 3,
+        "partition": {"name": "dirichlet", "num_clients": 4, "alpha": 1},
+        "corrupt": [{"name": "label_noise", "client": 1, "rate": 0.2}],
+        "estimator": {"name": "permutation", "budget": 50},
+        "model": {"name": "mlp", "hidden": [8, 4]},
+    }
+    config = parse(raw)
+    assert parse(config.to_dict()) == config
+    assert config.sections["model"].keywords["hidden"] == (8, 4)
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "corrupt"])
+def test_every_default_can_be_built(room):
+    config = parse({})
+    if ROOMS[room].bound and room == "game":
+        assert config.sections[room].name == "silo"
+    else:
+        assert config.build(room) is not None
+
+
+def test_an_unknown_name_offers_the_nearest_known_one():
+    assert "did you mean 'dirichlet'?" in refusal({"partition": {"name": "dirichlt"}})
+    assert "did you mean 'partition'?" in refusal({"partitions": {}})
+    assert "did you mean 'alpha'?" in refusal({"partition": {"name": "dirichlet", "alhpa": 1.0}})
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ({"partition": {"name": "dirichlet", "alpha": "one"}}, "Expected partition.alpha='one' to be of type float."),
+        ({"partition": {"name": "iid", "num_clients": 2.5}}, "Expected partition.num_clients=2.5 to be of type int."),
+        ({"partition": {"name": "iid", "num_clients": True}}, "Expected partition.num_clients=True to be of type int."),
+        ({"model": {"name": "mlp", "hidden": 3}}, "Expected model.hidden=3 to be of type tuple[int, ...]."),
+        ({"seed": -1}, "Expected seed=-1 to be an integer >= 0."),
+        ({"title": 3}, "Expected title=3 to be text."),
+        ({"partition": 3}, "Expected partition=3 to be a section with a name and keywords."),
+        ({"corrupt": 3}, "Expected corrupt=3 to be a list of sections, [[corrupt]]."),
+        (
+            {"corrupt": [{"name": "label_noise", "client": 0}]},
+            "Expected corrupt.rate to be given, as corrupt.name='label_noise' needs it.",
+        ),
+    ],
+)
+def test_a_wrong_type_is_one_sentence(raw, sentence):
+    assert refusal(raw) == sentence
+
+
+def test_the_command_line_sets_any_field_of_any_depth():
+    raw = {
+        "partition": {"name": "iid", "num_clients": 3},
+        "corrupt": [{"name": "label_noise", "client": 0, "rate": 0.1}],
+    }
+    changed = override(
+        raw,
+        [
+            ("corrupt.0.rate", "0.5"),
+            ("partition.alpha", "0.3"),
+            ("partition.name", "dirichlet"),
+            ("seed", "9"),
+            ("title", "a b"),
+            ("model.hidden", "[4, 4]"),
+        ],
+    )
+    assert changed["corrupt"][0]["rate"] == 0.5
+    assert changed["partition"] == {"name": "dirichlet", "num_clients": 3, "alpha": 0.3}
+    assert (changed["seed"], changed["title"], changed["model"]) == (9, "a b", {"hidden": [4, 4]})
+    assert raw["partition"] == {"name": "iid", "num_clients": 3}
+
+
+def test_naming_another_entry_drops_what_it_does_not_take():
+    raw = {"partition": {"name": "dirichlet", "num_clients": 3, "alpha": 0.3}}
+    assert override(raw, [("partition.name", "iid")])["partition"] == {"name": "iid", "num_clients": 3}
+
+
+@pytest.mark.parametrize("dotted", ["corrupt.rate", "corrupt.3.rate", "seed.deeper.still"])
+def test_an_override_that_leads_nowhere_is_refused(dotted):
+    with pytest.raises(InvalidInputError, match=dotted.replace(".", r"\.")):
+        override({"seed": 1, "corrupt": [{"name": "label_noise"}]}, [(dotted, "1")])
+
+
+def test_an_unreadable_file_is_refused_by_name(tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[data\nname = 3")
+    for path in (broken, tmp_path / "absent.toml", tmp_path):
+        with pytest.raises(InvalidInputError, match="to be a readable TOML file"):
+            read_toml(path)
