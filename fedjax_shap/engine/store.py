@@ -56,7 +56,7 @@ class UtilityStore:
             fingerprint: the name of the game they belong to, see `fingerprint`.
 
         Raises:
-            InvalidInputError: the folder holds another game's utilities.
+            InvalidInputError: the folder holds another game's utilities, or is none.
         """
         self.asked = self.from_store = self.trained = 0
         self._rows: dict[bytes, int] = {}
@@ -123,7 +123,7 @@ class UtilityStore:
     def _load(self, part: Path) -> None:
         """Reads one part; a broken one is named, set aside, and its coalitions are trained again."""
         try:
-            with np.load(part, allow_pickle=False) as held:
+            with part.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 self._remember(held["masks"], held["utilities"])
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             part.rename(part.with_suffix(".broken"))
@@ -133,6 +133,12 @@ class UtilityStore:
 def _check(folder: Path, name: str) -> None:
     """Refuses a folder that holds another game's utilities; one that holds none is anybody's."""
     label = folder / "store.json"
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    require(there.is_dir(), f"Expected store={str(folder)!r} to be a folder, but {str(there)!r} is a file.")
+    require(
+        label.exists() or not any(folder.glob("part-*.npz")),
+        f"Expected store={str(folder)!r} to say whose utilities it holds, but it has no store.json; choose another folder.",
+    )
     try:
         owner = json.loads(label.read_text())["fingerprint"] if label.exists() else name
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -145,9 +151,10 @@ def _check(folder: Path, name: str) -> None:
 
 
 def _claim(folder: Path, name: str) -> None:
-    """Makes a store's folder and labels it, before the first part is written."""
+    """Makes a store's folder and labels it, before a part is written; refuses it if another game was faster."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "store.json").exists():
         aside = folder / f".store-{os.getpid()}.tmp"
         aside.write_text(json.dumps({"fingerprint": name}))
         aside.rename(folder / "store.json")
+    _check(folder, name)

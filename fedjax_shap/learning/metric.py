@@ -9,7 +9,7 @@ from fedjax_shap._validate import one_of, require
 from fedjax_shap.typing import Array, Params
 
 Metric = Callable[[Array, Array], Array]  # (logits[T, L], labels int[T]) -> float[]; larger is better
-EXAMPLES_AT_ONCE = 2048  # the forward pass of a large held-out set is cut into blocks of this many
+EXAMPLES_AT_ONCE = 256  # the forward pass of a larger held-out set is cut into blocks of this many
 
 
 def accuracy(logits: Array, labels: Array) -> Array:

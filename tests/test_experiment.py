@@ -1,0 +1,97 @@
+import re
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedjax_shap.config import parse
+from fedjax_shap.experiment import Stopwatch, run
+from fedjax_shap.federation import federation_of
+from fedjax_shap.result import Result
+
+BASE = {
+    "data": {"name": "breast_cancer", "validation": 0.4},
+    "partition": {"name": "quantity", "ratios": [1, 2, 3]},
+    "local": {"learning_rate": 0.1, "steps": [2, 0, 5], "batch_size": 16},
+    "algorithm": {"max_rounds": 4},
+    "game": {"metric": "negative_loss"},
+    "costs": {"name": "per_step", "price": "0.10"},
+    "economics": {"name": "equal", "revenue": 90},
+}
+
+
+def result_of(**changes: object) -> Result:
+    return run(parse({**BASE, **changes}))
+
+
+def test_costs_follow_the_steps_that_each_member_did():
+    settled = result_of().settlement
+    assert settled.costs == tuple(map(Decimal, ("0.80", "0.00", "2.00")))
+    assert settled.payments == (Decimal("30.00"),) * 3
+
+
+def test_costs_of_a_cross_device_run_count_the_rounds_a_member_was_there():
+    trace = {"name": "trace", "available": [[1, 0, 0], [1, 1, 0], [0, 0, 0], [1, 0, 1]]}
+    result = result_of(game={"name": "rounds", "metric": "negative_loss"}, participation=trace)
+    assert result.settlement.costs == tuple(map(Decimal, ("0.60", "0.00", "0.50")))
+    assert result.attribution.values[1] < 0  # it uploads what it received, in its one round, and so dilutes the mean
+    assert result.attribution.num_coalitions == 2 + 4 + 4
+    assert result.curve.federated.shape == (4,)
+    assert result.curve.federated[1] == result.curve.federated[2]  # nobody was there in between
+
+
+def test_convergence_ends_the_steps_that_are_paid_for():
+    result = result_of(algorithm={"max_rounds": 40, "tol": 0.5, "patience": 1})
+    rounds = result.settlement.costs[0] / Decimal("0.20")
+    assert 2 <= rounds < 40 and rounds == int(rounds)
+
+
+def test_the_pooled_model_is_the_federation_of_one():
+    result = result_of(local={"learning_rate": 0.1, "batch_size": 16})
+    pooled = federation_of(result.config).data.pooled()
+    assert pooled.num_clients == 1 and int(pooled.sizes[0]) == int(result.data.sizes.sum())
+    found = result.centralized
+    assert found["delta"] == abs(found["federated"] - found["pooled"]) and found["metric"] == "negative_loss"
+    assert found["pooled"] > found["federated"] > float(result.attribution.empty)
+
+
+def test_the_curve_ends_at_the_value_of_everyone():
+    everyone = result_of(game={"metric": "accuracy"}, data={"name": "breast_cancer"})
+    assert everyone.curve.federated[-1] == pytest.approx(float(everyone.attribution.grand), abs=1e-6)
+    assert everyone.curve.alone.shape == (3, 4)
+
+
+def test_members_beyond_the_figure_are_not_trained_alone(monkeypatch):
+    monkeypatch.setattr("fedjax_shap.federation.MOST_CURVES", 2)
+    assert result_of().curve.alone is None
+
+
+def test_a_seed_decides_everything():
+    first, again = result_of(seed=4).to_json(), result_of(seed=4).to_json()
+    other = result_of(seed=5).to_json()
+    for changing in ("timing",):
+        assert first.pop(changing) is not None and again.pop(changing) is not None
+    assert first == again and first["values"] != other["values"]
+
+
+def test_the_stopwatch_sees_compilation():
+    import jax
+
+    with Stopwatch() as watch:
+        jax.jit(lambda x: x * 3 + 1)(np.ones(3)).block_until_ready()
+    assert 0 < watch.compiling < watch.seconds
+
+
+@pytest.mark.slow
+def test_the_example_of_the_readme_prints_what_it_says():
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    code, printed = re.search(r"```python\n(.*?)```\n\nprints\n\n```\n(.*?)```", readme, re.S).groups()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    number = re.compile(r"[-+]?\d+\.\d+")
+    assert number.sub("#", done.stdout) == number.sub("#", printed)
+    seen, told = (np.array([float(n) for n in number.findall(text)]) for text in (done.stdout, printed))
+    assert np.abs(seen - told).max() < 0.02 * np.abs(told).max()
