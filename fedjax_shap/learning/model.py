@@ -95,17 +95,46 @@ class _Mlp(nn.Module):
         return nn.Dense(self.outputs)(x)
 
 
+class _PatchConv(nn.Module):
+    """A convolution as shifted images and one matrix product, the parameters being those of `nn.Conv`.
+
+    Mapped over models, a convolution becomes a grouped one, which CPUs compute slowly; a matrix product becomes a
+    batched product, which they do not.
+    """
+
+    features: int
+    width: int = 5
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        shape = (self.width, self.width, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        height, width = x.shape[1] - self.width + 1, x.shape[2] - self.width + 1
+        shifts = [(i, j) for i in range(self.width) for j in range(self.width)]
+        patches = jnp.concatenate([x[:, i : i + height, j : j + width] for i, j in shifts], axis=-1)
+        return patches @ kernel.reshape(-1, self.features) + bias.reshape((1,) * (x.ndim - 1) + (-1,))
+
+
 class _LeNet5(nn.Module):
     outputs: int
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        x = nn.max_pool(nn.relu(nn.Conv(6, (5, 5), padding="SAME")(x)), (2, 2), strides=(2, 2))
-        x = nn.max_pool(nn.relu(nn.Conv(16, (5, 5), padding="VALID")(x)), (2, 2), strides=(2, 2))
+        x = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)))
+        for index, features in enumerate((6, 16)):
+            x = _pooled(nn.relu(_PatchConv(features, name=f"Conv_{index}")(x)))
         x = x.reshape((x.shape[0], -1))
         for width in (120, 84):
             x = nn.relu(nn.Dense(width)(x))
         return nn.Dense(self.outputs)(x)
+
+
+def _pooled(x: Array) -> Array:
+    """The largest of each 2 x 2 square; an odd last row or column is left out, as in `nn.max_pool`."""
+    batch, height, width, channels = x.shape
+    squares = x[:, : height // 2 * 2, : width // 2 * 2].reshape(batch, height // 2, 2, width // 2, 2, channels)
+    return squares.max(axis=(2, 4))
 
 
 def _outputs(output: Output, num_classes: int) -> int:
