@@ -82,7 +82,7 @@ def learner(
         weights=jnp.asarray(algorithm.weights(sizes)),
         first_round=jnp.int32(0),
     )
-    orders = _orders(local.num_orders(sizes))
+    orders = _orders(local.num_orders(sizes), local.reshuffle)
     update = client_update(local, model)
 
     def collect(
@@ -110,10 +110,12 @@ def _of_shape(initial: Params, model: Params) -> Params:
     return initial
 
 
-def _orders(num_orders: int) -> Callable[[FederatedData, Key, Array, Array], Array]:
+def _orders(num_orders: int, reshuffle: bool) -> Callable[[FederatedData, Key, Array, Array], Array]:
     """The row orders int32[E, N] of one client in one round; E = 0 for the full batch."""
 
     def draw(data: FederatedData, key: Key, round_: Array, client: Array) -> Array:
+        if not reshuffle:
+            return jnp.broadcast_to(jnp.arange(data.y.shape[1], dtype=jnp.int32), (num_orders, data.y.shape[1]))
         seed = jax.random.fold_in(jax.random.fold_in(key, round_), client)
         return shuffle(seed, data.y.shape[1] if num_orders else 0, data.sizes[client], num_orders)
 

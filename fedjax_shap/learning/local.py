@@ -25,12 +25,14 @@ class Local(NamedTuple):
         batch_size: B, or None for the full batch.
         epochs: E passes over the client's examples, or None where `steps` decides.
         steps: K_i, one number for all clients or one each, or None where `epochs` decides.
+        reshuffle: whether rows are drawn in a new order each round and epoch, or taken as they stand.
     """
 
     optimizer: optax.GradientTransformation
     batch_size: int | None
     epochs: int | None
     steps: int | tuple[int, ...] | None
+    reshuffle: bool = True
 
     def steps_per_epoch(self, sizes: HostArray) -> HostArray:
         """int[C]: batches in one pass over a client's examples, the last, partial one counted."""
@@ -63,6 +65,7 @@ def local(
     epochs: int | None = None,
     steps: int | tuple[int, ...] | None = None,
     options: dict[str, Any] | None = None,
+    reshuffle: bool = True,
 ) -> Local:
     """Local training of every client in a round.
 
@@ -73,6 +76,8 @@ def local(
         epochs: passes over the client's examples in a round; 1 where neither this nor `steps` is given.
         steps: optimiser steps in a round instead, one number or one a client (Spec 1.1c, K_i).
         options: further keywords of the optax optimiser, such as {"momentum": 0.9}.
+        reshuffle: whether mini-batches are drawn anew in each round and epoch, or are the same rows always, as they
+            stand; some published code seeds its shuffle anew each round, to the same effect.
 
     Raises:
         InvalidInputError: an unknown optimiser, a bad number, or both `epochs` and `steps`.
@@ -94,7 +99,7 @@ def local(
                 f"Expected options={options} to be keywords of optax.{optimizer}: {error}."
             ) from error
     epochs = 1 if epochs is None and steps is None else epochs
-    return Local(optimizer, batch_size, epochs, steps)  # type: ignore[arg-type]
+    return Local(optimizer, batch_size, epochs, steps, reshuffle)  # type: ignore[arg-type]
 
 
 def shuffle(key: Key, num_rows: int, size: Array, num_orders: int) -> Array:

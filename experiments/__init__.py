@@ -1,0 +1,1 @@
+"""Experiments: one file a claim, whose docstring says claim, command, minutes, what is expected and what was seen."""
