@@ -54,9 +54,10 @@ def estimate(
     """
     key = jax.random.key(0) if key is None else key
     chosen = np.arange(game.num_players) if players is None else np.asarray(players)
+    distinct = chosen.dtype.kind in "iu" and chosen.ndim == 1 and 0 < len(chosen) == len(np.unique(chosen))
     require(
-        len(chosen) > 0 and bool(np.isin(chosen, np.arange(game.num_players)).all()),
-        f"Expected players={chosen.tolist()} to be some of 0..{game.num_players - 1}.",
+        distinct and bool(np.isin(chosen, np.arange(game.num_players)).all()),
+        f"Expected players={chosen.tolist()} to be some of 0..{game.num_players - 1}, each once.",
     )
     turns = _Turns(game, game_key(key), plan, UtilityStore() if store is None else store, progress)
     return _value(turns, estimator, jax.random.fold_in(key, 1), budget, chosen)

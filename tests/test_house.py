@@ -34,6 +34,7 @@ WINDOW = "__init__"
 MAPPED_ELSEWHERE: dict[str, str] = {
     "learning/federate.py": "the members of one coalition",
     "learning/local.py": "the epochs of one client",
+    "learning/side_by_side.py": "the coalitions of a chunk that hold one client: the layout that the engine asks for",
 }
 
 

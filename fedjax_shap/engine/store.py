@@ -7,10 +7,13 @@ import re
 import time
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import ClosedJaxpr
 
 from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.coalitions import gather, pack
@@ -24,16 +27,25 @@ def fingerprint(game: Game, key: Key) -> str:
     """A name for all that decides a utility: the game's program, every array it reads, and the key.
 
     The program is the traced one, so every setting that changes the computation changes the name, and the plan,
-    the estimator and the rule do not.
+    the estimator and the rule do not. What a Python callback does is beyond it.
     """
     coalition = jax.tree.map(lambda leaf: leaf[0], gather(np.zeros((1, game.num_players), bool), game.num_players))
     program = jax.make_jaxpr(game.value)(game.world, key, coalition)
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(program.jaxpr)).encode())
-    for leaf in jax.tree.leaves((game.world, program.consts, jax.random.key_data(key))):
+    for leaf in jax.tree.leaves((game.world, list(_constants(program)), jax.random.key_data(key))):
         array = np.asarray(leaf)
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:32]
+
+
+def _constants(program: ClosedJaxpr) -> Iterator[Any]:
+    """The arrays that a traced program closes over, those of the programs that it calls included."""
+    yield from program.consts
+    for equation in program.jaxpr.eqns:
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda one: isinstance(one, ClosedJaxpr)):
+            if isinstance(inner, ClosedJaxpr):
+                yield from _constants(inner)
 
 
 class UtilityStore:
@@ -137,7 +149,8 @@ def _check(folder: Path, name: str) -> None:
     require(there.is_dir(), f"Expected store={str(folder)!r} to be a folder, but {str(there)!r} is a file.")
     require(
         label.exists() or not any(folder.glob("part-*.npz")),
-        f"Expected store={str(folder)!r} to say whose utilities it holds, but it has no store.json; choose another folder.",
+        f"Expected store={str(folder)!r} to say whose utilities it holds, but it has no "
+        "store.json; choose another folder.",
     )
     try:
         owner = json.loads(label.read_text())["fingerprint"] if label.exists() else name

@@ -126,13 +126,15 @@ class Uploads:
 
     Attributes:
         world: the federation as the round found it; `world.initial` is x_t.
-        params: their models, leaves [S, ...].
+        params: their models, leaves [S, ...]; 0 where one is not finite.
+        finite: bool[S], False for a member whose training diverged.
         members: int32[S], their ids, then padding.
         weights: float32[S], their weights in the mean, 0 for padding.
     """
 
     world: World
     params: Params
+    finite: Array
     members: Array
     weights: Array
 
@@ -142,7 +144,9 @@ def _mixtures(learning: Learner, worth: Worth, num_players: int) -> Open:
 
     def mix(uploads: Uploads, mask: Array) -> Params:
         weights = jnp.where(mask[uploads.members], uploads.weights, 0.0)
-        return weighted_mean(uploads.params, weights, uploads.world.initial)
+        mean = weighted_mean(uploads.params, weights, uploads.world.initial)
+        poison = jnp.where((~uploads.finite & (weights > 0)).any(), jnp.nan, 0.0)
+        return jax.tree.map(lambda leaf: leaf + poison, mean)
 
     def value(uploads: Uploads, key: Key, coalition: Coalition) -> Array:
         return worth(mix(uploads, coalition.mask), uploads.world)
@@ -150,7 +154,10 @@ def _mixtures(learning: Learner, worth: Worth, num_players: int) -> Open:
     @jax.jit
     def collect(world: World, key: Key, everyone: Coalition) -> tuple[Uploads, Params]:
         params, weights, _ = learning.collect(world, key, world.first_round, world.initial, everyone)
-        uploads = Uploads(world=world, params=params, members=everyone.members, weights=weights)
+        each = [jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(axis=1) for leaf in jax.tree.leaves(params)]
+        finite = jnp.stack(each).all(axis=0)
+        sound = jax.tree.map(lambda leaf: jnp.nan_to_num(leaf, posinf=0.0, neginf=0.0), params)
+        uploads = Uploads(world=world, params=sound, finite=finite, members=everyone.members, weights=weights)
         return uploads, mix(uploads, everyone.mask)
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, Params]:

@@ -10,21 +10,35 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 
 from fedjax_shap.coalitions import Chunk
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
+Orders = Callable[..., Array]  # (data, key, round, client) -> int32[E, N], the orders in which its rows are drawn
+Update = Callable[..., Any]  # one client's local training, see `learning.local.client_update`
 
-def train_chunk(
-    orders: Callable[..., Array], update: Callable[..., Any], algorithm: Algorithm
-) -> Callable[..., PyTree]:
+
+@struct.dataclass
+class _State:
+    """Where the coalitions of a chunk are: leaves of `params` are [M, ...], `calm` and `rounds` int32[M]."""
+
+    round: Array
+    params: Params
+    calm: Array  # rounds one after another in which the loss hardly changed
+    rounds: Array  # rounds trained
+    losses: Array  # float[M, R]
+    observed: Array  # float[M, R, ...]
+
+
+def train_chunk(orders: Orders, update: Update, algorithm: Algorithm) -> Callable[..., PyTree]:
     """The round loop for a chunk of coalitions.
 
     Args:
-        orders: (data, key, round, client) -> the orders in which the client's rows are drawn.
-        update: one client's local training, `learning.local.client_update`.
+        orders: how a client's rows are drawn.
+        update: one client's local training.
         algorithm: when to stop.
 
     Returns:
@@ -34,16 +48,39 @@ def train_chunk(
     Guarantees:
         For each coalition the same numbers as `Learner.train`, up to float reassociation.
     """
-    max_rounds, tol = algorithm.max_rounds, algorithm.tol
+    one_round = _one_round(orders, update)
+
+    def train(
+        world: World, key: Key, chunk: Chunk, observe: Callable[..., Array], read: Callable[..., PyTree]
+    ) -> PyTree:
+        def going(state: _State) -> Array:
+            return state.calm < algorithm.patience  # never calm where tol is None
+
+        def unfinished(state: _State) -> Array:
+            return (state.round < algorithm.max_rounds) & going(state).any()
+
+        def step(state: _State) -> _State:
+            params, loss = one_round(world, key, world.first_round + state.round, state.params, chunk, going(state))
+            seen = jax.vmap(observe, in_axes=(None, 0))(world, params)
+            return _after_round(state, params, loss, seen, going(state), algorithm.tol)
+
+        start = _start(world, chunk.mask.shape[0], algorithm.max_rounds, jax.eval_shape(observe, world, world.initial))
+        end = jax.lax.while_loop(unfinished, step, start)
+        trace = Trace(loss=end.losses, observed=end.observed, rounds=end.rounds)
+        return jax.vmap(read, in_axes=(None, 0, 0, 0))(world, end.params, trace, chunk.mask)
+
+    return train
+
+
+def _one_round(orders: Orders, update: Update) -> Callable[..., tuple[Params, Array]]:
+    """One round of a chunk: (world, key, round, params, chunk, active bool[M]) -> (params, training loss float[M])."""
 
     def one_round(
         world: World, key: Key, round_: Array, params: Params, chunk: Chunk, active: Array
     ) -> tuple[Params, Array]:
         weights = jnp.where(chunk.mask, world.weights, 0.0)
-        total = weights.sum(axis=1)
-        heard = jnp.where(world.num_steps > 0, weights, 0.0)
-        shares = weights / jnp.where(total > 0, total, 1.0)[:, None]
-        loudness = heard / jnp.where(heard.sum(axis=1) > 0, heard.sum(axis=1), 1.0)[:, None]
+        shares = _shares(weights)
+        loudness = _shares(jnp.where(world.num_steps > 0, weights, 0.0))
 
         def client(index: Array, carry: tuple[Params, Array]) -> tuple[Params, Array]:
             mean, loss = carry
@@ -53,61 +90,58 @@ def train_chunk(
             own = jax.tree.map(lambda leaf: leaf[rows], params)
             drawn = orders(world.data, key, round_, index)
             uploads, met = jax.vmap(update, in_axes=(0, None, None, None, None))(own, world.data, index, steps, drawn)
-            share = shares[rows, index]
 
-            def add(mean: Array, upload: Array) -> Array:
-                wide = (-1,) + (1,) * (upload.ndim - 1)
-                return mean.at[rows].add(jnp.where(here.reshape(wide), share.reshape(wide) * upload, 0.0))
+            def add(total: Array, part: Array, share: Array) -> Array:
+                return total.at[rows].add(jnp.where(_like(here, part), _like(share[rows, index], part) * part, 0.0))
 
-            return jax.tree.map(add, mean, uploads), loss.at[rows].add(
-                jnp.where(here, loudness[rows, index] * met, 0.0)
-            )
+            return jax.tree.map(lambda m, u: add(m, u, shares), mean, uploads), add(loss, met, loudness)
 
-        nothing = jax.tree.map(jnp.zeros_like, params)
-        mean, loss = jax.lax.fori_loop(0, chunk.rows.shape[0], client, (nothing, jnp.zeros(len(total))))
-        moved = active & (total > 0)
-        return _where(moved, mean, params), loss
+        nothing = (jax.tree.map(jnp.zeros_like, params), jnp.zeros(weights.shape[0]))
+        mean, loss = jax.lax.fori_loop(0, chunk.rows.shape[0], client, nothing)
+        moved = active & (weights.sum(axis=1) > 0)
+        return jax.tree.map(lambda new, old: jnp.where(_like(moved, new), new, old), mean, params), loss
 
-    def train(
-        world: World, key: Key, chunk: Chunk, observe: Callable[..., Array], read: Callable[..., PyTree]
-    ) -> PyTree:
-        num_coalitions = chunk.mask.shape[0]
-
-        def active(calm: Array) -> Array:
-            return calm < algorithm.patience if tol is not None else jnp.ones(num_coalitions, bool)
-
-        def unfinished(carry: tuple) -> Array:
-            return (carry[0] < max_rounds) & active(carry[2]).any()
-
-        def step(carry: tuple) -> tuple:
-            round_, params, calm, losses, observed, rounds = carry
-            going = active(calm)
-            params, loss = one_round(world, key, world.first_round + round_, params, chunk, going)
-            before = losses[:, jnp.maximum(round_ - 1, 0)]
-            loss = jnp.where(going, loss, before)
-            if tol is not None:
-                settled = (round_ > 0) & (jnp.abs(loss - before) <= tol * jnp.abs(before))
-                calm = jnp.where(going, jnp.where(settled, calm + 1, 0), calm)
-            seen = jax.vmap(observe, in_axes=(None, 0))(world, params)
-            later = (jnp.arange(max_rounds) >= round_)[None]  # the last entry stands for all rounds after a stop
-            losses = jnp.where(later & going[:, None], loss[:, None], losses)
-            fresh = (later & going[:, None]).reshape(num_coalitions, max_rounds, *(1,) * (seen.ndim - 1))
-            observed = jnp.where(fresh, seen[:, None], observed)
-            return round_ + 1, params, calm, losses, observed, rounds + going
-
-        unheard = jnp.zeros((num_coalitions, max_rounds))
-        unseen = jnp.zeros((*unheard.shape, *jax.eval_shape(observe, world, world.initial).shape))
-        start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_coalitions, *leaf.shape)), world.initial)
-        count = jnp.zeros(num_coalitions, jnp.int32)
-        _, params, _, losses, observed, rounds = jax.lax.while_loop(
-            unfinished, step, (jnp.int32(0), start, count, unheard, unseen, count)
-        )
-        trace = Trace(loss=losses, observed=observed, rounds=rounds)
-        return jax.vmap(read, in_axes=(None, 0, 0, 0))(world, params, trace, chunk.mask)
-
-    return train
+    return one_round
 
 
-def _where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
-    """`yes` in the rows where `condition` bool[M] holds, else `no`."""
-    return jax.tree.map(lambda a, b: jnp.where(condition.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), yes, no)
+def _start(world: World, num_coalitions: int, max_rounds: int, seen: jax.ShapeDtypeStruct) -> _State:
+    """Every coalition at the initial model, nothing heard or seen."""
+    count = jnp.zeros(num_coalitions, jnp.int32)
+    return _State(
+        round=jnp.int32(0),
+        params=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_coalitions, *leaf.shape)), world.initial),
+        calm=count,
+        rounds=count,
+        losses=jnp.zeros((num_coalitions, max_rounds)),
+        observed=jnp.zeros((num_coalitions, max_rounds, *seen.shape)),
+    )
+
+
+def _after_round(state: _State, params: Params, loss: Array, seen: Array, going: Array, tol: float | None) -> _State:
+    """The state after a round in which the coalitions `going` bool[M] trained; the others stay as they were."""
+    calm = state.calm
+    if tol is not None:
+        before = state.losses[:, jnp.maximum(state.round - 1, 0)]
+        settled = (state.round > 0) & (jnp.abs(loss - before) <= tol * jnp.abs(before))
+        calm = jnp.where(going, jnp.where(settled, calm + 1, 0), calm)
+    later = jnp.arange(state.losses.shape[1])[None] >= state.round  # the last entry stands for all after a stop
+    fresh = later & going[:, None]
+    return _State(
+        round=state.round + 1,
+        params=params,
+        calm=calm,
+        rounds=state.rounds + going,
+        losses=jnp.where(fresh, loss[:, None], state.losses),
+        observed=jnp.where(_like(fresh, state.observed), seen[:, None], state.observed),
+    )
+
+
+def _shares(weights: Array) -> Array:
+    """Weights float[M, P] over their sum in each row; 0 where there is none."""
+    total = weights.sum(axis=1, keepdims=True)
+    return weights / jnp.where(total > 0, total, 1.0)
+
+
+def _like(values: Array, other: Array) -> Array:
+    """`values` with trailing axes of length 1, to go with `other`."""
+    return values.reshape(values.shape + (1,) * (other.ndim - values.ndim))

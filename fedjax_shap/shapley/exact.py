@@ -34,7 +34,7 @@ def shapley_values(table: Utilities) -> HostArray:
         Efficiency, symmetry and additivity hold to float64 rounding; a null player's value is exactly 0.
     """
     table = np.asarray(table, np.float64)
-    num_players = len(table).bit_length() - 1
+    num_players = (len(table) if table.ndim else 0).bit_length() - 1
     require(
         table.ndim >= 1 and len(table) == 2**num_players and num_players >= 1,
         f"Expected table to have 2^P rows for some P >= 1, got shape {table.shape}.",

@@ -1,0 +1,157 @@
+"""Masks in, utilities out: what the plan, the order and the neighbours cannot change."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from federations import CLASSES, FEATURES, federation, initial, widened
+from numpy.testing import assert_allclose, assert_array_equal
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.games.game import Game
+from fedjax_shap.games.silo import silo
+from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.local import local
+from fedjax_shap.learning.model import linear
+
+EVERY = all_subsets(4)
+SIZES = (7, 12, 4, 9)
+
+
+def mini_batch_game(metric="negative_loss", learning_rate=0.3, batch_size=5, **options):
+    """Softmax regressions on mini-batches, four clients of unequal sizes."""
+    training = local(learning_rate=learning_rate, batch_size=batch_size)
+    start = initial(FEATURES, CLASSES)
+    return silo(federation(SIZES), linear(), training, fedavg(max_rounds=3, **options), metric=metric, initial=start)
+
+
+def named_game(worth=lambda rank: 1.0 * rank):
+    """V(S) = worth(the row of S in `all_subsets`)."""
+
+    def value(world, key, coalition):
+        return worth(jnp.where(coalition.mask, world, 0).sum())
+
+    return Game(world=1 << np.arange(4), value=value, num_players=4)
+
+
+@pytest.fixture(scope="module")
+def game():
+    return mini_batch_game()
+
+
+@pytest.fixture(scope="module")
+def reference(game):
+    return evaluate(game, jax.random.key(0), EVERY, Plan(chunk=16))
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 64])
+def test_utilities_do_not_depend_on_the_chunk(chunk, game, reference, key):
+    assert_allclose(evaluate(game, key, EVERY, Plan(chunk=chunk)), reference, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("chunk", "buckets"), [(1, 1), (16, 2)])
+def test_utilities_do_not_depend_on_the_layout_or_the_buckets(chunk, buckets, game, reference, key):
+    plan = Plan(chunk=chunk, layout="coalition", buckets=buckets)
+    assert_allclose(evaluate(game, key, EVERY, plan), reference, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_in_float64_no_plan_changes_a_utility_beyond_rounding(key):
+    plans = [Plan(chunk=5), Plan(chunk=64), Plan(chunk=5, layout="coalition"), Plan(layout="coalition", buckets=1)]
+    with jax.enable_x64(True):
+        game = widened(mini_batch_game())
+        first, *others = (evaluate(game, key, EVERY, plan) for plan in plans)
+    for other in others:
+        assert_allclose(other, first, rtol=1e-12)
+
+
+def test_utilities_do_not_depend_on_the_order_of_masks_or_on_what_shares_a_chunk(game, reference, key):
+    order = np.random.default_rng(0).permutation(16)
+    assert_allclose(evaluate(game, key, EVERY[order], Plan(chunk=16)), reference[order], rtol=1e-5)
+    few = [0, 15, 6, 9, 1]
+    assert_allclose(evaluate(game, key, EVERY[few], Plan(chunk=3)), reference[few], rtol=1e-5)
+
+
+def test_the_key_decides_the_mini_batches_and_nothing_else_does(game, reference, key):
+    assert_array_equal(evaluate(game, key, EVERY, Plan(chunk=16)), reference)
+    other = evaluate(game, jax.random.key(1), EVERY, Plan(chunk=16))
+    alike = np.isclose(other, reference, rtol=1e-6)
+    assert np.flatnonzero(alike).tolist() == [0, 4], "nobody draws, and the rows of client 2 fit into one batch"
+
+
+@pytest.mark.parametrize(("layout", "batch_size"), [("client", 5), ("coalition", 5), ("client", None)])
+def test_padding_never_leaks(layout, batch_size, game, key):
+    game = game if batch_size else mini_batch_game(batch_size=None)
+    plan, data = Plan(chunk=16, layout=layout, buckets=1), game.world.data
+    padding = np.arange(data.y.shape[1]) >= np.asarray(data.sizes)[:, None]
+    assert padding.any()
+    spoiled = data.replace(
+        x=jnp.where(jnp.asarray(padding)[..., None], jnp.nan, data.x), y=jnp.where(jnp.asarray(padding), 10**6, data.y)
+    )
+    wild = game.replace(world=game.world.replace(data=spoiled))
+    assert_array_equal(evaluate(wild, key, EVERY, plan), evaluate(game, key, EVERY, plan))
+
+
+def test_client_by_client_the_whole_game_is_compiled_once_whatever_the_number_of_chunks(game, key):
+    traces = []
+
+    def counted(*arguments):
+        traces.append(arguments)
+        return game.values(*arguments)
+
+    watched = game.replace(values=counted)
+    for key_ in (key, jax.random.key(1)):
+        evaluate(watched, key_, EVERY, Plan(chunk=2))
+    assert len(traces) == 1
+    evaluate(watched, key, EVERY, Plan(chunk=4))
+    assert len(traces) == 2, "another chunk is another program, or the counter counts nothing"
+
+
+def test_repeated_coalitions_are_valued_once(key):
+    store, reports = UtilityStore(), []
+    masks = EVERY[[5, 3, 5, 5, 0, 3]]
+    utilities = evaluate(named_game(), key, masks, Plan(chunk=2), store, lambda *report: reports.append(report))
+    assert_array_equal(utilities, [5, 3, 5, 5, 0, 3])
+    assert (store.asked, store.from_store, store.trained, len(store)) == (3, 0, 3, 3)
+    assert reports == [(0, 3), (2, 3), (3, 3)]
+
+
+def test_no_masks_are_worth_nothing(key):
+    assert evaluate(named_game(), key, EVERY[:0]).shape[0] == 0
+
+
+def test_trailing_axes_of_utilities_are_kept(key):
+    game = named_game(lambda rank: jnp.stack([rank, -rank])[:, None] * jnp.ones((1, 3)))
+    utilities = evaluate(game, key, EVERY[[7, 2]], Plan(chunk=1))
+    assert_array_equal(utilities, np.array([[7, -7], [2, -2]])[..., None] * np.ones(3))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_utility_that_is_not_finite_is_named_and_the_others_are_kept(bad, key):
+    store, game = UtilityStore(), named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), bad, rank))
+    with pytest.raises(InvalidInputError, match=r"coalition \[0, 2\]|coalition \[0, 1, 2\]") as refusal:
+        evaluate(game, key, EVERY, Plan(chunk=3), store)
+    assert "those of 1 others" in str(refusal.value)
+    assert (store.trained, len(store)) == (14, 14)
+    assert_array_equal(store.read(EVERY[[6, 15]]), [6, 15])
+    with pytest.raises(InvalidInputError, match="training diverged"):
+        evaluate(game, key, EVERY, store=store)
+    assert store.trained == 14
+
+
+@pytest.mark.parametrize("metric", ["negative_loss", "accuracy"])
+def test_a_training_that_diverged_is_refused_under_every_metric(metric, key):
+    store = UtilityStore()
+    with pytest.raises(InvalidInputError, match="training diverged; lower the learning rate"):
+        evaluate(mini_batch_game(metric, learning_rate=1e38), key, EVERY, store=store)
+    assert store.known(EVERY[[0, 15]]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4,), (2, 3, 4)])
+def test_masks_of_another_shape_are_refused(shape, key):
+    with pytest.raises(InvalidInputError, match=r"masks to be bool\[M, 4\], got shape"):
+        evaluate(named_game(), key, np.ones(shape, bool))

@@ -1,0 +1,306 @@
+"""The utility store: a coalition is trained once, what was trained is kept, no game reads what another trained."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from federations import CLASSES, FEATURES, federation, initial
+from numpy.testing import assert_array_equal
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.engine import store as store_module
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.store import UtilityStore, fingerprint
+from fedjax_shap.estimate import estimate
+from fedjax_shap.games.closed_form import additive, airport
+from fedjax_shap.games.game import Game
+from fedjax_shap.games.rounds import rounds
+from fedjax_shap.games.silo import silo
+from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.local import local
+from fedjax_shap.learning.model import linear, mlp
+from fedjax_shap.learning.participate import cyclic
+from fedjax_shap.shapley.exact import exact
+from fedjax_shap.shapley.permutation import permutation
+
+EVERY = all_subsets(4)
+WORTH = np.arange(16) ** 2 / 7
+
+
+def game_of(worth=WORTH, untouchable=()):
+    """A game given by its table that is valued in Python, and fails where it values an untouchable coalition."""
+
+    def look_up(mask):
+        row = int((mask << np.arange(4)).sum())
+        assert row not in untouchable, f"coalition {row} is trained again"
+        return np.float32(worth[row])
+
+    def value(world, key, coalition):
+        return jax.pure_callback(
+            look_up, jax.ShapeDtypeStruct((), jnp.float32), coalition.mask, vmap_method="sequential"
+        )
+
+    return Game(world=(), value=value, num_players=4)
+
+
+def fill(store, rows):
+    """Adds the coalitions of these rows and writes them to disk."""
+    store.add(EVERY[rows], WORTH[rows].astype(np.float32))
+    store.flush()
+
+
+def counters(store):
+    return store.asked, store.from_store, store.trained
+
+
+@pytest.fixture(params=["in memory", "on disk"])
+def store(request, tmp_path):
+    return UtilityStore() if request.param == "in memory" else UtilityStore(tmp_path / "deep" / "store")
+
+
+def test_what_was_added_is_known_and_read(store):
+    masks, worths = EVERY[[3, 9, 4]], np.array([0.1, -2.0, 1e-300])
+    assert not store.known(masks).any()
+    store.add(masks, worths)
+    assert_array_equal(store.known(EVERY), np.isin(np.arange(16), [3, 9, 4]))
+    assert_array_equal(store.read(masks[::-1]), worths[::-1])
+    assert len(store) == 3
+    assert counters(store) == (3 + 16, 3, 3)
+
+
+def test_a_store_of_many_parts_grows_and_keeps_trailing_axes(tmp_path):
+    masks = all_subsets(9)
+    worths = np.random.default_rng(0).normal(size=(512, 2, 3))
+    store = UtilityStore(tmp_path)
+    for start in range(0, 512, 37):
+        store.add(masks[start : start + 37], worths[start : start + 37])
+        store.flush()
+    assert_array_equal(store.read(masks), worths)
+    assert_array_equal(UtilityStore(tmp_path).read(masks), worths)
+
+
+def test_what_is_on_disk_is_bit_for_bit_what_was_added(tmp_path, key):
+    first = UtilityStore(tmp_path, fingerprint="a")
+    utilities = evaluate(game_of(), key, EVERY, Plan(chunk=3), first)
+    again = UtilityStore(tmp_path, fingerprint="a")
+    assert_array_equal(evaluate(game_of(untouchable=range(16)), key, EVERY, Plan(chunk=5), again), utilities)
+    assert counters(first) == (16, 0, 16)
+    assert counters(again) == (16, 16, 0)
+
+
+def test_another_estimator_trains_only_what_is_not_known_yet(key):
+    store = UtilityStore()
+    estimate(game_of(), permutation(antithetic=False), key=key, budget=12, store=store)
+    known = np.flatnonzero(store.known(EVERY))
+    assert 8 <= store.trained == len(known) <= 12
+    values = estimate(game_of(untouchable=known), exact(), key=key, store=store).values
+    assert store.trained == 16
+    assert_array_equal(values, estimate(game_of(), exact(), key=key).values)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
+def test_an_interrupted_run_keeps_what_was_trained(stop, tmp_path, key):
+    def impatient(done, total):
+        if done >= 6:
+            raise stop
+
+    with pytest.raises(stop):
+        evaluate(game_of(), key, EVERY, Plan(chunk=3), UtilityStore(tmp_path), impatient)
+    resumed = UtilityStore(tmp_path)
+    known = np.flatnonzero(resumed.known(EVERY))
+    assert len(known) == 6
+    assert_array_equal(resumed.read(EVERY[known]), WORTH[known].astype(np.float32))
+    utilities = evaluate(game_of(untouchable=known), key, EVERY, store=resumed)
+    assert_array_equal(utilities, WORTH.astype(np.float32))
+    assert resumed.trained == 10
+
+
+def test_a_game_that_fails_keeps_what_was_trained(tmp_path, key):
+    late = int(np.argmax([rows.tolist() for rows, _ in Plan(chunk=1).by_client(EVERY)]))
+    store = UtilityStore(tmp_path)
+    with pytest.raises(Exception, match=f"coalition {late} is trained again"):
+        evaluate(game_of(untouchable=[late]), key, EVERY, Plan(chunk=1), store)
+    assert len(UtilityStore(tmp_path)) == store.trained > 0
+
+
+def test_utilities_reach_the_disk_during_a_long_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "SECONDS_BETWEEN_FLUSHES", 0.0)
+    store = UtilityStore(tmp_path)
+    store.add(EVERY[:3], WORTH[:3])
+    assert len(UtilityStore(tmp_path)) == 3
+
+
+def test_a_half_written_part_is_no_part(tmp_path):
+    fill(UtilityStore(tmp_path), [0, 1, 2])
+    (part,) = tmp_path.glob("part-*.npz")
+    (tmp_path / f".{part.name}.tmp").write_bytes(part.read_bytes()[:50])
+    assert len(UtilityStore(tmp_path)) == 3
+    assert not list(tmp_path.glob("*.broken"))
+
+
+def test_nothing_is_left_half_written(tmp_path, key):
+    evaluate(game_of(), key, EVERY, Plan(chunk=3), UtilityStore(tmp_path))
+    assert {name.suffix for name in tmp_path.iterdir()} == {".json", ".npz"}
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"PK" + b[9:], lambda b: b[:-9]]
+)
+def test_a_broken_part_is_set_aside_with_a_warning_and_trained_again(damage, tmp_path, key):
+    for rows in ([1, 2, 3], [8, 9]):
+        fill(UtilityStore(tmp_path), rows)
+    broken, whole = sorted(tmp_path.glob("part-*.npz"))
+    broken.write_bytes(damage(broken.read_bytes()))
+    with pytest.warns(UserWarning, match=f"{broken.name} of the store is broken .* set aside"):
+        store = UtilityStore(tmp_path)
+    assert np.flatnonzero(store.known(EVERY)).tolist() == [8, 9]
+    assert {part.name for part in tmp_path.glob("part-*")} == {whole.name, broken.with_suffix(".broken").name}
+    assert_array_equal(evaluate(game_of(untouchable=(8, 9)), key, EVERY, store=store), WORTH.astype(np.float32))
+    assert len(UtilityStore(tmp_path)) == 16
+
+
+def test_another_games_store_is_refused_in_one_sentence(tmp_path, key):
+    names = [fingerprint(solved.game, key) for solved in (additive([1.0, 2.0]), additive([1.0, 2.5]))]
+    late = UtilityStore(tmp_path, fingerprint=names[1])
+    fill(UtilityStore(tmp_path, fingerprint=names[0]), [3])
+    assert len(UtilityStore(tmp_path, fingerprint=names[0])) == 1
+    sentence = r"to belong to this configuration, but it holds the utilities of another \(fingerprint"
+    with pytest.raises(InvalidInputError, match=sentence) as refusal:
+        UtilityStore(tmp_path, fingerprint=names[1])
+    assert names[0][:8] in str(refusal.value) and names[1][:8] in str(refusal.value)
+    with pytest.raises(InvalidInputError, match=sentence):
+        fill(late, [4])
+    assert len(UtilityStore(tmp_path, fingerprint=names[0])) == 1
+
+
+def test_parts_without_a_label_are_refused(tmp_path):
+    fill(UtilityStore(tmp_path), [3])
+    (tmp_path / "store.json").unlink()
+    with pytest.raises(InvalidInputError, match=r"to say whose utilities it holds, but it has no store\.json"):
+        UtilityStore(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", "3"])
+def test_a_folder_with_a_damaged_label_is_refused_in_one_sentence(content, tmp_path):
+    (tmp_path / "store.json").write_text(content)
+    with pytest.raises(InvalidInputError, match="to be the readable label of a store"):
+        UtilityStore(tmp_path)
+
+
+def test_a_file_in_place_of_the_folder_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(InvalidInputError, match=r"to be a folder, but .*file' is a file"):
+            UtilityStore(folder)
+
+
+# ------------------------------------------------------------------ fingerprints
+
+
+def training_game(*, data=None, model=None, metric="negative_loss", report="final", weights="examples", **options):
+    training = local(**{"learning_rate": 0.1, "batch_size": 5, **options})
+    rule = fedavg(weights=weights, max_rounds=3)
+    start = initial(FEATURES, CLASSES) if model is None else None
+    return silo(data or federation(), model or linear(), training, rule, metric=metric, report=report, initial=start)
+
+
+def changed_data(change):
+    data = federation()
+    return {"data": data.replace(**{change: getattr(data, change).at[0].add(1)})}
+
+
+CHANGES = {
+    "learning rate": {"learning_rate": 0.1 + 1e-7},
+    "batch size": {"batch_size": 4},
+    "epochs": {"epochs": 2},
+    "optimizer": {"optimizer": "adam"},
+    "optimizer's option": {"options": {"momentum": 0.9}},
+    "metric": {"metric": "accuracy"},
+    "report": {"report": "best"},
+    "weights": {"weights": "uniform"},
+    "model": {"model": mlp(hidden=(3,))},
+    "wider model": {"model": mlp(hidden=(4,))},
+    "features": changed_data("x"),
+    "labels": changed_data("y"),
+}
+
+
+@pytest.fixture(scope="module")
+def name():
+    return fingerprint(training_game(), jax.random.key(0))
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_all_that_decides_a_utility_changes_the_fingerprint(change, name, key):
+    assert fingerprint(training_game(**change), key) != name
+
+
+def test_the_key_changes_the_fingerprint(name):
+    assert fingerprint(training_game(), jax.random.key(1)) != name
+
+
+def test_the_fingerprint_names_the_game_and_not_the_object(name, key):
+    assert fingerprint(training_game(), key) == name
+    assert fingerprint(training_game(data=federation()), jax.random.key(0)) == name
+
+
+def test_games_of_one_table_are_told_apart_by_what_they_compute(key):
+    weights = np.array([1.0, 2.0, 3.0])
+    assert fingerprint(additive(weights).game, key) != fingerprint(airport(weights).game, key)
+
+
+@pytest.mark.parametrize("bind", [lambda f: f, jax.jit], ids=["plain", "jit"])
+def test_arrays_that_a_game_closes_over_change_the_fingerprint(bind, key):
+    def name(worths):
+        look_up = bind(lambda mask: (mask * worths).sum())
+        return fingerprint(Game(world=(), value=lambda world, key, S: look_up(S.mask), num_players=40), key)
+
+    worths = np.arange(40.0, dtype=np.float32)
+    assert name(worths) == name(worths.copy())
+    assert name(worths) != name(np.where(worths == 20, 20.5, worths).astype(np.float32))
+
+
+def test_participation_inner_rounds_and_length_change_the_fingerprint_of_a_run(key):
+    def name(length=3, participants=2, **options):
+        rule = fedavg(max_rounds=length)
+        return fingerprint(
+            rounds(federation(), linear(), local(), rule, cyclic(participants=participants), **options).start, key
+        )
+
+    names = [name(), name(length=4), name(participants=1), name(inner_rounds=2), name(metric="negative_loss")]
+    assert len(set(names)) == len(names)
+    assert name() == names[0]
+
+
+@pytest.mark.slow
+def test_the_fingerprint_is_the_same_in_another_process(key):
+    script = (
+        "import jax; from federations import federation, initial;"
+        "from fedjax_shap.engine.store import fingerprint; from fedjax_shap.games.silo import silo;"
+        "from fedjax_shap.learning.algorithm import fedavg; from fedjax_shap.learning.local import local;"
+        "from fedjax_shap.learning.model import mlp;"
+        "print(fingerprint(silo(federation(), mlp(hidden=(5,)), local(optimizer='adam', batch_size=5), "
+        "fedavg(max_rounds=3, tol=0.01), initial=initial(4, 5, 3)), jax.random.key(0)))"
+    )
+    here = Path(__file__).resolve().parents[1]
+    names = [
+        subprocess.run(
+            [sys.executable, "-c", script], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    training, rule = local(optimizer="adam", batch_size=5), fedavg(max_rounds=3, tol=0.01)
+    game = silo(federation(), mlp(hidden=(5,)), training, rule, initial=initial(4, 5, 3))
+    assert names == [fingerprint(game, key)] * 2
+
+
+def test_the_label_of_a_store_holds_its_fingerprint(tmp_path):
+    fill(UtilityStore(tmp_path, fingerprint="abc"), [3])
+    assert json.loads((tmp_path / "store.json").read_text()) == {"fingerprint": "abc"}

@@ -1,0 +1,193 @@
+"""The games inside one run: round by round what the naive loops say, for whoever took part."""
+
+import jax
+import numpy as np
+import oracle
+import pytest
+from federations import CLASSES, FEATURES, clients_of, federation, in_float64, initial, layers, metric_of, sgd
+from numpy.testing import assert_allclose, assert_array_equal
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.data.federated import from_arrays
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.estimate import estimate_rounds, game_key
+from fedjax_shap.games.rounds import rounds
+from fedjax_shap.games.silo import silo
+from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.local import local
+from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.participate import always, cyclic, trace, uniform
+from fedjax_shap.shapley.exact import exact, shapley_values
+
+SIZES = (7, 12, 4, 9)
+TRACE = ((1, 0, 0, 1), (0, 0, 0, 0), (0, 0, 1, 1), (1, 0, 1, 0))
+PARTICIPATIONS = {
+    "always": always(),
+    "uniform": uniform(participants=2),
+    "cyclic": cyclic(participants=3),
+    "trace": trace(available=TRACE),
+}
+PLAN = Plan(layout="client", buckets=1)
+
+
+@pytest.fixture
+def double():
+    """64-bit JAX: references are float64."""
+    with jax.enable_x64(True):
+        yield
+
+
+def run_of(data, participation, *, weights="examples", length=4, steps=2, batch_size=None, **options):
+    training = local(learning_rate=0.3, steps=steps, batch_size=batch_size)
+    rule, start = fedavg(weights=weights, max_rounds=length), initial(FEATURES, CLASSES)
+    return rounds(data, linear(), training, rule, participation, metric="negative_loss", initial=start, **options)
+
+
+def oracle_values(data, present, *, weights="examples", steps=2, **options):
+    """(values[R, P], metrics[R + 1]) of the run in which present[R, P] says who was there."""
+    start, takers = layers(initial(FEATURES, CLASSES)), [np.flatnonzero(row).tolist() for row in present]
+    found = oracle.rounds_values(start, clients_of(data), takers, sgd(0.3, steps), weights, metric_of(data), **options)
+    return found[0], np.array(found[1])
+
+
+@pytest.mark.parametrize("participation", PARTICIPATIONS.values(), ids=PARTICIPATIONS)
+def test_values_summed_over_rounds_are_the_oracles(participation):
+    data = federation(SIZES)
+    run = run_of(data, participation)
+    values, metrics = oracle_values(data, run.present)
+    found = estimate_rounds(run, exact(), plan=PLAN)
+    assert_allclose(found.values, values.sum(axis=0), atol=1e-5, rtol=0)
+    assert_allclose([found.empty, found.grand], metrics[[0, -1]], rtol=1e-5)
+    assert_allclose(found.values.sum(), metrics[-1] - metrics[0], atol=1e-5)
+    assert_allclose(found.efficiency_gap, 0, atol=1e-5)
+    never = ~run.present.any(axis=0)
+    assert_array_equal(found.values[never], 0)
+    assert_array_equal(found.std_errors, 0)
+
+
+def test_a_client_who_is_never_there_gets_exactly_nothing():
+    run = run_of(federation(SIZES), PARTICIPATIONS["trace"])
+    assert not run.present[:, 1].any()
+    assert estimate_rounds(run, exact(), plan=PLAN).values[1] == 0.0
+
+
+@pytest.mark.parametrize("layout", ["client", "coalition"])
+def test_with_several_aggregations_a_round_the_values_are_the_oracles_too(layout):
+    data, given = federation(SIZES), trace(available=TRACE[2:])
+    run = run_of(data, given, length=2, inner_rounds=2, weights="uniform")
+    values, metrics = oracle_values(data, run.present, inner_rounds=2, weights="uniform")
+    found = estimate_rounds(run, exact(), plan=Plan(layout=layout, buckets=1))
+    assert_allclose(found.values, values.sum(axis=0), atol=1e-5, rtol=0)
+    assert_allclose(found.values.sum(), metrics[-1] - metrics[0], atol=1e-5)
+
+
+def test_each_round_starts_from_the_model_that_the_round_before_left(key, double):
+    data = federation(SIZES)
+    run = run_of(data, PARTICIPATIONS["trace"])
+    values, metrics = oracle_values(data, run.present)
+    worths = []
+    for game, participants, index in run.play(key):
+        masks = np.zeros((2 ** len(participants), 4), bool)
+        masks[:, participants] = all_subsets(len(participants))
+        table = evaluate(game.replace(world=in_float64(game.world)), key, masks, PLAN)
+        assert_array_equal(participants, np.flatnonzero(TRACE[index]))
+        # the models between rounds are float32, all else is float64
+        assert_allclose(shapley_values(table), values[index, participants], atol=1e-6)
+        assert_allclose(table[[0, -1]], metrics[[index, index + 1]], atol=1e-6)
+        worths.append(index)
+    assert worths == [0, 2, 3]
+
+
+def test_mixing_the_uploads_is_training_every_coalition(key):
+    data, masks = federation(SIZES), all_subsets(4)
+    run = run_of(data, always(), length=2, batch_size=5)
+    first, second = run.play(key)
+    settings = (linear(), local(learning_rate=0.3, steps=2, batch_size=5), fedavg(max_rounds=1))
+    trained = silo(data, *settings, metric="negative_loss", initial=initial(FEATURES, CLASSES))
+    for game, index in ((first.game, 0), (second.game, 1)):
+        world = trained.world.replace(initial=game.world.world.initial, first_round=np.int32(index))
+        alone = evaluate(trained.replace(world=world), key, masks, PLAN)
+        assert_allclose(evaluate(game, key, masks, PLAN), alone, rtol=1e-5)
+
+
+def test_rounds_of_a_run_draw_fresh_mini_batches(key):
+    run = run_of(federation((8, 8, 8)), always(), length=2, steps=1, batch_size=3)
+    first, second = (one.game.world for one in run.play(key))
+    again, _ = (one.game.world for one in run.play(key))
+
+    def moved(uploads):
+        return np.asarray(uploads.params["Dense_0"]["kernel"]) - np.asarray(uploads.world.initial["Dense_0"]["kernel"])
+
+    assert_array_equal(moved(first), moved(again))
+    assert np.abs(moved(first) - moved(second)).max() > 1e-2
+
+
+@pytest.mark.parametrize("inner_rounds", [1, 2])
+def test_one_who_uploads_nothing_under_no_weight_gets_exactly_nothing(inner_rounds):
+    data = federation(SIZES, idle=[False, True, False, False])
+    run = run_of(data, always(), weights=(7.0, 0.0, 4.0, 9.0), length=2, inner_rounds=inner_rounds)
+    found = estimate_rounds(run, exact(), plan=PLAN)
+    assert found.values[1] == 0.0
+    assert np.abs(found.values[[0, 2, 3]]).min() > 1e-3
+
+
+def test_a_free_rider_under_its_weight_is_the_oracles():
+    data = federation(SIZES, idle=[False, True, False, False])
+    run = run_of(data, always(), length=2)
+    values, _ = oracle_values(data, run.present, idle={1})
+    assert_allclose(estimate_rounds(run, exact(), plan=PLAN).values, values.sum(axis=0), atol=1e-5)
+
+
+def test_all_rounds_share_one_program_for_training_and_one_for_valuing(key):
+    run = run_of(federation(SIZES), uniform(participants=3), length=5)
+    traces = []
+
+    def counted(game):
+        def value(*arguments):
+            traces.append(game.value)
+            return game.value(*arguments)
+
+        return value
+
+    wrapped = {}
+    for game, participants, _ in run.play(game_key(key)):
+        masks = np.zeros((8, 4), bool)
+        masks[:, participants] = all_subsets(3)
+        value = wrapped.setdefault(game.value, counted(game))
+        evaluate(game.replace(value=value), key, masks, PLAN)
+    assert len(wrapped) == len(traces) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"inner_rounds": 0}, "inner_rounds=0 to be an integer >= 1"),
+        ({"algorithm": fedavg(tol=0.1)}, "tol=0.1 to be None"),
+        ({"participation": uniform(participants=5)}, "participants=5 to be an integer >= 1 and <= 4"),
+        ({"metric": "loss"}, "metric='loss' to be a known name"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_sentence(options, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        rounds(federation(SIZES), linear(), **options)
+
+
+def test_a_run_without_anybody_is_refused():
+    run = run_of(federation(SIZES), trace(available=((0, 0, 0, 0),)), length=1)
+    with pytest.raises(InvalidInputError, match="somebody to take part in some round"):
+        estimate_rounds(run, exact())
+
+
+def test_a_member_that_diverges_spoils_only_the_coalitions_that_hold_it():
+    rng = np.random.default_rng(0)
+    clients = [(rng.normal(size=(12, 3)) * scale, np.arange(12) % 2) for scale in (1.0, 1.0, 1e30)]
+    data = from_arrays(clients, clients[0])
+    run = rounds(data, linear(), local(learning_rate=1e9, steps=3), fedavg(max_rounds=1), metric="negative_loss")
+    first = next(run.play(jax.random.key(0)))
+    store = UtilityStore()
+    with pytest.raises(InvalidInputError, match=r"coalition \[2\] and those of 3 others"):
+        evaluate(first.game, jax.random.key(0), all_subsets(3), store=store)
+    assert store.known(all_subsets(3)).tolist() == [True, True, True, True, False, False, False, False]

@@ -1,0 +1,166 @@
+"""The one loop: what is asked is valued and told, for one game and round by round."""
+
+import jax
+import numpy as np
+import oracle
+import pytest
+from federations import CLASSES, FEATURES, federation, initial
+from numpy.testing import assert_allclose, assert_array_equal
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.coalitions import all_subsets, leave_one_out
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.estimate import estimate, estimate_rounds
+from fedjax_shap.games.closed_form import additive, airport, glove, table, weighted_voting
+from fedjax_shap.games.rounds import rounds
+from fedjax_shap.games.silo import silo
+from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.local import local
+from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.participate import trace
+from fedjax_shap.shapley.estimator import Attribution, Estimator
+from fedjax_shap.shapley.exact import exact
+from fedjax_shap.shapley.permutation import permutation
+
+TABLE = np.random.default_rng(0).normal(size=32).astype(np.float32).astype(np.float64)
+SOLVED = {
+    "additive": additive([0.5, -1.25, 3.0, 0.1]),
+    "airport": airport([4.0, 1.0, 0.5, 4.0, 2.3]),
+    "glove": glove(left=3, right=2),
+    "voting": weighted_voting((4, 3, 2, 1, 0), 6),
+    "table": table(TABLE),
+}
+TRACE = ((1, 0, 0, 1), (0, 0, 0, 0), (0, 0, 1, 1))
+
+
+@pytest.fixture(scope="module")
+def run():
+    rule, training = fedavg(max_rounds=3), local(learning_rate=0.3, batch_size=5)
+    data, start = federation((7, 12, 4, 9)), initial(FEATURES, CLASSES)
+    return rounds(data, linear(), training, rule, trace(available=TRACE), metric="negative_loss", initial=start)
+
+
+@pytest.mark.parametrize("solved", SOLVED.values(), ids=SOLVED)
+def test_exact_values_of_games_with_known_answers(solved):
+    with jax.enable_x64(True):
+        found = estimate(solved.game, exact())
+    assert_allclose(found.values, solved.values, rtol=0, atol=1e-10)
+    assert_allclose(found.efficiency_gap, 0, atol=1e-12)
+    assert found.num_coalitions == 2**solved.game.num_players
+
+
+@pytest.mark.parametrize("antithetic", [True, False])
+def test_sampled_values_of_a_game_with_a_known_answer(antithetic, key):
+    solved = SOLVED["airport"]
+    found = estimate(solved.game, permutation(antithetic=antithetic), key=key, budget=30)
+    assert (np.abs(found.values - solved.values) < 5 * found.std_errors).all()
+    assert_allclose(found.efficiency_gap, 0, atol=1e-6)
+    assert found.num_coalitions <= 30
+
+
+def test_players_left_out_get_exactly_nothing_and_the_others_their_value_without_them():
+    chosen = [4, 1, 2]
+    found = estimate(table(TABLE).game, exact(), players=chosen)
+    rows = (all_subsets(3) * (1 << np.array(chosen))).sum(axis=1)
+    assert_allclose(found.values[chosen], oracle.shapley(TABLE[rows]), atol=1e-6)
+    assert_array_equal(found.values[[0, 3]], 0)
+    assert_array_equal(found.std_errors, 0)
+    assert (found.empty, found.grand, found.num_coalitions) == (TABLE[0], TABLE[rows[-1]], 8)
+
+
+@pytest.mark.parametrize("players", [[], [0, 5], [-1], [1, 1], [0.5], [True, False], [[0, 1]]])
+def test_players_that_are_no_distinct_ids_are_refused(players):
+    with pytest.raises(InvalidInputError, match=r"players=.* to be some of 0\.\.4, each once"):
+        estimate(table(TABLE).game, exact(), players=players)
+
+
+def test_trailing_axes_of_utilities_stay_on_the_values(key):
+    columns = np.stack([TABLE, TABLE[::-1]], axis=1)
+    for found in (
+        estimate(table(columns).game, exact()),
+        estimate(table(columns).game, permutation(), key=key, budget=20),
+    ):
+        assert found.values.shape == found.std_errors.shape == (5, 2)
+        assert_allclose(found.efficiency_gap, [0, 0], atol=1e-6)
+    assert_allclose(estimate(table(columns).game, exact(), players=[2]).values[[0, 1, 3, 4]], 0)
+
+
+def test_an_estimator_is_asked_turn_by_turn_and_told_what_it_asked_for():
+    """Leave-one-out in two turns: the grand coalition, then it without each player."""
+
+    def ask(key, told):
+        return [np.ones((1, 5), bool), leave_one_out(5), np.zeros((0, 5), bool)][len(told)], told
+
+    def read(told):
+        (grand,), others = told
+        return Attribution(grand - others, np.zeros(5), np.float64(0), grand, 6, "told twice")
+
+    loo = Estimator(lambda num_players, budget: [], ask, lambda told, masks, utilities: [*told, utilities], read)
+    found = estimate(table(TABLE).game, loo)
+    assert_allclose(found.values, [TABLE[31] - TABLE[31 - 2**i] for i in range(5)], rtol=1e-6)
+    assert found.stopped == "told twice"
+
+
+def test_every_estimator_meets_the_same_utilities(key):
+    training, start = local(learning_rate=0.3, batch_size=3), initial(FEATURES, CLASSES)
+    game = silo(federation(), linear(), training, fedavg(max_rounds=2), metric="negative_loss", initial=start)
+    store = UtilityStore()
+    estimate(game, exact(), key=key, store=store)
+    told = estimate(game, permutation(), key=key, budget=8, store=store)
+    fresh = estimate(game, permutation(), key=key, budget=8)
+    assert store.trained == 8
+    assert_allclose(told.values, fresh.values, rtol=1e-4, atol=1e-6)
+
+
+def test_the_key_seeds_the_estimators_draws(key):
+    first, same, other = (
+        estimate(table(TABLE).game, permutation(), key=jax.random.key(seed), budget=20).values for seed in (0, 0, 1)
+    )
+    assert_array_equal(first, same)
+    assert_array_equal(first, estimate(table(TABLE).game, permutation(), budget=20).values)
+    assert np.abs(first - other).max() > 1e-3
+
+
+def test_what_an_estimator_refuses_is_refused_before_anything_is_valued():
+    store = UtilityStore()
+    for estimator, budget in ((exact(), 31), (permutation(), 17), (permutation(), None)):
+        with pytest.raises(InvalidInputError, match="budget"):
+            estimate(table(TABLE).game, estimator, budget=budget, store=store)
+    assert store.asked == 0
+
+
+def test_rounds_are_summed_and_their_stores_resumed(run, tmp_path, key):
+    stores = []
+
+    def store(index):
+        stores.append(UtilityStore(tmp_path / f"round-{index}"))
+        return stores[-1]
+
+    found = estimate_rounds(run, exact(), key=key, store=store)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["round-0", "round-2"]
+    assert found.num_coalitions == sum(s.trained for s in stores) == 8
+    again = estimate_rounds(run, exact(), key=key, store=store, plan=Plan(chunk=1))
+    assert_array_equal(again.values, found.values)
+    assert sum(s.trained for s in stores[2:]) == 0
+    assert found.values[1] == 0.0
+    assert_allclose(found.efficiency_gap, 0, atol=1e-6)
+
+
+def test_standard_errors_add_up_over_independent_rounds(run, key):
+    """With two participants a round, plain permutations have errors that are known from the orders drawn."""
+    per_round = []
+
+    def recorded(state):
+        per_round.append(plain.read(state))
+        return per_round[-1]
+
+    plain = permutation(antithetic=False, max_permutations=3)
+    found = estimate_rounds(run, plain._replace(read=recorded), key=key, budget=4)
+    spread = np.zeros((2, 4))
+    for row, members, one in zip(spread, ([0, 3], [2, 3]), per_round, strict=True):
+        row[members] = one.std_errors
+    assert spread.max() > 0
+    assert_allclose(found.std_errors, np.sqrt((spread**2).sum(axis=0)))
+    assert found.num_coalitions == sum(one.num_coalitions for one in per_round)
+    assert (found.empty, found.grand) == (per_round[0].empty, per_round[-1].grand)
