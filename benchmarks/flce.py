@@ -99,7 +99,7 @@ def summary(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> dict
     `seconds_*` are those of a first call, compilation included; `parts` has the compilation and later calls apart.
     """
     loops = rows[0]["seconds_jitted_loop"]
-    fastest = min(loops, key=lambda name: loops[name]["warm"]) if loops else None
+    fastest = min(loops, key=lambda name: loops[name]["first"]) if loops else None
     return {
         **{name: getattr(options, name) for name in ("partition", "draws", "key", "chunk", "rounds")},
         "cosine_distance_mean": float(np.mean([row["cosine_distance"] for row in rows])),

@@ -12,6 +12,7 @@ from fedjax_shap.data.pool import Pool, classes, hold_out, standardise
 from fedjax_shap.data.shares import apportion
 
 SETTINGS = {
+    "natural": {},
     "iid": {"num_clients": 4},
     "dirichlet": {"num_clients": 4, "alpha": 0.5},
     "quantity": {"num_clients": 4, "alpha": 1.0},
@@ -53,7 +54,7 @@ def test_every_row_goes_to_exactly_one_client(name, balanced):
 
 
 @given(
-    name=st.sampled_from([name for name in SETTINGS if name != "by_column"]),
+    name=st.sampled_from([name for name in SETTINGS if name not in {"by_column", "natural"}]),
     labels=st.lists(st.integers(0, 6), min_size=1, max_size=80),
     num_clients=st.integers(1, 12),
     strength=st.floats(0.05, 50),
@@ -78,7 +79,7 @@ def test_a_partition_deals_every_row_once_or_refuses(name, labels, num_clients, 
     assert min(map(len, shares.rows)) > 0 and len(shares.rows) == num_clients
 
 
-@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "by_column"])
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name not in {"by_column", "natural"}])
 def test_the_seed_decides_the_partition(name, balanced):
     first, again, other = (dealt(name, balanced, seed, **SETTINGS[name]).rows for seed in (3, 3, 4))
     assert all(np.array_equal(a, b) for a, b in zip(first, again))
@@ -254,3 +255,11 @@ def test_classes_are_sorted_by_number_or_else_by_name():
     for wrong, said in ((["0.5", "1"], "it holds 0.5"), (["a", "a"], "at least two classes"), (["nan", "1"], "nan")):
         with pytest.raises(InvalidInputError, match=said):
             classes(np.array(wrong), "y")
+
+
+def test_the_natural_federation_is_the_column_where_there_is_one_and_iid_where_not(balanced):
+    for ours, theirs in zip(dealt("natural", balanced).rows, dealt("by_column", balanced).rows):
+        assert ours.tolist() == theirs.tolist()
+    plain = pool_with(np.arange(60) % 3)
+    for ours, theirs in zip(dealt("natural", plain, num_clients=7).rows, dealt("iid", plain, num_clients=7).rows):
+        assert ours.tolist() == theirs.tolist()

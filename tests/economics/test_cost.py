@@ -10,7 +10,12 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.economics.cost import COSTS, given, per_example, per_step
 
 SIZES, STEPS = np.array([10, 0, 7]), np.array([3, 5, 0])
-SETTINGS = {"given": {"amounts": (1, 2.5, "3.25")}, "per_example": {"price": 0.1}, "per_step": {"price": "0.1"}}
+SETTINGS = {
+    "free": {},
+    "given": {"amounts": (1, 2.5, "3.25")},
+    "per_example": {"price": 0.1},
+    "per_step": {"price": "0.1"},
+}
 
 
 def test_given_costs_come_back_as_reported():

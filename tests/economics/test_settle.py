@@ -259,7 +259,7 @@ def test_unknown_standard_errors_are_said_to_be_unknown():
 @given(federations())
 def test_json_keeps_every_amount_exactly(federation):
     values, costs, revenue, _ = federation
-    settled = settle(values, costs, revenue, std_errors=[0.1] * len(values))
+    settled = settle(values, costs, revenue, std_errors=[0.1 * abs(value) for value in values])
     read = json.loads(json.dumps(settled.to_json(), allow_nan=False))
     assert tuple(map(Decimal, read["payments"])) == settled.payments
     assert tuple(map(Decimal, read["costs"])) == settled.costs
