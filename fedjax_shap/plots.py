@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fedjax_shap.result import Curve, Result
 from fedjax_shap.shapley.estimator import Attribution
@@ -31,7 +32,7 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
     axes.set_title(f"{result.config.title}: what each member's data is worth", loc="left")
     _names(axes, result)
     if beside:
-        axes.legend(frameon=False)
+        figure.legend(frameon=False, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -58,7 +59,7 @@ def payments(result: Result) -> Figure:
     axes.set_ylabel("money")
     rule = settled.rule.replace("_", " ")
     axes.set_title(f"{result.config.title}: payments of {settled.revenue:,} by the rule '{rule}'", loc="left")
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside lower center", ncols=4)
     _names(axes, result)
     return figure
 
@@ -79,7 +80,8 @@ def curve(result: Result) -> Figure:
     axes.set(xlabel="round", ylabel="test accuracy", ylim=(0, 1.02))
     axes.set_title(f"{result.config.title}: accuracy by round", loc="left")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="lower right")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(frameon=False, loc="outside lower center", ncols=3)
     _bare(axes)
     return figure
 
