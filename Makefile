@@ -15,7 +15,7 @@ NO_PYTHON := Expected a Python >= 3.11 with the venv and ensurepip modules, foun
 .PHONY: help quickstart test fast check clean
 help:
 	@echo "make quickstart   install into $(VENV) and show a first result"
-	@echo "make test         install with the test tools and run every test (PYTEST_ARGS='-n 2' for two processes)"
+	@echo "make test         the same with the test tools, then every test (PYTEST_ARGS='-n 2' for two processes)"
 	@echo "make fast         the same without the slow tests"
 	@echo "make check        formatting, lint and types"
 	@echo "make clean        remove $(VENV) and the caches"
@@ -24,6 +24,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/fedjax-shap quickstart
 
 test: $(VENV)/.installed-test
+	$(BIN)/fedjax-shap quickstart
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 fast: $(VENV)/.installed-test

@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
     folder = report.prepare(known.out)
     with _bars() as bars:
-        result, beside = quickstart(store=folder / "utilities", watch=_watch(bars))
+        result, beside = quickstart(watch=_watch(bars))
     (folder / "quickstart.toml").write_text(toml(), encoding="utf-8")
     _show(result, folder, beside)
     OUT.print(f"Change {folder / 'quickstart.toml'} and run it: fedjax-shap run {folder / 'quickstart.toml'}")

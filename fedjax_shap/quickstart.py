@@ -2,7 +2,6 @@
 
 import tomllib
 from importlib.resources import files
-from pathlib import Path
 
 from fedjax_shap.config import override, parse
 from fedjax_shap.engine.plan import Plan
@@ -18,11 +17,10 @@ def toml() -> str:
     return files("fedjax_shap").joinpath("quickstart.toml").read_text(encoding="utf-8")
 
 
-def quickstart(*, store: str | Path | None = None, watch: Watch | None = None) -> tuple[Result, dict[str, Attribution]]:
+def quickstart(*, watch: Watch | None = None) -> tuple[Result, dict[str, Attribution]]:
     """Values and pays the members of the embedded federation.
 
     Args:
-        store: where utilities are kept.
         watch: stage -> where to report its progress.
 
     Returns:
@@ -30,7 +28,7 @@ def quickstart(*, store: str | Path | None = None, watch: Watch | None = None) -
     """
     watch = watch or (lambda stage: lambda done, total: None)
     raw = tomllib.loads(toml())
-    result = run(parse(raw), store=store, watch=watch)
+    result = run(parse(raw), watch=watch)
     inside = federation_of(parse(override(raw, [("game.name", "rounds")])))
     in_run = inside.attribution(Plan(), lambda part, fingerprint: UtilityStore(), watch("in-run coalitions"))
     return result, {"in-run value": in_run}
