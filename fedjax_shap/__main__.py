@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 import sys
+import warnings
 from collections.abc import Sequence
 from decimal import Decimal
 from importlib.metadata import version
@@ -30,6 +31,7 @@ ERR = Console(stderr=True)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; 0 for success, 2 for input that cannot be used, 130 for an interrupt."""
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # a sentence, not a place in the source
     parser = _parser()
     known, rest = parser.parse_known_args(arguments)
     try:
@@ -81,12 +83,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
-    folder = report.prepare(known.out)
-    with _bars() as bars:
-        result, beside = quickstart(watch=_watch(bars))
-    (folder / "quickstart.toml").write_text(toml(), encoding="utf-8")
-    _show(result, folder, beside)
-    OUT.print(f"Change {folder / 'quickstart.toml'} and run it: fedjax-shap run {folder / 'quickstart.toml'}")
+    with report.output(known.out) as folder:
+        with _bars() as bars:
+            result, beside = quickstart(watch=_watch(bars))
+        (folder / "quickstart.toml").write_text(toml(), encoding="utf-8")
+        _show(result, folder, beside)
+    OUT.print(f"Its configuration is {folder / 'quickstart.toml'}; copy it, change it, and `fedjax-shap run` the copy.")
 
 
 def _run(known: argparse.Namespace, rest: list[str]) -> None:
@@ -94,10 +96,10 @@ def _run(known: argparse.Namespace, rest: list[str]) -> None:
     if known.data is not None:
         _data_folder(raw, known.data)
     config = configuration.parse(raw)
-    folder = report.prepare(known.out or Path("runs") / Path(known.config).stem)
-    with _bars() as bars:
-        result = run(config, store=folder / "utilities", watch=_watch(bars))
-    _show(result, folder)
+    with report.output(known.out or Path("runs") / Path(known.config).stem) as folder:
+        with _bars() as bars:
+            result = run(config, store=folder / "utilities", watch=_watch(bars))
+        _show(result, folder)
 
 
 def _list(known: argparse.Namespace, rest: list[str]) -> None:
@@ -171,9 +173,8 @@ def _first_line(factory: Any) -> str:
 
 def _bars() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    return Progress(
-        *columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=ERR, transient=True
-    )
+    columns = (*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal)
 
 
 def _watch(bars: Progress) -> Watch:

@@ -1,10 +1,8 @@
-"""Coalitions as masks: every subset, by size, leave-one-out, bit packing, and one coalition as a program sees it.
+"""Coalitions as masks: every subset, bit packing, and one coalition as a program sees it.
 
 A mask is ``bool[P]``; row r of `all_subsets` holds player i where bit i of r is set, so a table over all subsets
 is indexed by `ranks`.
 """
-
-from itertools import combinations
 
 import numpy as np
 from flax import struct
@@ -48,28 +46,17 @@ class Chunk:
 def all_subsets(num_players: int) -> Masks:
     """All 2^P masks, bool[2^P, P], in the order of `ranks`: row 0 is empty, the last row is everyone."""
     integer("num_players", num_players, least=1, most=MOST_PLAYERS)
-    ranks_ = np.arange(2**num_players, dtype=np.uint32)
-    return (ranks_[:, None] >> np.arange(num_players, dtype=np.uint32) & 1).astype(bool)
+    rows = np.arange(2**num_players, dtype=np.uint32)
+    masks = np.empty((len(rows), num_players), bool)
+    for player in range(num_players):
+        masks[:, player] = rows >> player & 1
+    return masks
 
 
 def ranks(masks: Masks) -> HostArray:
     """The row of each mask in `all_subsets`: int64[M], the sum of 2^i over members i (P <= 62)."""
     require(masks.shape[1] <= 62, f"Expected masks of at most 62 players, got {masks.shape[1]}.")
     return masks.astype(np.int64) @ (np.int64(1) << np.arange(masks.shape[1], dtype=np.int64))
-
-
-def of_size(num_players: int, size: int) -> Masks:
-    """All masks with exactly `size` members, bool[C(P, size), P], in lexicographic order of the members."""
-    rows = list(combinations(range(num_players), size))
-    masks = np.zeros((len(rows), num_players), bool)
-    if size:
-        masks[np.arange(len(rows))[:, None], np.array(rows)] = True
-    return masks
-
-
-def leave_one_out(num_players: int) -> Masks:
-    """Everyone but player i, for each i: bool[P, P]."""
-    return ~np.eye(num_players, dtype=bool)
 
 
 def pack(masks: Masks) -> list[bytes]:

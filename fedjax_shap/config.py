@@ -57,7 +57,7 @@ def _data_keywords(*, validation: float = 0.0) -> None:
 
 
 def _estimator_keywords(*, budget: int | None = None) -> None:
-    """`budget` is the most distinct coalitions to ask for."""
+    """`budget` is the most distinct coalitions to ask for; with the game `rounds`, in each round."""
 
 
 def _economics_keywords(*, revenue: float | int | str = 1000, minor_unit: float | str = "0.01") -> None:
@@ -91,10 +91,6 @@ class Section:
     name: str
     keywords: dict[str, Any] = field(default_factory=dict)
 
-    def common(self, key: str, default: Any = None) -> Any:
-        """A keyword that belongs to the room and not to the entry."""
-        return self.keywords.get(key, default)
-
 
 @dataclass(frozen=True)
 class Config:
@@ -111,6 +107,16 @@ class Config:
     seed: int
     sections: dict[str, Section]
     corruptions: tuple[Section, ...]
+
+    @property
+    def cross_device(self) -> bool:
+        """Whether the rounds of one run are the games, and not the trainings of every coalition."""
+        return self.sections["game"].name == "rounds"
+
+    @property
+    def metric(self) -> str:
+        """What a coalition is worth."""
+        return str(self.sections["game"].keywords.get("metric", "accuracy"))
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as it would stand in TOML or JSON."""
@@ -141,15 +147,22 @@ def parse(raw: Mapping[str, Any]) -> Config:
         one_of("section", key, ("title", "seed", *ROOMS))
     title, seed = raw.get("title", "run"), raw.get("seed", 0)
     require(isinstance(title, str), f"Expected title={title!r} to be text.")
-    integer("seed", seed, least=0)
+    integer("seed", seed, least=0, most=2**32 - 1)
     corrupt = raw.get("corrupt", [])
     require(isinstance(corrupt, Sequence), f"Expected corrupt={corrupt!r} to be a list of sections, [[corrupt]].")
-    return Config(
-        title=title,
-        seed=seed,
-        sections={room: _section(room, raw.get(room, {})) for room in ROOMS if room != "corrupt"},
-        corruptions=tuple(_section("corrupt", section) for section in corrupt),
+    sections = {room: _section(room, raw.get(room, {})) for room in ROOMS if room != "corrupt"}
+    config = Config(title, seed, sections, tuple(_section("corrupt", section) for section in corrupt))
+    require(
+        config.cross_device or sections["participation"].name == "always",
+        f"Expected participation.name={sections['participation'].name!r} to be 'always' with game.name='silo', where "
+        "members take part in every round; game.name='rounds' takes others.",
     )
+    tol = sections["algorithm"].keywords.get("tol")
+    require(
+        not config.cross_device or tol is None,
+        f"Expected algorithm.tol={tol} to be left out with game.name='rounds', whose runs have a fixed length.",
+    )
+    return config
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

@@ -50,15 +50,10 @@ class Federation:
     init_key: Key
     key: Key
 
-    @property
-    def cross_device(self) -> bool:
-        """Whether the rounds of one run are the games, and not the trainings of every coalition."""
-        return self.config.sections["game"].name == "rounds"
-
     def attribution(self, plan: Plan, open_store: OpenStore, progress: Progress) -> Attribution:
         """The members' values by the configured game and estimator."""
         estimator, budget = self.config.build("estimator"), self.config.sections["estimator"].keywords.get("budget")
-        if self.cross_device:
+        if self.config.cross_device:
             run = self._rounds(self.data)
             name = fingerprint(run.start, game_key(self.key))
 
@@ -78,10 +73,10 @@ class Federation:
         members = np.eye(self.data.num_clients, dtype=bool)
         everyone = np.ones((1, self.data.num_clients), bool)
         alone = members if self.data.num_clients <= MOST_CURVES else members[:0]
-        masks = alone if self.cross_device else np.concatenate([alone, everyone])
+        masks = alone if self.config.cross_device else np.concatenate([alone, everyone])
         _, going, tested, _ = self._followed(self.data, masks, plan, progress)
         pooled = self._followed(self.data.pooled(), np.ones((1, 1), bool), plan)
-        if self.cross_device:
+        if self.config.cross_device:
             present, federated = self._followed_run(plan)
             rounds_done = present.sum(axis=0) * self._inner_rounds
         else:
@@ -92,24 +87,26 @@ class Federation:
             federated=federated,
             alone=tested[: len(alone)] if len(alone) else None,
             pooled=pooled[2, 0],
-            pooled_metric=float(pooled[3, 0, -1]),
+            pooled_metric=self._reported(pooled[3, 0]),
         )
         return curve, steps.astype(int)
+
+    def _reported(self, by_round: HostArray) -> float:
+        """The metric of a training as the game reports it: of the last round, or the best."""
+        options = self.config.sections["game"].keywords
+        best = options.get("report") == "best"
+        return float(by_round[options.get("skip_rounds", 0) :].max() if best else by_round[-1])
 
     @property
     def _inner_rounds(self) -> int:
         return int(self.config.sections["game"].keywords.get("inner_rounds", 1))
 
-    @property
-    def _metric(self) -> str:
-        return str(self.config.sections["game"].keywords.get("metric", "accuracy"))
-
     def _followed(self, data: FederatedData, masks: Masks, plan: Plan, progress: Progress | None = None) -> HostArray:
         """float64[4, M, R]: the trainings of coalitions of `data`, followed as `games.silo.curves` does."""
         if not len(masks):
             return np.zeros((4, 0, self.algorithm.max_rounds))
-        game = curves(data, *self._learning(data), metric=self._metric, key=self.init_key)
-        return np.moveaxis(evaluate(game, game_key(self.key), masks, plan, progress=progress), 1, 0)
+        game = curves(data, *self._learning(data), metric=self.config.metric, key=self.init_key)
+        return np.moveaxis(evaluate(game, game_key(self.key), masks, plan, progress=progress, finite=False), 1, 0)
 
     def _rounds(self, data: FederatedData, **options: Any) -> Rounds:
         own = {**self.config.sections["game"].keywords, **options}
@@ -119,7 +116,7 @@ class Federation:
     def _learning(self, data: FederatedData) -> tuple[Architecture, Local, Algorithm]:
         """How a cross-silo coalition of `data` learns; one pooled client takes no settings made for each client."""
         local, algorithm = self.local, self.algorithm
-        if self.cross_device:
+        if self.config.cross_device:
             algorithm = algorithm._replace(max_rounds=algorithm.max_rounds * self._inner_rounds)
         if data.num_clients != self.data.num_clients:
             algorithm = algorithm._replace(weights=lambda sizes: np.ones(len(sizes), np.float32))
@@ -134,8 +131,8 @@ class Federation:
         for game, _, index in run.play(game_key(self.key)):
             if np.isnan(reached).all():
                 nobody = np.zeros((1, run.num_players), bool)
-                reached[:index] = evaluate(game, game_key(self.key), nobody, plan)[0]
-            reached[index:] = evaluate(game, game_key(self.key), run.present[[index]], plan)[0]
+                reached[:index] = evaluate(game, game_key(self.key), nobody, plan, finite=False)[0]
+            reached[index:] = evaluate(game, game_key(self.key), run.present[[index]], plan, finite=False)[0]
         return run.present, reached
 
 

@@ -1,6 +1,7 @@
 """The figures of a run: what members are worth, what they are paid, and how the models learn."""
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
     axes.bar(places, found.values, color=BLUE, width=0.62, label=label, zorder=2)
     if (found.std_errors > 0).any():
         axes.errorbar(places, found.values, 1.96 * found.std_errors, fmt="none", ecolor="black", capsize=3, zorder=3)
-    for (name, other), marker in zip((beside or {}).items(), "Dos^v", strict=False):
+    for (name, other), marker in zip((beside or {}).items(), cycle("Dos^v"), strict=False):
         axes.plot(places, other.values, marker, color=ORANGE, markersize=6, label=name, zorder=4)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_ylabel(
@@ -46,15 +47,18 @@ def payments(result: Result) -> Figure:
     covered = np.clip(np.minimum(paid, cost), 0, None)
     axes.bar(places, covered, color=GREY, width=0.62, label="cost covered", zorder=2)
     axes.bar(places, np.clip(paid - cost, 0, None), bottom=cost, color=GREEN, width=0.62, label="profit", zorder=2)
-    lost = np.minimum(paid - cost, 0)
+    lost, reach = np.minimum(paid - cost, 0), paid
     if (lost < 0).any():
         axes.bar(places, lost, color=ORANGE, width=0.62, label="loss", zorder=2)
     if settled.std_errors is not None and any(error > 0 for error in settled.std_errors):
         spread = 1.96 * np.array(settled.std_errors)
-        axes.errorbar(places, paid, spread, fmt="none", ecolor="black", capsize=3, zorder=3, label="95 % interval")
-    top = max(paid.max(), cost.max())
+        floor = np.maximum(paid - cost, 0) if settled.policy == "clip" else np.inf  # no payment is below its cost
+        both = np.stack([np.minimum(spread, floor), spread])
+        axes.errorbar(places, paid, both, fmt="none", ecolor="black", capsize=3, zorder=3, label="95 % interval")
+        reach = paid + spread
+    top = max(reach.max(), cost.max())
     for place, amount in enumerate(settled.payments):
-        axes.text(place, max(float(amount), 0) + 0.015 * top, f"{amount:,}", ha="center", va="bottom", fontsize=8)
+        axes.text(place, max(reach[place], 0) + 0.015 * top, f"{amount:,}", ha="center", va="bottom", fontsize=8)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_ylabel("money")
     rule = settled.rule.replace("_", " ")

@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,23 @@ from fedjax_shap.shapley.estimator import Attribution
 Beside = Mapping[str, Attribution]  # other values of the same members, by what they are called
 
 
+@contextmanager
+def output(folder: str | Path) -> Iterator[Path]:
+    """The folder that results go into, made and probed before any work is done; not left behind where it stays empty.
+
+    Raises:
+        InvalidInputError: it cannot be made or written.
+    """
+    path = prepare(folder)
+    try:
+        yield path
+    finally:
+        if not any(path.iterdir()):
+            path.rmdir()
+
+
 def prepare(folder: str | Path) -> Path:
-    """Makes the folder that results go into, or refuses it before any work is done.
+    """Makes a folder, or refuses it.
 
     Raises:
         InvalidInputError: it cannot be made or written.
@@ -90,12 +107,19 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
     found, pooled, counted = result.attribution, result.centralized, result.coalitions
     said = [
         f"{result.metric} of the federation {float(found.grand):.4f}, of the untrained model {float(found.empty):.4f}; "
-        f"pooled data {pooled['pooled']:.4f}, |V_fed - V_central| = {pooled['delta']:.4f}.",
+        + (
+            "the training on pooled data diverged."
+            if pooled["delta"] is None
+            else f"pooled data {pooled['pooled']:.4f}, |V_fed - V_central| = {pooled['delta']:.4f}."
+        ),
         f"Values sum to V(N) - V(empty) within {abs(float(found.efficiency_gap)):.1e}; {found.stopped}; coalitions "
         f"asked {counted['asked']}, valued {counted['trained']}, from the store {counted['from_store']}.",
     ]
     for name, other in (beside or {}).items():
-        said.append(f"Rank agreement with {name}: Spearman {_compared(result, other)['spearman']:+.2f}.")
+        agreement = _compared(result, other)["spearman"]
+        said.append(
+            f"Rank agreement with {name}: Spearman {'undefined' if agreement is None else f'{agreement:+.2f}'}."
+        )
     if result.config.corruptions:
         said.append(f"Spoilt on purpose: {'; '.join(_spoilt(result))}.")
     timing = result.timing
@@ -108,7 +132,11 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
 
 def _compared(result: Result, other: Attribution) -> dict[str, Any]:
     agreement = spearmanr(result.attribution.values, other.values).statistic
-    return {"values": other.values.tolist(), "std_errors": other.std_errors.tolist(), "spearman": float(agreement)}
+    return {
+        "values": other.values.tolist(),
+        "std_errors": other.std_errors.tolist(),
+        "spearman": float(agreement) if isfinite(agreement) else None,
+    }
 
 
 def _spoilt(result: Result) -> list[str]:

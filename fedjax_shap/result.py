@@ -25,7 +25,7 @@ class Curve:
         federated: float[R], the whole federation.
         alone: float[P, R], each member on its own; None where there are too many members to train each.
         pooled: float[R], one model on everybody's data.
-        pooled_metric: that model's metric on the validation set, after the last round.
+        pooled_metric: that model's metric on the validation set, by the same report as the federation's.
     """
 
     federated: HostArray
@@ -60,18 +60,22 @@ class Result:
     @property
     def setting(self) -> str:
         """Whether every coalition was trained, "cross-silo", or the rounds of one run were games, "cross-device"."""
-        return "cross-device" if self.config.sections["game"].name == "rounds" else "cross-silo"
+        return "cross-device" if self.config.cross_device else "cross-silo"
 
     @property
     def metric(self) -> str:
         """What a coalition is worth."""
-        return str(self.config.sections["game"].keywords.get("metric", "accuracy"))
+        return self.config.metric
 
     @property
     def centralized(self) -> dict[str, Any]:
-        """The federated model against the pooled one on the validation set: |V_fed - V_central| (Spec 9.1)."""
+        """The federated model against the pooled one on the validation set: |V_fed - V_central| (Spec 9.1).
+
+        `pooled` and `delta` are None where the pooled training diverged.
+        """
         federated, pooled = float(self.attribution.grand), self.curve.pooled_metric
-        return {"metric": self.metric, "federated": federated, "pooled": pooled, "delta": abs(federated - pooled)}
+        told = _plain(np.array([pooled, abs(federated - pooled)]))
+        return {"metric": self.metric, "federated": federated, "pooled": told[0], "delta": told[1]}
 
     def to_json(self) -> dict[str, Any]:
         """The result as a dict that JSON can hold; arrays are lists in the order of `players`."""
@@ -92,12 +96,17 @@ class Result:
             "settlement": self.settlement.to_json(),
             "centralized": self.centralized,
             "curve": {
-                "federated": self.curve.federated.tolist(),
-                "alone": None if alone is None else alone.tolist(),
-                "pooled": self.curve.pooled.tolist(),
+                "federated": _plain(self.curve.federated),
+                "alone": None if alone is None else [_plain(one) for one in alone],
+                "pooled": _plain(self.curve.pooled),
             },
             "timing": self.timing,
             "versions": {name: version(name) for name in ("fedjax-shap", "jax", "flax", "optax", "numpy")}
             | {"python": platform.python_version()},
             "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()}), {jax.device_count()} device(s)",
         }
+
+
+def _plain(numbers: HostArray) -> list[float | None]:
+    """Numbers as JSON has them: None where one is not finite."""
+    return [float(number) if np.isfinite(number) else None for number in numbers]

@@ -6,9 +6,14 @@ import jax.numpy as jnp
 from fedjax_shap.typing import Array, PyTree
 
 
-def where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
-    """`yes` where the scalar `condition` holds, else `no`, leaf by leaf."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+def like(values: Array, other: Array) -> Array:
+    """`values` with trailing axes of length 1, to go with `other`."""
+    return values.reshape(values.shape + (1,) * (other.ndim - values.ndim))
+
+
+def where_rows(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
+    """`yes` in the rows of the leading axis where `condition` bool[S] holds, else `no`, leaf by leaf."""
+    return jax.tree.map(lambda a, b: jnp.where(like(condition, a), a, b), yes, no)
 
 
 def weighted_mean(trees: PyTree, weights: Array, otherwise: PyTree) -> PyTree:

@@ -54,7 +54,7 @@ def test_an_unknown_name_offers_the_nearest_known_one():
         ({"partition": {"name": "iid", "num_clients": 2.5}}, "Expected partition.num_clients=2.5 to be of type int."),
         ({"partition": {"name": "iid", "num_clients": True}}, "Expected partition.num_clients=True to be of type int."),
         ({"model": {"name": "mlp", "hidden": 3}}, "Expected model.hidden=3 to be of type tuple[int, ...]."),
-        ({"seed": -1}, "Expected seed=-1 to be an integer >= 0."),
+        ({"seed": -1}, "Expected seed=-1 to be an integer >= 0 and <= 4294967295."),
         ({"title": 3}, "Expected title=3 to be text."),
         ({"partition": 3}, "Expected partition=3 to be a section with a name and keywords."),
         ({"corrupt": 3}, "Expected corrupt=3 to be a list of sections, [[corrupt]]."),
@@ -107,3 +107,10 @@ def test_an_unreadable_file_is_refused_by_name(tmp_path):
     for path in (broken, tmp_path / "absent.toml", tmp_path):
         with pytest.raises(InvalidInputError, match="to be a readable TOML file"):
             read_toml(path)
+
+
+def test_settings_that_a_game_would_ignore_are_refused():
+    participation = {"name": "uniform", "participants": 2}
+    assert "participation.name='uniform'" in refusal({"participation": participation})
+    assert "algorithm.tol=0.1" in refusal({"game": {"name": "rounds"}, "algorithm": {"tol": 0.1}})
+    assert parse({"game": {"name": "rounds"}, "participation": participation}).cross_device

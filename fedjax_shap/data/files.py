@@ -35,7 +35,7 @@ def locate(folder: str | None, inside: str, names: Sequence[str], *, origin: str
     root = os.environ.get(VARIABLE) if folder is None else folder
     if not root:
         raise InvalidInputError(
-            f"Expected folder=None to be given, or the environment variable {VARIABLE} to name it, to find "
+            f"Expected a folder of data sets, as folder=, --data or the environment variable {VARIABLE}, to find "
             f"{names[0]} there (from {origin})."
         )
     places = [Path(root) / inside, Path(root)]

@@ -1,5 +1,7 @@
 """Masks in, utilities out: the one place where coalitions are batched."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 
@@ -18,6 +20,8 @@ def evaluate(
     plan: Plan | None = None,
     store: UtilityStore | None = None,
     progress: Progress | None = None,
+    *,
+    finite: bool = True,
 ) -> Utilities:
     """The utility of each coalition.
 
@@ -28,13 +32,14 @@ def evaluate(
         plan: how many at once; the default plan if None.
         store: where utilities are looked up first and kept; kept nowhere if None.
         progress: called with (coalitions done, coalitions to do) after each chunk.
+        finite: whether a utility that is not finite is refused; it is kept nowhere and given as it is if False.
 
     Returns:
         float64[M, ...], in the order of `masks`.
 
     Raises:
-        InvalidInputError: masks of another shape, or a coalition whose utility is not finite; the others are
-            valued and stored before it is raised.
+        InvalidInputError: masks of another shape, a store that holds another game's utilities, or a coalition whose
+            utility is not finite; the others are valued and stored before it is raised.
 
     Guarantees:
         A utility does not depend on the plan, the order of masks, or what else is valued beside it, up to float
@@ -46,36 +51,47 @@ def evaluate(
         f"Expected masks to be bool[M, {game.num_players}], got shape {masks.shape}.",
     )
     store = UtilityStore() if store is None else store
+    store.bind(game, key)
     distinct, place = np.unique(masks, axis=0, return_inverse=True)
     missing = distinct[~store.known(distinct)]
+    lost = UtilityStore()
     if len(missing):
-        _fill(game, key, missing, plan or Plan(), store, progress or (lambda done, total: None))
-    return store.read(distinct)[place.reshape(-1)]
+        _fill(game, key, missing, plan or Plan(), (store, lost), progress or (lambda done, total: None))
+    if finite and len(lost):
+        first = np.flatnonzero(next(mask for mask in distinct if lost.known(mask[None])[0])).tolist()
+        raise InvalidInputError(
+            f"Expected every utility to be finite, but that of coalition {first} and those of {len(lost) - 1} "
+            "others are not: training diverged; lower the learning rate."
+        )
+    if not len(lost):
+        return store.read(distinct)[place.reshape(-1)]
+    spoilt = lost.known(distinct)
+    parts = [kept.read(distinct[rows]) for kept, rows in ((store, ~spoilt), (lost, spoilt)) if rows.any()]
+    order = np.argsort(np.concatenate([np.flatnonzero(~spoilt), np.flatnonzero(spoilt)]))
+    return np.concatenate(parts)[order][place.reshape(-1)]
 
 
-def _fill(game: Game, key: Key, masks: Masks, plan: Plan, store: UtilityStore, progress: Progress) -> None:
-    """Values `masks` chunk by chunk into the store; what was valued is kept whatever happens."""
-    done, diverged = 0, masks[:0]
-    one_by_one = plan.layout == "coalition" or game.values is None
+def _fill(
+    game: Game, key: Key, masks: Masks, plan: Plan, stores: tuple[UtilityStore, UtilityStore], progress: Progress
+) -> None:
+    """Values `masks` chunk by chunk: finite ones into the first store, whatever happens, others into the second."""
+    store, lost = stores
+    mapped = plan.layout == "coalition" or game.values is None
+    plan = replace(plan, buckets=1) if game.values is None else plan  # where members do not train, slots are free
+    done = 0
     progress(0, len(masks))
     try:
-        for rows, coalitions in plan.by_coalition(masks) if one_by_one else plan.by_client(masks):
+        for rows, coalitions in plan.by_coalition(masks) if mapped else plan.by_client(masks):
             chunk = masks[rows]
-            values = _mapped(game, key, coalitions) if one_by_one else _together(game, key, coalitions)
+            values = _mapped(game, key, coalitions) if mapped else _together(game, key, coalitions)
             utilities = np.asarray(values, np.float64)[: len(chunk)]
             finite = np.isfinite(utilities.reshape(len(chunk), -1)).all(axis=1)
             store.add(chunk[finite], utilities[finite])
-            diverged = np.concatenate([diverged, chunk[~finite]])
+            lost.add(chunk[~finite], utilities[~finite])
             done += len(chunk)
             progress(done, len(masks))
     finally:
         store.flush()
-    if len(diverged):
-        members = np.flatnonzero(diverged[0]).tolist()
-        raise InvalidInputError(
-            f"Expected every utility to be finite, but that of coalition {members} and those of {len(diverged) - 1} "
-            "others are not: training diverged; lower the learning rate."
-        )
 
 
 @jax.jit

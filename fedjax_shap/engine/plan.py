@@ -24,7 +24,7 @@ class Plan:
             holds their members, so that little but members trains.
     """
 
-    chunk: int = 64
+    chunk: int = 16
     layout: Literal["client", "coalition"] = "client"
     buckets: int = 3
 

@@ -1,5 +1,6 @@
 """The utility store: mask -> utility, in memory and on disk; it is the checkpoint of every run."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.coalitions import gather, pack
@@ -39,13 +40,21 @@ def fingerprint(game: Game, key: Key) -> str:
     return digest.hexdigest()[:32]
 
 
-def _constants(program: ClosedJaxpr) -> Iterator[Any]:
+def _constants(program: ClosedJaxpr | Jaxpr) -> Iterator[Any]:
     """The arrays that a traced program closes over, those of the programs that it calls included."""
-    yield from program.consts
-    for equation in program.jaxpr.eqns:
-        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda one: isinstance(one, ClosedJaxpr)):
-            if isinstance(inner, ClosedJaxpr):
+    if isinstance(program, ClosedJaxpr):
+        yield from program.consts
+    inside = program.jaxpr if isinstance(program, ClosedJaxpr) else program
+    for equation in inside.eqns:
+        yield from (atom.val for atom in equation.invars if isinstance(atom, Literal) and np.ndim(atom.val))
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
+            if _is_program(inner):
                 yield from _constants(inner)
+    yield from (atom.val for atom in inside.outvars if isinstance(atom, Literal) and np.ndim(atom.val))
+
+
+def _is_program(value: Any) -> bool:
+    return isinstance(value, ClosedJaxpr | Jaxpr)
 
 
 class UtilityStore:
@@ -65,11 +74,13 @@ class UtilityStore:
 
         Args:
             folder: where to keep the utilities.
-            fingerprint: the name of the game they belong to, see `fingerprint`.
+            fingerprint: the name of the game they belong to, see `fingerprint`; needed where there is a folder.
 
         Raises:
-            InvalidInputError: the folder holds another game's utilities, or is none.
+            InvalidInputError: a folder without a fingerprint, one that holds another game's utilities, or no folder.
         """
+        require(folder is None or bool(fingerprint), "Expected a fingerprint for a store in a folder, got none.")
+        self._owner: tuple[Game, Key] | None = None
         self.asked = self.from_store = self.trained = 0
         self._rows: dict[bytes, int] = {}
         self._utilities: HostArray = np.empty(0)
@@ -85,6 +96,18 @@ class UtilityStore:
     def __len__(self) -> int:
         """How many coalitions are known."""
         return len(self._rows)
+
+    def bind(self, game: Game, key: Key) -> None:
+        """Binds the store to the first game that uses it, and refuses another one."""
+        if self._owner is None:
+            self._owner = (game, key)
+        first, first_key = self._owner
+        if first is game and first_key is key:
+            return
+        require(
+            fingerprint(first, first_key) == fingerprint(game, key),
+            "Expected store to be used for one game and key, but it holds the utilities of another; make one for each.",
+        )
 
     def known(self, masks: Masks) -> HostArray:
         """bool[M]: which of `masks` are in the store; counted as asked."""
@@ -159,7 +182,7 @@ def _check(folder: Path, name: str) -> None:
     require(
         owner == name,
         f"Expected store={str(folder)!r} to belong to this configuration, but it holds the utilities of another "
-        f"(fingerprint {owner[:8]}, this run's is {name[:8]}); choose another folder.",
+        f"(fingerprint {owner[:8]}, this run's is {name[:8]}); choose another folder (--out on the command line).",
     )
 
 
@@ -169,5 +192,7 @@ def _claim(folder: Path, name: str) -> None:
     if not (folder / "store.json").exists():
         aside = folder / f".store-{os.getpid()}.tmp"
         aside.write_text(json.dumps({"fingerprint": name}))
-        aside.rename(folder / "store.json")
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, folder / "store.json")
+        aside.unlink()
     _check(folder, name)

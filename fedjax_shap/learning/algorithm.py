@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import integer, number, one_of, require
-from fedjax_shap.typing import HostArray
+from fedjax_shap.typing import Array, HostArray
 
 
 class Algorithm(NamedTuple):
@@ -64,6 +65,11 @@ def fedavg(
         return np.asarray(weights, np.float32)
 
     return Algorithm(of_clients, max_rounds, tol, patience)
+
+
+def settled(round_: Array, loss: Array, before: Array, tol: float) -> Array:
+    """Whether a training loss hardly changed in this round (Spec 1.1e); never in the first."""
+    return (round_ > 0) & (jnp.abs(loss - before) <= tol * jnp.abs(before))
 
 
 ALGORITHMS: dict[str, Callable[..., Algorithm]] = {"fedavg": fedavg}

@@ -10,12 +10,12 @@ import numpy as np
 from fedjax_shap._validate import require
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.algorithm import Algorithm, settled
 from fedjax_shap.learning.local import Local, client_update, shuffle
 from fedjax_shap.learning.model import Architecture, Model
 from fedjax_shap.learning.side_by_side import train_chunk
 from fedjax_shap.learning.world import Trace, World
-from fedjax_shap.trees import weighted_mean
+from fedjax_shap.trees import weighted_mean, where_rows
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
 Observe = Callable[[World, Params], Array]  # one number, or an array of them, to follow round by round
@@ -95,6 +95,7 @@ def learner(
             params, world.data, coalition.members, steps, drawn[coalition.members]
         )
         weights = jnp.where(coalition.present, world.weights[coalition.members], 0.0)
+        uploads = where_rows(weights > 0, uploads, jax.tree.map(jnp.zeros_like, uploads))  # 0 * nan is nan
         heard = jnp.where(steps > 0, weights, 0.0)
         return uploads, weights, (heard * losses).sum() / jnp.where(heard.sum() > 0, heard.sum(), 1.0)
 
@@ -107,7 +108,7 @@ def _of_shape(initial: Params, model: Params) -> Params:
     require(
         given == expected, f"Expected initial to have the shapes of the model's parameters {expected}, got {given}."
     )
-    return initial
+    return jax.tree.map(lambda given, wanted: jnp.asarray(given, wanted.dtype), initial, model)
 
 
 def _orders(num_orders: int, reshuffle: bool) -> Callable[[FederatedData, Key, Array, Array], Array]:
@@ -138,9 +139,7 @@ def _train(
             uploads, weights, loss = collect(world, key, world.first_round + round_, params, coalition)
             params = weighted_mean(uploads, weights, params)
             if tol is not None:
-                before = losses[jnp.maximum(round_ - 1, 0)]
-                settled = (round_ > 0) & (jnp.abs(loss - before) <= tol * jnp.abs(before))
-                calm = jnp.where(settled, calm + 1, 0)
+                calm = jnp.where(settled(round_, loss, losses[jnp.maximum(round_ - 1, 0)], tol), calm + 1, 0)
             return (
                 round_ + 1,
                 params,

@@ -14,6 +14,8 @@ from fedjax_shap.learning.metric import cross_entropy
 from fedjax_shap.learning.model import Model
 from fedjax_shap.typing import Array, HostArray, Key, Params
 
+Sums = tuple[Array, Params]  # loss and gradient, summed over examples
+ROWS_AT_ONCE = 256  # a larger full batch is summed over blocks of so many rows: a small client pays for no large one
 OPTIMIZERS = ("adam", "adamw", "adagrad", "lion", "nadam", "rmsprop", "sgd", "yogi")
 
 
@@ -120,27 +122,37 @@ def client_update(settings: Local, model: Model) -> Callable[..., tuple[Params, 
         are never read.
     """
 
-    def loss(params: Params, x: Array, y: Array, valid: Array) -> Array:
-        each = cross_entropy(model.apply(params, x), y)
-        return jnp.where(valid, each, 0.0).sum() / jnp.maximum(valid.sum(), 1)
+    def loss(params: Params, data: FederatedData, client: Array, rows: Array, valid: Array) -> Array:
+        each = cross_entropy(model.apply(params, data.x[client, rows]), data.y[client, rows])
+        return jnp.where(valid, each, 0.0).sum()
 
-    def batch(data: FederatedData, client: Array, orders: Array, step: Array) -> tuple[Array, Array]:
-        size, num_rows = data.sizes[client], data.y.shape[1]
-        if settings.batch_size is None:
-            place = jnp.arange(num_rows)
-            return jnp.where(place < size, place, 0), place < size
-        width = min(settings.batch_size, num_rows)
+    def of_batch(params: Params, data: FederatedData, client: Array, orders: Array, k: Array) -> tuple[Sums, Array]:
+        size, width = data.sizes[client], min(settings.batch_size or 0, data.y.shape[1])
         per_epoch = -(-size // width)
-        place = (step % per_epoch) * width + jnp.arange(width)
-        return orders[step // per_epoch, jnp.minimum(place, size - 1)], place < size
+        place = (k % per_epoch) * width + jnp.arange(width)
+        rows, valid = orders[k // per_epoch, jnp.minimum(place, size - 1)], place < size
+        return jax.value_and_grad(loss)(params, data, client, rows, valid), valid.sum()
+
+    def of_all(params: Params, data: FederatedData, client: Array) -> tuple[Sums, Array]:
+        size, width = data.sizes[client], min(ROWS_AT_ONCE, data.y.shape[1])
+
+        def block(k: Array, sums: tuple[Array, Params]) -> tuple[Array, Params]:
+            place = k * width + jnp.arange(width)
+            valid = place < size
+            part = jax.value_and_grad(loss)(params, data, client, jnp.where(valid, place, 0), valid)
+            return jax.tree.map(jnp.add, sums, part)
+
+        nothing = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
+        return jax.lax.fori_loop(0, -(-size // width), block, nothing), size
 
     def update(
         params: Params, data: FederatedData, client: Array, num_steps: Array, orders: Array
     ) -> tuple[Params, Array]:
         def step(k: Array, carry: tuple[Params, Any, Array]) -> tuple[Params, Any, Array]:
             params, state, total = carry
-            rows, valid = batch(data, client, orders, k)
-            value, gradient = jax.value_and_grad(loss)(params, data.x[client, rows], data.y[client, rows], valid)
+            full = settings.batch_size is None
+            sums, count = of_all(params, data, client) if full else of_batch(params, data, client, orders, k)
+            value, gradient = jax.tree.map(lambda one: one / jnp.maximum(count, 1), sums)
             change, state = settings.optimizer.update(gradient, state, params)
             return optax.apply_updates(params, change), state, total + value
 

@@ -1,8 +1,8 @@
 """Many coalitions trained side by side, client by client: what every coalition's members would do, done once a client.
 
 The clients take turns. Within a turn the coalitions that hold the client train its share together on one shared
-mini-batch, so the number of local steps is a run-time number: nobody pays for a client that is larger or slower, or
-for one that is not a member.
+mini-batch, so the number of local steps is a run-time number: nobody trains longer because another client is larger or
+slower, or for a client that is not a member. (Only the shuffles of a turn are as long as the largest client.)
 """
 
 from collections.abc import Callable
@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from flax import struct
 
 from fedjax_shap.coalitions import Chunk
-from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.algorithm import Algorithm, settled
 from fedjax_shap.learning.world import Trace, World
+from fedjax_shap.trees import like, where_rows
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
 Orders = Callable[..., Array]  # (data, key, round, client) -> int32[E, N], the orders in which its rows are drawn
@@ -92,14 +93,16 @@ def _one_round(orders: Orders, update: Update) -> Callable[..., tuple[Params, Ar
             uploads, met = jax.vmap(update, in_axes=(0, None, None, None, None))(own, world.data, index, steps, drawn)
 
             def add(total: Array, part: Array, share: Array) -> Array:
-                return total.at[rows].add(jnp.where(_like(here, part), _like(share[rows, index], part) * part, 0.0))
+                weight = share[rows, index]
+                counted = like(here & (weight > 0), part)  # 0 * nan is nan
+                return total.at[rows].add(jnp.where(counted, like(weight, part) * part, 0.0))
 
             return jax.tree.map(lambda m, u: add(m, u, shares), mean, uploads), add(loss, met, loudness)
 
         nothing = (jax.tree.map(jnp.zeros_like, params), jnp.zeros(weights.shape[0]))
         mean, loss = jax.lax.fori_loop(0, chunk.rows.shape[0], client, nothing)
         moved = active & (weights.sum(axis=1) > 0)
-        return jax.tree.map(lambda new, old: jnp.where(_like(moved, new), new, old), mean, params), loss
+        return where_rows(moved, mean, params), loss
 
     return one_round
 
@@ -122,8 +125,7 @@ def _after_round(state: _State, params: Params, loss: Array, seen: Array, going:
     calm = state.calm
     if tol is not None:
         before = state.losses[:, jnp.maximum(state.round - 1, 0)]
-        settled = (state.round > 0) & (jnp.abs(loss - before) <= tol * jnp.abs(before))
-        calm = jnp.where(going, jnp.where(settled, calm + 1, 0), calm)
+        calm = jnp.where(going, jnp.where(settled(state.round, loss, before, tol), calm + 1, 0), calm)
     later = jnp.arange(state.losses.shape[1])[None] >= state.round  # the last entry stands for all after a stop
     fresh = later & going[:, None]
     return _State(
@@ -132,7 +134,7 @@ def _after_round(state: _State, params: Params, loss: Array, seen: Array, going:
         calm=calm,
         rounds=state.rounds + going,
         losses=jnp.where(fresh, loss[:, None], state.losses),
-        observed=jnp.where(_like(fresh, state.observed), seen[:, None], state.observed),
+        observed=jnp.where(like(fresh, state.observed), seen[:, None], state.observed),
     )
 
 
@@ -140,8 +142,3 @@ def _shares(weights: Array) -> Array:
     """Weights float[M, P] over their sum in each row; 0 where there is none."""
     total = weights.sum(axis=1, keepdims=True)
     return weights / jnp.where(total > 0, total, 1.0)
-
-
-def _like(values: Array, other: Array) -> Array:
-    """`values` with trailing axes of length 1, to go with `other`."""
-    return values.reshape(values.shape + (1,) * (other.ndim - values.ndim))

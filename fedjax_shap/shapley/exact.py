@@ -72,8 +72,8 @@ def exact() -> Estimator:
         return ExactState(num_players, None)
 
     def ask(key: Key, state: ExactState) -> tuple[Masks, ExactState]:
-        masks = all_subsets(state.num_players)
-        return (masks if state.table is None else masks[:0]), state
+        done = state.table is not None
+        return (np.zeros((0, state.num_players), bool) if done else all_subsets(state.num_players)), state
 
     def tell(state: ExactState, masks: Masks, utilities: Utilities) -> ExactState:
         return state._replace(table=utilities)

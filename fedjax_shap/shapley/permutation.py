@@ -6,8 +6,9 @@ import jax
 import numpy as np
 
 from fedjax_shap._validate import integer, require
-from fedjax_shap.coalitions import pack
+from fedjax_shap.coalitions import pack, ranks
 from fedjax_shap.shapley.estimator import Attribution, Estimator
+from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 
@@ -21,6 +22,7 @@ class PermutationState(NamedTuple):
         marginals: float64[D, G, P, ...], each player's marginal contribution in each order.
         empty, grand: float64[...], V of nobody and of everybody.
         num_coalitions: distinct coalitions asked for.
+        exact: float64[P, ...], the values read off all coalitions, where the budget covered them.
     """
 
     num_players: int
@@ -30,6 +32,7 @@ class PermutationState(NamedTuple):
     empty: HostArray | None = None
     grand: HostArray | None = None
     num_coalitions: int = 0
+    exact: HostArray | None = None
 
 
 def permutation(*, antithetic: bool = True, max_permutations: int | None = None) -> Estimator:
@@ -43,8 +46,10 @@ def permutation(*, antithetic: bool = True, max_permutations: int | None = None)
         max_permutations: the most orders drawn where the budget would allow more; as many as the budget if None.
 
     Guarantees:
-        Unbiased. Efficiency holds to rounding, since every order's marginals sum to V(N) - V(empty). The budget is
-        never exceeded.
+        Unbiased; exact where the budget covers every coalition and `max_permutations` is None. Efficiency holds to
+        rounding, since every order's marginals sum to V(N) - V(empty). The budget is never exceeded. Standard errors
+        come from the spread of independent draws: from fewer than about ten draws they are rough, and a player who
+        made the same difference in all of them has 0.
     """
     group = 2 if antithetic else 1
     if max_permutations is not None:
@@ -72,23 +77,31 @@ def permutation(*, antithetic: bool = True, max_permutations: int | None = None)
         marginals = np.empty_like(gains)
         for one, order, gain in zip(marginals, orders.reshape(-1, orders.shape[-1]), gains):
             one[order] = gain
+        whole = len(masks) == 2**state.num_players and max_permutations is None
         return state._replace(
-            marginals=marginals.reshape(*orders.shape, *utilities.shape[1:]), empty=along[0, 0], grand=along[0, -1]
+            exact=shapley_values(utilities[np.argsort(ranks(masks))]) if whole else None,
+            marginals=marginals.reshape(*orders.shape, *utilities.shape[1:]),
+            empty=along[0, 0],
+            grand=along[0, -1],
         )
 
-    def read(state: PermutationState) -> Attribution:
-        require(state.marginals is not None, "Expected the utilities to be told before the values are read.")
-        draws = np.asarray(state.marginals).mean(axis=1)
-        return Attribution(
-            values=draws.mean(axis=0),
-            std_errors=draws.std(axis=0, ddof=1) / np.sqrt(len(draws)),
-            empty=np.asarray(state.empty),
-            grand=np.asarray(state.grand),
-            num_coalitions=state.num_coalitions,
-            stopped=f"budget of {state.budget} coalitions holds {draws.shape[0] * group} permutations",
-        )
+    return Estimator(init, ask, tell, _read)
 
-    return Estimator(init, ask, tell, read)
+
+def _read(state: PermutationState) -> Attribution:
+    """The means over the independent draws, or the exact values where these are known."""
+    require(state.marginals is not None, "Expected the utilities to be told before the values are read.")
+    draws = np.asarray(state.marginals).mean(axis=1)
+    spread = draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
+    known = state.exact is not None
+    return Attribution(
+        values=np.asarray(state.exact) if known else draws.mean(axis=0),
+        std_errors=np.zeros_like(spread) if known else spread,
+        empty=np.asarray(state.empty),
+        grand=np.asarray(state.grand),
+        num_coalitions=state.num_coalitions,
+        stopped="all coalitions valued" if known else f"{np.asarray(state.orders)[..., 0].size} permutations drawn",
+    )
 
 
 def _draw(key: Key, state: PermutationState, group: int, most: int) -> tuple[HostArray, Masks]:

@@ -62,7 +62,9 @@ def counters(store):
 
 @pytest.fixture(params=["in memory", "on disk"])
 def store(request, tmp_path):
-    return UtilityStore() if request.param == "in memory" else UtilityStore(tmp_path / "deep" / "store")
+    return (
+        UtilityStore() if request.param == "in memory" else UtilityStore(tmp_path / "deep" / "store", fingerprint="a")
+    )
 
 
 def test_what_was_added_is_known_and_read(store):
@@ -78,12 +80,12 @@ def test_what_was_added_is_known_and_read(store):
 def test_a_store_of_many_parts_grows_and_keeps_trailing_axes(tmp_path):
     masks = all_subsets(9)
     worths = np.random.default_rng(0).normal(size=(512, 2, 3))
-    store = UtilityStore(tmp_path)
+    store = UtilityStore(tmp_path, fingerprint="a")
     for start in range(0, 512, 37):
         store.add(masks[start : start + 37], worths[start : start + 37])
         store.flush()
     assert_array_equal(store.read(masks), worths)
-    assert_array_equal(UtilityStore(tmp_path).read(masks), worths)
+    assert_array_equal(UtilityStore(tmp_path, fingerprint="a").read(masks), worths)
 
 
 def test_what_is_on_disk_is_bit_for_bit_what_was_added(tmp_path, key):
@@ -112,8 +114,8 @@ def test_an_interrupted_run_keeps_what_was_trained(stop, tmp_path, key):
             raise stop
 
     with pytest.raises(stop):
-        evaluate(game_of(), key, EVERY, Plan(chunk=3), UtilityStore(tmp_path), impatient)
-    resumed = UtilityStore(tmp_path)
+        evaluate(game_of(), key, EVERY, Plan(chunk=3), UtilityStore(tmp_path, fingerprint="a"), impatient)
+    resumed = UtilityStore(tmp_path, fingerprint="a")
     known = np.flatnonzero(resumed.known(EVERY))
     assert len(known) == 6
     assert_array_equal(resumed.read(EVERY[known]), WORTH[known].astype(np.float32))
@@ -124,29 +126,29 @@ def test_an_interrupted_run_keeps_what_was_trained(stop, tmp_path, key):
 
 def test_a_game_that_fails_keeps_what_was_trained(tmp_path, key):
     late = int(np.argmax([rows.tolist() for rows, _ in Plan(chunk=1).by_client(EVERY)]))
-    store = UtilityStore(tmp_path)
+    store = UtilityStore(tmp_path, fingerprint="a")
     with pytest.raises(Exception, match=f"coalition {late} is trained again"):
         evaluate(game_of(untouchable=[late]), key, EVERY, Plan(chunk=1), store)
-    assert len(UtilityStore(tmp_path)) == store.trained > 0
+    assert len(UtilityStore(tmp_path, fingerprint="a")) == store.trained > 0
 
 
 def test_utilities_reach_the_disk_during_a_long_run(tmp_path, monkeypatch):
     monkeypatch.setattr(store_module, "SECONDS_BETWEEN_FLUSHES", 0.0)
-    store = UtilityStore(tmp_path)
+    store = UtilityStore(tmp_path, fingerprint="a")
     store.add(EVERY[:3], WORTH[:3])
-    assert len(UtilityStore(tmp_path)) == 3
+    assert len(UtilityStore(tmp_path, fingerprint="a")) == 3
 
 
 def test_a_half_written_part_is_no_part(tmp_path):
-    fill(UtilityStore(tmp_path), [0, 1, 2])
+    fill(UtilityStore(tmp_path, fingerprint="a"), [0, 1, 2])
     (part,) = tmp_path.glob("part-*.npz")
     (tmp_path / f".{part.name}.tmp").write_bytes(part.read_bytes()[:50])
-    assert len(UtilityStore(tmp_path)) == 3
+    assert len(UtilityStore(tmp_path, fingerprint="a")) == 3
     assert not list(tmp_path.glob("*.broken"))
 
 
 def test_nothing_is_left_half_written(tmp_path, key):
-    evaluate(game_of(), key, EVERY, Plan(chunk=3), UtilityStore(tmp_path))
+    evaluate(game_of(), key, EVERY, Plan(chunk=3), UtilityStore(tmp_path, fingerprint="a"))
     assert {name.suffix for name in tmp_path.iterdir()} == {".json", ".npz"}
 
 
@@ -155,15 +157,15 @@ def test_nothing_is_left_half_written(tmp_path, key):
 )
 def test_a_broken_part_is_set_aside_with_a_warning_and_trained_again(damage, tmp_path, key):
     for rows in ([1, 2, 3], [8, 9]):
-        fill(UtilityStore(tmp_path), rows)
+        fill(UtilityStore(tmp_path, fingerprint="a"), rows)
     broken, whole = sorted(tmp_path.glob("part-*.npz"))
     broken.write_bytes(damage(broken.read_bytes()))
     with pytest.warns(UserWarning, match=f"{broken.name} of the store is broken .* set aside"):
-        store = UtilityStore(tmp_path)
+        store = UtilityStore(tmp_path, fingerprint="a")
     assert np.flatnonzero(store.known(EVERY)).tolist() == [8, 9]
     assert {part.name for part in tmp_path.glob("part-*")} == {whole.name, broken.with_suffix(".broken").name}
     assert_array_equal(evaluate(game_of(untouchable=(8, 9)), key, EVERY, store=store), WORTH.astype(np.float32))
-    assert len(UtilityStore(tmp_path)) == 16
+    assert len(UtilityStore(tmp_path, fingerprint="a")) == 16
 
 
 def test_another_games_store_is_refused_in_one_sentence(tmp_path, key):
@@ -181,24 +183,24 @@ def test_another_games_store_is_refused_in_one_sentence(tmp_path, key):
 
 
 def test_parts_without_a_label_are_refused(tmp_path):
-    fill(UtilityStore(tmp_path), [3])
+    fill(UtilityStore(tmp_path, fingerprint="a"), [3])
     (tmp_path / "store.json").unlink()
     with pytest.raises(InvalidInputError, match=r"to say whose utilities it holds, but it has no store\.json"):
-        UtilityStore(tmp_path)
+        UtilityStore(tmp_path, fingerprint="a")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", "3"])
 def test_a_folder_with_a_damaged_label_is_refused_in_one_sentence(content, tmp_path):
     (tmp_path / "store.json").write_text(content)
     with pytest.raises(InvalidInputError, match="to be the readable label of a store"):
-        UtilityStore(tmp_path)
+        UtilityStore(tmp_path, fingerprint="a")
 
 
 def test_a_file_in_place_of_the_folder_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "deeper"):
         with pytest.raises(InvalidInputError, match=r"to be a folder, but .*file' is a file"):
-            UtilityStore(folder)
+            UtilityStore(folder, fingerprint="a")
 
 
 # ------------------------------------------------------------------ fingerprints
@@ -304,3 +306,31 @@ def test_the_fingerprint_is_the_same_in_another_process(key):
 def test_the_label_of_a_store_holds_its_fingerprint(tmp_path):
     fill(UtilityStore(tmp_path, fingerprint="abc"), [3])
     assert json.loads((tmp_path / "store.json").read_text()) == {"fingerprint": "abc"}
+
+
+@pytest.mark.parametrize("folder", [None, "store"])
+def test_a_store_serves_one_game_and_key(folder, tmp_path, key):
+    one, other = additive([1.0, 2.0]).game, additive([1.0, 3.0]).game
+    masks = all_subsets(2)
+    path = None if folder is None else tmp_path / folder
+    store = UtilityStore(path, fingerprint=fingerprint(one, key))
+    first = evaluate(one, key, masks, store=store)
+    again = additive([1.0, 2.0]).game
+    assert_array_equal(evaluate(again, jax.random.key(0), masks, store=store), first)
+    for game, seed in ((other, 0), (one, 1)):
+        with pytest.raises(InvalidInputError, match="holds the utilities of another"):
+            evaluate(game, jax.random.key(seed), masks, store=store)
+
+
+def test_a_folder_needs_a_fingerprint(tmp_path):
+    with pytest.raises(InvalidInputError, match="Expected a fingerprint"):
+        UtilityStore(tmp_path)
+
+
+def test_arrays_closed_over_inside_a_checkpoint_are_in_the_fingerprint(key):
+    def game(weights):
+        held = jnp.asarray(weights)
+        inner = jax.jit(lambda mask: (mask * held).sum())
+        return Game(world=(), value=lambda world, key, one: jax.checkpoint(inner)(one.mask), num_players=4)
+
+    assert fingerprint(game([1.0, 2, 3, 4]), key) != fingerprint(game([1.0, 2, 3, 5]), key)

@@ -105,3 +105,16 @@ def test_bad_settings_are_refused_in_one_sentence(options, sentence):
 def test_steps_for_another_number_of_clients_are_refused():
     with pytest.raises(InvalidInputError, match=r"steps=\[1, 2\] to have one entry for each of the 3 clients"):
         local(steps=(1, 2)).num_steps(np.array(SIZES))
+
+
+@pytest.mark.parametrize("client", [0, 1, 2])
+def test_a_full_batch_is_summed_over_blocks_and_over_no_other_row(client):
+    data = federation(sizes=(600, 10, 257))
+    update = client_update(local(learning_rate=0.3), linear()((FEATURES,), CLASSES))
+    start = initial(FEATURES, CLASSES)
+    params, loss = jax.jit(update)(start, data, client, 3, jnp.zeros((0, 0), jnp.int32))
+    wanted, losses = oracle.local_sgd(layers(start), *clients_of(data)[client], 3, 0.3)
+    for ours, theirs in zip(layers(params), wanted, strict=True):
+        assert_allclose(ours[0], theirs[0], rtol=1e-4, atol=1e-5)
+        assert_allclose(ours[1], theirs[1], rtol=1e-4, atol=1e-5)
+    assert_allclose(loss, np.mean(losses), rtol=1e-5)
