@@ -70,9 +70,9 @@ def test_values_sum_to_what_there_is_and_every_result_says_by_how_much_they_miss
 
 
 def test_the_store_holds_trained_utilities_and_nothing_else(game, key, tmp_path):
-    store = UtilityStore(tmp_path)
+    store = UtilityStore(tmp_path, fingerprint="a")
     estimate(game, permutation(antithetic=False, max_permutations=2), key=key, budget=8, store=store)
-    kept = UtilityStore(tmp_path)
+    kept = UtilityStore(tmp_path, fingerprint="a")
     known = EVERY[kept.known(EVERY)]
     assert 4 <= len(known) == store.trained
     assert_allclose(kept.read(known), evaluate(game, game_key(key), known), rtol=1e-5)
