@@ -17,7 +17,7 @@ Command: python -m experiments.hospitals --data DIR --out runs/hospitals
 Minutes: 1.2 on two shared cores, nearly all of it compiling; the trainings of the 16 coalitions take 0.5 s a seed.
 Expected: Cleveland and Hungary, large and with both classes, are worth most; VA a little; Switzerland, where a model
     learns nothing but to say "ill", nothing or less, and the less the longer is trained.
-Seen (2-core AMD EPYC, CPU, 2026-11-21, commit 203abf8c77b2; seeds 0-4, mean +- standard deviation of the values, nats):
+Seen (2-core AMD EPYC, CPU, 2026-11-21, commit db86629; seeds 0-4, mean +- standard deviation of the values, nats):
 
     rate     Cleveland        Hungary          Switzerland      VA               V(N)    accuracy
     0.001    .069 +- .015     .078 +- .030     -.002 +- .009    .020 +- .009     -.587   .710 +- .015
