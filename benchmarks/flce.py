@@ -10,7 +10,6 @@ seed only, and its utilities are held against ours before its clock starts.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,19 +19,17 @@ from rich.table import Table
 from scipy.stats import spearmanr
 
 from benchmarks.flce_protocol import PUBLISHED_SECONDS, ROUNDS, SEEDS, federation, game_of
-from benchmarks.harness import command_line, surroundings, timed, write_json
-from fedjax_shap._validate import InvalidInputError, integer, require
+from benchmarks.games import loops
+from benchmarks.harness import present, timed
+from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.engine.evaluate import evaluate
-from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.plan import Plan, useful_fraction
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray, Utilities
 
-LOOPS = {
-    "coalition": Plan(chunk=1, layout="coalition", buckets=8),  # a slot width for each size: members only train
-    "client": Plan(chunk=1, layout="client"),
-}
+LOOPS = loops(8)
 NEAR_TIES = 3  # test examples by which best accuracies may differ, as float reassociation tips near-ties
 SMOOTH_ROUNDS, SMOOTH_GAP = 5, 1e-4  # the log-loss after so few rounds may differ by no more, in nats
 SMOOTH: dict[str, Any] = {"metric": "negative_loss", "report": "final", "skip_rounds": 0, "empty": None}
@@ -59,6 +56,7 @@ def measure(options: argparse.Namespace, seed: int, *, against_loops: bool) -> d
     values = shapley_values(utilities)
     found = {"seed": seed, "sizes": np.asarray(data.sizes).tolist(), **agreement(values, published)}
     found |= {"values": values.tolist(), "published": published.tolist()}
+    found["useful_fraction"] = useful_fraction(ours, masks, np.asarray(game.world.num_steps))
     return found | {"seconds_exact": seconds, "seconds_jitted_loop": loops}
 
 
@@ -140,28 +138,17 @@ def show(record: dict[str, Any], console: Console) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark; 0 for success, 2 for input that cannot be used."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    options, console = _parser().parse_args(given), Console()
-    try:
-        integer("rounds", options.rounds, least=2)
-        integer("repeats", options.repeats, least=0)
-        integer("key", options.key, least=0)
-        first = 0 if not options.no_loop else None
-        rows = [measure(options, seed, against_loops=index == first) for index, seed in enumerate(options.seeds)]
-        record = surroundings(command_line("benchmarks.flce", given, options.data, _folder(options.json)))
-        record |= summary(rows, options)
-        show(record, console)
-        if options.json is not None:
-            console.print(f"Wrote {write_json(record, options.json)}", highlight=False)
-    except InvalidInputError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 2
-    return 0
+    return present(_parser(), arguments, _record, show)
 
 
-def _folder(path: str | None) -> str | None:
-    """The folder in which `path` lies, as far as it is written out."""
-    return None if path is None or Path(path).parent == Path() else str(Path(path).parent)
+def _record(options: argparse.Namespace) -> dict[str, Any]:
+    """What is measured, once the options are known to make sense."""
+    integer("rounds", options.rounds, least=2)
+    integer("repeats", options.repeats, least=0)
+    integer("key", options.key, least=0)
+    first = 0 if not options.no_loop else None
+    rows = [measure(options, seed, against_loops=index == first) for index, seed in enumerate(options.seeds)]
+    return summary(rows, options)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The command line: `fedjax-shap quickstart | run | list | settle`."""
+"""The command line: `fedjax-shap quickstart | run | list | settle | store`."""
 
 import argparse
 import inspect
@@ -7,20 +7,23 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+import jax
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from fedjax_shap import config as configuration
-from fedjax_shap import report
+from fedjax_shap import report, store_command
 from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.economics.record import settle_record
+from fedjax_shap.engine import processes
 from fedjax_shap.experiment import Watch, run
 from fedjax_shap.quickstart import quickstart, toml
 from fedjax_shap.result import Result
@@ -30,29 +33,33 @@ ERR = Console(stderr=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; 0 for success, 2 for input that cannot be used, 130 for an interrupt."""
+    """Runs one command; 0: success, 1: a spoilt store, 2: bad input, 3: a lost process, 130: an interrupt."""
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # a sentence, not a place in the source
     parser = _parser()
     known, rest = parser.parse_known_args(arguments)
     try:
         require(not rest or known.command == "run", f"Expected no further arguments, got {' '.join(rest)!r}.")
-        known.call(known, rest)
+        return int(known.call(known, rest) or 0)
     except InvalidInputError as error:
-        ERR.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        _complain(str(error))
         return 2
+    except processes.PeerLostError as error:
+        _complain(str(error))
+        return 3
     except KeyboardInterrupt:
         ERR.print("\ninterrupted; what was valued is kept, the same command goes on from there", markup=False)
         return 130
-    return 0
+
+
+def _complain(sentence: str) -> None:
+    ERR.print(f"error: {sentence}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        ERR.print(
-            f"error: {message}; see {self.prog} --help", style="red", markup=False, highlight=False, soft_wrap=True
-        )
+        _complain(f"{message}; see {self.prog} --help")
         raise SystemExit(2)
 
 
@@ -72,6 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("config", help="a TOML file")
     own.add_argument("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
     own.add_argument("--out", help="where results go (default: runs/NAME_OF_THE_FILE)")
+    own.add_argument("--plan", metavar="CHUNK[,LAYOUT]", help="so many coalitions at once, client- or coalition-major")
+    own.add_argument(
+        "--on-nonfinite",
+        choices=("error", "floor"),
+        help="a coalition whose training diverged: an error once all others are valued, or worth V(nobody)",
+    )
+    own.add_argument("--profile", metavar="DIR", help="write a JAX trace of the run, for TensorBoard or Perfetto")
+    _several(own.add_argument_group("several processes, on one host or many, each with the same command"))
     own.set_defaults(call=_run)
     what = commands.add_parser("list", help="the names that a configuration may use, with their keywords")
     what.add_argument("room", nargs="?", help="one section only")
@@ -79,7 +94,20 @@ def _parser() -> argparse.ArgumentParser:
     money = commands.add_parser("settle", help="payments from values, costs and a revenue, without training")
     money.add_argument("input", help="a JSON file with values, costs, revenue")
     money.set_defaults(call=_settle)
+    store_command.add_to(commands)
     return parser
+
+
+def _several(options: argparse._ArgumentGroup) -> None:
+    options.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="where process 0 listens, reachable by all and open to whoever is: use it inside a cluster; or `slurm`, "
+        "under srun, which needs no other option and gives each process on a host its own GPU (else set "
+        "CUDA_VISIBLE_DEVICES)",
+    )
+    options.add_argument("--num-processes", type=int, metavar="N", help="how many there are")
+    options.add_argument("--process-id", type=int, metavar="I", help="which one this is, 0..N-1; 0 writes the results")
 
 
 def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
@@ -92,14 +120,21 @@ def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
 
 
 def _run(known: argparse.Namespace, rest: list[str]) -> None:
+    with processes.together(known.coordinator, known.num_processes, known.process_id):
+        _run_together(known, rest)
+
+
+def _run_together(known: argparse.Namespace, rest: list[str]) -> None:
     raw = configuration.override(configuration.read_toml(known.config), _assignments(rest))
     if known.data is not None:
         _data_folder(raw, known.data)
+    _shorthands(raw, known)
     config = configuration.parse(raw)
-    with report.output(known.out or Path("runs") / Path(known.config).stem) as folder:
+    with _tracing(known.profile), report.output(known.out or Path("runs") / Path(known.config).stem) as folder:
         with _bars() as bars:
             result = run(config, store=folder / "utilities", watch=_watch(bars))
-        _show(result, folder)
+        if processes.rank() == 0:
+            _show(result, folder)
 
 
 def _list(known: argparse.Namespace, rest: list[str]) -> None:
@@ -155,6 +190,30 @@ def _data_folder(raw: dict[str, Any], folder: str) -> None:
         section.setdefault("folder", folder)
 
 
+def _tracing(folder: str | None) -> AbstractContextManager[None]:
+    """A JAX trace of what the devices do; Python's own calls would make it a hundred times as long."""
+    if folder is None:
+        return nullcontext()
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level = 0
+    return jax.profiler.trace(folder, profiler_options=options)
+
+
+def _shorthands(raw: dict[str, Any], known: argparse.Namespace) -> None:
+    """Options that stand for fields: --plan 64,coalition and --on-nonfinite floor."""
+    given: dict[str, dict[str, Any]] = {}
+    if known.plan is not None:
+        chunk, _, layout = known.plan.partition(",")
+        require(chunk.isdecimal(), f"Expected --plan {known.plan} to be CHUNK or CHUNK,LAYOUT, such as 64,client.")
+        given["plan"] = {"chunk": int(chunk)} | ({"layout": layout} if layout else {})
+    if known.on_nonfinite is not None:
+        given["estimator"] = {"on_nonfinite": known.on_nonfinite}
+    for room, fields in given.items():
+        section = raw.setdefault(room, {})
+        if isinstance(section, dict):  # what else it may be is refused in `parse`
+            section.update(fields)
+
+
 def _keywords(room: configuration.Room, entry: str) -> str:
     """The keywords of an entry with their types and defaults, in one line."""
     described = []
@@ -174,7 +233,7 @@ def _first_line(factory: Any) -> str:
 def _bars() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
     columns = (*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    return Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal)
+    return Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal or processes.rank() > 0)
 
 
 def _watch(bars: Progress) -> Watch:

@@ -30,15 +30,19 @@ class Coalition:
 
 @struct.dataclass
 class Chunk:
-    """Many coalitions, and for every player the rows of those that hold it, so that a player's work is done together.
+    """Many coalitions, and the turns in which their players work: in a turn one player trains for G of its coalitions.
 
     Attributes:
         mask: bool[M, P], True for members.
-        rows: int32[P, G], the rows of `mask` that hold player p, then padding.
-        present: bool[P, G], False where `rows` is padding.
+        num_turns: int32[], how many turns there are; the rest of T is padding.
+        player: int32[T], whose turn it is.
+        rows: int32[T, G], the rows of `mask` that the player works for, then padding.
+        present: bool[T, G], False where `rows` is padding.
     """
 
     mask: Array
+    num_turns: Array
+    player: Array
     rows: Array
     present: Array
 
@@ -80,7 +84,20 @@ def gather(masks: Masks, slots: int) -> Coalition:
     return Coalition(mask=masks, members=members, present=np.arange(slots) < sizes[:, None])  # type: ignore[arg-type]
 
 
-def chunk_of(masks: Masks, slots: int) -> Chunk:
-    """The coalitions of `masks` by player; `slots` is G, at least the number of coalitions that hold one player."""
-    by_player = gather(masks.T, slots)
-    return Chunk(mask=masks, rows=by_player.members, present=by_player.present)  # type: ignore[arg-type]
+def chunk_of(masks: Masks, width: int) -> Chunk:
+    """The coalitions of `masks` by player, each player's in turns of at most `width` (G >= 1).
+
+    Returns:
+        A `Chunk` with T = P ceil(M / G), room for players that are in every coalition.
+    """
+    num_coalitions, num_players = masks.shape
+    turns = [
+        (player, rows[start : start + width])
+        for player, rows in enumerate(map(np.flatnonzero, masks.T))
+        for start in range(0, len(rows), width)
+    ]
+    room = num_players * -(-num_coalitions // width)
+    player, rows, present = np.zeros(room, np.int32), np.zeros((room, width), np.int32), np.zeros((room, width), bool)
+    for turn, (who, where) in enumerate(turns):
+        player[turn], rows[turn, : len(where)], present[turn, : len(where)] = who, where, True
+    return Chunk(mask=masks, num_turns=np.int32(len(turns)), player=player, rows=rows, present=present)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -56,8 +56,12 @@ def _data_keywords(*, validation: float = 0.0) -> None:
     """`validation` is the share of the test set that becomes the validation set, on which coalitions are valued."""
 
 
-def _estimator_keywords(*, budget: int | None = None) -> None:
-    """`budget` is the most distinct coalitions to ask for; with the game `rounds`, in each round."""
+def _estimator_keywords(*, budget: int | None = None, on_nonfinite: Literal["error", "floor"] = "error") -> None:
+    """`budget` is the most distinct coalitions to ask for; with the game `rounds`, in each round.
+
+    `on_nonfinite` is what becomes of a coalition whose training diverged: an error, once all others are valued, or
+    "floor": it counts as V(nobody).
+    """
 
 
 def _economics_keywords(*, revenue: float | int | str = 1000, minor_unit: float | str = "0.01") -> None:
@@ -80,7 +84,7 @@ ROOMS: dict[str, Room] = {
     "estimator": Room(ESTIMATORS, "exact", _estimator_keywords),
     "costs": Room(COSTS, "free"),
     "economics": Room(RULES, "cost_aware", _economics_keywords),
-    "plan": Room({"fixed": Plan}, "fixed"),
+    "plan": Room({"plan": Plan}, "plan"),
 }
 
 

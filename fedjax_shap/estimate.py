@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from fedjax_shap._validate import require
-from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.evaluate import OnNonfinite, evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.game import Game
@@ -31,6 +31,7 @@ def estimate(
     store: UtilityStore | None = None,
     players: Sequence[int] | HostArray | None = None,
     progress: Progress | None = None,
+    on_nonfinite: OnNonfinite = "error",
 ) -> Attribution:
     """Values the players of a game.
 
@@ -44,6 +45,7 @@ def estimate(
         store: utilities known already, and where new ones are kept.
         players: value these only, in the game that the others sit out: their values are exactly 0. All if None.
         progress: called with (coalitions done, coalitions to do).
+        on_nonfinite: what becomes of a utility that is not finite: "error", "floor" or "keep", see `evaluate`.
 
     Returns:
         Values float64[P, ...] with standard errors, V of nobody and of everybody asked for, and what it cost.
@@ -59,7 +61,7 @@ def estimate(
         distinct and bool(np.isin(chosen, np.arange(game.num_players)).all()),
         f"Expected players={chosen.tolist()} to be some of 0..{game.num_players - 1}, each once.",
     )
-    turns = _Turns(game, game_key(key), plan, UtilityStore() if store is None else store, progress)
+    turns = _Turns(game, game_key(key), plan, UtilityStore() if store is None else store, progress, on_nonfinite)
     return _value(turns, estimator, jax.random.fold_in(key, 1), budget, chosen)
 
 
@@ -72,6 +74,7 @@ def estimate_rounds(
     plan: Plan | None = None,
     store: Callable[[int], UtilityStore] | None = None,
     progress: Progress | None = None,
+    on_nonfinite: OnNonfinite = "error",
 ) -> Attribution:
     """Values the players of a federated run round by round, and sums (Spec 2.4).
 
@@ -83,6 +86,7 @@ def estimate_rounds(
         plan: how the engine cuts the work.
         store: round -> the store of its utilities.
         progress: called with (coalitions done, coalitions to do) in the round at hand.
+        on_nonfinite: as in `estimate`; in a round, nobody is worth what x_t is.
 
     Returns:
         The values float64[P] summed over rounds, their standard errors (rounds are drawn independently), V of the
@@ -96,7 +100,7 @@ def estimate_rounds(
     per_round: list[Attribution] = []
     for game, participants, index in run.play(game_key(key)):
         kept = UtilityStore() if store is None else store(index)
-        turns = _Turns(game, game_key(key), plan, kept, progress)
+        turns = _Turns(game, game_key(key), plan, kept, progress, on_nonfinite)
         per_round.append(_value(turns, estimator, jax.random.fold_in(key, 1 + index), budget, participants))
     require(bool(per_round), "Expected somebody to take part in some round, but nobody ever does.")
     return Attribution(
@@ -117,6 +121,7 @@ class _Turns(NamedTuple):
     plan: Plan | None
     store: UtilityStore
     progress: Progress | None
+    on_nonfinite: OnNonfinite
 
 
 def _value(turns: _Turns, estimator: Estimator, key: Key, budget: int | None, chosen: HostArray) -> Attribution:
@@ -128,7 +133,9 @@ def _value(turns: _Turns, estimator: Estimator, key: Key, budget: int | None, ch
             break
         lifted = np.zeros((len(masks), turns.game.num_players), bool)
         lifted[:, chosen] = masks
-        utilities = evaluate(turns.game, turns.key, lifted, turns.plan, turns.store, turns.progress)
+        utilities = evaluate(
+            turns.game, turns.key, lifted, turns.plan, turns.store, turns.progress, on_nonfinite=turns.on_nonfinite
+        )
         state, turn = estimator.tell(state, masks, utilities), turn + 1
     read = estimator.read(state)
     return read.replace(  # type: ignore[attr-defined, no-any-return]

@@ -11,6 +11,7 @@ import numpy as np
 from fedjax_shap.config import Config
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.economics.settle import Settlement, settle
+from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.federation import federation_of
 from fedjax_shap.result import Result
@@ -31,19 +32,22 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
         InvalidInputError: what the configuration asks for cannot be done, in one sentence.
     """
     watch = watch or (lambda stage: lambda done, total: None)
+    keep_programs()
     stores: list[UtilityStore] = []
 
     def open_store(part: str, fingerprint: str) -> UtilityStore:
-        folder = None if store is None else Path(store) / part
-        stores.append(UtilityStore(folder, fingerprint=fingerprint))
+        return UtilityStore(None if store is None else Path(store) / part, fingerprint=fingerprint)
+
+    def of_values(part: str, fingerprint: str) -> UtilityStore:
+        stores.append(open_store(part, fingerprint))
         return stores[-1]
 
     with Stopwatch() as total:
         federation, plan, pay = federation_of(config), config.build("plan"), _payment(config)
         pay(federation.data, np.ones(federation.data.num_clients), None)  # refuses bad prices before any training
         with Stopwatch() as training:
-            attribution = federation.attribution(plan, open_store, watch("coalitions"))
-        curve, steps = federation.curve(plan, watch("curves"))
+            attribution = federation.attribution(plan, of_values, watch("coalitions"))
+        curve, steps = federation.curve(plan, open_store, watch("curves"))
         settlement = pay(federation.data, attribution, steps)
     return Result(
         config=config,
@@ -87,22 +91,32 @@ class Stopwatch:
     Attributes:
         seconds: wall-clock seconds in the block.
         compiling: of these, seconds in which a program was lowered and compiled, as JAX reports them.
+        programs: how many programs were compiled, or read from JAX's persistent cache.
+        cached: how many of these were read from the cache.
     """
 
     seconds = 0.0
     compiling = 0.0
+    programs = 0
+    cached = 0
 
     def __enter__(self) -> "Stopwatch":
         """Starts."""
         self._began = time.perf_counter()
         jax.monitoring.register_event_duration_secs_listener(self._listen)
+        jax.monitoring.register_event_listener(self._hit)
         return self
 
     def __exit__(self, *error: Any) -> None:
         """Stops."""
         jax.monitoring.unregister_event_duration_listener(self._listen)
+        jax.monitoring.unregister_event_listener(self._hit)
         self.seconds = time.perf_counter() - self._began
 
     def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
         if event in ("/jax/core/compile/backend_compile_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration"):
             self.compiling += duration_secs
+            self.programs += event == "/jax/core/compile/backend_compile_duration"
+
+    def _hit(self, event: str, **_: Any) -> None:
+        self.cached += event == "/jax/compilation_cache/cache_hits"

@@ -15,6 +15,7 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.estimate import estimate, estimate_rounds, game_key
+from fedjax_shap.games.game import Game
 from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.learning.algorithm import Algorithm
@@ -52,7 +53,8 @@ class Federation:
 
     def attribution(self, plan: Plan, open_store: OpenStore, progress: Progress) -> Attribution:
         """The members' values by the configured game and estimator."""
-        estimator, budget = self.config.build("estimator"), self.config.sections["estimator"].keywords.get("budget")
+        estimator, given = self.config.build("estimator"), self.config.sections["estimator"].keywords
+        common = {name: given[name] for name in ("budget", "on_nonfinite") if name in given}
         if self.config.cross_device:
             run = self._rounds(self.data)
             name = fingerprint(run.start, game_key(self.key))
@@ -60,22 +62,28 @@ class Federation:
             def of_round(index: int) -> UtilityStore:
                 return open_store(f"round-{index:04d}", f"{name}-{index}")
 
-            return estimate_rounds(
-                run, estimator, key=self.key, budget=budget, plan=plan, store=of_round, progress=progress
-            )
+            return estimate_rounds(run, estimator, key=self.key, plan=plan, store=of_round, progress=progress, **common)
         own = self.config.sections["game"].keywords
         game = silo(self.data, self.model, self.local, self.algorithm, key=self.init_key, **own)
         store = open_store("", fingerprint(game, game_key(self.key)))
-        return estimate(game, estimator, key=self.key, budget=budget, plan=plan, store=store, progress=progress)
+        return estimate(game, estimator, key=self.key, plan=plan, store=store, progress=progress, **common)
 
-    def curve(self, plan: Plan, progress: Progress) -> tuple[Curve, HostArray]:
+    def curve(self, plan: Plan, open_store: OpenStore, progress: Progress) -> tuple[Curve, HostArray]:
         """Accuracy by round, and the local steps int[P] that each member did in the run of all."""
+
+        def followed(part: str, data: FederatedData, masks: Masks, watched: Progress | None = None) -> HostArray:
+            if not len(masks):
+                return np.zeros((4, 0, self.algorithm.max_rounds))
+            game, key = self._curves(data), game_key(self.key)
+            store = open_store(part, fingerprint(game, key))
+            return np.moveaxis(evaluate(game, key, masks, plan, store, watched, on_nonfinite="keep"), 1, 0)
+
         members = np.eye(self.data.num_clients, dtype=bool)
         everyone = np.ones((1, self.data.num_clients), bool)
         alone = members if self.data.num_clients <= MOST_CURVES else members[:0]
         masks = alone if self.config.cross_device else np.concatenate([alone, everyone])
-        _, going, tested, _ = self._followed(self.data, masks, plan, progress)
-        pooled = self._followed(self.data.pooled(), np.ones((1, 1), bool), plan)
+        _, going, tested, _ = followed("curves", self.data, masks, progress)
+        pooled = followed("pooled", self.data.pooled(), np.ones((1, 1), bool))
         if self.config.cross_device:
             present, federated = self._followed_run(plan)
             rounds_done = present.sum(axis=0) * self._inner_rounds
@@ -101,12 +109,9 @@ class Federation:
     def _inner_rounds(self) -> int:
         return int(self.config.sections["game"].keywords.get("inner_rounds", 1))
 
-    def _followed(self, data: FederatedData, masks: Masks, plan: Plan, progress: Progress | None = None) -> HostArray:
-        """float64[4, M, R]: the trainings of coalitions of `data`, followed as `games.silo.curves` does."""
-        if not len(masks):
-            return np.zeros((4, 0, self.algorithm.max_rounds))
-        game = curves(data, *self._learning(data), metric=self.config.metric, key=self.init_key)
-        return np.moveaxis(evaluate(game, game_key(self.key), masks, plan, progress=progress, finite=False), 1, 0)
+    def _curves(self, data: FederatedData) -> Game:
+        """The trainings of coalitions of `data`, followed round by round."""
+        return curves(data, *self._learning(data), metric=self.config.metric, key=self.init_key)
 
     def _rounds(self, data: FederatedData, **options: Any) -> Rounds:
         own = {**self.config.sections["game"].keywords, **options}
@@ -131,8 +136,8 @@ class Federation:
         for game, _, index in run.play(game_key(self.key)):
             if np.isnan(reached).all():
                 nobody = np.zeros((1, run.num_players), bool)
-                reached[:index] = evaluate(game, game_key(self.key), nobody, plan, finite=False)[0]
-            reached[index:] = evaluate(game, game_key(self.key), run.present[[index]], plan, finite=False)[0]
+                reached[:index] = evaluate(game, game_key(self.key), nobody, plan, on_nonfinite="keep")[0]
+            reached[index:] = evaluate(game, game_key(self.key), run.present[[index]], plan, on_nonfinite="keep")[0]
         return run.present, reached
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def output(folder: str | Path) -> Iterator[Path]:
     try:
         yield path
     finally:
-        if not any(path.iterdir()):
+        with suppress(OSError):  # it is not empty, or another process took it away
             path.rmdir()
 
 
@@ -47,7 +47,7 @@ def prepare(folder: str | Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".probe-{os.getpid()}"
         probe.write_text("")
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise InvalidInputError(f"Expected out={str(folder)!r} to be a folder that can be written: {error}.") from error
     return path

@@ -31,6 +31,7 @@ def weighted_mean(trees: PyTree, weights: Array, otherwise: PyTree) -> PyTree:
     shares = weights / jnp.where(total > 0, total, 1.0)
 
     def mean(stacked: Array, kept: Array) -> Array:
-        return jnp.where(total > 0, jnp.tensordot(shares, stacked, axes=1), kept)
+        mixed = jnp.tensordot(shares, stacked, axes=1, precision="highest")  # GPUs round products unless told
+        return jnp.where(total > 0, mixed, kept)
 
     return jax.tree.map(mean, trees, otherwise)

@@ -82,6 +82,7 @@ def drawn_batches(key, round_, client, *, num_rows, size, batch_size, steps):
     """The rows of each of `steps` mini-batches, as the package's own `shuffle` draws them."""
     per_epoch = -(-size // batch_size)
     seed = jax.random.fold_in(jax.random.fold_in(key, round_), client)
-    orders = np.asarray(shuffle(seed, num_rows, jnp.int32(size), -(-steps // per_epoch)))
+    epochs = range(-(-steps // per_epoch))
+    orders = [np.asarray(shuffle(jax.random.fold_in(seed, e), num_rows, jnp.int32(size))) for e in epochs]
     starts = [(k // per_epoch, k % per_epoch * batch_size) for k in range(steps)]
-    return [orders[e, start : min(start + batch_size, size)] for e, start in starts]
+    return [orders[e][start : min(start + batch_size, size)] for e, start in starts]

@@ -74,6 +74,34 @@ def test_a_run_leaves_its_result_and_figures(small, tmp_path, capsys):
     assert result["curve"]["federated"] and len(result["curve"]["alone"]) == 3
 
 
+def test_a_plan_can_be_named_in_short_and_the_run_be_profiled(small, tmp_path, capsys):
+    out, trace = tmp_path / "out", tmp_path / "trace"
+    assert main(["run", str(small), "--out", str(out), "--plan", "4,coalition", "--profile", str(trace)]) == 0
+    plan = json.loads((out / "result.json").read_text())["config"]["plan"]
+    assert (plan["chunk"], plan["layout"]) == (4, "coalition")
+    assert list(trace.rglob("*.xplane.pb"))
+    assert "--plan four to be CHUNK or CHUNK,LAYOUT" in refused(capsys, "run", small, "--plan", "four")
+    assert "plan.layout='rows'" in refused(capsys, "run", small, "--plan", "4,rows")
+
+
+def test_coalitions_that_diverged_are_an_error_or_count_as_nobody(small, tmp_path, capsys):
+    command = [
+        "run",
+        str(small),
+        "--out",
+        str(tmp_path / "out"),
+        "--local.learning_rate",
+        "1e38",
+        "--economics.name=equal",
+    ]
+    assert "not so those of coalitions [2], [1], [1, 2], [0], [0, 2] and 2 others" in refused(capsys, *command)
+    with pytest.warns(UserWarning, match=r"not finite and count as V\(nobody\)"):
+        assert main([*command, "--on-nonfinite", "floor"]) == 0
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["values"] == [0.0, 0.0, 0.0]
+    assert result["coalitions"] == {"asked": 9, "trained": 0, "from_store": 2}, "what diverged is never stored"
+
+
 def test_a_second_run_trains_nothing_and_prices_can_change(small, tmp_path):
     out = str(tmp_path / "out")
     assert main(["run", str(small), "--out", out]) == 0

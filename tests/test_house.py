@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[set[str], ...], ...] = (
     ({"estimate"},),
     ({"experiment", "config", "federation", "result", "quickstart"},),
     ({"report", "plots"},),
-    ({"__main__"},),
+    ({"__main__", "store_command"},),
 )
 ROOMS = {name: (floor, room) for floor, rooms in enumerate(FLOORS) for room in rooms for name in room}
 WINDOW = "__init__"
@@ -33,7 +33,7 @@ WINDOW = "__init__"
 # `vmap` over coalitions stands only in engine/. Where else a file maps over something, it is named here.
 MAPPED_ELSEWHERE: dict[str, str] = {
     "learning/federate.py": "the members of one coalition",
-    "learning/local.py": "the epochs of one client",
+    "games/mixtures.py": "the uploads of a round, and the mixtures of a chunk: the layout that the engine asks for",
     "learning/side_by_side.py": "the coalitions of a chunk that hold one client: the layout that the engine asks for",
 }
 

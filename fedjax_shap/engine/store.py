@@ -2,22 +2,21 @@
 
 import contextlib
 import hashlib
-import json
-import os
 import re
 import time
 import warnings
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import finite, require
 from fedjax_shap.coalitions import gather, pack
+from fedjax_shap.engine.parts import BrokenPartError, check, claim, read_part, unread, writable, write_part
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
@@ -34,7 +33,8 @@ def fingerprint(game: Game, key: Key) -> str:
     program = jax.make_jaxpr(game.value)(game.world, key, coalition)
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(program.jaxpr)).encode())
     for leaf in jax.tree.leaves((game.world, list(_constants(program)), jax.random.key_data(key))):
-        array = np.asarray(leaf)
+        typed = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        array = np.asarray(jax.random.key_data(leaf) if typed else leaf)
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:32]
@@ -61,12 +61,16 @@ class UtilityStore:
     """Utilities by coalition, each trained at most once.
 
     On disk it is a folder: `store.json` with the fingerprint, and parts `part-*.npz` that are written aside and then
-    renamed, so that a part is whole or absent.
+    renamed, so that a part is whole or absent. Any number of processes may write to one folder.
 
     Attributes:
         asked: coalitions looked up so far.
         from_store: how many of these were known.
         trained: how many were added.
+
+    Guarantees:
+        The utility of a coalition never changes while the store is open: the first that was added or read stays.
+        A part that is not as it was written is never used: it is named in a warning and set aside as `*.broken`.
     """
 
     def __init__(self, folder: str | Path | None = None, *, fingerprint: str = "") -> None:
@@ -84,14 +88,15 @@ class UtilityStore:
         self.asked = self.from_store = self.trained = 0
         self._rows: dict[bytes, int] = {}
         self._utilities: HostArray = np.empty(0)
+        self._shape: tuple[int, ...] | None = None  # (P, ...): players, and the axes of a utility
         self._pending: list[tuple[Masks, Utilities]] = []
         self._flushed = time.monotonic()
         self._folder = None if folder is None else Path(folder)
         self._fingerprint = fingerprint
+        self._seen: set[str] = set()
         if self._folder is not None:
-            _check(self._folder, fingerprint)
-            for part in sorted(self._folder.glob("part-*.npz")):
-                self._load(part)
+            check(self._folder, fingerprint)
+            self.refresh()
 
     def __len__(self) -> int:
         """How many coalitions are known."""
@@ -109,22 +114,45 @@ class UtilityStore:
             "Expected store to be used for one game and key, but it holds the utilities of another; make one for each.",
         )
 
+    def refresh(self) -> None:
+        """Reads the parts that others wrote since the store was opened; does nothing in memory."""
+        if self._folder is not None:
+            for part in unread(self._folder, self._seen):
+                self._load(part)
+
     def known(self, masks: Masks) -> HostArray:
         """bool[M]: which of `masks` are in the store; counted as asked."""
-        found = np.fromiter((name in self._rows for name in pack(masks)), bool, len(masks))
+        found = self.holds(masks)
         self.asked += len(masks)
         self.from_store += int(found.sum())
         return found
+
+    def holds(self, masks: Masks) -> HostArray:
+        """bool[M]: which of `masks` are in the store; not counted."""
+        return np.fromiter((name in self._rows for name in pack(masks)), bool, len(masks))
 
     def read(self, masks: Masks) -> Utilities:
         """float64[M, ...]: the utilities of `masks`, all of which are known."""
         return self._utilities[[self._rows[name] for name in pack(masks)]]
 
     def add(self, masks: Masks, utilities: Utilities) -> None:
-        """Keeps trained utilities; writes them to disk every few seconds."""
+        """Keeps trained utilities; writes them to disk every few seconds.
+
+        Args:
+            masks: bool[M, P].
+            utilities: float[M, ...], finite where the store is in a folder.
+
+        Raises:
+            InvalidInputError: other players or axes than the store has, a utility that is not finite, or a folder that
+                cannot be written.
+        """
         self.trained += len(masks)
-        self._remember(masks, utilities)
-        if self._folder is not None and len(masks):
+        if not len(masks):
+            return
+        if self._folder is not None:
+            finite("utilities", utilities)
+        self.remember(masks, utilities)
+        if self._folder is not None:
             self._pending.append((masks, utilities))
             if time.monotonic() - self._flushed > SECONDS_BETWEEN_FLUSHES:
                 self.flush()
@@ -134,18 +162,21 @@ class UtilityStore:
         self._flushed = time.monotonic()
         if self._folder is None or not self._pending:
             return
-        _claim(self._folder, self._fingerprint)
         masks, utilities = (np.concatenate(parts) for parts in zip(*self._pending))
-        name = f"part-{time.time_ns():020d}-{os.getpid()}.npz"
-        aside = self._folder / f".{name}.tmp"
-        with aside.open("wb") as file:
-            np.savez(file, masks=masks, utilities=utilities)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.rename(self._folder / name)
+        with writable("store", self._folder):
+            claim(self._folder, self._fingerprint)
+            self._seen.add(write_part(self._folder, self._fingerprint, masks, utilities))
         self._pending.clear()
 
-    def _remember(self, masks: Masks, utilities: Utilities) -> None:
+    def remember(self, masks: Masks, utilities: Utilities) -> None:
+        """Takes in utilities that were stored already, here or by another process; one that is known stays as it is."""
+        shape = (masks.shape[1], *utilities.shape[1:])
+        self._shape = self._shape or shape
+        require(
+            shape == self._shape and len(masks) == len(utilities),
+            f"Expected masks and utilities of shapes [M, {self._shape[0]}] and {['M', *self._shape[1:]]}, as in the "
+            f"store, got {list(masks.shape)} and {list(utilities.shape)}.",
+        )
         start = len(self._rows)
         if start + len(masks) > len(self._utilities):
             grown = np.empty((max(2 * (start + len(masks)), 64), *utilities.shape[1:]))
@@ -153,46 +184,18 @@ class UtilityStore:
                 grown[:start] = self._utilities[:start]
             self._utilities = grown
         for name, utility in zip(pack(masks), utilities):
-            self._utilities[self._rows.setdefault(name, len(self._rows))] = utility
+            row = len(self._rows)
+            if self._rows.setdefault(name, row) == row:
+                self._utilities[row] = utility
 
     def _load(self, part: Path) -> None:
         """Reads one part; a broken one is named, set aside, and its coalitions are trained again."""
         try:
-            with part.open("rb") as file, np.load(file, allow_pickle=False) as held:
-                self._remember(held["masks"], held["utilities"])
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            part.rename(part.with_suffix(".broken"))
+            held = read_part(part, self._fingerprint, self._shape)
+        except BrokenPartError as error:
+            with contextlib.suppress(OSError):  # another process may have set it aside
+                part.rename(part.with_suffix(".broken"))
             warnings.warn(f"Part {part} of the store is broken ({error}); it is set aside.", stacklevel=2)
-
-
-def _check(folder: Path, name: str) -> None:
-    """Refuses a folder that holds another game's utilities; one that holds none is anybody's."""
-    label = folder / "store.json"
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    require(there.is_dir(), f"Expected store={str(folder)!r} to be a folder, but {str(there)!r} is a file.")
-    require(
-        label.exists() or not any(folder.glob("part-*.npz")),
-        f"Expected store={str(folder)!r} to say whose utilities it holds, but it has no "
-        "store.json; choose another folder.",
-    )
-    try:
-        owner = json.loads(label.read_text())["fingerprint"] if label.exists() else name
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(f"Expected {str(label)!r} to be the readable label of a store: {error}.") from error
-    require(
-        owner == name,
-        f"Expected store={str(folder)!r} to belong to this configuration, but it holds the utilities of another "
-        f"(fingerprint {owner[:8]}, this run's is {name[:8]}); choose another folder (--out on the command line).",
-    )
-
-
-def _claim(folder: Path, name: str) -> None:
-    """Makes a store's folder and labels it, before a part is written; refuses it if another game was faster."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "store.json").exists():
-        aside = folder / f".store-{os.getpid()}.tmp"
-        aside.write_text(json.dumps({"fingerprint": name}))
-        with contextlib.suppress(FileExistsError):
-            os.link(aside, folder / "store.json")
-        aside.unlink()
-    _check(folder, name)
+        else:
+            if held is not None:
+                self.remember(*held)

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import Coalition, gather
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
+from fedjax_shap.games.mixtures import Open, mixtures
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
 from fedjax_shap.learning.federate import Learner, learner
@@ -21,11 +21,7 @@ from fedjax_shap.learning.metric import metric_for, score
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.learning.participate import Participation, always
 from fedjax_shap.learning.world import World
-from fedjax_shap.trees import weighted_mean
 from fedjax_shap.typing import Array, HostArray, Key, Params
-
-Worth = Callable[[Params, World], Array]  # the metric of a model on the server's set
-Open = Callable[[World, Key, Coalition], tuple[Game, Params]]  # a round's game, and the model everyone makes
 
 
 class RoundGame(NamedTuple):
@@ -101,7 +97,7 @@ def rounds(
     def worth(params: Params, world: World) -> Array:
         return score(learning.model.apply, measure, params, world.data.validation)
 
-    open_round = (_mixtures if inner_rounds == 1 else _trainings)(learning, worth, data.num_clients)
+    open_round = mixtures(learning, measure) if inner_rounds == 1 else _trainings(learning, worth)
     slots = max(int(present.sum(axis=1).max()), 1)
 
     def play(key: Key) -> Iterator[RoundGame]:
@@ -120,54 +116,7 @@ def rounds(
     return Rounds(data.num_clients, present, start, play)
 
 
-@struct.dataclass
-class Uploads:
-    """What the participants of a round sent to the server.
-
-    Attributes:
-        world: the federation as the round found it; `world.initial` is x_t.
-        params: their models, leaves [S, ...]; 0 where one is not finite.
-        finite: bool[S], False for a member whose training diverged.
-        members: int32[S], their ids, then padding.
-        weights: float32[S], their weights in the mean, 0 for padding.
-    """
-
-    world: World
-    params: Params
-    finite: Array
-    members: Array
-    weights: Array
-
-
-def _mixtures(learning: Learner, worth: Worth, num_players: int) -> Open:
-    """Rounds of one aggregation: the uploads are trained once and every coalition mixes its own."""
-
-    def mix(uploads: Uploads, mask: Array) -> Params:
-        weights = jnp.where(mask[uploads.members], uploads.weights, 0.0)
-        mean = weighted_mean(uploads.params, weights, uploads.world.initial)
-        poison = jnp.where((~uploads.finite & (weights > 0)).any(), jnp.nan, 0.0)
-        return jax.tree.map(lambda leaf: leaf + poison, mean)
-
-    def value(uploads: Uploads, key: Key, coalition: Coalition) -> Array:
-        return worth(mix(uploads, coalition.mask), uploads.world)
-
-    @jax.jit
-    def collect(world: World, key: Key, everyone: Coalition) -> tuple[Uploads, Params]:
-        params, weights, _ = learning.collect(world, key, world.first_round, world.initial, everyone)
-        each = [jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(axis=1) for leaf in jax.tree.leaves(params)]
-        finite = jnp.stack(each).all(axis=0)
-        sound = jax.tree.map(lambda leaf: jnp.nan_to_num(leaf, posinf=0.0, neginf=0.0), params)
-        uploads = Uploads(world=world, params=sound, finite=finite, members=everyone.members, weights=weights)
-        return uploads, mix(uploads, everyone.mask)
-
-    def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, Params]:
-        uploads, after = collect(world, key, everyone)
-        return Game(world=uploads, value=value, num_players=num_players), after
-
-    return open_round
-
-
-def _trainings(learning: Learner, worth: Worth, num_players: int) -> Open:
+def _trainings(learning: Learner, worth: Callable[[Params, World], Array]) -> Open:
     """Rounds of several aggregations: every coalition trains from x_t on its own."""
     game = trained(learning, lambda world, params, trace, mask: worth(params, world))
     train = jax.jit(learning.train)

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 
+import jax
+import jax.numpy as jnp
+
 from fedjax_shap.coalitions import Chunk, Coalition
-from fedjax_shap.games.game import Game
+from fedjax_shap.games.game import Effort, Game
 from fedjax_shap.learning.federate import Learner, Observe, unobserved
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
 
 Read = Callable[[World, Params, Trace, Array], Array]  # (world, final params, trace, mask bool[P]) -> float[...]
+
+FEW_STEPS = 8  # of each client in a trial
 
 
 def trained(learning: Learner, read: Read, observe: Observe = unobserved) -> Game:
@@ -26,4 +31,11 @@ def trained(learning: Learner, read: Read, observe: Observe = unobserved) -> Gam
     def values(world: World, key: Key, chunk: Chunk) -> Array:
         return learning.train_chunk(world, key, chunk, observe, read)  # type: ignore[no-any-return]
 
-    return Game(world=learning.world, value=value, num_players=learning.world.data.num_clients, values=values)
+    world = learning.world
+    effort = Effort(
+        steps=lambda world: world.num_steps,
+        brief=lambda world: world.replace(num_rounds=jnp.int32(1), num_steps=jnp.minimum(world.num_steps, FEW_STEPS)),
+        rounds=int(world.num_rounds),
+        footprint=sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(world.initial)),
+    )
+    return Game(world=world, value=value, num_players=world.data.num_clients, values=values, effort=effort)

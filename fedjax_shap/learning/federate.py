@@ -1,7 +1,7 @@
 """The round loop: one coalition's federated training, from broadcast to convergence (Spec 1.1)."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -81,25 +81,26 @@ def learner(
         num_steps=jnp.asarray(num_steps),
         weights=jnp.asarray(algorithm.weights(sizes)),
         first_round=jnp.int32(0),
+        num_rounds=jnp.int32(algorithm.max_rounds),
     )
-    orders = _orders(local.num_orders(sizes), local.reshuffle)
-    update = client_update(local, model)
+    orders, update = _orders(local), client_update(local, model)
+    upload, epochs = _upload(update), jnp.arange(local.num_orders(sizes))
 
-    def collect(
-        world: World, key: Key, round_: Array, params: Params, coalition: Coalition
-    ) -> tuple[Params, Array, Array]:
-        clients = jnp.arange(world.data.num_clients)
-        drawn = jax.vmap(lambda client: orders(world.data, key, round_, client))(clients)
-        steps = jnp.where(coalition.present, world.num_steps[coalition.members], 0)
-        uploads, losses = jax.vmap(update, in_axes=(None, None, 0, 0, 0))(
-            params, world.data, coalition.members, steps, drawn[coalition.members]
-        )
-        weights = jnp.where(coalition.present, world.weights[coalition.members], 0.0)
-        uploads = where_rows(weights > 0, uploads, jax.tree.map(jnp.zeros_like, uploads))  # 0 * nan is nan
-        heard = jnp.where(steps > 0, weights, 0.0)
-        return uploads, weights, (heard * losses).sum() / jnp.where(heard.sum() > 0, heard.sum(), 1.0)
+    def drawn(world: World, key: Key, round_: Array, clients: Array) -> Array:
+        """int32[S, E, N], the orders in which each of `clients` draws its rows in a round."""
+        return jax.vmap(lambda client: jax.vmap(orders(world.data, key, round_, client))(epochs))(clients)
 
-    return Learner(world, model, collect, _train(collect, algorithm), train_chunk(orders, update, algorithm))
+    def collect(world: World, key: Key, round_: Array, params: Params, coalition: Coalition) -> Any:
+        return upload(world, params, coalition, drawn(world, key, round_, coalition.members))
+
+    def collect_one_of_many(world: World, key: Key, round_: Array, params: Params, coalition: Coalition) -> Any:
+        everyone = jnp.arange(world.data.num_clients)  # under vmap over coalitions these are drawn once for all
+        return upload(world, params, coalition, drawn(world, key, round_, everyone)[coalition.members])
+
+    train = _train(collect_one_of_many, algorithm)
+    return Learner(
+        world, model, collect, train, train_chunk(orders, update, algorithm, shares_batch=model.shares_batch)
+    )
 
 
 def _of_shape(initial: Params, model: Params) -> Params:
@@ -111,16 +112,35 @@ def _of_shape(initial: Params, model: Params) -> Params:
     return jax.tree.map(lambda given, wanted: jnp.asarray(given, wanted.dtype), initial, model)
 
 
-def _orders(num_orders: int, reshuffle: bool) -> Callable[[FederatedData, Key, Array, Array], Array]:
-    """The row orders int32[E, N] of one client in one round; E = 0 for the full batch."""
+def _orders(local: Local) -> Callable[[FederatedData, Key, Array, Array], Callable[[Array], Array]]:
+    """(data, key, round, client) -> (epoch -> int32[N], the order in which the client's rows are drawn)."""
 
-    def draw(data: FederatedData, key: Key, round_: Array, client: Array) -> Array:
-        if not reshuffle:
-            return jnp.broadcast_to(jnp.arange(data.y.shape[1], dtype=jnp.int32), (num_orders, data.y.shape[1]))
+    def of_client(data: FederatedData, key: Key, round_: Array, client: Array) -> Callable[[Array], Array]:
+        num_rows = data.y.shape[1]
+        if not local.reshuffle:
+            return lambda epoch: jnp.arange(num_rows, dtype=jnp.int32)
         seed = jax.random.fold_in(jax.random.fold_in(key, round_), client)
-        return shuffle(seed, data.y.shape[1] if num_orders else 0, data.sizes[client], num_orders)
+        return lambda epoch: shuffle(jax.random.fold_in(seed, epoch), num_rows, data.sizes[client])
 
-    return draw
+    return of_client
+
+
+def _upload(update: Callable[..., Any]) -> Callable[..., tuple[Params, Array, Array]]:
+    """What a coalition's members send: (world, params, coalition, orders int32[S, E, N]) -> as `Learner.collect`."""
+
+    def upload(world: World, params: Params, coalition: Coalition, orders: Array) -> tuple[Params, Array, Array]:
+        def one(client: Array, num_steps: Array, order: Array) -> tuple[Params, Array]:
+            return update(params, world.data, client, client, num_steps, lambda epoch: order[epoch])  # type: ignore[no-any-return]
+
+        steps = jnp.where(coalition.present, world.num_steps[coalition.members], 0)
+        uploads, losses = jax.vmap(one)(coalition.members, steps, orders)
+        weights = jnp.where(coalition.present, world.weights[coalition.members], 0.0)
+        uploads = where_rows(weights > 0, uploads, jax.tree.map(jnp.zeros_like, uploads))  # 0 * nan is nan
+        heard = jnp.where(steps > 0, weights, 0.0)
+        total = jnp.where(heard > 0, heard * losses, 0.0).sum()
+        return uploads, weights, total / jnp.where(heard.sum() > 0, heard.sum(), 1.0)
+
+    return upload
 
 
 def _train(
@@ -132,7 +152,7 @@ def _train(
     def train(world: World, key: Key, coalition: Coalition, observe: Observe = unobserved) -> tuple[Params, Trace]:
         def unfinished(carry: tuple) -> Array:
             round_, _, calm, _, _ = carry
-            return (round_ < max_rounds) & (calm < algorithm.patience if tol is not None else True)
+            return (round_ < world.num_rounds) & (calm < algorithm.patience if tol is not None else True)
 
         def step(carry: tuple) -> tuple:
             round_, params, calm, losses, observed = carry

@@ -53,10 +53,10 @@ class Local(NamedTuple):
         return np.asarray(self.steps, np.int32)
 
     def num_orders(self, sizes: HostArray) -> int:
-        """How many shuffles of its examples the busiest client needs in one round, >= 1; 0 for the full batch."""
+        """How many orders of its examples the busiest client goes through in one round, >= 1; 0 for the full batch."""
         if self.batch_size is None:
             return 0
-        return max(int((-(-self.num_steps(sizes) // self.steps_per_epoch(sizes))).max()), 1)
+        return max(int((-(-self.num_steps(sizes) // np.maximum(self.steps_per_epoch(sizes), 1))).max()), 1)
 
 
 def local(
@@ -104,60 +104,71 @@ def local(
     return Local(optimizer, batch_size, epochs, steps, reshuffle)  # type: ignore[arg-type]
 
 
-def shuffle(key: Key, num_rows: int, size: Array, num_orders: int) -> Array:
-    """Random orders of one client's rows: int32[num_orders, N], the valid rows first.
+def shuffle(key: Key, num_rows: int, size: Array) -> Array:
+    """A random order of one client's rows: int32[N], the valid rows first.
 
     A prefix property keeps batches a function of key and size: padding to another N changes no valid entry.
     """
-    draws = jax.vmap(lambda e: jax.random.uniform(jax.random.fold_in(key, e), (num_rows,)))(jnp.arange(num_orders))
-    return jnp.argsort(jnp.where(jnp.arange(num_rows) < size, draws, jnp.inf), axis=-1).astype(jnp.int32)
+    draws = jax.random.uniform(key, (num_rows,))
+    return jnp.argsort(jnp.where(jnp.arange(num_rows) < size, draws, jnp.inf)).astype(jnp.int32)
 
 
 def client_update(settings: Local, model: Model) -> Callable[..., tuple[Params, Array]]:
     """The local training of one client.
 
     Returns:
-        A function (params, data, client int[], num_steps int[], orders int32[E, N]) -> (params, loss): the model
+        A function (params, data, client int[], reader int[], num_steps int[], order_of) -> (params, loss): the model
         after num_steps steps and the mean of the losses met on the way (0 where there was no step). Padding rows
-        are never read.
+        are never read. `order_of(epoch)` is the order int32[N] of the client's rows in that pass; it is called once a
+        pass. `reader` is the client again: where many models train under `vmap`, each with a reader of its own, every
+        one holds its mini-batch, and its matrix products are batched ones, which need no transposed copy of weights.
     """
 
-    def loss(params: Params, data: FederatedData, client: Array, rows: Array, valid: Array) -> Array:
-        each = cross_entropy(model.apply(params, data.x[client, rows]), data.y[client, rows])
+    def loss(params: Params, data: FederatedData, reader: Array, rows: Array, valid: Array) -> Array:
+        each = cross_entropy(model.apply(params, data.x[reader, rows]), data.y[reader, rows])
         return jnp.where(valid, each, 0.0).sum()
 
-    def of_batch(params: Params, data: FederatedData, client: Array, orders: Array, k: Array) -> tuple[Sums, Array]:
-        size, width = data.sizes[client], min(settings.batch_size or 0, data.y.shape[1])
-        per_epoch = -(-size // width)
-        place = (k % per_epoch) * width + jnp.arange(width)
-        rows, valid = orders[k // per_epoch, jnp.minimum(place, size - 1)], place < size
-        return jax.value_and_grad(loss)(params, data, client, rows, valid), valid.sum()
+    def of_batch(params: Params, data: FederatedData, reader: Array, place: Array, order: Array, size: Array) -> Sums:
+        rows, valid = order[jnp.minimum(place, size - 1)], place < size
+        return jax.value_and_grad(loss)(params, data, reader, rows, valid)
 
-    def of_all(params: Params, data: FederatedData, client: Array) -> tuple[Sums, Array]:
-        size, width = data.sizes[client], min(ROWS_AT_ONCE, data.y.shape[1])
+    def of_all(params: Params, data: FederatedData, reader: Array, size: Array) -> Sums:
+        width = min(ROWS_AT_ONCE, data.y.shape[1])
 
-        def block(k: Array, sums: tuple[Array, Params]) -> tuple[Array, Params]:
+        def block(k: Array, sums: Sums) -> Sums:
             place = k * width + jnp.arange(width)
-            valid = place < size
-            part = jax.value_and_grad(loss)(params, data, client, jnp.where(valid, place, 0), valid)
+            part = of_batch(params, data, reader, place, jnp.arange(data.y.shape[1]), size)
             return jax.tree.map(jnp.add, sums, part)
 
         nothing = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
-        return jax.lax.fori_loop(0, -(-size // width), block, nothing), size
+        return jax.lax.fori_loop(0, -(-size // width), block, nothing)
 
     def update(
-        params: Params, data: FederatedData, client: Array, num_steps: Array, orders: Array
+        params: Params,
+        data: FederatedData,
+        client: Array,
+        reader: Array,
+        num_steps: Array,
+        order_of: Callable[[Array], Array],
     ) -> tuple[Params, Array]:
-        def step(k: Array, carry: tuple[Params, Any, Array]) -> tuple[Params, Any, Array]:
-            params, state, total = carry
-            full = settings.batch_size is None
-            sums, count = of_all(params, data, client) if full else of_batch(params, data, client, orders, k)
+        size, width = data.sizes[client], min(settings.batch_size or 0, data.y.shape[1])
+
+        def step(k: Array, carry: tuple[Params, Any, Array, Array]) -> tuple[Params, Any, Array, Array]:
+            params, state, total, order = carry
+            if settings.batch_size is None:
+                sums, count = of_all(params, data, reader, size), size
+            else:
+                epoch, batch = jnp.divmod(k, -(-size // width))
+                order = jax.lax.cond(batch == 0, order_of, lambda _: order, epoch)
+                place = batch * width + jnp.arange(width)
+                sums, count = of_batch(params, data, reader, place, order, size), (place < size).sum()
             value, gradient = jax.tree.map(lambda one: one / jnp.maximum(count, 1), sums)
             change, state = settings.optimizer.update(gradient, state, params)
-            return optax.apply_updates(params, change), state, total + value
+            return optax.apply_updates(params, change), state, total + value, order
 
-        start = (params, settings.optimizer.init(params), jnp.zeros(()))
-        params, _, total = jax.lax.fori_loop(0, num_steps, step, start)
+        unordered = jnp.zeros(data.y.shape[1] if settings.batch_size else 0, jnp.int32)
+        start = (params, settings.optimizer.init(params), jnp.zeros(()), unordered)
+        params, _, total, _ = jax.lax.fori_loop(0, num_steps, step, start)
         return params, total / jnp.maximum(num_steps, 1)
 
     return update

@@ -81,11 +81,36 @@ def score(
     """The metric of one model on (x[T, ...], y[T]), its logits computed in blocks so that memory stays flat.
 
     Returns:
-        float[]; NaN where a logit is not finite, since hit rates alone would pass a diverged model for a poor one.
+        float[]; NaN where a logit is not finite.
     """
     x, y = held_out
-    if len(y) <= EXAMPLES_AT_ONCE:
-        logits = apply(params, x)
-    else:
-        logits = jax.lax.map(lambda one: apply(params, one[None])[0], x, batch_size=EXAMPLES_AT_ONCE)
-    return jnp.where(jnp.isfinite(logits).all(), metric(logits, y), jnp.nan)
+    return judged(metric, in_blocks(lambda rows: apply(params, rows), x, EXAMPLES_AT_ONCE), y)
+
+
+def judged(metric: Metric, logits: Array, labels: Array) -> Array:
+    """The metric; NaN where a logit is not finite, since hit rates alone would pass a diverged model for a poor one."""
+    return jnp.where(jnp.isfinite(logits).all(), metric(logits, labels), jnp.nan)
+
+
+def in_blocks(function: Callable[[Array], Array], rows: Array, at_once: int, axis: int = 0) -> Array:
+    """`function(rows)`, computed for at most `at_once` rows at a time and compiled once.
+
+    Args:
+        function: maps rows [B, ...] to an array in which they lie along `axis`, each by itself.
+        rows: [T, ...].
+        at_once: the most rows in a block, >= 1. The blocks are of one size; the last begins early enough to be full.
+        axis: where the rows are in the result.
+    """
+    count = -(-len(rows) // at_once)
+    if count <= 1:
+        return function(rows)
+    size = -(-len(rows) // count)
+
+    def step(index: Array, results: Array) -> Array:
+        start = jnp.minimum(index * size, len(rows) - size)
+        block = function(jax.lax.dynamic_slice_in_dim(rows, start, size))
+        return jax.lax.dynamic_update_slice_in_dim(results, block, start, axis)
+
+    one = jax.eval_shape(function, rows[:size])
+    shape = (*one.shape[:axis], len(rows), *one.shape[axis + 1 :])
+    return jax.lax.fori_loop(0, count, step, jnp.zeros(shape, one.dtype))

@@ -2,7 +2,7 @@
 
 The clients take turns. Within a turn the coalitions that hold the client train its share together on one shared
 mini-batch, so the number of local steps is a run-time number: nobody trains longer because another client is larger or
-slower, or for a client that is not a member. (Only the shuffles of a turn are as long as the largest client.)
+slower, or for a client that is not a member. (Only a shuffle is as long as the largest client, once a pass.)
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.trees import like, where_rows
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
-Orders = Callable[..., Array]  # (data, key, round, client) -> int32[E, N], the orders in which its rows are drawn
+Orders = Callable[..., Callable[[Array], Array]]  # (data, key, round, client) -> epoch -> the order of its rows
 Update = Callable[..., Any]  # one client's local training, see `learning.local.client_update`
 
 
@@ -34,13 +34,16 @@ class _State:
     observed: Array  # float[M, R, ...]
 
 
-def train_chunk(orders: Orders, update: Update, algorithm: Algorithm) -> Callable[..., PyTree]:
+def train_chunk(
+    orders: Orders, update: Update, algorithm: Algorithm, *, shares_batch: bool = False
+) -> Callable[..., PyTree]:
     """The round loop for a chunk of coalitions.
 
     Args:
         orders: how a client's rows are drawn.
         update: one client's local training.
         algorithm: when to stop.
+        shares_batch: see `learning.model.Model`.
 
     Returns:
         A function (world, key, chunk, observe, read) -> what `read(world, params, trace, mask[P])` says of each
@@ -49,7 +52,7 @@ def train_chunk(orders: Orders, update: Update, algorithm: Algorithm) -> Callabl
     Guarantees:
         For each coalition the same numbers as `Learner.train`, up to float reassociation.
     """
-    one_round = _one_round(orders, update)
+    one_round = _one_round(orders, update, shares_batch)
 
     def train(
         world: World, key: Key, chunk: Chunk, observe: Callable[..., Array], read: Callable[..., PyTree]
@@ -58,7 +61,7 @@ def train_chunk(orders: Orders, update: Update, algorithm: Algorithm) -> Callabl
             return state.calm < algorithm.patience  # never calm where tol is None
 
         def unfinished(state: _State) -> Array:
-            return (state.round < algorithm.max_rounds) & going(state).any()
+            return (state.round < world.num_rounds) & going(state).any()
 
         def step(state: _State) -> _State:
             params, loss = one_round(world, key, world.first_round + state.round, state.params, chunk, going(state))
@@ -73,7 +76,7 @@ def train_chunk(orders: Orders, update: Update, algorithm: Algorithm) -> Callabl
     return train
 
 
-def _one_round(orders: Orders, update: Update) -> Callable[..., tuple[Params, Array]]:
+def _one_round(orders: Orders, update: Update, shares_batch: bool) -> Callable[..., tuple[Params, Array]]:
     """One round of a chunk: (world, key, round, params, chunk, active bool[M]) -> (params, training loss float[M])."""
 
     def one_round(
@@ -83,24 +86,30 @@ def _one_round(orders: Orders, update: Update) -> Callable[..., tuple[Params, Ar
         shares = _shares(weights)
         loudness = _shares(jnp.where(world.num_steps > 0, weights, 0.0))
 
-        def client(index: Array, carry: tuple[Params, Array]) -> tuple[Params, Array]:
+        def turn(index: Array, carry: tuple[Params, Array]) -> tuple[Params, Array]:
             mean, loss = carry
-            rows = chunk.rows[index]
+            client, rows = chunk.player[index], chunk.rows[index]
             here = chunk.present[index] & active[rows]
-            steps = jnp.where(here.any(), world.num_steps[index], 0)
-            own = jax.tree.map(lambda leaf: leaf[rows], params)
-            drawn = orders(world.data, key, round_, index)
-            uploads, met = jax.vmap(update, in_axes=(0, None, None, None, None))(own, world.data, index, steps, drawn)
+            steps = jnp.where(here.any(), world.num_steps[client], 0)
+            order_of = orders(world.data, key, round_, client)
+
+            def one(row: Array, reader: Array) -> tuple[Params, Array]:
+                own = jax.tree.map(lambda leaf: leaf[row], params)
+                return update(own, world.data, client, reader, steps, order_of)  # type: ignore[no-any-return]
+
+            uploads, met = jax.vmap(one, in_axes=(0, None if shares_batch else 0))(
+                rows, client if shares_batch else jnp.full_like(rows, client)
+            )
 
             def add(total: Array, part: Array, share: Array) -> Array:
-                weight = share[rows, index]
+                weight = share[rows, client]
                 counted = like(here & (weight > 0), part)  # 0 * nan is nan
                 return total.at[rows].add(jnp.where(counted, like(weight, part) * part, 0.0))
 
             return jax.tree.map(lambda m, u: add(m, u, shares), mean, uploads), add(loss, met, loudness)
 
         nothing = (jax.tree.map(jnp.zeros_like, params), jnp.zeros(weights.shape[0]))
-        mean, loss = jax.lax.fori_loop(0, chunk.rows.shape[0], client, nothing)
+        mean, loss = jax.lax.fori_loop(0, chunk.num_turns, turn, nothing)
         moved = active & (weights.sum(axis=1) > 0)
         return where_rows(moved, mean, params), loss
 

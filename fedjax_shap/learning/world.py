@@ -16,6 +16,7 @@ class World:
         num_steps: int32[C], local steps K_i a round; 0 for an idle client.
         weights: float32[C], the clients' weights in the mean.
         first_round: int32[], the number of the first round; rounds seed the mini-batches.
+        num_rounds: int32[], the most rounds a coalition trains; no more than the algorithm has room for.
     """
 
     data: FederatedData
@@ -23,6 +24,7 @@ class World:
     num_steps: Array
     weights: Array
     first_round: Array
+    num_rounds: Array
 
 
 @struct.dataclass

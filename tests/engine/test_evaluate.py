@@ -11,6 +11,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.programs import NoRoomError, Program, machine
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
@@ -57,6 +58,56 @@ def test_utilities_do_not_depend_on_the_chunk(chunk, game, reference, key):
 def test_utilities_do_not_depend_on_the_layout_or_the_buckets(chunk, buckets, game, reference, key):
     plan = Plan(chunk=chunk, layout="coalition", buckets=buckets)
     assert_allclose(evaluate(game, key, EVERY, plan), reference, rtol=1e-5)
+
+
+@pytest.mark.parametrize("plan", [Plan(chunk=2, workers=1), Plan(chunk=2, workers=3)])
+def test_workers_change_no_bit(plan, game, key):
+    assert_array_equal(evaluate(game, key, EVERY, plan), evaluate(game, key, EVERY, Plan(chunk=2, workers=2)))
+
+
+@pytest.mark.parametrize("layout", ["client", "coalition"])
+def test_a_mesh_of_devices_changes_no_utility_also_where_the_last_chunks_do_not_fill_it(layout, game, reference, key):
+    plan = Plan(chunk=3, layout=layout, devices=4)  # 6 chunks of 4 devices
+    assert_allclose(evaluate(game, key, EVERY, plan), reference, rtol=1e-5)
+
+
+def test_more_devices_than_there_are_are_refused(key):
+    with pytest.raises(InvalidInputError, match="devices=5 to be at most the 4 of this machine"):
+        evaluate(named_game(), key, EVERY, Plan(devices=5))
+
+
+def test_chunks_that_exceed_the_memory_budget_are_halved_until_they_fit(game, reference, key):
+    on = machine(Plan(chunk=16, workers=1))
+    taken = []
+    for memory in (1, 10**9):
+        program = Program(game, key, on._replace(memory=memory))
+        (_, chunk), *_ = Plan(chunk=4).by_client(EVERY)
+        try:
+            program.prepare(chunk)
+        except NoRoomError as error:
+            taken.append(int(str(error).split()[0]))
+    budget = taken[0]  # what four coalitions take
+    with pytest.warns(UserWarning, match="No room for (16|8) coalitions at once"):
+        utilities = evaluate(game, key, EVERY, Plan(chunk=16, workers=1, memory=budget))
+    assert_allclose(utilities, reference, rtol=1e-5)
+    with pytest.warns(UserWarning, match="No room"), pytest.raises(InvalidInputError, match="one coalition at a time"):
+        evaluate(game, key, EVERY, Plan(chunk=2, memory=10))
+
+
+def test_a_chunk_for_which_the_device_has_no_room_is_halved_and_nothing_is_valued_twice(game, reference, key):
+    def crowded(self, coalitions, call=Program.__call__):
+        sizes.append(len(coalitions.mask))
+        if sizes == [8, 8]:  # the first chunk still fitted
+            raise NoRoomError("RESOURCE_EXHAUSTED: Out of memory")
+        return call(self, coalitions)
+
+    store, sizes = UtilityStore(), []
+    with pytest.MonkeyPatch.context() as patch, pytest.warns(UserWarning, match="No room for 8 .* going on by 4"):
+        patch.setattr(Program, "__call__", crowded)
+        utilities = evaluate(game, key, EVERY, Plan(chunk=8, workers=1), store)
+    assert_allclose(utilities, reference, rtol=1e-5)
+    assert store.trained == 16
+    assert sizes == [8, 8, 4, 4]
 
 
 @pytest.mark.slow
@@ -133,14 +184,33 @@ def test_trailing_axes_of_utilities_are_kept(key):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_utility_that_is_not_finite_is_named_and_the_others_are_kept(bad, key):
     store, game = UtilityStore(), named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), bad, rank))
-    with pytest.raises(InvalidInputError, match=r"coalition \[0, 2\]|coalition \[0, 1, 2\]") as refusal:
+    with pytest.raises(InvalidInputError, match=r"not so those of coalitions \[0, 2\], \[0, 1, 2\]: training"):
         evaluate(game, key, EVERY, Plan(chunk=3), store)
-    assert "those of 1 others" in str(refusal.value)
     assert (store.trained, len(store)) == (14, 14)
     assert_array_equal(store.read(EVERY[[6, 15]]), [6, 15])
     with pytest.raises(InvalidInputError, match="training diverged"):
         evaluate(game, key, EVERY, store=store)
     assert store.trained == 14
+
+
+def test_a_utility_that_is_not_finite_may_count_as_that_of_nobody_or_be_kept(key):
+    store, game = UtilityStore(), named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), jnp.inf, rank - 3))
+    wanted = np.arange(16) - 3.0
+    with pytest.warns(UserWarning, match=r"coalitions \[0, 2\], \[0, 1, 2\] are not finite and count as V\(nobody\)"):
+        floored = evaluate(game, key, EVERY[[5, 7, 15, 4]], Plan(chunk=3), store, on_nonfinite="floor")
+    assert_array_equal(floored, [-3, -3, 12, 1])
+    assert not store.known(EVERY[[5, 7]]).any(), "a floor is no utility that was trained"
+    wanted[[5, 7]] = np.inf
+    assert_array_equal(evaluate(game, key, EVERY, store=store, on_nonfinite="keep"), wanted)
+    bad = named_game(lambda rank: jnp.where(rank == 0, jnp.nan, rank))
+    with pytest.raises(InvalidInputError, match=r"not so those of coalitions \[\]"):
+        evaluate(bad, key, EVERY, on_nonfinite="floor")
+
+
+def test_many_coalitions_that_are_not_finite_are_named_in_one_short_sentence(key):
+    with pytest.raises(InvalidInputError, match=r"coalitions \[3\], .* and 10 others: training diverged") as refusal:
+        evaluate(named_game(lambda rank: jnp.where(rank > 0, jnp.nan, 0.0)), key, EVERY)
+    assert len(str(refusal.value)) < 250
 
 
 @pytest.mark.parametrize("metric", ["negative_loss", "accuracy"])

@@ -1,6 +1,7 @@
 """The utility store: a coalition is trained once, what was trained is kept, no game reads what another trained."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ from numpy.testing import assert_array_equal
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine import store as store_module
+from fedjax_shap.engine.archive import merge
 from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.parts import BrokenPartError, read_part, write_part
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.estimate import estimate
@@ -201,6 +204,227 @@ def test_a_file_in_place_of_the_folder_is_refused_in_one_sentence(tmp_path):
     for folder in (tmp_path / "file", tmp_path / "file" / "deeper"):
         with pytest.raises(InvalidInputError, match=r"to be a folder, but .*file' is a file"):
             UtilityStore(folder, fingerprint="a")
+
+
+def test_no_spoilt_byte_of_a_part_is_read(tmp_path):
+    fill(UtilityStore(tmp_path, fingerprint="a"), [1, 2, 3])
+    (part,) = tmp_path.glob("part-*.npz")
+    whole, broken = part.read_bytes(), 0
+    for place in range(len(whole)):
+        part.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        try:
+            masks, utilities = read_part(part, "a")
+        except BrokenPartError:
+            broken += 1
+            continue
+        assert_array_equal(masks, EVERY[[1, 2, 3]])
+        assert_array_equal(utilities, WORTH[[1, 2, 3]].astype(np.float32))
+    assert broken > len(whole) / 2
+
+
+def rewritten(part, **arrays):
+    """The part again as a faultless archive, with some arrays changed and its old seal."""
+    with np.load(part) as held:
+        content = {**held, **arrays}
+    np.savez(part, **content)
+
+
+FORGED = {
+    "changed utilities": (lambda part: rewritten(part, utilities=np.array([1.0, 2.0])), "its checksum is not"),
+    "changed masks": (lambda part: rewritten(part, masks=EVERY[[5, 6]]), "its checksum is not"),
+    "changed type": (lambda part: rewritten(part, masks=EVERY[[3, 4]].astype(np.int8)), "its checksum is not"),
+    "no seal": (lambda part: np.savez(part, masks=EVERY[[3, 4]], utilities=WORTH[[3, 4]]), "not a readable part"),
+    "no archive": (lambda part: part.write_text("Dear store,"), "not a readable part"),
+}
+WRITTEN = {
+    "other players": (("a", all_subsets(3), np.zeros(8)), r"utilities of shape \(\) of 3 players, the store \(\) of 4"),
+    "other axes": (("a", EVERY[:2], np.zeros((2, 3))), r"utilities of shape \(3,\) of 4 players"),
+    "other lengths": (("a", EVERY[:2], np.zeros(3)), r"masks bool\[2, 4\] do not fit its 3 utilities"),
+    "not finite": (("a", EVERY[:2], np.array([1, np.nan])), "not finite"),
+    "another game's": (("bcdefghijk", EVERY[:2], np.zeros(2)), "another game .fingerprint bcdefghi, not a"),
+}
+
+
+@pytest.mark.parametrize(("forge", "reason"), FORGED.values(), ids=FORGED)
+def test_a_part_that_was_tampered_with_is_set_aside(forge, reason, tmp_path):
+    fill(UtilityStore(tmp_path, fingerprint="a"), [3, 4])
+    (part,) = tmp_path.glob("part-*.npz")
+    forge(part)
+    with pytest.warns(UserWarning, match=f"{part.name} of the store is broken .*{reason}"):
+        assert len(UtilityStore(tmp_path, fingerprint="a")) == 0
+    assert not part.exists() and part.with_suffix(".broken").exists()
+
+
+@pytest.mark.parametrize(("written", "reason"), WRITTEN.values(), ids=WRITTEN)
+def test_a_part_that_does_not_fit_the_store_is_set_aside(written, reason, tmp_path):
+    fill(UtilityStore(tmp_path, fingerprint="a"), [3, 4])
+    part = tmp_path / write_part(tmp_path, *written)
+    with pytest.warns(UserWarning, match=f"{part.name} of the store is broken .*{reason}"):
+        store = UtilityStore(tmp_path, fingerprint="a")
+    assert np.flatnonzero(store.known(EVERY)).tolist() == [3, 4]
+    assert not part.exists() and part.with_suffix(".broken").exists()
+
+
+def test_a_part_that_cannot_be_read_is_refused_and_stays(tmp_path, monkeypatch):
+    fill(UtilityStore(tmp_path, fingerprint="a"), [3, 4])
+    there = sorted(tmp_path.iterdir())
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", denied)
+        with pytest.raises(InvalidInputError, match="Permission denied"):
+            UtilityStore(tmp_path, fingerprint="a")
+    assert sorted(tmp_path.iterdir()) == there
+
+
+@pytest.mark.parametrize(
+    ("masks", "utilities", "reason"),
+    [
+        (EVERY[5:7], np.array([1.0, np.inf]), "Expected utilities to be finite"),
+        (all_subsets(3)[:2], np.zeros(2), r"shapes \[M, 4\]"),
+        (EVERY[5:7], np.zeros((2, 2)), r"got \[2, 4\] and \[2, 2\]"),
+        (EVERY[5:7], np.zeros(3), r"got \[2, 4\] and \[3\]"),
+    ],
+)
+def test_what_does_not_fit_is_not_added(masks, utilities, reason, tmp_path):
+    store = UtilityStore(tmp_path, fingerprint="a")
+    fill(store, [3, 4])
+    with pytest.raises(InvalidInputError, match=reason):
+        store.add(masks, utilities)
+    store.flush()
+    assert len(store) == len(UtilityStore(tmp_path, fingerprint="a")) == 2
+
+
+# ------------------------------------------------------------------ several writers
+
+
+def test_refresh_reads_what_others_wrote_and_nothing_twice(tmp_path, monkeypatch):
+    one, other = (UtilityStore(tmp_path, fingerprint="a") for _ in range(2))
+    fill(one, [1, 2])
+    fill(other, [3])
+    read = []
+    monkeypatch.setattr(store_module, "read_part", lambda part, *rest: read.append(part) or read_part(part, *rest))
+    assert not one.known(EVERY[[3]]).any()
+    one.refresh()
+    one.refresh()
+    assert np.flatnonzero(one.known(EVERY)).tolist() == [1, 2, 3]
+    assert len(read) == 1 and one.trained == 2
+    fill(other, [4, 5])
+    one.refresh()
+    assert len(read) == 2 and len(one) == 5
+
+
+def test_refresh_does_nothing_in_memory():
+    store = UtilityStore()
+    store.add(EVERY[:3], WORTH[:3])
+    store.refresh()
+    assert len(store) == 3
+
+
+def test_the_first_utility_of_a_coalition_stays(tmp_path):
+    one, other = (UtilityStore(tmp_path, fingerprint="a") for _ in range(2))
+    one.add(EVERY[[1, 2]], np.array([1.0, 2.0]))
+    other.add(EVERY[[2, 3, 3]], np.array([20.0, 30.0, 31.0]))
+    for store in (one, other, one):
+        store.flush()
+        store.refresh()
+    assert one.read(EVERY[[1, 2, 3]]).tolist() == [1.0, 2.0, 30.0]
+    assert other.read(EVERY[[1, 2, 3]]).tolist() == [1.0, 20.0, 30.0]
+    assert UtilityStore(tmp_path, fingerprint="a").read(EVERY[[1, 2, 3]]).tolist() == [1.0, 2.0, 30.0]
+
+
+def test_parts_that_are_merged_away_while_they_are_read_are_no_loss(tmp_path, monkeypatch):
+    for rows in ([1, 2], [3], [4, 5, 6]):
+        fill(UtilityStore(tmp_path, fingerprint="a"), rows)
+
+    def late(part, *rest):
+        if len(list(tmp_path.glob("part-*.npz"))) == 3:
+            merge([tmp_path])
+        return read_part(part, *rest)
+
+    monkeypatch.setattr(store_module, "read_part", late)
+    assert np.flatnonzero(UtilityStore(tmp_path, fingerprint="a").known(EVERY)).tolist() == [1, 2, 3, 4, 5, 6]
+    assert len(list(tmp_path.glob("part-*"))) == 1
+
+
+def test_writers_on_hosts_with_one_clock_and_process_number_do_not_overwrite_each_other(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.time_ns", lambda: 7)
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    for row in range(16):
+        fill(UtilityStore(tmp_path, fingerprint="a"), [row])
+    assert len(UtilityStore(tmp_path, fingerprint="a")) == 16
+
+
+# ------------------------------------------------------------------ crashes
+
+
+class CrashError(BaseException):
+    """The process dies."""
+
+
+def dying(patch, step):
+    """Lets the process die at its file operation number `step`, after which it does nothing; counts operations."""
+    done = []
+
+    def mortal(name, operate):
+        def operated(*args, **options):
+            done.append(name)
+            if name == "savez" and len(done) == step + 1:
+                args[0].write(b"PK half a part")
+            if len(done) > step:
+                raise CrashError(name)
+            return operate(*args, **options)
+
+        return operated
+
+    for module, names in ((os, ("fsync", "replace", "mkdir", "unlink", "open")), (np, ("savez",))):
+        for name in names:
+            patch.setattr(module, name, mortal(name, getattr(module, name)))
+    return done
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_crash_at_any_file_operation_leaves_whole_parts_only(fresh, tmp_path):
+    survived, step, outcomes = False, 0, set()
+    while not survived:
+        folder = tmp_path / "deep" / str(step)
+        if not fresh:
+            fill(UtilityStore(folder, fingerprint="a"), [1, 2])
+        store = UtilityStore(folder, fingerprint="a")
+        with pytest.MonkeyPatch.context() as patch:
+            done = dying(patch, step)
+            try:
+                fill(store, [3, 4, 5])
+                survived = True
+            except CrashError:
+                pass
+        assert len(done) == step + (not survived) or done[step:] == [done[step]] + ["unlink"] * (len(done) - step - 1)
+        again = UtilityStore(folder, fingerprint="a")
+        rows = np.flatnonzero(again.known(EVERY))
+        assert rows.tolist() in ([] if fresh else [1, 2], [3, 4, 5] if fresh else [1, 2, 3, 4, 5])
+        assert not list(folder.glob("*.broken"))
+        fill(again, [3, 4, 5, 6])
+        last = UtilityStore(folder, fingerprint="a")
+        assert_array_equal(last.read(EVERY[[3, 4, 5, 6]]), WORTH[[3, 4, 5, 6]].astype(np.float32))
+        outcomes.add(len(rows))
+        step += 1
+    assert step > 5 and outcomes == ({0, 3} if fresh else {2, 5})
+
+
+def test_what_a_full_disk_refused_is_written_when_there_is_room(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    store = UtilityStore(tmp_path / "store", fingerprint="a")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(InvalidInputError, match=r"Expected store=.* to be writable: .*No space left on device"):
+            fill(store, [3, 4])
+    assert not list((tmp_path / "store").glob(".*")), "what was half written is left behind"
+    store.flush()
+    assert len(UtilityStore(tmp_path / "store", fingerprint="a")) == 2
 
 
 # ------------------------------------------------------------------ fingerprints

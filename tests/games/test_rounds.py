@@ -146,18 +146,18 @@ def test_all_rounds_share_one_program_for_training_and_one_for_valuing(key):
     traces = []
 
     def counted(game):
-        def value(*arguments):
-            traces.append(game.value)
-            return game.value(*arguments)
+        def values(*arguments):
+            traces.append(game.values)
+            return game.values(*arguments)
 
-        return value
+        return values
 
     wrapped = {}
     for game, participants, _ in run.play(game_key(key)):
         masks = np.zeros((8, 4), bool)
         masks[:, participants] = all_subsets(3)
-        value = wrapped.setdefault(game.value, counted(game))
-        evaluate(game.replace(value=value), key, masks, PLAN)
+        values = wrapped.setdefault(game.values, counted(game))
+        evaluate(game.replace(values=values), key, masks, PLAN)
     assert len(wrapped) == len(traces) == 1
 
 
@@ -188,6 +188,6 @@ def test_a_member_that_diverges_spoils_only_the_coalitions_that_hold_it():
     run = rounds(data, linear(), local(learning_rate=1e9, steps=3), fedavg(max_rounds=1), metric="negative_loss")
     first = next(run.play(jax.random.key(0)))
     store = UtilityStore()
-    with pytest.raises(InvalidInputError, match=r"coalition \[2\] and those of 3 others"):
+    with pytest.raises(InvalidInputError, match=r"coalitions \[2\], \[1, 2\], \[0, 2\], \[0, 1, 2\]: training"):
         evaluate(first.game, jax.random.key(0), all_subsets(3), store=store)
     assert store.known(all_subsets(3)).tolist() == [True, True, True, True, False, False, False, False]

@@ -14,25 +14,20 @@ from fedjax_shap.learning.model import linear
 
 
 def test_an_order_holds_each_valid_row_once_and_first(key):
-    orders = np.asarray(shuffle(key, 12, jnp.int32(7), 3))
-    assert orders.shape == (3, 12)
-    assert_array_equal(np.sort(orders[:, :7], axis=1), np.tile(np.arange(7), (3, 1)))
-    assert not np.array_equal(orders[0], orders[1])
+    order = np.asarray(shuffle(key, 12, jnp.int32(7)))
+    assert order.shape == (12,)
+    assert_array_equal(np.sort(order[:7]), np.arange(7))
+    assert not np.array_equal(order, shuffle(jax.random.key(1), 12, jnp.int32(7)))
 
 
 @pytest.mark.parametrize("longer", [8, 13, 64, 1000])
 def test_padding_to_another_length_changes_no_order(longer, key):
-    wanted = np.asarray(shuffle(key, 7, jnp.int32(7), 2))
-    assert_array_equal(np.asarray(shuffle(key, longer, jnp.int32(7), 2))[:, :7], wanted)
-
-
-def test_orders_of_further_epochs_change_none_before(key):
-    assert_array_equal(shuffle(key, 9, jnp.int32(9), 4)[:2], shuffle(key, 9, jnp.int32(9), 2))
+    assert_array_equal(shuffle(key, longer, jnp.int32(7))[:7], shuffle(key, 7, jnp.int32(7)))
 
 
 def test_each_row_is_equally_often_first(key):
     draws, size = 4000, 5
-    first = jax.jit(jax.vmap(lambda k: shuffle(k, 8, jnp.int32(size), 1)[0, 0]))(jax.random.split(key, draws))
+    first = jax.jit(jax.vmap(lambda k: shuffle(k, 8, jnp.int32(size))[0]))(jax.random.split(key, draws))
     counts = np.bincount(first, minlength=8)
     assert_array_equal(counts[size:], 0)
     chi_square = ((counts[:size] - draws / size) ** 2 / (draws / size)).sum()
@@ -50,17 +45,23 @@ def test_steps_follow_from_epochs_and_batches_or_are_given():
     assert local(epochs=3).num_orders(sizes) == 0
 
 
+def updated(settings, start, data, client, steps, orders=None):
+    """(params, loss) of one client's update, whose rows stand in `orders` int32[E, N], one a pass."""
+    update = client_update(settings, linear()((FEATURES,), CLASSES))
+    order_of = (lambda epoch: jnp.asarray(orders)[epoch]) if orders is not None else None
+    call = jax.jit(lambda start, data, client, steps: update(start, data, client, client, steps, order_of))
+    return call(start, data, jnp.int32(client), jnp.int32(steps))
+
+
 @pytest.mark.parametrize("batch_size", [None, 5, 100])
 def test_an_update_is_the_oracles_and_its_loss_the_mean_of_those_met(batch_size, key):
     data, client, steps = federation(), 1, 4
-    update = jax.jit(
-        client_update(local(learning_rate=0.3, steps=steps, batch_size=batch_size), linear()((FEATURES,), CLASSES))
-    )
+    settings = local(learning_rate=0.3, steps=steps, batch_size=batch_size)
     size, width = SIZES[client], min(batch_size or 12, 12)
-    orders = shuffle(key, 12, jnp.int32(size), steps)
-    params, loss = update(initial(FEATURES, CLASSES), data, jnp.int32(client), jnp.int32(steps), orders)
+    orders = [np.asarray(shuffle(jax.random.fold_in(key, epoch), 12, jnp.int32(size))) for epoch in range(steps)]
+    params, loss = updated(settings, initial(FEATURES, CLASSES), data, client, steps, np.stack(orders))
     per_epoch = -(-size // width)
-    rows = [np.asarray(orders)[k // per_epoch][k % per_epoch * width :][:width] for k in range(steps)]
+    rows = [orders[k // per_epoch][k % per_epoch * width :][:width] for k in range(steps)]
     expected, met = oracle.local_sgd(
         layers(initial(FEATURES, CLASSES)), *clients_of(data)[client], steps, 0.3, batches=rows if batch_size else None
     )
@@ -73,9 +74,8 @@ def test_an_update_is_the_oracles_and_its_loss_the_mean_of_those_met(batch_size,
 @pytest.mark.parametrize("batch_size", [None, 5])
 def test_no_step_changes_nothing_and_meets_no_loss(batch_size, key):
     settings = local(steps=0, batch_size=batch_size)
-    update = jax.jit(client_update(settings, linear()((FEATURES,), CLASSES)))
-    orders = shuffle(key, 12, jnp.int32(12), settings.num_orders(np.array(SIZES)))
-    params, loss = update(initial(FEATURES, CLASSES), federation(), jnp.int32(1), jnp.int32(0), orders)
+    orders = np.stack([shuffle(key, 12, jnp.int32(12))])
+    params, loss = updated(settings, initial(FEATURES, CLASSES), federation(), 1, 0, orders)
     assert loss == 0
     for leaf, other in zip(jax.tree.leaves(params), jax.tree.leaves(initial(FEATURES, CLASSES))):
         assert_array_equal(leaf, other)
@@ -110,9 +110,8 @@ def test_steps_for_another_number_of_clients_are_refused():
 @pytest.mark.parametrize("client", [0, 1, 2])
 def test_a_full_batch_is_summed_over_blocks_and_over_no_other_row(client):
     data = federation(sizes=(600, 10, 257))
-    update = client_update(local(learning_rate=0.3), linear()((FEATURES,), CLASSES))
     start = initial(FEATURES, CLASSES)
-    params, loss = jax.jit(update)(start, data, client, 3, jnp.zeros((0, 0), jnp.int32))
+    params, loss = updated(local(learning_rate=0.3), start, data, client, 3)
     wanted, losses = oracle.local_sgd(layers(start), *clients_of(data)[client], 3, 0.3)
     for ours, theirs in zip(layers(params), wanted, strict=True):
         assert_allclose(ours[0], theirs[0], rtol=1e-4, atol=1e-5)

@@ -1,5 +1,7 @@
 """Models: their shapes, their initial parameters, their outputs, and what they refuse."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,6 +60,24 @@ def test_logits_are_the_oracles(hidden, key):
     assert_allclose(model.apply(params, x), oracle.forward(layers(params), x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("architecture", [linear(), linear(output="sigmoid"), mlp(hidden=(6, 5)), cnn()])
+def test_a_model_is_a_first_layer_that_is_linear_in_its_parameters_and_the_rest(architecture, key):
+    model = architecture((12, 13, 2), 2)
+    with jax.enable_x64(True):
+        one, other = (
+            jax.tree.map(
+                lambda leaf, s=seed: np.random.default_rng(s).normal(size=leaf.shape), jax.eval_shape(model.init, key)
+            )
+            for seed in (0, 1)
+        )
+        x = np.random.default_rng(2).normal(size=(3, 12, 13, 2))
+        given = [model.first(params, x) for params in (one, other)]
+        mixed = model.first(jax.tree.map(lambda a, b: 0.3 * a + 0.7 * b, one, other), x)
+        assert_allclose(mixed, 0.3 * given[0] + 0.7 * given[1], rtol=1e-12, atol=1e-12)
+        assert_allclose(model.rest(one, given[0]), model.apply(one, x), rtol=1e-12)
+    assert np.abs(given[0] - given[1]).max() > 0.1
+
+
 @pytest.mark.parametrize(("architecture", "shape"), [(mlp(hidden=(64,), initializer="torch"), (25,)), (None, IMAGE)])
 def test_torch_initial_parameters_are_uniform_within_pytorchs_bounds(architecture, shape, key):
     params = jax.jit((architecture or cnn(initializer="torch"))(shape, 10).init)(key)
@@ -112,9 +132,10 @@ def test_what_cannot_be_built_is_refused_in_one_sentence(build, sentence):
         build()
 
 
-def test_convolutions_by_patches_are_the_ones_of_the_library(key):
+@pytest.mark.parametrize("convolution", ["patches", "grouped"])
+def test_convolutions_are_the_ones_of_the_library(convolution, key):
     images = jax.random.normal(key, (3, 29, 28, 2))
-    model = cnn()((29, 28, 2), 10)
+    model = cnn(convolution=convolution)((29, 28, 2), 10)
     params = model.init(key)
 
     def library(params):
@@ -136,3 +157,35 @@ def test_convolutions_by_patches_are_the_ones_of_the_library(key):
         jax.grad(lambda p, f=f: (f(p) ** 2).sum())(params) for f in (lambda p: model.apply(p, images), library)
     )
     jax.tree.map(close, *gradients)
+
+
+def test_fewer_bits_change_little_and_the_parameters_keep_their_type(key):
+    x = jax.random.normal(key, (64, 12, 12, 1))
+    for build in (linear, mlp):
+        exact = build(initializer="lecun")(x.shape[1:], 3)
+        params = exact.init(key)
+        wanted = exact.apply(params, x)
+        for precision, gap in (("tf32", 1e-2), ("bfloat16", 0.1)):
+            model = build(initializer="lecun", precision=precision)(x.shape[1:], 3)
+            found, gradient = jax.value_and_grad(lambda p, m=model: m.apply(p, x).sum())(params)
+            assert_allclose(model.apply(params, x), wanted, atol=gap * float(jnp.abs(wanted).max()))
+            assert found.dtype == jnp.float32 and {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {found.dtype}
+        rounded = build(initializer="lecun", precision="bfloat16")(x.shape[1:], 3).apply(params, x)
+        assert float(jnp.abs(rounded - wanted).max()) > 1e-4, "bfloat16 rounds"
+
+
+def test_products_are_full_unless_asked_for_less(key):
+    def precisions(**options):
+        model = mlp(hidden=(5,), **options)((4,), 3)
+        program = jax.make_jaxpr(jax.grad(lambda p, x: model.apply(p, x).sum()))(model.init(key), jnp.ones((2, 4)))
+        return set(re.findall(r"Precision\.(\w+)", str(program)))
+
+    assert precisions() == {"HIGHEST"}
+    assert precisions(precision="tf32") == {"HIGH"}
+
+
+def test_unknown_computations_are_refused_in_one_sentence():
+    with pytest.raises(InvalidInputError, match="precision='float16' to be a known name"):
+        mlp(precision="float16")((4,), 3)
+    with pytest.raises(InvalidInputError, match="convolution='patch' to be a known name; did you mean 'patches'"):
+        cnn(convolution="patch")

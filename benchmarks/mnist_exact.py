@@ -1,0 +1,166 @@
+"""How long do exact Shapley values take by training all 1,024 coalitions of ten clients of MNIST?
+
+The game is flirds' (read from its published results): LeNet5, 10 clients, 10 rounds, 5 local epochs, batches of 64, SGD
+0.01, validated on 2,000 of the official test images. It took 41,168 s there, on a data-centre GPU. How its clients
+share the 60,000 training images is not told; here each has 6,000 at random, and the work hardly depends on it.
+
+On a GPU all of it runs. On a CPU a part does: coalitions sampled by size together with their complements, fewer rounds,
+fewer epochs. The member-steps a second (once compiled) then give what the whole would take: `seconds_extrapolated` is
+an extrapolation from `fraction_run` of the member-steps. `useful_fraction` is said of this game, and of its training on
+each of the five MNIST settings of `benchmarks.mnist_settings`.
+
+    python -m benchmarks.mnist_exact --data DIR --json mnist_exact.json
+    python -m benchmarks.mnist_exact --data DIR --coalitions 64 --rounds 2 --epochs 5
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+
+from benchmarks.ceilings import PeakMemory
+from benchmarks.games import add_plan, member_steps, plan_of, stratified
+from benchmarks.harness import compiled_anew, present, timed
+from benchmarks.mnist_settings import SETTINGS, mnist_pool, mnist_setting
+from fedjax_shap._validate import integer
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.data.federate import federate
+from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.data.partition import iid
+from fedjax_shap.data.sources import mnist
+from fedjax_shap.engine.autoplan import autoplan
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.plan import Plan, useful_fraction
+from fedjax_shap.games.game import Game
+from fedjax_shap.games.silo import silo
+from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.local import Local, local
+from fedjax_shap.learning.model import cnn
+from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.typing import HostArray, Key
+
+PUBLISHED_SECONDS = 41_168
+CLIENTS, ROUNDS, EPOCHS, IMAGES = 10, 10, 5, 60_000
+VALIDATION = 0.2  # of the 10,000 test images
+ON_A_CPU = {"coalitions": 32, "rounds": 1, "epochs": 1}
+WHOLE = {"coalitions": 2**CLIENTS, "rounds": ROUNDS, "epochs": EPOCHS}
+
+
+def training(epochs: int) -> Local:
+    """How a client trains."""
+    return local(learning_rate=0.01, batch_size=64, epochs=epochs)
+
+
+def game_of(data: FederatedData, key: Key, *, rounds: int, epochs: int) -> Game:
+    """The game, of so many rounds and local epochs."""
+    model = cnn(initializer="torch")
+    return silo(data, model, training(epochs), fedavg(max_rounds=rounds), metric="accuracy", key=key)
+
+
+def measure(options: argparse.Namespace, part: dict[str, int]) -> dict[str, Any]:
+    """Plays the part of the game.
+
+    Args:
+        options: the command line.
+        part: how many coalitions, rounds and epochs.
+    """
+    pool = mnist(folder=options.data, train_limit=options.images)
+    data = federate(pool, iid(num_clients=CLIENTS), seed=0, validation=VALIDATION)
+    key, masks = jax.random.key(0), stratified(CLIENTS, part["coalitions"])
+    game = game_of(data, key, rounds=part["rounds"], epochs=part["epochs"])
+    with compiled_anew(), PeakMemory() as memory:
+        plan, planning = timed(lambda: autoplan(game, key, masks, plan_of(options)), repeats=0)
+        utilities, seconds = timed(lambda: evaluate(game, key, masks, plan), repeats=0)
+    steps = training(part["epochs"]).num_steps(np.asarray(data.sizes))
+    steps_of_whole = training(EPOCHS).num_steps(np.full(CLIENTS, IMAGES // CLIENTS))
+    done = member_steps(masks, steps, part["rounds"])
+    whole = member_steps(all_subsets(CLIENTS), steps_of_whole, ROUNDS)
+    complete, overhead = done == whole, planning["first"] + seconds["first"] - seconds["warm"]
+    return {
+        **part,
+        "images": options.images,
+        "plan": asdict(plan),
+        "member_steps": done,
+        "fraction_run": done / whole,
+        "member_steps_per_second": done / seconds["warm"],
+        "seconds_planning": planning["first"],
+        "seconds_run": seconds["first"],
+        "compile_s": planning["compile"] + seconds["compile"],
+        "num_programs": planning["programs"] + seconds["programs"],
+        "seconds_exact": planning["first"] + seconds["first"] if complete else None,
+        "seconds_extrapolated": None if complete else overhead + whole / done * seconds["warm"],
+        "published_seconds": PUBLISHED_SECONDS,
+        "peak_memory_mb": memory.megabytes,
+        "accuracy_range": [float(utilities.min()), float(utilities.max())],
+        "values": shapley_values(utilities).tolist() if complete else None,
+        "useful_fraction": useful_fraction(plan, masks, steps),
+        "useful_fraction_of_settings": {} if options.no_settings else of_settings(options.data, plan),
+    }
+
+
+def of_settings(folder: str | None, plan: Plan) -> dict[str, float]:
+    """The useful fraction of the same training on each of the five settings, all coalitions of its ten clients."""
+    pool, masks = mnist_pool(folder), all_subsets(CLIENTS)
+    steps: dict[int, HostArray] = {
+        number: training(EPOCHS).num_steps(np.asarray(mnist_setting(pool, number).sizes)) for number in SETTINGS
+    }
+    return {str(number): useful_fraction(plan, masks, counts) for number, counts in steps.items()}
+
+
+def show(record: dict[str, Any], console: Console) -> None:
+    """What the record says, in sentences."""
+    ran = f"{record['coalitions']} coalitions, {record['rounds']} round(s) of {record['epochs']} epoch(s)"
+    said = (
+        f"{ran}: {record['seconds_planning']:.1f} s to make a plan and {record['seconds_run']:.1f} s to carry it out, "
+    )
+    said += f"{record['compile_s']:.1f} s of compilation in both; "
+    said += f"{record['member_steps_per_second']:,.0f} member-steps a second once compiled.\n"
+    if record["seconds_exact"] is None:
+        said += (
+            f"Extrapolated from {100 * record['fraction_run']:.3g} % of the member-steps: the whole game would take "
+        )
+        said += f"{record['seconds_extrapolated']:,.0f} s here"
+    else:
+        said += f"That is the whole game: {record['seconds_exact']:,.0f} s"
+    said += f"; published: {record['published_seconds']:,} s.\nUseful fraction: {record['useful_fraction']:.3f}"
+    for number, share in record["useful_fraction_of_settings"].items():
+        said += f"; setting {number} ({SETTINGS[int(number)]}) {share:.3f}"
+    console.print(f"{said}.", highlight=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the benchmark; 0 for success, 2 for input that cannot be used."""
+    return present(_parser(), arguments, _record, show)
+
+
+def _record(options: argparse.Namespace) -> dict[str, Any]:
+    """What is measured, once the options are known to make sense."""
+    part = dict(ON_A_CPU if jax.default_backend() == "cpu" else WHOLE)
+    part |= {name: getattr(options, name) for name in part if getattr(options, name) is not None}
+    for name, most in WHOLE.items():
+        integer(name, part[name], least=1, most=most)
+    return measure(options, part)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.mnist_exact", description=(__doc__ or "").split("\n")[0]
+    )
+    add = parser.add_argument
+    add("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
+    for name, whole in WHOLE.items():
+        add(f"--{name}", type=int, help=f"how many of the {whole} {name} (default: all; on a CPU {ON_A_CPU[name]})")
+    add("--images", type=int, default=IMAGES, help="fewer training images, for a trial (default: all)")
+    add("--no-settings", action="store_true", help="leave out the five settings")
+    add_plan(add)
+    add("--json", help="where the record goes")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

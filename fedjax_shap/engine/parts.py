@@ -1,0 +1,217 @@
+"""What a store keeps in its folder: a label, and parts that are written aside and then renamed: whole or absent."""
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap.typing import Masks, Utilities
+
+LABEL = "store.json"
+_PART = re.compile(r"part-(\d{20})-[0-9a-f]{16}\.npz")
+
+
+class BrokenPartError(ValueError):
+    """A part that cannot be used; the message says why."""
+
+
+@contextlib.contextmanager
+def aside(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that stands under `path` once it is whole and on disk, or not at all.
+
+    Args:
+        path: where it is to stand, in place of a file that may be there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _keep_names(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writable(argument: str, path: Path) -> Iterator[None]:
+    """Turns what the system has against writing to `path` into a refusal of `argument`."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInputError(f"Expected {argument}={str(path)!r} to be writable: {error}.") from error
+
+
+def _keep_names(folder: Path) -> None:
+    """Brings a folder's names to disk, on file systems that can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+# ------------------------------------------------------------------ the label
+
+
+def owner(folder: Path) -> str | None:
+    """The fingerprint on a folder's label; None where there is no label.
+
+    Raises:
+        InvalidInputError: the label cannot be read, or there are parts and no label.
+    """
+    label, held = folder / LABEL, part_names(folder)  # the label is written first, so it is looked for last
+    try:
+        name = json.loads(label.read_bytes())["fingerprint"]
+        require(isinstance(name, str) and bool(name), f"its fingerprint is {name!r}")
+    except FileNotFoundError:
+        require(
+            not held,
+            f"Expected store={str(folder)!r} to say whose utilities it holds, but it has no {LABEL}; choose another "
+            "folder.",
+        )
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInputError(f"Expected {str(label)!r} to be the readable label of a store: {error}.") from error
+    return str(name)
+
+
+def check(folder: Path, fingerprint: str) -> None:
+    """Refuses a folder that holds another game's utilities; one that holds none is anybody's."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    require(there.is_dir(), f"Expected store={str(folder)!r} to be a folder, but {str(there)!r} is a file.")
+    name = owner(folder) or fingerprint
+    require(
+        name == fingerprint,
+        f"Expected store={str(folder)!r} to belong to this configuration, but it holds the utilities of another "
+        f"(fingerprint {name[:8]}, this run's is {fingerprint[:8]}); choose another folder (--out on the command "
+        "line).",
+    )
+
+
+def claim(folder: Path, fingerprint: str) -> None:
+    """Makes a store's folder and labels it, before a part is written; refuses it if another game was faster.
+
+    Two games that label one folder at the same moment are told apart by the seals of their parts.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / LABEL).exists():
+        _keep_names(folder.parent)
+        with aside(folder / LABEL) as file:
+            file.write(json.dumps({"fingerprint": fingerprint}).encode())
+    check(folder, fingerprint)
+
+
+# ------------------------------------------------------------------ the parts
+
+
+def part_names(folder: Path) -> set[str]:
+    """The names of a folder's parts; none where there is no folder."""
+    try:
+        return {path.name for path in folder.iterdir() if _PART.fullmatch(path.name)}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
+def unread(folder: Path, seen: set[str]) -> Iterator[Path]:
+    """The parts that are not in `seen`, oldest first, until a listing shows no new one; their names are put there.
+
+    Listing again finds what became of a part that was listed and merged into another before it was read.
+    """
+    while fresh := sorted(part_names(folder) - seen):
+        seen.update(fresh)
+        yield from (folder / name for name in fresh)
+
+
+def write_part(folder: Path, fingerprint: str, masks: Masks, utilities: Utilities, *, heir_of: str = "") -> str:
+    """Writes one part under a name that no other process gives.
+
+    Args:
+        folder: the store's, labelled.
+        fingerprint: the game's name.
+        masks: bool[M, P].
+        utilities: float[M, ...].
+        heir_of: the name of a part whose age this one takes on; it is as old as its writing where there is none.
+
+    Returns:
+        The name of the part. Names sort by age.
+    """
+    old = _PART.fullmatch(heir_of)
+    name = f"part-{old[1] if old else f'{time.time_ns():020d}'}-{secrets.token_hex(8)}.npz"
+    utilities = np.asarray(utilities, np.float64)
+    seal = np.array([fingerprint, _checksum(fingerprint, masks, utilities)])
+    with aside(folder / name) as file:
+        np.savez(file, masks=masks, utilities=utilities, seal=seal)
+    return name
+
+
+def read_part(path: Path, fingerprint: str, shape: tuple[int, ...] | None = None) -> tuple[Masks, Utilities] | None:
+    """Reads one part and checks it.
+
+    Args:
+        path: where it is.
+        fingerprint: the name of the game whose it must be.
+        shape: (P, ...) that it must have, players and the axes of a utility; any if None.
+
+    Returns:
+        masks bool[M, P] and utilities float64[M, ...], all finite; None where the part is no longer there.
+
+    Raises:
+        BrokenPartError: it is not as it was written, or it is not this store's.
+        InvalidInputError: the file cannot be read, so that nothing can be said about it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESTALE):
+            return None
+        raise InvalidInputError(f"Expected part {str(path)!r} of a store to be readable: {error}.") from error
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as held:
+            masks, utilities, (name, checksum) = held["masks"], held["utilities"], held["seal"].tolist()
+    except Exception as error:  # spoilt bytes can raise anything in the readers of archives and arrays
+        raise BrokenPartError(f"it is not a readable part: {error}") from error
+    if name != fingerprint:
+        raise BrokenPartError(f"it belongs to another game (fingerprint {name[:8]}, not {fingerprint[:8]})")
+    if checksum != _checksum(name, masks, utilities):
+        raise BrokenPartError("its checksum is not that of its content")
+    _refuse_misfit(masks, utilities, shape)
+    return masks, utilities
+
+
+def _refuse_misfit(masks: Masks, utilities: Utilities, shape: tuple[int, ...] | None) -> None:
+    """Refuses a part whose content is as it was written, but not what a store holds."""
+    if masks.dtype != bool or masks.ndim != 2 or len(masks) != len(utilities):
+        raise BrokenPartError(f"its masks {masks.dtype}{list(masks.shape)} do not fit its {len(utilities)} utilities")
+    found = (masks.shape[1], *utilities.shape[1:])
+    if shape is not None and found != shape:
+        raise BrokenPartError(
+            f"it holds utilities of shape {found[1:]} of {found[0]} players, the store {shape[1:]} of {shape[0]}"
+        )
+    if not np.isfinite(utilities).all():
+        raise BrokenPartError("it holds utilities that are not finite")
+
+
+def _checksum(fingerprint: str, masks: Masks, utilities: Utilities) -> str:
+    """SHA-256 of a part's content."""
+    digest = hashlib.sha256(fingerprint.encode())
+    for array in (masks, utilities):
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,141 @@
+"""A round of one aggregation: the uploads are trained once, and coalitions are mixtures of them.
+
+A first layer is linear in its parameters, so that of a mean of models gives the mean of what theirs give: for a chunk
+of coalitions it is applied once to each upload, and what it gives is mixed by one matrix product.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from fedjax_shap.coalitions import Chunk, Coalition
+from fedjax_shap.games.game import Game
+from fedjax_shap.learning.federate import Learner
+from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, in_blocks, judged, score
+from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.world import World
+from fedjax_shap.typing import Array, Key, Params
+
+Open = Callable[[World, Key, Coalition], tuple[Game, Params]]  # a round's game, and the model everyone makes
+MIXED_AT_ONCE = {"cpu": 2**20}  # mixed pre-activations, float[G, B, ...], that a CPU's caches hold
+MOST_MIXED_AT_ONCE = 2**26  # elsewhere: few large kernels
+
+
+@struct.dataclass
+class Uploads:
+    """What the participants of a round sent to the server, and last the model x_t that a coalition of nobody keeps.
+
+    Attributes:
+        world: the federation as the round found it.
+        params: the models, leaves [S + 1, ...]; 0 where a number is not finite.
+        finite: bool[S + 1], False for a model with such numbers: its training diverged.
+        members: int32[S], the participants' ids, then padding.
+        weights: float32[S], their weights in the mean, 0 for padding.
+    """
+
+    world: World
+    params: Params
+    finite: Array
+    members: Array
+    weights: Array
+
+
+def mixtures(learning: Learner, metric: Metric) -> Open:
+    """Rounds of one aggregation: the uploads are trained once and every coalition mixes its own (Spec 2.6).
+
+    Args:
+        learning: how clients train.
+        metric: what a model is worth, on the server's validation set.
+
+    Returns:
+        A function (world, key, everyone) -> (the game of the round, the model after it). All its games share their
+        programs. A mixture that holds an upload that diverged is worth NaN.
+    """
+
+    def worth(uploads: Uploads, mask: Array) -> Array:
+        model = _mean(uploads, shares(uploads, mask))
+        return score(learning.model.apply, metric, model, uploads.world.data.validation)
+
+    def value(uploads: Uploads, key: Key, coalition: Coalition) -> Array:
+        return worth(uploads, coalition.mask)
+
+    mixed = _mixed(learning.model, metric)
+
+    def values(uploads: Uploads, key: Key, chunk: Chunk) -> Array:
+        if mixed is None or len(chunk.mask) <= len(uploads.weights):  # so few have fewer first layers than the uploads
+            return jax.vmap(worth, in_axes=(None, 0))(uploads, chunk.mask)
+        return mixed(uploads, chunk.mask)
+
+    @jax.jit
+    def collect(world: World, key: Key, everyone: Coalition) -> tuple[Uploads, Params]:
+        sent, weights, _ = learning.collect(world, key, world.first_round, world.initial, everyone)
+        params, finite = _sound(jax.tree.map(lambda leaf, x_t: jnp.concatenate([leaf, x_t[None]]), sent, world.initial))
+        uploads = Uploads(world=world, params=params, finite=finite, members=everyone.members, weights=weights)
+        return uploads, _mean(uploads, shares(uploads, everyone.mask))
+
+    def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, Params]:
+        uploads, after = collect(world, key, everyone)
+        return Game(world=uploads, value=value, num_players=world.data.num_clients, values=values), after
+
+    return open_round
+
+
+def shares(uploads: Uploads, mask: Array) -> Array:
+    """float[S + 1], the share of each model in the mixture of mask bool[P]; x_t is all of it where no weight is > 0."""
+    weights = jnp.where(mask[uploads.members], uploads.weights, 0.0)
+    total = weights.sum()
+    return jnp.append(weights, total <= 0) / jnp.where(total > 0, total, 1.0)
+
+
+def _sound(models: Params) -> tuple[Params, Array]:
+    """The models, leaves [S + 1, ...], with 0 for each number that is not finite; bool[S + 1], which had none such."""
+    each = [jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(axis=1) for leaf in jax.tree.leaves(models)]
+    sound = jax.tree.map(lambda leaf: jnp.nan_to_num(leaf, posinf=0.0, neginf=0.0), models)  # 0 * nan is nan
+    return sound, jnp.stack(each).all(axis=0)
+
+
+def _mean(uploads: Uploads, share: Array) -> Params:
+    """The mixture of `share` float[S + 1]; NaN where it holds a model that diverged."""
+    poison = _poison(share, uploads.finite)
+    return jax.tree.map(lambda leaf: jnp.tensordot(share, leaf, axes=1, precision="highest") + poison, uploads.params)
+
+
+def _poison(share: Array, finite: Array) -> Array:
+    """float[...], NaN where a mixture, share[..., S + 1], holds a model that is not finite[S + 1]; else 0."""
+    return jnp.where(share @ (~finite).astype(share.dtype) > 0, jnp.nan, 0.0)
+
+
+def _mixed(model: Model, metric: Metric) -> Callable[[Uploads, Array], Array] | None:
+    """What the mixtures of masks bool[M, P] are worth, float[M]; None for a model that does not tell its first layer.
+
+    The uploads' first layers are applied anew for each chunk: m D H products an example, beside M (m + L) H above them,
+    so little where M is not below D, the length of an example. Kept, they would fill m T H numbers.
+    """
+    if model.first is None or model.rest is None:
+        return None
+    first, rest = model.first, model.rest
+
+    def logits_of(uploads: Uploads, share: Array, x: Array) -> Array:
+        """float[M, B, L], those of the mixtures of share[M, S + 1], on examples x[B, ...]."""
+        given = jax.vmap(first, in_axes=(0, None))(uploads.params, x)
+        sound = jnp.isfinite(given)
+        finite = uploads.finite & sound.reshape(len(given), -1).all(axis=1)
+        given = jnp.where(sound, given, 0.0)  # 0 * inf is nan
+
+        def some(share: Array) -> Array:
+            params = jax.tree.map(lambda leaf: jnp.tensordot(share, leaf, axes=1), uploads.params)
+            logits = jax.vmap(rest)(params, jnp.tensordot(share, given, axes=1))
+            return logits + _poison(share, finite)[:, None, None]
+
+        at_once = MIXED_AT_ONCE.get(jax.default_backend(), MOST_MIXED_AT_ONCE)
+        return in_blocks(some, share, max(at_once // given[0].size, 1))
+
+    def worth(uploads: Uploads, masks: Array) -> Array:
+        share = jax.vmap(shares, in_axes=(None, 0))(uploads, masks)
+        x, y = uploads.world.data.validation
+        logits = in_blocks(lambda rows: logits_of(uploads, share, rows), x, EXAMPLES_AT_ONCE, axis=1)
+        return jax.vmap(lambda one: judged(metric, one, y))(logits)
+
+    return worth
