@@ -23,8 +23,7 @@ from fedjax_shap.learning.algorithm import ALGORITHMS
 from fedjax_shap.learning.local import OPTIMIZERS, local
 from fedjax_shap.learning.model import MODELS
 from fedjax_shap.learning.participate import PARTICIPATIONS
-from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.permutation import permutation
+from fedjax_shap.shapley.registry import ESTIMATORS
 
 Registry = Mapping[str, Callable[..., Any]]
 
@@ -70,7 +69,6 @@ def _economics_keywords(*, revenue: float | int | str = 1000, minor_unit: float 
 
 LOCALS: Registry = {name: partial(local, optimizer=name) for name in OPTIMIZERS}
 GAMES: Registry = {"silo": silo, "rounds": rounds}
-ESTIMATORS: Registry = {"exact": exact, "permutation": permutation}
 _FROM_THE_RUN = ("data", "model", "local", "algorithm", "participation", "key", "initial")
 ROOMS: dict[str, Room] = {
     "data": Room(SOURCES, "digits", _data_keywords),

@@ -109,6 +109,7 @@ def estimate_rounds(
         empty=per_round[0].empty,
         grand=per_round[-1].grand,
         num_coalitions=sum(one.num_coalitions for one in per_round),
+        num_stored=sum(one.num_stored for one in per_round),
         stopped=f"{len(per_round)} rounds valued: {per_round[-1].stopped} in the last",
     )
 
@@ -126,21 +127,24 @@ class _Turns(NamedTuple):
 
 def _value(turns: _Turns, estimator: Estimator, key: Key, budget: int | None, chosen: HostArray) -> Attribution:
     """Asks, values and tells until the estimator asks no more, in the game that only the chosen players play."""
-    state, turn = estimator.init(len(chosen), budget), 0
+    state, turn, stored = estimator.init(len(chosen), budget, None), 0, 0
     while True:
         masks, state = estimator.ask(jax.random.fold_in(key, turn), state)
         if not len(masks):
             break
         lifted = np.zeros((len(masks), turns.game.num_players), bool)
         lifted[:, chosen] = masks
+        before = turns.store.from_store
         utilities = evaluate(
             turns.game, turns.key, lifted, turns.plan, turns.store, turns.progress, on_nonfinite=turns.on_nonfinite
         )
         state, turn = estimator.tell(state, masks, utilities), turn + 1
+        stored += turns.store.from_store - before
     read = estimator.read(state)
     return read.replace(  # type: ignore[attr-defined, no-any-return]
         values=_among_zeros(read.values, chosen, turns.game.num_players),
         std_errors=_among_zeros(read.std_errors, chosen, turns.game.num_players),
+        num_stored=stored,
     )
 
 

@@ -96,7 +96,7 @@ def test_an_estimator_is_asked_turn_by_turn_and_told_what_it_asked_for():
         (grand,), others = told
         return Attribution(grand - others, np.zeros(5), np.float64(0), grand, 6, "told twice")
 
-    loo = Estimator(lambda num_players, budget: [], ask, lambda told, masks, utilities: [*told, utilities], read)
+    loo = Estimator(lambda num_players, budget, turn: [], ask, lambda told, masks, utilities: [*told, utilities], read)
     found = estimate(table(TABLE).game, loo)
     assert_allclose(found.values, [TABLE[31] - TABLE[31 - 2**i] for i in range(5)], rtol=1e-6)
     assert found.stopped == "told twice"

@@ -1,8 +1,10 @@
-"""What every estimator is: init, ask, tell, read; and what it gives: an attribution."""
+"""What every estimator is: init, ask, tell, read; what it promises; and what it gives: an attribution."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from flax import struct
 
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
@@ -21,6 +23,8 @@ class Attribution:
         grand: float64[...], V of the grand coalition.
         num_coalitions: distinct coalitions asked for.
         stopped: why the estimator stopped, in words.
+        num_stored: how many of these the store knew already, so that they were free.
+        notes: further numbers that the estimator reports, by name.
     """
 
     values: HostArray
@@ -29,6 +33,8 @@ class Attribution:
     grand: HostArray
     num_coalitions: int
     stopped: str
+    num_stored: int = 0
+    notes: dict[str, Any] = struct.field(default_factory=dict)
 
     @property
     def efficiency_gap(self) -> HostArray:
@@ -36,18 +42,56 @@ class Attribution:
         return self.values.sum(axis=0) - (self.grand - self.empty)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Guarantees:
+    """What an estimator promises; tests/shapley/test_conformance.py holds every registered one to it.
+
+    Attributes:
+        target: what it estimates.
+        unbiased: whether the mean over its draws is the target, whatever the game.
+        bias: where it is not, what the bias comes from.
+        efficient: whether its values sum to V(N) - V(empty), to rounding, at any budget.
+        additive: whether it is exact, to rounding, on additive games at any budget.
+        enumerates: whether it is exact once the budget covers all coalitions.
+        errors: where its standard errors come from; "none" for one that draws nothing.
+    """
+
+    target: str = "shapley"
+    unbiased: bool = True
+    bias: str = ""
+    efficient: bool = False
+    additive: bool = False
+    enumerates: bool = True
+    errors: Literal["analytic", "draws", "jackknife", "none"] = "draws"
+
+
 class Estimator(NamedTuple):
     """An estimator of players' values; it never sees a model.
 
     Attributes:
-        init: (num_players, budget or None) -> State; refuses what it cannot do with that budget.
+        init: (num_players, budget, turn) -> State; refuses what it cannot do with that budget. `budget` is the most
+            distinct coalitions that it may ask for, None for no limit; `turn` is about how many it should ask for at a
+            time, None for as many as it can.
         ask: (key, State) -> (masks bool[M, P] whose utilities it wants next, State); done where M = 0. It gives the
             state back so that what was drawn for these masks is not drawn again when they are told.
         tell: (State, masks, utilities float64[M, ...]) -> State.
-        read: (State) -> Attribution.
+        read: (State) -> Attribution; may be called after any `tell`.
+        guarantees: what it promises.
     """
 
-    init: Callable[[int, int | None], State]
+    init: Callable[[int, int | None, int | None], State]
     ask: Callable[[Key, State], tuple[Masks, State]]
     tell: Callable[[State, Masks, Utilities], State]
     read: Callable[[State], Attribution]
+    guarantees: Guarantees = Guarantees()
+
+
+def projected(found: Attribution) -> Attribution:
+    """The nearest values that are efficient: each gets an equal share of what is missing (Ruiz et al. 1998).
+
+    The standard errors are those of the shifted values where errors of different players are independent.
+    """
+    missing = -found.efficiency_gap / len(found.values)
+    variance, num_players = found.std_errors**2, len(found.values)
+    shifted = variance * (1 - 2 / num_players) + variance.sum(axis=0) / num_players**2
+    return found.replace(values=found.values + missing, std_errors=np.sqrt(shifted))  # type: ignore[attr-defined, no-any-return]

@@ -1,13 +1,13 @@
 """The Shapley value from all 2^P utilities, by one vectorised float64 reduction (Shapley 1953; Spec 1.3)."""
 
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
-from fedjax_shap.shapley.estimator import Attribution, Estimator
+from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
+from fedjax_shap.shapley.semivalue import Coefficients, coefficients_of, name_of, semivalues
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 
@@ -19,13 +19,13 @@ class ExactState(NamedTuple):
 
 
 def shapley_values(table: Utilities) -> HostArray:
-    """Shapley values of a game given as a table.
+    """Shapley values of a game given as a table: `semivalues` with |S|! (P-|S|-1)! / P! (Spec 1.3).
 
     Args:
         table: float64[2^P, ...], the utility of every coalition; row r holds player i where bit i of r is set.
 
     Returns:
-        float64[P, ...]: sum over S without i of |S|! (P-|S|-1)! / P! [V(S + i) - V(S)] (Spec 1.3).
+        float64[P, ...].
 
     Raises:
         InvalidInputError: the table's length is no power of two, or one of its numbers is not finite.
@@ -33,31 +33,21 @@ def shapley_values(table: Utilities) -> HostArray:
     Guarantees:
         Efficiency, symmetry and additivity hold to float64 rounding; a null player's value is exactly 0.
     """
-    table = np.asarray(table, np.float64)
-    num_players = (len(table) if table.ndim else 0).bit_length() - 1
-    require(
-        table.ndim >= 1 and len(table) == 2**num_players and num_players >= 1,
-        f"Expected table to have 2^P rows for some P >= 1, got shape {table.shape}.",
-    )
-    require(bool(np.isfinite(table).all()), "Expected table to be finite, but it holds NaN or infinity.")
-    by_size = np.array([1 / (num_players * comb(num_players - 1, size)) for size in range(num_players)])
-    weights = by_size[_sizes(num_players - 1)]
-    values = np.empty((num_players, *table.shape[1:]))
-    for player in range(num_players):
-        halves = table.reshape(2 ** (num_players - 1 - player), 2, 2**player, *table.shape[1:])
-        marginals = (halves[:, 1] - halves[:, 0]).reshape(len(weights), *table.shape[1:])
-        values[player] = np.tensordot(weights, marginals, axes=1)
-    return values
+    return semivalues(table)
 
 
-def exact() -> Estimator:
+def exact(*, semivalue: str | Coefficients = "shapley") -> Estimator:
     """Every coalition is valued: exact, 2^P utilities, P <= 24 (Shapley 1953).
 
-    Guarantees:
-        The error is 0, efficiency holds to rounding, 2^P distinct coalitions are asked for in one turn.
-    """
+    Args:
+        semivalue: "shapley", "banzhaf", "beta(ALPHA, BETA)", or the coefficients of another.
 
-    def init(num_players: int, budget: int | None) -> ExactState:
+    Guarantees:
+        The error is 0, efficiency holds to rounding (Shapley), 2^P distinct coalitions are asked for in one turn.
+    """
+    coefficients = coefficients_of(semivalue)
+
+    def init(num_players: int, budget: int | None, turn: int | None = None) -> ExactState:
         integer("num_players", num_players, least=1)
         require(
             num_players <= MOST_PLAYERS,
@@ -81,7 +71,7 @@ def exact() -> Estimator:
     def read(state: ExactState) -> Attribution:
         require(state.table is not None, "Expected the utilities to be told before the values are read.")
         table = np.asarray(state.table)
-        values = shapley_values(table)
+        values = semivalues(table, coefficients)
         return Attribution(
             values=values,
             std_errors=np.zeros_like(values),
@@ -91,12 +81,6 @@ def exact() -> Estimator:
             stopped="all coalitions valued",
         )
 
-    return Estimator(init, ask, tell, read)
-
-
-def _sizes(num_players: int) -> HostArray:
-    """int[2^P]: the number of members of each row of `all_subsets`."""
-    sizes = np.zeros(1, np.int64)
-    for _ in range(num_players):
-        sizes = np.concatenate([sizes, sizes + 1])
-    return sizes
+    target = name_of(semivalue)
+    promised = Guarantees(target=target, efficient=target == "shapley", additive=True, errors="none")
+    return Estimator(init, ask, tell, read, promised)

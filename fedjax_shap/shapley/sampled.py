@@ -1,0 +1,219 @@
+"""What estimators that draw coalitions share: a budget of distinct coalitions, turns, and reading values off draws.
+
+An estimator of this kind is two functions. `propose` draws *units*, each some coalitions that are valued together, such
+as the prefixes of a joining order; `reduce` reads values and standard errors off all units drawn. All else is here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from fedjax_shap._validate import integer, require
+from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
+from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
+from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.shapley.told import Told, nothing
+from fedjax_shap.typing import HostArray, Key, Masks, PyTree, Utilities
+
+MOST_AT_ONCE = 2**16  # coalitions of the units proposed at a time, before it is known how many fit
+FREE_DRAWS = 4  # units whose coalitions are all known cost nothing: no more of them than this many times the budget
+
+
+class Draws(NamedTuple):
+    """All that was drawn and told.
+
+    Attributes:
+        units: what `propose` said of each unit, leaves [U, ...]; None before the first.
+        masks: bool[U, G, P], the units' coalitions.
+        utilities: float64[U, G, ...], theirs.
+        fixed: bool[F, P], the coalitions asked for in any case: nobody, everybody, and what `fixed` names.
+        fixed_utilities: float64[F, ...], theirs.
+        told: all distinct coalitions and utilities.
+    """
+
+    units: PyTree
+    masks: Masks
+    utilities: Utilities
+    fixed: Masks
+    fixed_utilities: Utilities
+    told: Told
+
+    @property
+    def empty(self) -> HostArray:
+        """float64[...]: V of nobody."""
+        return np.asarray(self.fixed_utilities[0])
+
+    @property
+    def grand(self) -> HostArray:
+        """float64[...]: V of everybody."""
+        return np.asarray(self.fixed_utilities[1])
+
+
+class Sampled(NamedTuple):
+    """How far a sampling estimator is.
+
+    Attributes:
+        num_players: P.
+        budget: the most distinct coalitions to ask for.
+        turn: about how many of them to ask for at a time.
+        fixed: bool[F, P], the coalitions asked for in any case.
+        told: what was asked for, and told.
+        units: what was said of the units of each turn.
+        rows: int[U, G] for each turn: the rows in `told` of the units' coalitions.
+    """
+
+    num_players: int
+    budget: int
+    turn: int | None
+    fixed: Masks
+    told: Told
+    units: tuple[PyTree, ...] = ()
+    rows: tuple[HostArray, ...] = ()
+
+    @property
+    def num_units(self) -> int:
+        """How many units were drawn."""
+        return sum(len(rows) for rows in self.rows)
+
+    @property
+    def draws(self) -> Draws:
+        """All units drawn so far, whose utilities must have been told."""
+        utilities = np.asarray(self.told.utilities)
+        rows = np.concatenate(self.rows) if self.rows else np.zeros((0, 1), np.int64)
+        units = jax.tree.map(lambda *turns: np.concatenate(turns), *self.units) if self.units else None
+        own = utilities[self.told.rows(self.fixed)]
+        return Draws(units, self.told.masks[rows], utilities[rows], self.fixed, own, self.told)
+
+
+Propose = Callable[[np.random.Generator, Sampled, int], tuple[PyTree, Masks]]
+Reduce = Callable[[Draws], tuple[HostArray, HostArray]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """How an estimator draws and reads.
+
+    Attributes:
+        name: what it is called in refusals and in what it says of itself.
+        propose: (rng, state, U) -> (what it says of U units, leaves [U, ...]; their coalitions bool[U, G, P]). It may
+            look at `state.draws` where it draws in several turns. Fewer than U units: there are no more.
+        reduce: draws -> (values float64[P, ...], standard errors float64[P, ...]).
+        unit: P -> the most coalitions of a unit that may be new, besides the fixed ones.
+        fixed: (P, budget) -> bool[F, P], coalitions asked for in any case besides nobody and everybody.
+        least_units: what `reduce` needs at least.
+        most_units: the most units drawn, where the budget would allow more; the values then stay estimates, however
+            large the budget.
+        stage: state -> the most new coalitions in the turn at hand, for estimators that go in stages.
+        whole: table float64[2^P, ...] -> the values, for a budget that covers all coalitions.
+        notes: further numbers to report.
+    """
+
+    name: str
+    propose: Propose
+    reduce: Reduce
+    unit: Callable[[int], int]
+    fixed: Callable[[int, int], Masks] | None = None
+    least_units: int = 2
+    most_units: int | None = None
+    stage: Callable[[Sampled], int] | None = None
+    whole: Callable[[Utilities], HostArray] = shapley_values
+    notes: Callable[[Draws], dict[str, Any]] = lambda draws: {}
+
+
+def sampled(design: Design, guarantees: Guarantees) -> Estimator:
+    """An estimator that draws units of coalitions until the next one does not fit into the budget."""
+    return Estimator(
+        init=partial(_init, design),
+        ask=partial(_ask, design),
+        tell=lambda state, masks, utilities: state._replace(told=state.told.tell(np.asarray(utilities, np.float64))),
+        read=partial(_read, design),
+        guarantees=guarantees,
+    )
+
+
+def _init(design: Design, num_players: int, budget: int | None, turn: int | None = None) -> Sampled:
+    integer("num_players", num_players, least=1)
+    everything = 2**num_players
+    require(
+        budget is not None or turn is not None,
+        f"Expected a budget of distinct coalitions for estimator={design.name!r}, got none.",
+    )
+    budget = everything if budget is None else budget
+    integer("budget", budget, least=1)
+    nobody = np.zeros((1, num_players), bool)
+    extra = [] if design.fixed is None or budget >= everything else [design.fixed(num_players, budget)]
+    always = np.concatenate([nobody, ~nobody, *extra])
+    integer("budget", budget, least=min(everything, len(always) + design.least_units * design.unit(num_players)))
+    return Sampled(num_players, int(min(budget, everything)), turn, always, nothing(num_players))
+
+
+def _ask(design: Design, key: Key, state: Sampled) -> tuple[Masks, Sampled]:
+    before = len(state.told)
+    state = state._replace(told=state.told.ask(state.fixed)[1])
+    last_turn = state.turn is None or state.budget - len(state.told) <= state.turn
+    whole = state.budget == 2**state.num_players and state.num_players <= MOST_PLAYERS and design.most_units is None
+    if whole and last_turn:
+        state = state._replace(told=state.told.ask(all_subsets(state.num_players))[1])
+    else:
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
+        state = _drawn(design, rng, state, before)
+    return state.told.masks[before:], state
+
+
+def _drawn(design: Design, rng: np.random.Generator, state: Sampled, before: int) -> Sampled:
+    """The state after the units of a turn, before which `before` coalitions had been asked for."""
+    size = max(design.unit(state.num_players), 1)
+    stage = [] if design.stage is None else [design.stage(state)]
+    wish = min([state.budget, *([before + state.turn] if state.turn else []), *(before + room for room in stage)])
+    first = len(state.fixed) + design.least_units * size if not before else before + size
+    until = min(max(wish, first), state.budget)
+    free = design.most_units is None
+    most = (
+        FREE_DRAWS * max(state.budget // size, design.least_units) if design.most_units is None else design.most_units
+    )
+    while state.num_units < most and not (free and state.told.complete):
+        wanted = min(max((until - len(state.told)) // size, 1), most - state.num_units, max(MOST_AT_ONCE // size, 1))
+        units, masks = design.propose(rng, state, wanted)
+        fit = state.told.fitting(masks, until - len(state.told))
+        if fit:
+            told = state.told.ask(masks[:fit].reshape(-1, state.num_players))[1]
+            units = jax.tree.map(lambda leaf, fit=fit: leaf[:fit], units)
+            rows = (*state.rows, told.rows(masks[:fit]))
+            state = state._replace(told=told, units=(*state.units, units), rows=rows)
+        if fit < wanted:
+            break
+    return state
+
+
+def _read(design: Design, state: Sampled) -> Attribution:
+    require(state.told.utilities is not None, "Expected the utilities to be told before the values are read.")
+    draws = state.draws
+    if state.told.complete and design.most_units is None:
+        values, stopped = design.whole(state.told.read(all_subsets(state.num_players))), "all coalitions valued"
+        errors = np.zeros_like(values)
+    else:
+        values, errors = design.reduce(draws)
+        stopped = f"{state.num_units} draws of estimator={design.name!r}"
+    return Attribution(
+        values=values,
+        std_errors=errors,
+        empty=draws.empty,
+        grand=draws.grand,
+        num_coalitions=len(state.told),
+        stopped=stopped,
+        notes=design.notes(draws),
+    )
+
+
+def mean_and_error(draws: HostArray) -> tuple[HostArray, HostArray]:
+    """The mean over independent draws float64[U, ...], U >= 2, and its standard error."""
+    return draws.mean(axis=0), draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
+
+
+def jackknife(without: HostArray) -> HostArray:
+    """The standard error from estimates float64[K, ...], each without one of K groups of draws (Efron, Stein 1981)."""
+    return np.sqrt((len(without) - 1) * without.var(axis=0))

@@ -1,0 +1,194 @@
+"""What every registered estimator promises, held against games whose answers are known."""
+
+import jax
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from played import additive, airport, play, saturating, voting, with_null_and_twins
+
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.estimate import estimate, game_key
+from fedjax_shap.games import closed_form
+from fedjax_shap.shapley.registry import ESTIMATORS
+from fedjax_shap.shapley.semivalue import coefficients_of, semivalues
+
+RUNS = 200
+ANY_BUDGET = ("exact",)  # these ask for what they ask for, whatever the budget
+SETTINGS: dict[str, dict] = {}  # name -> keywords of the factory in these tests, where its defaults will not do
+EVERY = [name for name in ESTIMATORS if name not in ANY_BUDGET]
+each = pytest.mark.parametrize("name", EVERY)
+
+
+def made(name):
+    return ESTIMATORS[name](**SETTINGS.get(name, {}))
+
+
+def answer(promised, game):
+    """The values of the estimator's own target."""
+    if promised.target == "shapley":
+        return game.values
+    return semivalues(game.table, coefficients_of(promised.target))
+
+
+def repeated(name, game, budget, runs=RUNS):
+    """(values float[runs, P], standard errors float[runs, P]) of runs that differ in their seed."""
+    found = [play(made(name), game.utility, game.num_players, budget=budget, seed=seed)[0] for seed in range(runs)]
+    return np.array([one.values for one in found]), np.array([one.std_errors for one in found])
+
+
+def spread(name, game, budget):
+    """How wide z-scores are: errors over standard errors, both as root mean squares over runs and players.
+
+    An estimator with a bias is held to its own mean: its standard errors speak of draws alone.
+    """
+    values, errors = repeated(name, game, budget)
+    promised = made(name).guarantees
+    centre = answer(promised, game) if promised.unbiased else values.mean(axis=0)
+    return np.sqrt(((values - centre) ** 2).mean() / (errors**2).mean())
+
+
+@each
+def test_additive_games_are_valued_without_error_where_that_is_promised(name):
+    game, promised = additive(7), made(name).guarantees
+    if not promised.additive:
+        pytest.skip(f"{name} does not promise it")
+    found, _ = play(made(name), game.utility, 7, budget=60)
+    assert_allclose(found.values, game.values, atol=1e-9)
+    assert_allclose(found.std_errors, 0, atol=1e-7)
+
+
+@each
+@pytest.mark.parametrize("budget", [60, 90])
+def test_values_sum_to_what_there_is_where_that_is_promised(name, budget):
+    game = with_null_and_twins()
+    found, _ = play(made(name), game.utility, 8, budget=budget)
+    assert (found.empty, found.grand) == (game.table[0], game.table[-1])
+    gap = found.values.sum() - (found.grand - found.empty)
+    assert_allclose(found.efficiency_gap, gap, atol=1e-12)
+    if made(name).guarantees.efficient:
+        assert_allclose(found.efficiency_gap, 0, atol=1e-9)
+
+
+@each
+@pytest.mark.parametrize("seed", range(3))
+def test_one_who_adds_nothing_and_two_who_add_the_same_are_told_within_five_standard_errors(name, seed):
+    game = with_null_and_twins(seed)
+    found, _ = play(made(name), game.utility, 8, budget=128, seed=seed)
+    error = found.std_errors
+    assert abs(found.values[7]) <= 5 * error[7] + 1e-9
+    assert abs(found.values[0] - found.values[1]) <= 5 * np.hypot(error[0], error[1]) + 1e-9
+
+
+@each
+@pytest.mark.parametrize("turn", [None, 16], ids=["at-once", "in-turns"])
+def test_the_budget_is_respected_to_the_coalition(name, turn):
+    game = saturating(9)
+    for budget in (64, 65, 101, 300):
+        found, asked = play(made(name), game.utility, 9, budget=budget, turn=turn)
+        assert asked == found.num_coalitions <= budget
+        assert np.isfinite(found.values).all() and np.isfinite(found.std_errors).all()
+        assert (found.std_errors >= 0).all()
+
+
+@each
+def test_the_error_falls_like_one_over_the_root_of_the_budget(name):
+    game, promised = saturating(12), made(name).guarantees
+    few, many = (repeated(name, game, budget, runs=40)[0] for budget in (150, 600))
+    exact = answer(promised, game)
+    centre = [exact if promised.unbiased else values.mean(axis=0) for values in (few, many)]
+    error = [np.sqrt(((v - c) ** 2).mean()) for v, c in zip((few, many), centre, strict=True)]
+    assert error[1] < 0.65 * error[0]
+
+
+@each
+@pytest.mark.parametrize("game", [airport(10), voting(10), saturating(10)], ids=["airport", "voting", "saturating"])
+def test_standard_errors_are_honest(name, game):
+    assert 0.8 < spread(name, game, 250) < 1.25
+
+
+@pytest.mark.slow
+@each
+@pytest.mark.parametrize("game", [airport(100), voting(100)], ids=["airport", "voting"])
+def test_standard_errors_are_honest_among_a_hundred_players(name, game):
+    assert 0.8 < spread(name, game, 1200) < 1.25
+
+
+@each
+def test_estimates_are_unbiased_where_that_is_promised_and_the_bias_is_told_where_not(name):
+    game, promised = voting(8), made(name).guarantees
+    assert promised.unbiased != bool(promised.bias)
+    if promised.unbiased:
+        values, _ = repeated(name, game, 100)
+        error = values.std(axis=0, ddof=1) / np.sqrt(RUNS)
+        assert (np.abs(values.mean(axis=0) - answer(promised, game)) < 5 * error + 1e-9).all()
+
+
+@each
+def test_trailing_axes_are_valued_one_by_one(name):
+    games = [with_null_and_twins(0), with_null_and_twins(1)]
+    both = lambda masks: np.stack([g.utility(masks) for g in games], axis=-1)  # noqa: E731
+    together, _ = play(made(name), both, 8, budget=90)
+    assert together.values.shape == together.std_errors.shape == (8, 2)
+    for column, game in enumerate(games):
+        alone, _ = play(made(name), game.utility, 8, budget=90)
+        assert_allclose(together.values[:, column], alone.values, atol=1e-9)
+        assert_allclose(together.std_errors[:, column], alone.std_errors, atol=1e-9)
+
+
+@each
+def test_the_answer_is_the_same_when_the_store_knows_half_of_the_coalitions(name, key):
+    game = closed_form.table(with_null_and_twins().table[:64]).game
+    fresh = estimate(game, made(name), key=key, budget=48)
+    store = UtilityStore()
+    evaluate(game, game_key(key), all_subsets(6)[::2], store=store)
+    told = estimate(game, made(name), key=key, budget=48, store=store)
+    assert_array_equal(told.values, fresh.values)
+    assert_array_equal(told.std_errors, fresh.std_errors)
+    assert told.num_coalitions == fresh.num_coalitions
+    assert fresh.num_stored == 0 < told.num_stored
+
+
+@each
+@pytest.mark.parametrize("turn", [None, 20], ids=["at-once", "in-turns"])
+def test_a_budget_for_all_coalitions_gives_the_exact_values(name, turn):
+    game, promised = with_null_and_twins(), made(name).guarantees
+    if not promised.enumerates:
+        pytest.skip(f"{name} does not promise it")
+    found, asked = play(made(name), game.utility, 8, budget=256, turn=turn)
+    if turn is None or asked == 256:
+        assert_allclose(found.values, answer(promised, game), atol=1e-9)
+        assert_allclose(found.std_errors, 0, atol=1e-9)
+
+
+@each
+def test_few_players_and_one_alone_are_valued(name):
+    for players in (1, 2, 3):
+        game = additive(players)
+        found, _ = play(made(name), game.utility, players, budget=2**players)
+        assert_allclose(found.values, game.values, atol=1e-9)
+
+
+@each
+def test_the_key_decides_the_draws(name):
+    game = with_null_and_twins()
+    one, same, other = (play(made(name), game.utility, 8, budget=90, seed=seed)[0].values for seed in (0, 0, 1))
+    assert_array_equal(one, same)
+    assert np.abs(one - other).max() > 1e-9
+
+
+@each
+def test_a_budget_that_is_missing_or_far_too_small_is_refused_in_one_sentence(name):
+    for budget in (None, 1):
+        with pytest.raises(ValueError, match=r"Expected .*budget"):
+            made(name).init(8, budget, None)
+
+
+def test_exact_values_draw_nothing():
+    assert made("exact").guarantees.errors == "none"
+    game = with_null_and_twins()
+    found, asked = play(made("exact"), game.utility, 8, budget=None)
+    assert asked == 256
+    assert_allclose(found.values, game.values, atol=1e-12)
+    assert jax.tree.leaves(found.notes) == []
