@@ -6,6 +6,7 @@ from pathlib import Path
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4".strip()
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # products of small matrices, many at once, are slower on more
 os.environ["FEDJAX_SHAP_CACHE"] = ""  # nothing in the user's cache folder, and every test compiles its own
 
 import hypothesis

@@ -104,10 +104,11 @@ class Design:
         reduce: draws -> (values float64[P, ...], standard errors float64[P, ...]).
         unit: P -> the most coalitions of a unit that may be new, besides the fixed ones.
         fixed: (P, budget) -> bool[F, P], coalitions asked for in any case besides nobody and everybody.
-        least_units: what `reduce` needs at least.
+        least_units: what `reduce` needs at least, or P -> that.
         most_units: the most units drawn, where the budget would allow more; the values then stay estimates, however
             large the budget.
         stage: state -> the most new coalitions in the turn at hand, for estimators that go in stages.
+        first: (P, budget) -> the fewest new coalitions of the first turn, where `least_units` are not enough.
         whole: table float64[2^P, ...] -> the values, for a budget that covers all coalitions.
         notes: further numbers to report.
     """
@@ -117,9 +118,10 @@ class Design:
     reduce: Reduce
     unit: Callable[[int], int]
     fixed: Callable[[int, int], Masks] | None = None
-    least_units: int = 2
+    least_units: int | Callable[[int], int] = 2
     most_units: int | None = None
     stage: Callable[[Sampled], int] | None = None
+    first: Callable[[int, int], int] | None = None
     whole: Callable[[Utilities], HostArray] = shapley_values
     notes: Callable[[Draws], dict[str, Any]] = lambda draws: {}
 
@@ -145,9 +147,11 @@ def _init(design: Design, num_players: int, budget: int | None, turn: int | None
     budget = everything if budget is None else budget
     integer("budget", budget, least=1)
     nobody = np.zeros((1, num_players), bool)
-    extra = [] if design.fixed is None or budget >= everything else [design.fixed(num_players, budget)]
+    at_once = budget >= everything and turn is None
+    extra = [] if design.fixed is None or at_once else [design.fixed(num_players, budget)]
     always = np.concatenate([nobody, ~nobody, *extra])
-    integer("budget", budget, least=min(everything, len(always) + design.least_units * design.unit(num_players)))
+    least = len(always) + _least(design, num_players) * design.unit(num_players)
+    integer("budget", budget, least=min(everything, least))
     return Sampled(num_players, int(min(budget, everything)), turn, always, nothing(num_players))
 
 
@@ -166,15 +170,15 @@ def _ask(design: Design, key: Key, state: Sampled) -> tuple[Masks, Sampled]:
 
 def _drawn(design: Design, rng: np.random.Generator, state: Sampled, before: int) -> Sampled:
     """The state after the units of a turn, before which `before` coalitions had been asked for."""
-    size = max(design.unit(state.num_players), 1)
+    size, least = max(design.unit(state.num_players), 1), _least(design, state.num_players)
     stage = [] if design.stage is None else [design.stage(state)]
     wish = min([state.budget, *([before + state.turn] if state.turn else []), *(before + room for room in stage)])
-    first = len(state.fixed) + design.least_units * size if not before else before + size
+    first = len(state.fixed) + least * size if not before else before + size
+    if design.first is not None and not before:
+        first = max(first, design.first(state.num_players, state.budget))
     until = min(max(wish, first), state.budget)
     free = design.most_units is None
-    most = (
-        FREE_DRAWS * max(state.budget // size, design.least_units) if design.most_units is None else design.most_units
-    )
+    most = FREE_DRAWS * max(state.budget // size, least) if design.most_units is None else design.most_units
     while state.num_units < most and not (free and state.told.complete):
         wanted = min(max((until - len(state.told)) // size, 1), most - state.num_units, max(MOST_AT_ONCE // size, 1))
         units, masks = design.propose(rng, state, wanted)
@@ -187,6 +191,10 @@ def _drawn(design: Design, rng: np.random.Generator, state: Sampled, before: int
         if fit < wanted:
             break
     return state
+
+
+def _least(design: Design, num_players: int) -> int:
+    return design.least_units if isinstance(design.least_units, int) else design.least_units(num_players)
 
 
 def _read(design: Design, state: Sampled) -> Attribution:

@@ -23,6 +23,18 @@ def banzhaf(num_players: int) -> HostArray:
     return np.full(num_players, 0.5 ** (num_players - 1))
 
 
+def weighted_banzhaf(p: float) -> Coefficients:
+    """p^s (1 - p)^(P - s - 1): everyone else joins with probability `p`, independently (Li and Yu 2023)."""
+    number("p", p, above=0)
+    require(p < 1, f"Expected p={p!r} to be < 1.")
+
+    def coefficients(num_players: int) -> HostArray:
+        size = np.arange(num_players)
+        return np.asarray(p**size * (1 - p) ** (num_players - size - 1))
+
+    return coefficients
+
+
 def beta(alpha: float, beta: float) -> Coefficients:
     """Beta(alpha, beta) Shapley: B(s + beta, P - s - 1 + alpha) / B(alpha, beta) (Kwon and Zou 2022, equation 5).
 
@@ -39,7 +51,7 @@ def beta(alpha: float, beta: float) -> Coefficients:
 
 
 def coefficients_of(semivalue: str | Coefficients) -> Coefficients:
-    """The coefficients that a name stands for: "shapley", "banzhaf", "beta(4, 1)"; a function stays as it is.
+    """The coefficients of a name: "shapley", "banzhaf", "banzhaf(0.3)", "beta(4, 1)"; a function stays as it is.
 
     Raises:
         InvalidInputError: no such name.
@@ -49,10 +61,14 @@ def coefficients_of(semivalue: str | Coefficients) -> Coefficients:
     known = {"shapley": shapley, "banzhaf": banzhaf}
     if semivalue in known:
         return known[semivalue]
+    weighted = re.fullmatch(r"banzhaf\(\s*([0-9.e-]+)\s*\)", str(semivalue))
+    if weighted is not None:
+        return weighted_banzhaf(float(weighted[1]))
     found = re.fullmatch(r"beta\(\s*([0-9.]+)\s*,\s*([0-9.]+)\s*\)", str(semivalue))
     if found is None:
         raise InvalidInputError(
-            f"Expected semivalue={semivalue!r} to be 'shapley', 'banzhaf', 'beta(ALPHA, BETA)' or a function of P."
+            f"Expected semivalue={semivalue!r} to be 'shapley', 'banzhaf', 'banzhaf(P)', 'beta(ALPHA, BETA)' or a "
+            "function of the number of players."
         )
     return beta(float(found[1]), float(found[2]))
 

@@ -1,0 +1,100 @@
+"""Coalitions drawn size by size: each size gets a share of the draws, in which every coalition of it is as likely."""
+
+from collections.abc import Callable
+from itertools import combinations
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+
+from fedjax_shap.coalitions import pack
+from fedjax_shap.shapley.sampled import Sampled
+from fedjax_shap.typing import HostArray, Masks, PyTree
+
+FEW = 4096  # sizes of no more coalitions than this are listed, others drawn until they are new
+
+
+class Law(NamedTuple):
+    """How many coalitions of each size are drawn.
+
+    Attributes:
+        share: P -> float64[P - 1], the weights of the sizes 1 to P - 1.
+        least: what each size gets before the shares count, where it has as many.
+    """
+
+    share: Callable[[int], HostArray]
+    least: int = 0
+
+
+def by_size(law: Law) -> Callable[[np.random.Generator, Sampled, int], tuple[PyTree, Masks]]:
+    """A `propose` whose units are single coalitions that were not drawn before.
+
+    Within a size they are a simple random sample without replacement, whatever the turns.
+    """
+
+    def propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[PyTree, Masks]:
+        num_players, told = state.num_players, state.told.masks
+        drawn = np.bincount(told.sum(axis=1), minlength=num_players + 1)[1:-1]
+        wanted = allocation(law, num_players, drawn, count)
+        known = set(state.told.row)
+        new = [_fresh(rng, num_players, size + 1, int(want), known) for size, want in enumerate(wanted)]
+        masks = rng.permutation(np.concatenate([np.zeros((0, num_players), bool), *new]), axis=0)
+        return np.zeros(len(masks)), masks[:, None]
+
+    return propose
+
+
+def sizes_of(masks: Masks) -> tuple[HostArray, HostArray]:
+    """(how many of `masks` have each size, at least 1; how many coalitions of it there are), float64[P + 1] both."""
+    num_players = masks.shape[1]
+    told = np.bincount(masks.sum(axis=1), minlength=num_players + 1)
+    there = np.array([float(comb(num_players, size)) for size in range(num_players + 1)])
+    return np.maximum(told, 1).astype(np.float64), there
+
+
+def allocation(law: Law, num_players: int, drawn: HostArray, count: int) -> HostArray:
+    """int[P - 1]: how many more of each size 1..P-1 to draw, so that all drawn follow the law as nearly as they can."""
+    if num_players < 2:
+        return np.zeros(0, np.int64)
+    there = np.array([float(comb(num_players, size)) for size in range(1, num_players)])
+    least = np.minimum(np.maximum(drawn, law.least), there)
+    share, total = law.share(num_players), min(float(drawn.sum() + count), there.sum())
+    low, high = 0.0, float((there / share).max())
+    for _ in range(100):
+        middle = (low + high) / 2
+        enough = np.clip(middle * share, least, there).sum() >= total
+        low, high = (low, middle) if enough else (middle, high)
+    ideal = np.clip(high * share, least, there)
+    ends = np.floor(np.cumsum(ideal) + 1e-6)
+    whole = np.clip(np.diff(np.concatenate([[0.0], ends])), drawn, there)
+    return _exactly((whole - drawn).astype(np.int64), (there - whole), count)
+
+
+def _exactly(wanted: HostArray, room: HostArray, count: int) -> HostArray:
+    """`wanted`, corrected by single draws so that it sums to `count`, or to all there are."""
+    wanted = wanted.copy()
+    while wanted.sum() > count:
+        wanted[np.argmax(wanted)] -= 1
+    while wanted.sum() < count and (room > 0).any():
+        place = int(np.argmax(room > 0))
+        extra = int(min(room[place], count - wanted.sum()))
+        wanted[place], room[place] = wanted[place] + extra, room[place] - extra
+    return wanted
+
+
+def _fresh(rng: np.random.Generator, num_players: int, size: int, count: int, known: set[bytes]) -> Masks:
+    """bool[count, P]: distinct coalitions of `size` players that are not known, each as likely as any other."""
+    if count == 0:
+        return np.zeros((0, num_players), bool)
+    if comb(num_players, size) <= FEW:
+        every = np.zeros((comb(num_players, size), num_players), bool)
+        for row, members in enumerate(combinations(range(num_players), size)):
+            every[row, list(members)] = True
+        new = np.array([name not in known for name in pack(every)])
+        return np.asarray(rng.permutation(every[new], axis=0)[:count])
+    found: dict[bytes, HostArray] = {}
+    while len(found) < count:
+        order = np.argsort(rng.random((count - len(found), num_players)), axis=1)
+        masks = order < size
+        found |= {n: m for n, m in zip(pack(masks), masks, strict=True) if n not in known and n not in found}
+    return np.array(list(found.values()))

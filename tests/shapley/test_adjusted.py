@@ -1,0 +1,86 @@
+"""Regression-adjusted sampling: unbiased whatever the surrogate, exact where the surrogate is the game."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from played import Played, play, saturating, voting
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.shapley.adjusted import regression_msr
+from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.shapley.permutation import permutation
+from fedjax_shap.shapley.polynomial import Polynomial, fit
+
+
+def quadratic(players):
+    rng = np.random.default_rng(players)
+    pair = rng.normal(size=(players, players))
+    pair = pair + pair.T
+    np.fill_diagonal(pair, 0)
+    return Polynomial(np.array([0.3]), rng.normal(size=(players, 1)), pair[:, :, None])
+
+
+@pytest.mark.parametrize("players", [1, 2, 3, 6])
+def test_values_of_a_polynomial_are_sums_of_its_sizes(players):
+    function, masks = quadratic(players), all_subsets(players)
+    table = function.at(masks)
+    expected = shapley_values(table) - (table[-1] - table[0]) / players
+    assert_allclose(function.shapley_by_size()[0].sum(axis=0), expected, atol=1e-12)
+    middle = masks.sum(axis=1) == 2
+    alone = shapley_values(np.where(middle[:, None], table, 0.0))
+    if players > 2:
+        assert_allclose(function.shapley_by_size()[0, 2], alone, atol=1e-12)
+
+
+def test_the_fit_finds_a_polynomial():
+    function, masks = quadratic(6), all_subsets(6)
+    found = fit(masks, function.at(masks), degree=2, ridge=1e-9)
+    assert_allclose(found.single, function.single, atol=1e-6)
+    assert_allclose(found.pair, function.pair, atol=1e-6)
+
+
+def test_the_fit_is_ridge_regression():
+    masks, utilities, ridge = all_subsets(4)[1:12], np.random.default_rng(0).normal(size=(11, 1)), 0.5
+    pairs = [masks[:, i] & masks[:, j] for i in range(4) for j in range(i + 1, 4)]
+    columns = np.concatenate([masks.T, pairs]).T.astype(float)
+    centred = columns - columns.mean(axis=0)
+    slopes = np.linalg.solve(centred.T @ centred + ridge * np.eye(10), centred.T @ (utilities - utilities.mean()))
+    found = fit(masks, utilities, degree=2, ridge=ridge)
+    assert_allclose(found.single, slopes[:4], atol=1e-10)
+    assert_allclose(found.at(masks), utilities.mean() + centred @ slopes, atol=1e-10)
+
+
+@pytest.mark.parametrize("options", [{"degree": 1}, {"ridge": 30.0}, {"folds": 2}], ids=str)
+def test_estimates_are_unbiased_however_bad_the_surrogate(options):
+    game, runs = voting(7), 300
+    found = [play(regression_msr(**options), game.utility, 7, budget=40, seed=seed)[0] for seed in range(runs)]
+    values, errors = (np.array([getattr(one, what) for one in found]) for what in ("values", "std_errors"))
+    assert (np.abs(values.mean(axis=0) - game.values) < 5 * values.std(axis=0, ddof=1) / np.sqrt(runs)).all()
+    assert 0.8 < np.sqrt(((values - game.values) ** 2).mean() / (errors**2).mean()) < 1.25
+
+
+def test_a_game_of_pairs_is_all_but_exact_and_far_better_than_permutations():
+    function = quadratic(9)
+    game = Played(9, lambda masks: function.at(masks)[:, 0])
+    found, _ = play(regression_msr(ridge=1e-6), game.utility, 9, budget=150)
+    assert_allclose(found.values, game.values, atol=1e-3)
+    assert found.std_errors.max() < 1e-3
+
+
+def test_a_saturating_federation_is_valued_better_than_by_permutations():
+    game = saturating(10, seed=1)
+    ours, plain = (
+        np.mean([(play(make(), game.utility, 10, budget=200, seed=s)[0].values - game.values) ** 2 for s in range(10)])
+        for make in (regression_msr, permutation)
+    )
+    assert ours < 0.2 * plain
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [({"degree": 3}, "degree=3 to be"), ({"ridge": 0.0}, "ridge=0.0 to be"), ({"folds": 1}, "folds=1 to be")],
+)
+def test_settings_out_of_range_are_refused_in_one_sentence(options, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        regression_msr(**options)

@@ -1,0 +1,78 @@
+"""The Gaussian process estimator: the values of the predicted game, and errors far below those of plain sampling."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from played import play, saturating
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.shapley.gaussian import gaussian_process
+from fedjax_shap.shapley.permutation import permutation
+from fedjax_shap.shapley.surrogate import JITTER, fitted
+
+
+def relative_error(estimator, game, budget, runs=10):
+    runs = [play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0].values for seed in range(runs)]
+    return np.mean([np.linalg.norm(values - game.values) for values in runs]) / np.linalg.norm(game.values)
+
+
+def test_values_are_those_of_the_game_that_is_predicted_for_all_coalitions():
+    game, players, every = saturating(6), 6, all_subsets(6)
+    found, _ = play(gaussian_process(), game.utility, players, budget=40, seed=3)
+    asked = []
+    play(gaussian_process(), lambda masks: (asked.append(masks), game.utility(masks))[1], players, budget=40, seed=3)
+    masks = np.concatenate(asked)
+    utilities = game.utility(masks)
+    centred = (utilities - utilities.mean()) / utilities.std()
+    kernel = fitted(masks, centred, steps=20)
+    rows = masks @ (1 << np.arange(players))
+    whole = kernel.covariance(every) - JITTER * np.eye(64)
+    told = whole[np.ix_(rows, rows)] + JITTER * np.eye(40)
+    predicted = utilities.mean() + utilities.std() * whole[:, rows] @ np.linalg.solve(told, centred)
+    assert_allclose(predicted[rows], utilities, atol=1e-5)
+    assert_allclose(found.values, shapley_values(predicted), atol=1e-5)
+
+
+@pytest.mark.parametrize("budget", [100, 200])
+def test_a_saturating_federation_is_valued_with_a_tenth_of_the_error_of_permutations(budget):
+    game = saturating(10, seed=1)
+    ours, plain = (relative_error(make(), game, budget) for make in (gaussian_process, permutation))
+    assert ours < 0.1 * plain
+
+
+def test_a_game_in_which_nothing_changes_is_worth_nothing():
+    found, _ = play(gaussian_process(), lambda masks: np.full(len(masks), 0.7), 8, budget=40)
+    assert_allclose(found.values, 0, atol=1e-12)
+    assert_allclose(found.std_errors, 0, atol=1e-12)
+
+
+def test_values_scale_and_shift_with_the_utilities():
+    game = saturating(8)
+    one, _ = play(gaussian_process(), game.utility, 8, budget=60)
+    other, _ = play(gaussian_process(), lambda masks: 1000 * game.utility(masks) - 5, 8, budget=60)
+    assert_allclose(other.values, 1000 * one.values, rtol=1e-4, atol=1e-2)
+    assert_allclose(other.std_errors, 1000 * one.std_errors, rtol=1e-2)
+
+
+def test_small_coalitions_come_first_where_that_is_asked_for():
+    asked = {}
+    for power in (0.0, 4.0):
+        sizes = asked[power] = []
+        count = lambda masks, sizes=sizes: (sizes.extend(masks.sum(axis=1)), masks.sum(axis=1) ** 0.5)[1]  # noqa: E731
+        play(gaussian_process(small_first=power), count, 10, budget=60)
+    assert np.mean(asked[4.0]) < np.mean(asked[0.0]) - 1
+    assert asked[4.0].count(1) == 10 and asked[4.0].count(2) > 3 * asked[0.0].count(2)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"small_first": -1.0}, "small_first=-1.0 to be a finite number >= 0"),
+        ({"steps": 1.5}, "steps=1.5 to be an int"),
+    ],
+)
+def test_settings_out_of_range_are_refused_in_one_sentence(options, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        gaussian_process(**options)

@@ -1,0 +1,74 @@
+"""The Gaussian process on coalitions: closed forms against sums over all coalitions."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import approx_fprime
+
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.shapley.surrogate import (
+    JITTER,
+    Kernel,
+    _prior,
+    _unlikeliness,
+    fitted,
+    fixed_of,
+    inverse_root,
+    weights_of,
+)
+
+
+def kernel(players):
+    rng = np.random.default_rng(players)
+    lengths, decays = rng.uniform(0.05, 1, players), rng.uniform(0, 0.4, players)
+    return Kernel(lengths, decays, white=0.3, linear=0.2, pairs=0.1, size=0.7)
+
+
+@pytest.mark.parametrize("players", [1, 2, 5, 8])
+def test_covariances_of_values_are_the_values_of_covariances(players):
+    masks = all_subsets(players)
+    covariance = kernel(players).covariance(masks) - JITTER * np.eye(len(masks))
+    expected = shapley_values(covariance)
+    assert_allclose(kernel(players).shapley(masks), expected, atol=1e-12)
+    assert_allclose(kernel(players).shapley_variance(), np.diag(shapley_values(expected.T)), atol=1e-12)
+
+
+def test_the_covariance_is_the_formula_written_out():
+    ours, masks = kernel(4), all_subsets(4)[[0, 3, 9, 14, 15]]
+    for a, one in enumerate(masks):
+        for b, other in enumerate(masks):
+            shared, places = (one & other).sum(), [np.log1p(m.sum()) / np.log1p(4) for m in (one, other)]
+            total = 100 + 0.2 * shared + 0.1 * shared * (shared - 1) / 2 + 0.7 * np.exp(-2 * abs(places[0] - places[1]))
+            total += np.prod(np.exp(-ours.decays * (1.0 * one + other) - ours.lengths * (one != other)))
+            total += (0.3 * np.exp(-2 * ours.decays[one].sum()) + JITTER) if a == b else 0
+            assert_allclose(ours.covariance(masks)[a, b], total, rtol=1e-12)
+
+
+def test_weights_give_the_shapley_values():
+    table = np.random.default_rng(0).normal(size=64)
+    assert_allclose(weights_of(all_subsets(6)) @ table, shapley_values(table), atol=1e-12)
+
+
+def test_the_likelihood_that_settings_are_fitted_by_has_the_gradient_it_says():
+    rng, players = np.random.default_rng(0), 5
+    fixed, utilities = fixed_of(all_subsets(players)[::2]), rng.normal(size=16)
+    settings = _prior(players)[0] + rng.uniform(0, 0.2, 2 * players + 6)
+    _, slope = _unlikeliness(settings, fixed, utilities)
+    numeric = approx_fprime(settings, lambda x: _unlikeliness(x, fixed, utilities)[0], 1e-6)
+    assert_allclose(slope, numeric, rtol=2e-3, atol=2e-3)
+
+
+def test_a_player_who_changes_nothing_is_found_out():
+    masks = all_subsets(7)
+    utilities = np.tanh(masks[:, :6] @ np.linspace(0.2, 1, 6))
+    found = fitted(masks, utilities - utilities.mean(), steps=20)
+    assert found.lengths[6] < found.lengths[:6].min()
+
+
+def test_the_root_is_that_of_the_inverse():
+    covariance = kernel(6).covariance(all_subsets(6))
+    root = inverse_root(covariance)
+    assert_allclose(root.T @ root @ covariance, np.eye(64), atol=1e-8)
+    assert_allclose(np.triu(root, 1), 0, atol=0)
+    assert_allclose(-2 * np.log(np.diag(root)).sum(), np.linalg.slogdet(covariance)[1])
