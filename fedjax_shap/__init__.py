@@ -21,11 +21,14 @@ from fedjax_shap.economics.settle import Settlement, settle
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
-from fedjax_shap.estimate import estimate, estimate_rounds
+from fedjax_shap.estimate import estimate
 from fedjax_shap.experiment import run
 from fedjax_shap.games.game import Game
+from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import curves, silo
+from fedjax_shap.in_run import estimate_rounds, multi_round
+from fedjax_shap.in_run_methods import comfedsv, taylor
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Model, cnn, linear, mlp
@@ -55,6 +58,7 @@ __all__ = [
     "by_size",
     "check",
     "cnn",
+    "comfedsv",
     "corrupt",
     "cost_aware",
     "costs_ignored",
@@ -82,6 +86,7 @@ __all__ = [
     "load",
     "local",
     "mlp",
+    "multi_round",
     "override",
     "parse",
     "per_example",
@@ -89,12 +94,14 @@ __all__ = [
     "permutation",
     "quantity",
     "read_toml",
+    "reconstructed",
     "rounds",
     "run",
     "settle",
     "shapley_values",
     "shards",
     "silo",
+    "taylor",
     "trace",
     "uniform",
 ]

@@ -27,6 +27,7 @@ from fedjax_shap.engine import processes
 from fedjax_shap.experiment import Watch, run
 from fedjax_shap.quickstart import quickstart, toml
 from fedjax_shap.result import Result
+from fedjax_shap.rooms import ROOMS, Room
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -139,8 +140,8 @@ def _run_together(known: argparse.Namespace, rest: list[str]) -> None:
 
 def _list(known: argparse.Namespace, rest: list[str]) -> None:
     if known.room is not None:
-        one_of("room", known.room, configuration.ROOMS)
-    for name, room in configuration.ROOMS.items():
+        one_of("room", known.room, ROOMS)
+    for name, room in ROOMS.items():
         if known.room in (None, name):
             shown = Table(title=escape(f"[{name}]"), title_justify="left", box=None, pad_edge=False, title_style="bold")
             for column in ("name", "keywords", "what it is"):
@@ -185,7 +186,7 @@ def _assignments(rest: Sequence[str]) -> list[tuple[str, str]]:
 def _data_folder(raw: dict[str, Any], folder: str) -> None:
     """Hands the folder of data sets to a source that reads from one."""
     section = raw.setdefault("data", {})
-    source = configuration.ROOMS["data"].entries.get(section.get("name", "") if isinstance(section, dict) else "")
+    source = ROOMS["data"].entries.get(section.get("name", "") if isinstance(section, dict) else "")
     if source is not None and "folder" in inspect.signature(source).parameters:
         section.setdefault("folder", folder)
 
@@ -214,7 +215,7 @@ def _shorthands(raw: dict[str, Any], known: argparse.Namespace) -> None:
             section.update(fields)
 
 
-def _keywords(room: configuration.Room, entry: str) -> str:
+def _keywords(room: Room, entry: str) -> str:
     """The keywords of an entry with their types and defaults, in one line."""
     described = []
     for name, parameter in room.keywords(entry).items():

@@ -2,88 +2,18 @@
 
 import inspect
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fedjax_shap._validate import InvalidInputError, integer, one_of, require
-from fedjax_shap.data.corrupt import CORRUPTIONS
-from fedjax_shap.data.partition import PARTITIONS
-from fedjax_shap.data.sources import SOURCES
-from fedjax_shap.economics.cost import COSTS
-from fedjax_shap.economics.rules import RULES
-from fedjax_shap.engine.plan import Plan
-from fedjax_shap.games.rounds import rounds
-from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import ALGORITHMS
-from fedjax_shap.learning.local import OPTIMIZERS, local
-from fedjax_shap.learning.model import MODELS
-from fedjax_shap.learning.participate import PARTICIPATIONS
-from fedjax_shap.shapley.registry import ESTIMATORS
-
-Registry = Mapping[str, Callable[..., Any]]
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a section of the configuration may say.
-
-    Attributes:
-        entries: the registry of factories that `name` picks from.
-        default: the entry used where the section does not name one.
-        common: keywords every entry of this room takes besides its own, as a function's signature.
-        bound: parameters of the factories that the run fills in, not the configuration.
-    """
-
-    entries: Registry
-    default: str
-    common: Callable[..., Any] = lambda: None
-    bound: tuple[str, ...] = ()
-
-    def keywords(self, name: str) -> dict[str, inspect.Parameter]:
-        """The keywords that entry `name` takes in its section."""
-        own = inspect.signature(self.entries[name], eval_str=True).parameters
-        shared = inspect.signature(self.common, eval_str=True).parameters
-        return {k: p for k, p in {**own, **shared}.items() if k not in self.bound}
-
-
-def _data_keywords(*, validation: float = 0.0) -> None:
-    """`validation` is the share of the test set that becomes the validation set, on which coalitions are valued."""
-
-
-def _estimator_keywords(*, budget: int | None = None, on_nonfinite: Literal["error", "floor"] = "error") -> None:
-    """`budget` is the most distinct coalitions to ask for; with the game `rounds`, in each round.
-
-    `on_nonfinite` is what becomes of a coalition whose training diverged: an error, once all others are valued, or
-    "floor": it counts as V(nobody).
-    """
-
-
-def _economics_keywords(*, revenue: float | int | str = 1000, minor_unit: float | str = "0.01") -> None:
-    """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount."""
-
-
-LOCALS: Registry = {name: partial(local, optimizer=name) for name in OPTIMIZERS}
-GAMES: Registry = {"silo": silo, "rounds": rounds}
-_FROM_THE_RUN = ("data", "model", "local", "algorithm", "participation", "key", "initial")
-ROOMS: dict[str, Room] = {
-    "data": Room(SOURCES, "digits", _data_keywords),
-    "partition": Room(PARTITIONS, "natural"),
-    "corrupt": Room(CORRUPTIONS, ""),
-    "model": Room(MODELS, "linear"),
-    "local": Room(LOCALS, "sgd", bound=("optimizer",)),
-    "algorithm": Room(ALGORITHMS, "fedavg"),
-    "participation": Room(PARTICIPATIONS, "always"),
-    "game": Room(GAMES, "silo", bound=_FROM_THE_RUN),
-    "estimator": Room(ESTIMATORS, "exact", _estimator_keywords),
-    "costs": Room(COSTS, "free"),
-    "economics": Room(RULES, "cost_aware", _economics_keywords),
-    "plan": Room({"plan": Plan}, "plan"),
-}
+from fedjax_shap.in_run_methods import IN_RUN
+from fedjax_shap.rooms import ROOMS
+from fedjax_shap.shapley.registry import DEFAULT
+from fedjax_shap.shapley.stopping import parse_rule
 
 
 @dataclass(frozen=True)
@@ -112,8 +42,8 @@ class Config:
 
     @property
     def cross_device(self) -> bool:
-        """Whether the rounds of one run are the games, and not the trainings of every coalition."""
-        return self.sections["game"].name == "rounds"
+        """Whether one run is valued, as its rounds or reconstructed, and not the trainings of every coalition."""
+        return self.sections["game"].name != "silo"
 
     @property
     def metric(self) -> str:
@@ -153,18 +83,35 @@ def parse(raw: Mapping[str, Any]) -> Config:
     corrupt = raw.get("corrupt", [])
     require(isinstance(corrupt, Sequence), f"Expected corrupt={corrupt!r} to be a list of sections, [[corrupt]].")
     sections = {room: _section(room, raw.get(room, {})) for room in ROOMS if room != "corrupt"}
+    if sections["estimator"].keywords.keys() & {"budget", "until"} and "name" not in raw["estimator"]:
+        sections["estimator"] = _section("estimator", {"name": DEFAULT, **raw["estimator"]})
     config = Config(title, seed, sections, tuple(_section("corrupt", section) for section in corrupt))
+    _agree(config)
+    return config
+
+
+def _agree(config: Config) -> None:
+    """Refuses sections that do not go together."""
+    sections = config.sections
     require(
         config.cross_device or sections["participation"].name == "always",
         f"Expected participation.name={sections['participation'].name!r} to be 'always' with game.name='silo', where "
-        "members take part in every round; game.name='rounds' takes others.",
+        "members take part in every round; game.name='rounds' and 'reconstructed' take others.",
     )
-    tol = sections["algorithm"].keywords.get("tol")
-    require(
-        not config.cross_device or tol is None,
-        f"Expected algorithm.tol={tol} to be left out with game.name='rounds', whose runs have a fixed length.",
-    )
-    return config
+    game, method, tol = sections["game"].name, sections["estimator"].name, sections["algorithm"].keywords.get("tol")
+    fixed = not config.cross_device or tol is None
+    require(fixed, f"Expected algorithm.tol={tol} to be left out with game.name={game!r}, whose runs have one length.")
+    in_rounds = game == "rounds" or method not in IN_RUN
+    require(in_rounds, f"Expected game.name={game!r} to be 'rounds' with estimator.name={method!r}, for rounds alone.")
+    given = sections["estimator"].keywords
+    repeats, until, turn = given.get("repeats", 1), given.get("until"), given.get("turn")
+    integer("estimator.repeats", repeats, least=1)
+    alone = repeats == 1 or not config.cross_device
+    require(alone, f"Expected estimator.repeats={repeats} to be left out with game.name={game!r}; run it once a seed.")
+    if until is not None:
+        parse_rule(until)
+    if turn is not None:
+        integer("estimator.turn", turn, least=1)
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

@@ -14,15 +14,20 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
-from fedjax_shap.estimate import estimate, estimate_rounds, game_key
+from fedjax_shap.estimate import estimate, game_key
 from fedjax_shap.games.game import Game
+from fedjax_shap.games.reconstructed import reconstructed
+from fedjax_shap.games.repeated import repeated
 from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.games.silo import curves, silo
+from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
+from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Curve
-from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.shapley.estimator import Attribution, projected
+from fedjax_shap.shapley.stopping import parse_rule
 from fedjax_shap.typing import HostArray, Key, Masks, Progress
 
 MOST_CURVES = 24  # members are also trained alone, for the curve, where there are no more than this many
@@ -54,19 +59,27 @@ class Federation:
     def attribution(self, plan: Plan, open_store: OpenStore, progress: Progress) -> Attribution:
         """The members' values by the configured game and estimator."""
         estimator, given = self.config.build("estimator"), self.config.sections["estimator"].keywords
-        common = {name: given[name] for name in ("budget", "on_nonfinite") if name in given}
-        if self.config.cross_device:
+        common: dict[str, Any] = {"key": self.key, "plan": plan, "progress": progress}
+        common |= {name: given[name] for name in ("budget", "on_nonfinite", "turn") if name in given}
+        common |= {"until": parse_rule(given["until"])} if "until" in given else {}
+        found = self._valued(estimator, given.get("repeats", 1), open_store, common)
+        return projected(found) if given.get("efficient") else found
+
+    def _valued(self, estimator: Any, repeats: int, open_store: OpenStore, common: dict[str, Any]) -> Attribution:
+        """The values of the configured game, before anything is shared out."""
+        if self.config.sections["game"].name == "rounds":
             run = self._rounds(self.data)
             name = fingerprint(run.start, game_key(self.key))
 
             def of_round(index: int) -> UtilityStore:
                 return open_store(f"round-{index:04d}", f"{name}-{index}")
 
-            return estimate_rounds(run, estimator, key=self.key, plan=plan, store=of_round, progress=progress, **common)
-        own = self.config.sections["game"].keywords
-        game = silo(self.data, self.model, self.local, self.algorithm, key=self.init_key, **own)
-        store = open_store("", fingerprint(game, game_key(self.key)))
-        return estimate(game, estimator, key=self.key, plan=plan, store=store, progress=progress, **common)
+            return estimate_rounds(run, estimator, store=of_round, **common)
+        game = self._reconstructed() if self.config.cross_device else self._silo()
+        if repeats > 1 or game.resamples:
+            store = open_store("repeats", fingerprint(repeated(game, repeats), game_key(self.key)))
+            return estimate_repeated(game, estimator, repeats=repeats, store=store, **common)
+        return estimate(game, estimator, store=open_store("", fingerprint(game, game_key(self.key))), **common)
 
     def curve(self, plan: Plan, open_store: OpenStore, progress: Progress) -> tuple[Curve, HostArray]:
         """Accuracy by round, and the local steps int[P] that each member did in the run of all."""
@@ -117,6 +130,15 @@ class Federation:
         own = {**self.config.sections["game"].keywords, **options}
         participation = self.config.build("participation")
         return rounds(data, self.model, self.local, self.algorithm, participation, key=self.init_key, **own)
+
+    def _silo(self) -> Game:
+        own = self.config.sections["game"].keywords
+        return silo(self.data, self.model, self.local, self.algorithm, key=self.init_key, **own)
+
+    def _reconstructed(self) -> Game:
+        own, participation = self.config.sections["game"].keywords, self.config.build("participation")
+        given = (self.data, self.model, self.local, self.algorithm, participation)
+        return reconstructed(*given, key=self.init_key, batches=game_key(self.key), **own)
 
     def _learning(self, data: FederatedData) -> tuple[Architecture, Local, Algorithm]:
         """How a cross-silo coalition of `data` learns; one pooled client takes no settings made for each client."""

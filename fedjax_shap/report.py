@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
@@ -115,6 +116,7 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
         f"Values sum to V(N) - V(empty) within {abs(float(found.efficiency_gap)):.1e}; {found.stopped}; coalitions "
         f"asked {counted['asked']}, valued {counted['trained']}, from the store {counted['from_store']}.",
     ]
+    said += _noise(found.notes)
     for name, other in (beside or {}).items():
         agreement = _compared(result, other)["spearman"]
         said.append(
@@ -128,6 +130,24 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
         "compiling."
     )
     return [*said, *result.settlement.notes]
+
+
+def _noise(notes: Mapping[str, Any]) -> list[str]:
+    """How much of a value is noise, where that was measured."""
+    parts = {
+        "training": notes.get("training_noise"),
+        "sampled coalitions": notes.get("sampling_noise"),
+        "the test set": notes.get("test_set_noise"),
+    }
+    known = [f"{name} {float(np.sqrt((part**2).mean())):.4f}" for name, part in parts.items() if part is not None]
+    floor = notes.get("noise_floor")
+    said = [f"Noise of a value, root mean square over members: {', '.join(known)}."] if known else []
+    if floor is not None:
+        said.append(
+            f"Noise floor: the values of two trainings differ by {floor['relative_l2']:.3f} (relative L2) and agree in "
+            f"rank by Spearman {floor['spearman']:+.2f}; no estimate can be told to be nearer to the truth."
+        )
+    return said
 
 
 def _compared(result: Result, other: Attribution) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class Result:
             "grand": float(self.attribution.grand),
             "efficiency_gap": float(self.attribution.efficiency_gap),
             "stopped": self.attribution.stopped,
+            "num_coalitions": self.attribution.num_coalitions,
+            "notes": jax.tree.map(_told, self.attribution.notes),
             "coalitions": self.coalitions,
             "settlement": self.settlement.to_json(),
             "centralized": self.centralized,
@@ -105,6 +107,11 @@ class Result:
             | {"python": platform.python_version()},
             "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()}), {jax.device_count()} device(s)",
         }
+
+
+def _told(note: Any) -> Any:
+    """A note as JSON has it."""
+    return note.tolist() if isinstance(note, np.ndarray | np.generic) else note
 
 
 def _plain(numbers: HostArray) -> list[float | None]:

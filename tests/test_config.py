@@ -1,7 +1,9 @@
 import pytest
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.config import ROOMS, override, parse, read_toml
+from fedjax_shap.config import override, parse, read_toml
+from fedjax_shap.rooms import ROOMS
+from fedjax_shap.shapley.registry import DEFAULT
 
 
 def refusal(raw: dict) -> str:
@@ -114,3 +116,28 @@ def test_settings_that_a_game_would_ignore_are_refused():
     assert "participation.name='uniform'" in refusal({"participation": participation})
     assert "algorithm.tol=0.1" in refusal({"game": {"name": "rounds"}, "algorithm": {"tol": 0.1}})
     assert parse({"game": {"name": "rounds"}, "participation": participation}).cross_device
+
+
+def test_a_budget_alone_takes_the_default_estimator_and_a_named_one_stays():
+    assert parse({"estimator": {"budget": 100}}).sections["estimator"].name == DEFAULT
+    assert parse({"estimator": {"until": "wall_clock(5)"}}).sections["estimator"].name == DEFAULT
+    assert parse({"estimator": {"budget": 100, "name": "svarm"}}).sections["estimator"].name == "svarm"
+    assert parse({}).sections["estimator"].name == "exact"
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ({"until": "wall_clok(5)"}, "did you mean 'wall_clock'"),
+        ({"budget": 9, "turn": 0}, "estimator.turn=0 to be an integer >= 1"),
+        ({"repeats": 0}, "estimator.repeats=0 to be an integer >= 1"),
+    ],
+)
+def test_stopping_rules_turns_and_repeats_are_checked_before_anything_is_trained(section, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        parse({"estimator": section})
+
+
+def test_repeats_are_for_trained_coalitions():
+    with pytest.raises(InvalidInputError, match=r"repeats=2 to be left out with game.name='rounds'"):
+        parse({"game": {"name": "rounds"}, "estimator": {"repeats": 2}})

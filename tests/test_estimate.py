@@ -11,10 +11,11 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate, estimate_rounds
+from fedjax_shap.estimate import estimate
 from fedjax_shap.games.closed_form import additive, airport, glove, table, weighted_voting
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
+from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
@@ -50,10 +51,10 @@ def test_exact_values_of_games_with_known_answers(solved):
     assert found.num_coalitions == 2**solved.game.num_players
 
 
-@pytest.mark.parametrize("antithetic", [True, False])
-def test_sampled_values_of_a_game_with_a_known_answer(antithetic, key):
+@pytest.mark.parametrize("orders", ["antithetic", "random"])
+def test_sampled_values_of_a_game_with_a_known_answer(orders, key):
     solved = SOLVED["airport"]
-    found = estimate(solved.game, permutation(antithetic=antithetic), key=key, budget=30)
+    found = estimate(solved.game, permutation(orders=orders), key=key, budget=30)
     assert (np.abs(found.values - solved.values) < 5 * found.std_errors).all()
     assert_allclose(found.efficiency_gap, 0, atol=1e-6)
     assert found.num_coalitions <= 30
@@ -155,7 +156,7 @@ def test_standard_errors_add_up_over_independent_rounds(run, key):
         per_round.append(plain.read(state))
         return per_round[-1]
 
-    plain = permutation(antithetic=False, max_permutations=3)
+    plain = permutation(orders="random", max_permutations=3)
     found = estimate_rounds(run, plain._replace(read=recorded), key=key, budget=4)
     spread = np.zeros((2, 4))
     for row, members, one in zip(spread, ([0, 3], [2, 3]), per_round, strict=True):

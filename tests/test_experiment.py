@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -95,3 +96,29 @@ def test_the_example_of_the_readme_prints_what_it_says():
     assert number.sub("#", done.stdout) == number.sub("#", printed)
     seen, told = (np.array([float(n) for n in number.findall(text)]) for text in (done.stdout, printed))
     assert np.abs(seen - told).max() < 0.02 * np.abs(told).max()
+
+
+def test_repeats_and_resamples_tell_how_much_of_a_value_is_noise():
+    game = {"metric": "negative_loss", "resamples": 10}
+    told = result_of(game=game, estimator={"name": "exact", "repeats": 2}).to_json()
+    assert len(told["values"]) == 3 and np.isfinite(told["std_errors"]).all()
+    assert all(len(told["notes"][f"{part}_noise"]) == 3 for part in ("training", "sampling", "test_set"))
+    assert told["notes"]["noise_floor"]["relative_l2"] > 0
+    assert json.loads(json.dumps(told["notes"])) == told["notes"]
+
+
+def test_an_inefficient_estimator_can_be_made_efficient_and_a_rule_can_stop_one():
+    members = {"name": "quantity", "ratios": [1, 2, 3, 4, 5]}
+    plain, shared = (
+        result_of(partition=members, local={"steps": 2}, estimator={"name": "owen", "budget": 30, "efficient": share})
+        for share in (False, True)
+    )
+    gap = plain.attribution.efficiency_gap
+    assert abs(gap) > 1e-6
+    assert abs(shared.attribution.efficiency_gap) < 1e-9
+    np.testing.assert_allclose(plain.attribution.values - gap / 5, shared.attribution.values, atol=1e-12)
+    stopped = result_of(
+        partition=members, local={"steps": 2}, estimator={"name": "permutation", "until": "budget(12)", "turn": 6}
+    )
+    assert stopped.attribution.num_coalitions < 32
+    assert stopped.attribution.stopped.endswith("coalitions asked for")

@@ -22,8 +22,8 @@ FLOORS: tuple[tuple[set[str], ...], ...] = (
     ({"learning"},),
     ({"games"},),
     ({"engine"},),
-    ({"estimate"},),
-    ({"experiment", "config", "federation", "result", "quickstart"},),
+    ({"estimate", "bridges", "in_run", "in_run_methods", "noise"},),
+    ({"experiment", "config", "rooms", "federation", "result", "quickstart"},),
     ({"report", "plots"},),
     ({"__main__", "store_command"},),
 )

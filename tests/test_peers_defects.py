@@ -12,10 +12,11 @@ from fedjax_shap.data.federated import from_arrays
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate, estimate_rounds, game_key
+from fedjax_shap.estimate import estimate, game_key
 from fedjax_shap.games.closed_form import table
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import curves, silo
+from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
@@ -71,7 +72,7 @@ def test_values_sum_to_what_there_is_and_every_result_says_by_how_much_they_miss
 
 def test_the_store_holds_trained_utilities_and_nothing_else(game, key, tmp_path):
     store = UtilityStore(tmp_path, fingerprint="a")
-    estimate(game, permutation(antithetic=False, max_permutations=2), key=key, budget=8, store=store)
+    estimate(game, permutation(orders="random", max_permutations=2), key=key, budget=8, store=store)
     kept = UtilityStore(tmp_path, fingerprint="a")
     known = EVERY[kept.known(EVERY)]
     assert 4 <= len(known) == store.trained

@@ -15,6 +15,7 @@ from fedjax_shap.engine import cache
 from fedjax_shap.engine.parts import aside
 from fedjax_shap.engine.plan import UNPLANNED, Plan
 from fedjax_shap.engine.programs import NoRoomError, Program, abreast, in_flight, machine
+from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Effort, Game
 from fedjax_shap.typing import Key, Masks
 
@@ -25,7 +26,7 @@ MANY_TRIALS = 50  # plans are tried where the game is so many times as much work
 WORTHWHILE = 10  # ... and other plans are tried where the game is so many times as long as a trial, which compiles
 
 
-def autoplan(game: Game, key: Key, masks: Masks, plan: Plan) -> Plan:
+def autoplan(game: Game | HostGame, key: Key, masks: Masks, plan: Plan) -> Plan:
     """Completes a plan whose chunk is left open.
 
     The first guess is the largest power of two whose coalitions fit into the processor's cache, or fill a GPU. Where
@@ -39,9 +40,9 @@ def autoplan(game: Game, key: Key, masks: Masks, plan: Plan) -> Plan:
         plan: what is fixed already; its chunk, if given, and then everything stays as it is.
 
     Returns:
-        A plan with a chunk. A game that brings no `values` has layout "coalition" and one bucket.
+        A plan with a chunk. A game on the host, or that brings no `values`, has layout "coalition" and one bucket.
     """
-    if game.values is None:
+    if isinstance(game, HostGame) or game.values is None:
         return replace(plan, chunk=plan.chunk or CPU_CHUNKS[1], layout="coalition", buckets=1)
     if plan.chunk is not None:
         return plan

@@ -13,6 +13,7 @@ from fedjax_shap.engine.autoplan import autoplan
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.programs import Coalitions, NoRoomError, Program, abreast, in_flight, machine
 from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import HostArray, Key, Masks, Progress, Utilities
 
@@ -21,7 +22,7 @@ NAMED_AT_MOST = 5  # coalitions in a sentence
 
 
 def evaluate(
-    game: Game,
+    game: Game | HostGame,
     key: Key,
     masks: Masks,
     plan: Plan | None = None,
@@ -33,7 +34,7 @@ def evaluate(
     """The utility of each coalition.
 
     Args:
-        game: what a coalition is worth.
+        game: what a coalition is worth, by a program or by a function on the host.
         key: randomness of the game itself, such as mini-batches; the same for every coalition.
         masks: bool[M, P], repeats allowed: each distinct coalition is valued once.
         plan: how many at once, and on what; chosen by `autoplan` if None.
@@ -67,14 +68,14 @@ def evaluate(
     if len(unknown):
         plan = share.agreed(plan or Plan(), lambda left_open: autoplan(game, key, distinct, left_open))
         mine = share.own(unknown, distinct, plan)
-        _fill(Program(game, key, machine(plan)), plan, mine, distinct, (store, lost), progress or _silent)
+        _fill(_program(game, key, plan), plan, mine, distinct, (store, lost), progress or _silent)
         share.hand_round((store, lost), mine)
     spoilt = lost.holds(distinct)
     if not spoilt.any():
         return store.read(distinct)[place.reshape(-1)]
     instead = lost.read(distinct[spoilt])
     if on_nonfinite != "keep":
-        _tell(distinct[spoilt], on_nonfinite)
+        _tell(game, distinct[spoilt], on_nonfinite)
         nobody = np.zeros_like(distinct[:1])
         instead = evaluate(game, key, nobody, plan, store)
     return _merged(spoilt, instead, store.read(distinct[~spoilt]) if not spoilt.all() else instead[:0])[
@@ -100,23 +101,36 @@ def _silent(done: int, total: int) -> None:
     """Reports to nobody."""
 
 
-def _tell(spoilt: Masks, on_nonfinite: OnNonfinite) -> None:
+def _tell(game: Game | HostGame, spoilt: Masks, on_nonfinite: OnNonfinite) -> None:
     """Refuses utilities that are not finite, or warns of them; the coalitions are named either way."""
     named = ", ".join(str(np.flatnonzero(mask).tolist()) for mask in spoilt[:NAMED_AT_MOST])
     rest = f" and {len(spoilt) - NAMED_AT_MOST} others" if len(spoilt) > NAMED_AT_MOST else ""
+    reason, remedy = "training diverged", "lower the learning rate"
+    if isinstance(game, HostGame):
+        reason, remedy = "the game's function gave NaN or infinity", "mend it"
     if on_nonfinite == "error" or not spoilt.any(axis=1).all():
         raise InvalidInputError(
-            f"Expected every utility to be finite, but not so those of coalitions {named}{rest}: training diverged; "
-            "lower the learning rate, or let them count as V(nobody) by on_nonfinite='floor'."
+            f"Expected every utility to be finite, but not so those of coalitions {named}{rest}: {reason}; "
+            f"{remedy}, or let them count as V(nobody) by on_nonfinite='floor'."
         )
     warnings.warn(
-        f"Utilities of coalitions {named}{rest} are not finite and count as V(nobody): training diverged.",
+        f"Utilities of coalitions {named}{rest} are not finite and count as V(nobody): {reason}.",
         stacklevel=3,
     )
 
 
+def _program(game: Game | HostGame, key: Key, plan: Plan) -> Program | HostGame:
+    """What values chunks: a program on the plan's machine, or the game itself where the host does."""
+    return game if isinstance(game, HostGame) else Program(game, key, machine(plan))
+
+
 def _fill(
-    program: Program, plan: Plan, mine: Masks, among: Masks, stores: tuple[UtilityStore, UtilityStore], report: Progress
+    program: Program | HostGame,
+    plan: Plan,
+    mine: Masks,
+    among: Masks,
+    stores: tuple[UtilityStore, UtilityStore],
+    report: Progress,
 ) -> None:
     """Values the coalitions `mine`: finite utilities go into the first store, whatever happens, others into another."""
     store, lost = stores
@@ -139,8 +153,13 @@ def _fill(
         store.flush()
 
 
-def _valued(program: Program, plan: Plan, masks: Masks, among: Masks) -> Iterator[tuple[HostArray, Utilities]]:
-    """(rows of `masks`, their utilities), chunk by chunk, several chunks at a time."""
+def _valued(
+    program: Program | HostGame, plan: Plan, masks: Masks, among: Masks
+) -> Iterator[tuple[HostArray, Utilities]]:
+    """(rows of `masks`, their utilities), chunk by chunk, several chunks at a time; one on the host."""
+    if isinstance(program, HostGame):
+        yield from _on_host(program, plan, masks, among)
+        return
 
     def value(prepared: tuple[list[HostArray], Coalitions]) -> Utilities:
         return program(prepared[1])
@@ -150,6 +169,16 @@ def _valued(program: Program, plan: Plan, masks: Masks, among: Masks) -> Iterato
         yield np.concatenate(rows), np.concatenate([found[: len(own)] for found, own in zip(each, rows)])
 
 
+def _on_host(game: HostGame, plan: Plan, masks: Masks, among: Masks) -> Iterator[tuple[HostArray, Utilities]]:
+    """(rows of `masks`, their utilities), chunk by chunk."""
+    for rows, _ in plan.cut(masks, among):
+        try:
+            utilities = game.utilities(masks[rows])
+        except MemoryError as error:
+            raise NoRoomError(str(error) or "the game's function is out of memory") from error
+        yield rows, utilities
+
+
 def _prepared(program: Program, plan: Plan, masks: Masks, among: Masks) -> Iterator[tuple[list[HostArray], Coalitions]]:
     """The chunks of a plan, compiled for, as many together as there are devices."""
     for rows, stacked in abreast(plan.cut(masks, among), len(program.on.devices)):
@@ -157,10 +186,10 @@ def _prepared(program: Program, plan: Plan, masks: Masks, among: Masks) -> Itera
         yield rows, stacked
 
 
-def _halved(plan: Plan, num_asked: int, program: Program, error: NoRoomError) -> Plan:
+def _halved(plan: Plan, num_asked: int, program: Program | HostGame, error: NoRoomError) -> Plan:
     """The plan with half the coalitions in a chunk, or half the workers where there is but one; or a refusal."""
-    chunk, workers = plan.length(num_asked), program.on.workers
-    if chunk == 1 and workers > 1:
+    chunk = plan.length(num_asked)
+    if isinstance(program, Program) and chunk == 1 and (workers := program.on.workers) > 1:
         warnings.warn(f"No room for {workers} coalitions at once ({error}); going on by {workers // 2}.", stacklevel=2)
         program.on = program.on._replace(workers=workers // 2)
         return plan

@@ -11,6 +11,7 @@ from fedjax_shap._validate import require
 from fedjax_shap.engine import processes
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
+from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import HostArray, Key, Masks
 
@@ -29,7 +30,7 @@ def agreed(plan: Plan, choose: Callable[[Plan], Plan]) -> Plan:
     return replace(plan, chunk=chunk, layout=LAYOUTS[layout], buckets=buckets)
 
 
-def same_game(game: Game, key: Key) -> None:
+def same_game(game: Game | HostGame, key: Key) -> None:
     """Refuses to go on where the processes were not given one game and key."""
     if processes.count() > 1:
         names = processes.exchange(fingerprint(game, key).encode())

@@ -17,18 +17,22 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from fedjax_shap._validate import finite, require
 from fedjax_shap.coalitions import gather, pack
 from fedjax_shap.engine.parts import BrokenPartError, check, claim, read_part, unread, writable, write_part
+from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 SECONDS_BETWEEN_FLUSHES = 5.0
 
 
-def fingerprint(game: Game, key: Key) -> str:
+def fingerprint(game: Game | HostGame, key: Key) -> str:
     """A name for all that decides a utility: the game's program, every array it reads, and the key.
 
     The program is the traced one, so every setting that changes the computation changes the name, and the plan,
-    the estimator and the rule do not. What a Python callback does is beyond it.
+    the estimator and the rule do not. What a Python callback does is beyond it. A game on the host, which no key
+    reaches, goes by the name that it was given, and is refused without one.
     """
+    if isinstance(game, HostGame):
+        return game.fingerprint
     coalition = jax.tree.map(lambda leaf: leaf[0], gather(np.zeros((1, game.num_players), bool), game.num_players))
     program = jax.make_jaxpr(game.value)(game.world, key, coalition)
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(program.jaxpr)).encode())
@@ -84,7 +88,7 @@ class UtilityStore:
             InvalidInputError: a folder without a fingerprint, one that holds another game's utilities, or no folder.
         """
         require(folder is None or bool(fingerprint), "Expected a fingerprint for a store in a folder, got none.")
-        self._owner: tuple[Game, Key] | None = None
+        self._owner: tuple[Game | HostGame, Key] | None = None
         self.asked = self.from_store = self.trained = 0
         self._rows: dict[bytes, int] = {}
         self._utilities: HostArray = np.empty(0)
@@ -102,12 +106,15 @@ class UtilityStore:
         """How many coalitions are known."""
         return len(self._rows)
 
-    def bind(self, game: Game, key: Key) -> None:
+    def bind(self, game: Game | HostGame, key: Key) -> None:
         """Binds the store to the first game that uses it, and refuses another one."""
+        on_host = isinstance(game, HostGame)
         if self._owner is None:
+            if on_host and self._folder is not None:
+                fingerprint(game, key)  # for its refusal of a game without a name
             self._owner = (game, key)
         first, first_key = self._owner
-        if first is game and first_key is key:
+        if first is game and (first_key is key or on_host):
             return
         require(
             fingerprint(first, first_key) == fingerprint(game, key),

@@ -5,6 +5,7 @@ of coalitions it is applied once to each upload, and what it gives is mixed by o
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,20 +20,22 @@ from fedjax_shap.learning.world import World
 from fedjax_shap.typing import Array, Key, Params
 
 Open = Callable[[World, Key, Coalition], tuple[Game, Params]]  # a round's game, and the model everyone makes
+Absent = Literal["left_out", "unchanged"]  # what becomes of a participant who is not in a coalition
 MIXED_AT_ONCE = {"cpu": 2**20}  # mixed pre-activations, float[G, B, ...], that a CPU's caches hold
 MOST_MIXED_AT_ONCE = 2**26  # elsewhere: few large kernels
 
 
 @struct.dataclass
 class Uploads:
-    """What the participants of a round sent to the server, and last the model x_t that a coalition of nobody keeps.
+    """What participants sent to the server, and last the model that a coalition of nobody keeps.
 
     Attributes:
-        world: the federation as the round found it.
+        world: the federation as they found it.
         params: the models, leaves [S + 1, ...]; 0 where a number is not finite.
         finite: bool[S + 1], False for a model with such numbers: its training diverged.
         members: int32[S], the participants' ids, then padding.
         weights: float32[S], their weights in the mean, 0 for padding.
+        group: int32[S], with whom each is averaged; all 0 in a round.
     """
 
     world: World
@@ -40,39 +43,33 @@ class Uploads:
     finite: Array
     members: Array
     weights: Array
+    group: Array
 
 
-def mixtures(learning: Learner, metric: Metric) -> Open:
+Shares = Callable[[Uploads, Array], Array]  # (uploads, mask bool[P]) -> float[S + 1], how much of each model is mixed
+
+
+def mixtures(learning: Learner, metric: Metric, absent: Absent = "left_out") -> Open:
     """Rounds of one aggregation: the uploads are trained once and every coalition mixes its own (Spec 2.6).
 
     Args:
         learning: how clients train.
         metric: what a model is worth, on the server's validation set.
+        absent: a participant who is not in a coalition is "left_out" of its mean, or counts in it as one whose model is
+            "unchanged".
 
     Returns:
         A function (world, key, everyone) -> (the game of the round, the model after it). All its games share their
         programs. A mixture that holds an upload that diverged is worth NaN.
     """
-
-    def worth(uploads: Uploads, mask: Array) -> Array:
-        model = _mean(uploads, shares(uploads, mask))
-        return score(learning.model.apply, metric, model, uploads.world.data.validation)
-
-    def value(uploads: Uploads, key: Key, coalition: Coalition) -> Array:
-        return worth(uploads, coalition.mask)
-
-    mixed = _mixed(learning.model, metric)
-
-    def values(uploads: Uploads, key: Key, chunk: Chunk) -> Array:
-        if mixed is None or len(chunk.mask) <= len(uploads.weights):  # so few have fewer first layers than the uploads
-            return jax.vmap(worth, in_axes=(None, 0))(uploads, chunk.mask)
-        return mixed(uploads, chunk.mask)
+    value, values = mixed_worth(learning.model, metric, shares if absent == "left_out" else shares_among_all)
 
     @jax.jit
     def collect(world: World, key: Key, everyone: Coalition) -> tuple[Uploads, Params]:
         sent, weights, _ = learning.collect(world, key, world.first_round, world.initial, everyone)
-        params, finite = _sound(jax.tree.map(lambda leaf, x_t: jnp.concatenate([leaf, x_t[None]]), sent, world.initial))
-        uploads = Uploads(world=world, params=params, finite=finite, members=everyone.members, weights=weights)
+        params, finite = sound(jax.tree.map(lambda leaf, x_t: jnp.concatenate([leaf, x_t[None]]), sent, world.initial))
+        group = jnp.zeros_like(everyone.members)
+        uploads = Uploads(world, params, finite, everyone.members, weights, group)
         return uploads, _mean(uploads, shares(uploads, everyone.mask))
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, Params]:
@@ -82,6 +79,28 @@ def mixtures(learning: Learner, metric: Metric) -> Open:
     return open_round
 
 
+def mixed_worth(
+    model: Model, metric: Metric, shares: Shares
+) -> tuple[Callable[[Uploads, Key, Coalition], Array], Callable[[Uploads, Key, Chunk], Array]]:
+    """`Game.value` and `Game.values` of a game whose world is `Uploads`, of which a coalition mixes its `shares`."""
+
+    def worth(uploads: Uploads, mask: Array) -> Array:
+        mixture = _mean(uploads, shares(uploads, mask))
+        return score(model.apply, metric, mixture, uploads.world.data.validation)
+
+    def value(uploads: Uploads, key: Key, coalition: Coalition) -> Array:
+        return worth(uploads, coalition.mask)
+
+    mixed = _mixed(model, metric, shares)
+
+    def values(uploads: Uploads, key: Key, chunk: Chunk) -> Array:
+        if mixed is None or len(chunk.mask) <= len(uploads.weights):  # so few have fewer first layers than the uploads
+            return jax.vmap(worth, in_axes=(None, 0))(uploads, chunk.mask)
+        return mixed(uploads, chunk.mask)
+
+    return value, values
+
+
 def shares(uploads: Uploads, mask: Array) -> Array:
     """float[S + 1], the share of each model in the mixture of mask bool[P]; x_t is all of it where no weight is > 0."""
     weights = jnp.where(mask[uploads.members], uploads.weights, 0.0)
@@ -89,7 +108,14 @@ def shares(uploads: Uploads, mask: Array) -> Array:
     return jnp.append(weights, total <= 0) / jnp.where(total > 0, total, 1.0)
 
 
-def _sound(models: Params) -> tuple[Params, Array]:
+def shares_among_all(uploads: Uploads, mask: Array) -> Array:
+    """float[S + 1], where x_t has the share of all participants who are not in mask bool[P]."""
+    total = uploads.weights.sum()
+    own = jnp.where(mask[uploads.members], uploads.weights, 0.0) / jnp.where(total > 0, total, 1.0)
+    return jnp.append(own, 1 - own.sum())
+
+
+def sound(models: Params) -> tuple[Params, Array]:
     """The models, leaves [S + 1, ...], with 0 for each number that is not finite; bool[S + 1], which had none such."""
     each = [jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(axis=1) for leaf in jax.tree.leaves(models)]
     sound = jax.tree.map(lambda leaf: jnp.nan_to_num(leaf, posinf=0.0, neginf=0.0), models)  # 0 * nan is nan
@@ -107,7 +133,7 @@ def _poison(share: Array, finite: Array) -> Array:
     return jnp.where(share @ (~finite).astype(share.dtype) > 0, jnp.nan, 0.0)
 
 
-def _mixed(model: Model, metric: Metric) -> Callable[[Uploads, Array], Array] | None:
+def _mixed(model: Model, metric: Metric, shares: Shares) -> Callable[[Uploads, Array], Array] | None:
     """What the mixtures of masks bool[M, P] are worth, float[M]; None for a model that does not tell its first layer.
 
     The uploads' first layers are applied anew for each chunk: m D H products an example, beside M (m + L) H above them,

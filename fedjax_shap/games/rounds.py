@@ -7,18 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fedjax_shap._validate import integer, require
+from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.coalitions import Coalition, gather
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
-from fedjax_shap.games.mixtures import Open, mixtures
+from fedjax_shap.games.mixtures import Absent, Open, mixtures
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
 from fedjax_shap.learning.federate import Learner, learner
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.metric import metric_for, score
-from fedjax_shap.learning.model import Architecture
+from fedjax_shap.learning.model import Architecture, Model
 from fedjax_shap.learning.participate import Participation, always
 from fedjax_shap.learning.world import World
 from fedjax_shap.typing import Array, HostArray, Key, Params
@@ -46,12 +46,18 @@ class Rounds(NamedTuple):
         present: bool[R, P], who takes part in which round.
         start: a game that holds all that decides the run; its fingerprint is the run's.
         play: key -> the games of the rounds in which somebody takes part, in order. The key seeds mini-batches.
+        model: what is trained.
+        metric: the name of what it is worth.
+        uploads: whether the world of each game is `mixtures.Uploads`: so with one aggregation a round.
     """
 
     num_players: int
     present: HostArray
     start: Game
     play: Callable[[Key], Iterator[RoundGame]]
+    model: Model
+    metric: str
+    uploads: bool
 
 
 def rounds(
@@ -63,6 +69,8 @@ def rounds(
     *,
     metric: str = "accuracy",
     inner_rounds: int = 1,
+    absent: Absent = "left_out",
+    everyone_first: bool = False,
     key: Key | None = None,
     initial: Params | None = None,
 ) -> Rounds:
@@ -80,40 +88,64 @@ def rounds(
         participation: who takes part when; always everyone if None.
         metric: a name in `learning.metric.METRICS`, on the server's validation set.
         inner_rounds: aggregations within a round.
+        absent: in a coalition's mean a participant who is not in it is "left_out" (Spec 1.1d), or "unchanged": there as
+            if it had uploaded x_t, as where V_t(S) is that of x_t + sum_{i in S} w_i Delta_i with w_i its share in the
+            mean of all (Wang et al. 2022); for one aggregation a round.
+        everyone_first: whether everyone takes part in the first round, whatever `participation` says, as completion
+            needs (Fan et al. 2022, assumption 1).
         key: seeds the initial parameters and the participation; `jax.random.key(0)` if None.
         initial: initial parameters, instead of drawn ones.
     """
     algorithm = fedavg() if algorithm is None else algorithm
-    integer("inner_rounds", inner_rounds, least=1)
-    require(algorithm.tol is None, f"Expected tol={algorithm.tol} to be None for game='rounds', of fixed length.")
+    _checked(algorithm, inner_rounds, absent)
     local = local_training() if local is None else local
     key = jax.random.key(0) if key is None else key
-    inner = algorithm._replace(max_rounds=inner_rounds)
-    learning = learner(data, model, local, inner, key=key, initial=initial)
+    learning = learner(data, model, local, algorithm._replace(max_rounds=inner_rounds), key=key, initial=initial)
     measure = metric_for(metric, data.validation[1], data.num_classes)
     draw = always() if participation is None else participation
     present = draw(jax.random.fold_in(key, 1), algorithm.max_rounds, data.num_clients)
+    present[:1] |= everyone_first
 
     def worth(params: Params, world: World) -> Array:
         return score(learning.model.apply, measure, params, world.data.validation)
 
-    open_round = mixtures(learning, measure) if inner_rounds == 1 else _trainings(learning, worth)
+    def whole(world: tuple[World, Array, Array], key: Key, coalition: Coalition) -> Array:
+        return worth(learning.train(world[0], key, coalition)[0], world[0])
+
+    open_round = mixtures(learning, measure, absent) if inner_rounds == 1 else _trainings(learning, worth)
+    play = _played(learning.world, open_round, present, inner_rounds)
+    decides = (learning.world, present, np.asarray(absent == "unchanged"))
+    start = Game(world=decides, value=whole, num_players=data.num_clients)
+    return Rounds(data.num_clients, present, start, play, learning.model, metric, inner_rounds == 1)
+
+
+def _checked(algorithm: Algorithm, inner_rounds: int, absent: Absent) -> None:
+    """Refuses settings that a run cannot have."""
+    integer("inner_rounds", inner_rounds, least=1)
+    require(algorithm.tol is None, f"Expected tol={algorithm.tol} to be None for game='rounds', of fixed length.")
+    one_of("absent", absent, ("left_out", "unchanged"))
+    require(
+        inner_rounds == 1 or absent == "left_out",
+        f"Expected absent={absent!r} to be 'left_out' with inner_rounds={inner_rounds}, where coalitions train alone.",
+    )
+
+
+def _played(
+    world: World, open_round: Open, present: HostArray, inner_rounds: int
+) -> Callable[[Key], Iterator[RoundGame]]:
+    """`Rounds.play`: each round starts from the model that the one before left."""
     slots = max(int(present.sum(axis=1).max()), 1)
 
     def play(key: Key) -> Iterator[RoundGame]:
-        params = learning.world.initial
+        params = world.initial
         for index in np.flatnonzero(present.any(axis=1)):
             first = jnp.int32(index * inner_rounds)
-            world = learning.world.replace(initial=params, first_round=first)  # type: ignore[attr-defined]
+            found = world.replace(initial=params, first_round=first)  # type: ignore[attr-defined]
             everyone = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), gather(present[[index]], slots))
-            game, params = open_round(world, key, everyone)
+            game, params = open_round(found, key, everyone)
             yield RoundGame(game, np.flatnonzero(present[index]), int(index))
 
-    def whole(world: tuple[World, Array], key: Key, coalition: Coalition) -> Array:
-        return worth(learning.train(world[0], key, coalition)[0], world[0])
-
-    start = Game(world=(learning.world, present), value=whole, num_players=data.num_clients)
-    return Rounds(data.num_clients, present, start, play)
+    return play
 
 
 def _trainings(learning: Learner, worth: Callable[[Params, World], Array]) -> Open:

@@ -1,5 +1,6 @@
 """The cross-silo game: every coalition is trained from one initialisation, alone (Spec 1)."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -13,7 +14,7 @@ from fedjax_shap.learning.algorithm import Algorithm, fedavg
 from fedjax_shap.learning.federate import Learner, learner
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
-from fedjax_shap.learning.metric import accuracy, metric_for, score
+from fedjax_shap.learning.metric import accuracy, bootstrapped, metric_for, score
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
@@ -31,6 +32,7 @@ def silo(
     report: Report = "final",
     skip_rounds: int = 0,
     empty: float | None = None,
+    resamples: int = 0,
     key: Key | None = None,
     initial: Params | None = None,
 ) -> Game:
@@ -46,19 +48,22 @@ def silo(
             optimistic, as some published benchmarks do.
         skip_rounds: with report="best", so many first rounds do not count.
         empty: V(empty set) where given; else the metric of the untrained initial model (Spec 1.2).
+        resamples: if > 0, each utility is followed by the metric on so many bootstrap resamples of the validation
+            set, float[1 + resamples]: what another test set would have said.
         key: seeds the initial parameters; `jax.random.key(0)` if None.
         initial: initial parameters, instead of drawn ones.
 
     Returns:
-        A game of C players whose utilities are scalars.
+        A game of C players whose utilities are scalars, or float[1 + resamples].
     """
     one_of("report", report, ("final", "best"))
     algorithm = fedavg() if algorithm is None else algorithm
     integer("skip_rounds", skip_rounds, least=0, most=algorithm.max_rounds - 1)
+    integer("resamples", resamples, least=0)
     if empty is not None:
         number("empty", empty)
     learning = _learner(data, model, local, algorithm, key, initial)
-    measure = metric_for(metric, data.validation[1], data.num_classes)
+    measure = bootstrapped(metric_for(metric, data.validation[1], data.num_classes), resamples)
 
     def worth(world: World, params: Params) -> Array:
         return score(learning.model.apply, measure, params, world.data.validation)
@@ -69,9 +74,10 @@ def silo(
 
     def best(world: World, params: Params, trace: Trace, mask: Array) -> Array:
         without = worth(world, world.initial) if empty is None else empty
-        return jnp.where(mask.any(), trace.observed[skip_rounds:].max(), without)
+        return jnp.where(mask.any(), trace.observed[skip_rounds:].max(axis=0), without)
 
-    return trained(learning, final) if report == "final" else trained(learning, best, worth)
+    game = trained(learning, final) if report == "final" else trained(learning, best, worth)
+    return game.replace(resamples=resamples, reseed=_redrawn(learning) if initial is None else None)  # type: ignore[attr-defined, no-any-return]
 
 
 def curves(
@@ -113,6 +119,11 @@ def curves(
         return jnp.stack([trace.loss, going, *trace.observed.T])
 
     return trained(learning, followed, worth)
+
+
+def _redrawn(learning: Learner) -> Callable[[World, Key], World]:
+    """(world, key) -> the world with initial parameters drawn anew."""
+    return lambda world, key: world.replace(initial=learning.model.init(key))  # type: ignore[attr-defined, no-any-return]
 
 
 def _learner(

@@ -69,6 +69,25 @@ def metric_for(name: str, labels: Array, num_classes: int) -> Metric:
     return METRICS[name]
 
 
+def bootstrapped(metric: Metric, resamples: int) -> Metric:
+    """The metric on the examples, and on so many resamples of them with replacement: float[1 + resamples] (Efron 1979).
+
+    The resamples are the same for every model.
+    """
+    if resamples == 0:
+        return metric
+
+    def several(logits: Array, labels: Array) -> Array:
+        def resampled(index: Array) -> Array:
+            rows = jax.random.randint(jax.random.fold_in(jax.random.key(0), index), labels.shape, 0, len(labels))
+            return metric(logits[rows], labels[rows])
+
+        others = jax.lax.map(resampled, jnp.arange(resamples))
+        return jnp.concatenate([metric(logits, labels)[None], others])
+
+    return several
+
+
 def cross_entropy(logits: Array, labels: Array) -> Array:
     """Softmax cross-entropy, float[B], of logits[B, L] and integer labels[B]."""
     picked = jnp.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]

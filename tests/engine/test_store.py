@@ -102,7 +102,7 @@ def test_what_is_on_disk_is_bit_for_bit_what_was_added(tmp_path, key):
 
 def test_another_estimator_trains_only_what_is_not_known_yet(key):
     store = UtilityStore()
-    estimate(game_of(), permutation(antithetic=False), key=key, budget=12, store=store)
+    estimate(game_of(), permutation(orders="random"), key=key, budget=12, store=store)
     known = np.flatnonzero(store.known(EVERY))
     assert 8 <= store.trained == len(known) <= 12
     values = estimate(game_of(untouchable=known), exact(), key=key, store=store).values

@@ -1,0 +1,62 @@
+"""shapiq's approximators on a game given as a table, at a budget of distinct coalitions."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from fedjax_shap.coalitions import ranks
+from fedjax_shap.typing import HostArray, Utilities
+
+TRIALS = 6  # of nominal budgets, since a coalition asked for again costs shapiq's budget and not ours
+OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {  # our name -> (shapiq's class, its options)
+    "permutation": ("PermutationSamplingSV", {}),
+    "kernelshap": ("KernelSHAP", {"pairing_trick": True}),
+    "unbiased kernelshap": ("UnbiasedKernelSHAP", {"pairing_trick": True}),
+    "stratified": ("StratifiedSamplingSV", {}),
+    "owen": ("OwenSamplingSV", {}),
+    "stratified svarm": ("SVARM", {"pairing_trick": False}),
+    "k-additive": ("kADDSHAP", {"max_order": 2, "pairing_trick": True}),
+    "regression msr": ("RegressionMSR", {}),
+    "proxyshap": ("ProxySHAP", {}),
+}
+Rival = Callable[[Utilities, int, int], HostArray]  # (table float64[2^P], budget, seed) -> values float64[P]
+
+
+def rivals() -> dict[str, Rival]:
+    """Those that the installed shapiq has, by name; none where it is not installed."""
+    if find_spec("shapiq") is None:
+        return {}
+    import shapiq
+
+    known = {name: (getattr(shapiq.approximator, kind, None), given) for name, (kind, given) in OPTIONS.items()}
+    return {name: partial(_values, kind, given) for name, (kind, given) in known.items() if kind is not None}
+
+
+def _values(kind: Any, options: dict[str, Any], table: Utilities, budget: int, seed: int) -> HostArray:
+    """The values of the run that asked for most distinct coalitions, of those that asked for no more than `budget`."""
+    best, most, nominal = np.zeros(len(table).bit_length() - 1), 0, budget
+    for _ in range(TRIALS):
+        values, asked = played(kind, options, table, nominal, seed)
+        if most < asked <= budget:
+            best, most = values, asked
+        if asked == budget:
+            break
+        nominal = max(int(nominal * budget / max(asked, 1)), len(best) + 2)
+    return best
+
+
+def played(kind: Any, options: dict[str, Any], table: Utilities, nominal: int, seed: int) -> tuple[HostArray, int]:
+    """(values, how many distinct coalitions were asked for) at a budget as shapiq counts it."""
+    asked: set[int] = set()
+
+    def utility(masks: HostArray) -> HostArray:
+        rows = ranks(np.atleast_2d(np.asarray(masks, bool)))
+        asked.update(rows.tolist())
+        return table[rows] - table[0]
+
+    num_players = len(table).bit_length() - 1
+    found = kind(n=num_players, random_state=seed, **options).approximate(budget=nominal, game=utility)
+    return np.asarray(found.get_n_order_values(1)), len(asked)

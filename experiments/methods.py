@@ -1,0 +1,124 @@
+"""The ways of valuing one federation that the experiments compare, by the names that papers use."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fedjax_shap._validate import InvalidInputError, one_of
+from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.estimate import estimate, game_key
+from fedjax_shap.games.game import Game
+from fedjax_shap.games.reconstructed import reconstructed
+from fedjax_shap.games.rounds import Rounds, rounds
+from fedjax_shap.games.silo import silo
+from fedjax_shap.in_run import estimate_rounds
+from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.local import Local
+from fedjax_shap.learning.model import Architecture
+from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.shapley.exact import exact
+from fedjax_shap.shapley.gtg import gtg
+from fedjax_shap.shapley.registry import DEFAULT, ESTIMATORS
+from fedjax_shap.shapley.tmc import tmc
+from fedjax_shap.typing import Key
+
+DECAY = 0.9  # of a round's weight in MR; the paper leaves lambda open
+TENTH = 10  # the default estimator and TMC train one coalition in so many
+
+
+class Federated(NamedTuple):
+    """One federation and how it learns: all that a method needs."""
+
+    data: FederatedData
+    model: Architecture
+    training: Local
+    algorithm: Algorithm
+    metric: str
+    key: Key
+
+    @property
+    def game(self) -> Game:
+        """Every coalition trained on its own."""
+        return silo(*self[:4], metric=self.metric, key=self.key)
+
+    @property
+    def run(self) -> Rounds:
+        """The rounds of the one run of all."""
+        return rounds(*self[:4], metric=self.metric, key=self.key)
+
+    @property
+    def tenth(self) -> int:
+        """A tenth of all coalitions, and no fewer than all of one member or of all but one."""
+        return max(2**self.data.num_clients // TENTH, 2 * self.data.num_clients + 2)
+
+
+class Valued(NamedTuple):
+    """What a method says of a federation, and the seconds that it took, compilation included."""
+
+    found: Attribution
+    seconds: float
+
+
+Method = Callable[[Federated, UtilityStore], Attribution]
+
+
+def _decayed(of: Federated, store: UtilityStore) -> Attribution:
+    return estimate_rounds(of.run, exact(), key=of.key, decay=DECAY, normalise=True)
+
+
+def _one_round(of: Federated, store: UtilityStore) -> Attribution:
+    game = reconstructed(*of[:4], metric=of.metric, key=of.key, batches=game_key(of.key))
+    return estimate(game, exact(), key=of.key)
+
+
+METHODS: Mapping[str, Method] = {
+    "exact": lambda of, store: estimate(of.game, exact(), key=of.key, store=store),
+    "in-run exact": lambda of, store: estimate_rounds(of.run, exact(), key=of.key),
+    "MR": _decayed,
+    "OR": _one_round,
+    "GTG": lambda of, store: estimate_rounds(of.run, gtg(), key=of.key, budget=2**of.data.num_clients - 1),
+    "TMC": lambda of, store: estimate(of.game, tmc(), key=of.key, budget=2 ** (of.data.num_clients - 1)),
+    DEFAULT: lambda of, store: estimate(of.game, ESTIMATORS[DEFAULT](), key=of.key, budget=of.tenth),
+}
+SAID: Mapping[str, str] = {  # what stands in tables beside a name
+    "exact": "every coalition trained",
+    "in-run exact": "every coalition of each round, summed (FedSV)",
+    "MR": f"the same, each round's shares weighted {DECAY}^t",
+    "OR": "one game on the sums of all updates",
+    "GTG": "guided truncated permutations in each round",
+    "TMC": "truncated permutations, at most half of the coalitions trained",
+    DEFAULT: f"one coalition in {TENTH} trained",
+}
+
+
+def valued(name: str, of: Federated, store: UtilityStore | None = None) -> Valued:
+    """What the method called `name` says; `store` keeps what "exact" trains."""
+    began = time.perf_counter()
+    found = METHODS[name](of, UtilityStore() if store is None else store)
+    return Valued(found, time.perf_counter() - began)
+
+
+def overrides(settings: Mapping[str, Any], texts: list[str]) -> dict[str, Any]:
+    """`settings` with those that "NAME=VALUE" texts name set, each as the type that it has.
+
+    Raises:
+        InvalidInputError: no such setting, or a value of another type.
+    """
+    changed = dict(settings)
+    for text in texts:
+        name, _, value = text.partition("=")
+        one_of("--set", name, settings)
+        kind = type(settings[name])
+        try:
+            changed[name] = kind(value)
+        except ValueError:
+            raise InvalidInputError(f"Expected --set {text!r} to give {name} as {kind.__name__}.") from None
+    return changed
+
+
+def ranked(values: Any) -> list[int]:
+    """The players from the most valuable to the least."""
+    return [int(i) for i in np.argsort(-np.asarray(values), kind="stable")]

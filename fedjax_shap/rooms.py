@@ -1,0 +1,94 @@
+"""What a configuration may name: the registries of all rooms, and the keywords that their entries take."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from fedjax_shap.data.corrupt import CORRUPTIONS
+from fedjax_shap.data.partition import PARTITIONS
+from fedjax_shap.data.sources import SOURCES
+from fedjax_shap.economics.cost import COSTS
+from fedjax_shap.economics.rules import RULES
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.games.reconstructed import reconstructed
+from fedjax_shap.games.rounds import rounds
+from fedjax_shap.games.silo import silo
+from fedjax_shap.in_run_methods import IN_RUN
+from fedjax_shap.learning.algorithm import ALGORITHMS
+from fedjax_shap.learning.local import OPTIMIZERS, local
+from fedjax_shap.learning.model import MODELS
+from fedjax_shap.learning.participate import PARTICIPATIONS
+from fedjax_shap.shapley.registry import ESTIMATORS
+
+Registry = Mapping[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a section of the configuration may say.
+
+    Attributes:
+        entries: the registry of factories that `name` picks from.
+        default: the entry used where the section does not name one.
+        common: keywords every entry of this room takes besides its own, as a function's signature.
+        bound: parameters of the factories that the run fills in, not the configuration.
+    """
+
+    entries: Registry
+    default: str
+    common: Callable[..., Any] = lambda: None
+    bound: tuple[str, ...] = ()
+
+    def keywords(self, name: str) -> dict[str, inspect.Parameter]:
+        """The keywords that entry `name` takes in its section."""
+        own = inspect.signature(self.entries[name], eval_str=True).parameters
+        shared = inspect.signature(self.common, eval_str=True).parameters
+        return {k: p for k, p in {**own, **shared}.items() if k not in self.bound}
+
+
+def _data_keywords(*, validation: float = 0.0) -> None:
+    """`validation` is the share of the test set that becomes the validation set, on which coalitions are valued."""
+
+
+def _estimator_keywords(
+    *,
+    budget: int | None = None,
+    until: str | None = None,
+    turn: int | None = None,
+    repeats: int = 1,
+    efficient: bool = False,
+    on_nonfinite: Literal["error", "floor"] = "error",
+) -> None:
+    """What every estimator takes.
+
+    `budget` is the most distinct coalitions to ask for; with the game `rounds`, in each round. `until` stops before,
+    by rules such as "standard_error(0.01) | wall_clock(600)", looked at after each `turn` of so many coalitions.
+    `repeats` is the number of training seeds over which values are averaged (game `silo`). `efficient` shares out
+    equally what the values lack to V(N) - V(nobody). `on_nonfinite` is what becomes of a coalition whose training
+    diverged: an error, once all others are valued, or "floor": it counts as V(nobody).
+    """
+
+
+def _economics_keywords(*, revenue: float | int | str = 1000, minor_unit: float | str = "0.01") -> None:
+    """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount."""
+
+
+LOCALS: Registry = {name: partial(local, optimizer=name) for name in OPTIMIZERS}
+GAMES: Registry = {"silo": silo, "rounds": rounds, "reconstructed": reconstructed}
+_FROM_THE_RUN = ("data", "model", "local", "algorithm", "participation", "key", "batches", "initial")
+ROOMS: dict[str, Room] = {
+    "data": Room(SOURCES, "digits", _data_keywords),
+    "partition": Room(PARTITIONS, "natural"),
+    "corrupt": Room(CORRUPTIONS, ""),
+    "model": Room(MODELS, "linear"),
+    "local": Room(LOCALS, "sgd", bound=("optimizer",)),
+    "algorithm": Room(ALGORITHMS, "fedavg"),
+    "participation": Room(PARTICIPATIONS, "always"),
+    "game": Room(GAMES, "silo", bound=_FROM_THE_RUN),
+    "estimator": Room({**ESTIMATORS, **IN_RUN}, "exact", _estimator_keywords),
+    "costs": Room(COSTS, "free"),
+    "economics": Room(RULES, "cost_aware", _economics_keywords),
+    "plan": Room({"plan": Plan}, "plan"),
+}

@@ -1,0 +1,264 @@
+"""Any function of masks as a game: in float64, in chunks, stored, and refused where it answers badly."""
+
+import os
+import socket
+import subprocess
+import sys
+import warnings
+
+import jax
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.coalitions import all_subsets, pack
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.store import UtilityStore, fingerprint
+from fedjax_shap.estimate import estimate
+from fedjax_shap.games.callable import from_callable
+from fedjax_shap.games.closed_form import additive, table
+from fedjax_shap.shapley.exact import exact, shapley_values
+from fedjax_shap.shapley.permutation import permutation
+
+EVERY = all_subsets(6)
+WEIGHTS = np.array([1.0, 1e-9, 0.3, -2.0, 0.7, 1 / 3])
+TABLE = np.random.default_rng(0).normal(size=64)
+
+
+def entry(masks):
+    return TABLE[masks @ (1 << np.arange(6))]
+
+
+# One of two processes: values everything, and says how many coalitions its function was asked for.
+ONE_OF_TWO = """
+import sys, jax, numpy as np
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.engine import processes
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.games.callable import from_callable
+
+asked = []
+game = from_callable(lambda masks: asked.append(len(masks)) or masks @ 2.0 ** np.arange(6), 6, name="ranks")
+with processes.together(sys.argv[1], 2, int(sys.argv[2])):
+    found = evaluate(game, jax.random.key(0), all_subsets(6), Plan(chunk=8))
+assert found.tolist() == list(range(64))
+print(sum(asked))
+"""
+
+
+class Heard:
+    """A function that remembers what it was asked for."""
+
+    def __init__(self, f=entry):
+        self.f, self.asked = f, []
+
+    def __call__(self, masks):
+        self.asked.append(masks.copy())
+        return self.f(masks)
+
+
+def test_utilities_stay_float64(key):
+    game = from_callable(lambda masks: 1e6 + masks @ WEIGHTS, 6)
+    found = evaluate(game, key, EVERY)
+    assert found.dtype == np.float64
+    assert_array_equal(found, 1e6 + EVERY @ WEIGHTS)
+    assert_allclose(estimate(game, exact()).values, WEIGHTS, atol=1e-9)
+
+
+def test_values_are_those_of_the_table_and_only_some_players_may_be_valued():
+    game = from_callable(entry, 6)
+    assert_allclose(estimate(game, exact()).values, shapley_values(TABLE), atol=1e-14)
+    some = estimate(game, exact(), players=[1, 4])
+    assert some.values[1] == pytest.approx((TABLE[2] - TABLE[0] + TABLE[18] - TABLE[16]) / 2)
+    assert_array_equal(some.values[[0, 2, 3, 5]], 0)
+
+
+def test_each_distinct_coalition_is_asked_for_once_in_chunks_of_the_plan(key):
+    heard, told = Heard(), []
+    twice = np.concatenate([EVERY, EVERY[::-1]])
+    found = evaluate(
+        from_callable(heard, 6), key, twice, Plan(chunk=10), progress=lambda *numbers: told.append(numbers)
+    )
+    assert_array_equal(found, entry(twice))
+    assert [len(masks) for masks in heard.asked] == [10] * 6 + [4]
+    assert len(set(pack(np.concatenate(heard.asked)))) == 64
+    assert told == [(0, 64), *((10 * k, 64) for k in range(1, 7)), (64, 64)]
+    assert all(masks.dtype == bool for masks in heard.asked)
+
+
+@pytest.mark.parametrize(
+    "plan", [None, Plan(chunk=3), Plan(chunk=7, layout="coalition", buckets=3), Plan(workers=3, devices=2, memory=1)]
+)
+def test_the_plan_changes_no_number(plan, key):
+    assert_array_equal(evaluate(from_callable(entry, 6), key, EVERY, plan), TABLE)
+
+
+def test_a_function_that_changes_its_masks_spoils_nothing(key):
+    def spoiling(masks):
+        found = entry(masks)
+        masks[:] = True
+        return found
+
+    assert_array_equal(evaluate(from_callable(spoiling, 6), key, EVERY, Plan(chunk=5)), TABLE)
+
+
+def test_trailing_axes_integers_and_other_arrays_are_taken(key):
+    pairs = evaluate(from_callable(lambda masks: np.stack([entry(masks), -entry(masks)], 1), 6), key, EVERY)
+    assert_array_equal(pairs, np.stack([TABLE, -TABLE], axis=1))
+    for kind in (np.int8, bool, np.float32):
+        counted = evaluate(from_callable(lambda masks, kind=kind: masks[:, 0].astype(kind), 6), key, EVERY)
+        assert counted.dtype == np.float64
+        assert_array_equal(counted, EVERY[:, 0])
+    listed = from_callable(lambda masks: jax.numpy.asarray(masks.sum(axis=1)).tolist(), 6)
+    assert_array_equal(evaluate(listed, key, EVERY), EVERY.sum(axis=1))
+
+
+def test_a_sampling_estimator_finds_what_it_finds_with_a_program_and_asks_for_no_more_than_its_budget(key):
+    heard = Heard()
+    found = estimate(from_callable(heard, 6), permutation(), key=key, budget=30)
+    assert sum(map(len, heard.asked)) == found.num_coalitions <= 30
+    with jax.enable_x64(True):
+        program = estimate(table(TABLE).game, permutation(), key=key, budget=30)
+    assert_array_equal(found.values, program.values)
+    assert_array_equal(found.std_errors, program.std_errors)
+
+
+def test_a_run_that_breaks_goes_on_from_its_store(tmp_path, key):
+    name = "table 0"
+    broken = Heard()
+    broken.f = lambda masks: entry(masks) if len(broken.asked) < 4 else 1 / 0
+    game = from_callable(broken, 6, name=name)
+    with pytest.raises(ZeroDivisionError):
+        evaluate(game, key, EVERY, Plan(chunk=8), UtilityStore(tmp_path, fingerprint=fingerprint(game, key)))
+    whole = Heard()
+    again = from_callable(whole, 6, name=name)
+    store = UtilityStore(tmp_path, fingerprint=fingerprint(again, key))
+    assert len(store) == 24
+    assert_array_equal(evaluate(again, key, EVERY, Plan(chunk=8), store), TABLE)
+    assert sum(map(len, whole.asked)) == 40
+    assert not set(pack(np.concatenate(whole.asked))) & set(pack(np.concatenate(broken.asked[:3])))
+    assert_array_equal(UtilityStore(tmp_path, fingerprint=fingerprint(again, key)).read(EVERY), TABLE)
+
+
+def test_the_name_and_the_players_make_the_fingerprint_and_the_key_does_not():
+    names = [
+        fingerprint(from_callable(entry, players, name=name), jax.random.key(seed))
+        for players, name, seed in ((6, "a", 0), (6, "a", 1), (6, "b", 0), (7, "a", 0))
+    ]
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+
+
+def test_a_store_serves_one_game_whatever_the_key_and_refuses_another(tmp_path):
+    game, store = from_callable(Heard(), 6), UtilityStore()
+    for seed in (0, 1):
+        found = estimate(game, exact(), key=jax.random.key(seed), store=store)
+    assert found.num_stored == 64
+    with pytest.raises(InvalidInputError, match="name to be given to from_callable"):
+        estimate(from_callable(entry, 6), exact(), store=store)
+    named = UtilityStore()
+    estimate(from_callable(entry, 6, name="a"), exact(), store=named)
+    assert estimate(from_callable(entry, 6, name="a"), exact(), store=named).num_stored == 64
+    for other in (from_callable(entry, 6, name="b"), additive(WEIGHTS).game):
+        with pytest.raises(InvalidInputError, match="holds the utilities of another"):
+            estimate(other, exact(), store=named)
+
+
+def test_a_game_without_a_name_has_no_folder(tmp_path, key):
+    heard = Heard()
+    game = from_callable(heard, 6)
+    for refused in (
+        lambda: fingerprint(game, key),
+        lambda: evaluate(game, key, EVERY, store=UtilityStore(tmp_path, fingerprint="mine")),
+    ):
+        with pytest.raises(InvalidInputError, match="Expected name to be given to from_callable"):
+            refused()
+    assert not heard.asked and not list(tmp_path.iterdir())
+
+
+def test_a_utility_that_is_not_finite_is_refused_floored_or_kept(key):
+    def holed(masks):
+        return np.where(masks.sum(axis=1) == 6, np.nan, 1.0 + masks.sum(axis=1))
+
+    game = from_callable(holed, 6)
+    with pytest.raises(InvalidInputError, match=r"coalitions \[0, 1, 2, 3, 4, 5\]: the game's function gave NaN"):
+        evaluate(game, key, EVERY)
+    with pytest.warns(UserWarning, match="function gave NaN or infinity"):
+        assert evaluate(game, key, EVERY, on_nonfinite="floor")[-1] == 1.0
+    assert np.isnan(evaluate(game, key, EVERY, on_nonfinite="keep")).sum() == 1
+
+
+def test_a_chunk_that_does_not_fit_into_memory_is_halved(key):
+    def hungry(masks):
+        if len(masks) > 5:
+            raise MemoryError
+        return entry(masks)
+
+    with pytest.warns(UserWarning, match="No room for (16|8) coalitions at once") as told:
+        assert_array_equal(evaluate(from_callable(hungry, 6), key, EVERY, Plan(chunk=16)), TABLE)
+    assert len(told) == 2
+    with warnings.catch_warnings(), pytest.raises(InvalidInputError, match="memory for one coalition at a time"):
+        warnings.simplefilter("ignore")
+        evaluate(from_callable(lambda masks: hungry(np.tile(masks, (6, 1))), 6), key, EVERY)
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    variables = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    both = [
+        subprocess.Popen([sys.executable, "-c", ONE_OF_TWO, address, str(rank)], env=variables, stdout=subprocess.PIPE)
+        for rank in range(2)
+    ]
+    try:
+        assert [int(one.communicate(timeout=90)[0]) for one in both] == [32, 32]
+    finally:
+        for one in both:
+            one.kill()
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda masks: 1.0, r"numbers of shape \[64, ...\] for masks \[64, 6\], got shape \[\]"),
+        (lambda masks: np.zeros(3), r"numbers of shape \[64, ...\] for masks \[64, 6\], got shape \[3\]"),
+        (lambda masks: [None] * len(masks), "numbers of shape .*, got object"),
+        (lambda masks: np.zeros(len(masks), complex), "numbers of shape .*, got complex128"),
+        (lambda masks: ["one"] * len(masks), "numbers of shape .*, got <U3"),
+        (lambda masks: [[0.0]] * 63 + [[0.0, 1.0]], "one array of numbers"),
+    ],
+    ids=["one number", "too few", "nothing", "complex", "words", "ragged"],
+)
+def test_an_answer_that_is_no_utilities_is_refused_in_one_sentence(answer, sentence, key):
+    with pytest.raises(InvalidInputError, match=sentence):
+        evaluate(from_callable(answer, 6), key, EVERY)
+
+
+def test_an_answer_whose_shape_changes_is_refused(key):
+    asked = []
+
+    def changing(masks):
+        asked.append(len(masks))
+        return np.zeros((len(masks), len(asked)))
+
+    with pytest.raises(InvalidInputError, match="as in the store"):
+        evaluate(from_callable(changing, 6), key, EVERY, Plan(chunk=16))
+
+
+@pytest.mark.parametrize(
+    ("refused", "sentence"),
+    [
+        (lambda: from_callable(TABLE, 6), "to be a function of masks"),
+        (lambda: from_callable(entry, 0), "num_players=0 to be an integer >= 1"),
+        (lambda: from_callable(entry, 6.0), "num_players=6.0 to be an integer"),
+        (lambda: from_callable(entry, 6, name=3), "name=3 to be text"),
+        (lambda: evaluate(from_callable(entry, 6), jax.random.key(0), EVERY[:, :5]), r"masks to be bool\[M, 6\]"),
+    ],
+)
+def test_what_is_no_game_is_refused_in_one_sentence(refused, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        refused()

@@ -1,0 +1,64 @@
+"""First-order values of a round: the slope of the validation loss along each weighted update."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from federations import CLASSES, FEATURES, federation, in_float64, initial
+from numpy.testing import assert_allclose, assert_array_equal
+
+from fedjax_shap.games.rounds import rounds
+from fedjax_shap.games.taylor import first_order
+from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.local import local
+from fedjax_shap.learning.metric import cross_entropy
+from fedjax_shap.learning.model import mlp
+from fedjax_shap.learning.participate import trace
+
+SIZES, THERE = (7, 12, 4, 9), (0, 1, 3)
+
+
+def round_of(available=(1, 1, 0, 1), **options):
+    """(the model, the uploads) of a round in which clients 0, 1 and 3 take part."""
+    settings = (mlp(hidden=(5,)), local(steps=3), fedavg(max_rounds=1, **options), trace(available=(available,)))
+    run = rounds(federation(SIZES), *settings, metric="negative_loss", initial=initial(FEATURES, 5, CLASSES))
+    (game,) = run.play(jax.random.key(0))
+    return run.model, game.game.world
+
+
+def test_each_value_is_the_directional_derivative_along_its_weighted_update():
+    with jax.enable_x64(True):
+        model, uploads = round_of()
+        uploads = in_float64(uploads)
+        found, there = first_order(model)(uploads)
+        x, y = uploads.world.data.validation
+
+        def worth(params):
+            return -cross_entropy(model.apply(params, x), y).mean()
+
+        x_t = jax.tree.map(lambda leaf: leaf[-1], uploads.params)
+        assert_allclose(there, worth(x_t), rtol=1e-12)
+        for slot, client in enumerate(THERE):
+            share = SIZES[client] / sum(SIZES[i] for i in THERE)
+            along = jax.tree.map(lambda leaf, slot=slot, share=share: share * (leaf[slot] - leaf[-1]), uploads.params)
+            assert_allclose(found[client], jax.jvp(worth, (x_t,), (along,))[1], rtol=1e-6)
+
+
+def test_who_was_not_there_or_has_no_weight_gets_exactly_nothing():
+    model, uploads = round_of(weights=(7.0, 0.0, 4.0, 9.0))
+    found, _ = first_order(model)(uploads)
+    assert_array_equal(np.asarray(found)[[1, 2]], 0)
+    assert np.abs(np.asarray(found)[[0, 3]]).min() > 1e-4
+
+
+def test_values_are_additive_over_uploads():
+    """Twice the update is worth twice as much, and the others' values stay."""
+    model, uploads = round_of()
+    longer = jax.tree.map(lambda leaf: leaf.at[1].set(2 * leaf[1] - leaf[-1]), uploads.params)
+    first, second = (first_order(model)(each)[0] for each in (uploads, uploads.replace(params=longer)))
+    assert_allclose(second, first * jnp.array([1.0, 2.0, 1.0, 1.0]), rtol=1e-4)
+
+
+def test_only_the_value_of_an_upload_that_diverged_is_not_a_number():
+    model, uploads = round_of()
+    found, _ = first_order(model)(uploads.replace(finite=uploads.finite.at[2].set(False)))
+    assert_array_equal(np.isnan(found), [False, False, False, True])
