@@ -33,7 +33,7 @@ from scipy.stats import f_oneway, spearmanr
 
 from benchmarks.harness import present
 from experiments.five_settings import MODELS, pool_of
-from experiments.methods import Federated, overrides, valued
+from experiments.methods import Federated, overrides, parser, valued
 from fedjax_shap.data.corrupt import corrupt, label_noise
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.partition import dirichlet, iid
@@ -166,24 +166,13 @@ def show(record: dict[str, Any], console: Console) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the experiment; 0 for success, 2 for input that cannot be used."""
-    return present(_parser(), arguments, _record, show, figure)
+    return present(parser("agreement", __doc__, CONFIG), arguments, _record, show, figure)
 
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
     settings = overrides(CONFIG, options.set)
     pool = pool_of(settings, options.data)
     return {"config": settings, "rows": [measure(settings, pool, name) for name in FEDERATIONS]}
-
-
-def _parser() -> argparse.ArgumentParser:
-    about = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m experiments.agreement", description=about)
-    add = parser.add_argument
-    add("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help=f"one of {', '.join(CONFIG)}")
-    add("--json", help="where the record goes")
-    add("--figure", help="where the figure goes")
-    return parser
 
 
 if __name__ == "__main__":

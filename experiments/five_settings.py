@@ -33,7 +33,7 @@ from rich.table import Table
 
 from benchmarks.harness import present
 from benchmarks.mnist_settings import SETTINGS, mnist_pool, mnist_setting
-from experiments.methods import METHODS, Federated, overrides, valued
+from experiments.methods import METHODS, Federated, overrides, parser, valued
 from fedjax_shap._validate import one_of
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.pool import Pool
@@ -183,17 +183,9 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    about = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m experiments.five_settings", description=about)
-    add = parser.add_argument
-    add("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help=f"one of {', '.join(CONFIG)}")
-    add(
-        "--settings", nargs="+", type=int, choices=tuple(SETTINGS), default=tuple(SETTINGS), help="which (default: all)"
-    )
-    add("--json", help="where the record goes")
-    add("--figure", help="where the figure goes")
-    return parser
+    made, which = parser("five_settings", __doc__, CONFIG), tuple(SETTINGS)
+    made.add_argument("--settings", nargs="+", type=int, choices=which, default=which, help="which (default: all)")
+    return made
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The ways of valuing one federation that the experiments compare, by the names that papers use."""
 
+import argparse
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -117,6 +118,16 @@ def overrides(settings: Mapping[str, Any], texts: list[str]) -> dict[str, Any]:
         except ValueError:
             raise InvalidInputError(f"Expected --set {text!r} to give {name} as {kind.__name__}.") from None
     return changed
+
+
+def parser(name: str, about: str | None, settings: Mapping[str, Any]) -> argparse.ArgumentParser:
+    """The command line of the experiment called `name`: where data lie, settings, and where results go."""
+    made = argparse.ArgumentParser(prog=f"python -m experiments.{name}", description=(about or "").split("\n")[0])
+    made.add_argument("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
+    made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=f"one of {', '.join(settings)}")
+    made.add_argument("--json", help="where the record goes")
+    made.add_argument("--figure", help="where the figure goes")
+    return made
 
 
 def ranked(values: Any) -> list[int]:

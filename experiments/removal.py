@@ -31,7 +31,7 @@ from benchmarks.harness import present
 from experiments.agreement import CONFIG as FEDERATION
 from experiments.agreement import federated
 from experiments.five_settings import pool_of
-from experiments.methods import METHODS, overrides, ranked, valued
+from experiments.methods import METHODS, overrides, parser, ranked, valued
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.estimate import estimate
@@ -107,24 +107,13 @@ def show(record: dict[str, Any], console: Console) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the experiment; 0 for success, 2 for input that cannot be used."""
-    return present(_parser(), arguments, _record, show, figure)
+    return present(parser("removal", __doc__, CONFIG), arguments, _record, show, figure)
 
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
     settings = overrides(CONFIG, options.set)
     pool = pool_of(settings, options.data)
     return {"config": settings, "runs": [measure(settings, pool, seed) for seed in range(settings["trainings"])]}
-
-
-def _parser() -> argparse.ArgumentParser:
-    about = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m experiments.removal", description=about)
-    add = parser.add_argument
-    add("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help=f"one of {', '.join(CONFIG)}")
-    add("--json", help="where the record goes")
-    add("--figure", help="where the figure goes")
-    return parser
 
 
 if __name__ == "__main__":

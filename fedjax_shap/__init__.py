@@ -8,6 +8,7 @@ Masks go in, utilities come out, values are read off, money follows::
 """
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.bridges import as_shapiq_game
 from fedjax_shap.coalitions import Coalition, all_subsets
 from fedjax_shap.config import Config, override, parse, read_toml
 from fedjax_shap.data.corrupt import corrupt, duplicate, feature_noise, free_rider, label_noise
@@ -23,6 +24,7 @@ from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.estimate import estimate
 from fedjax_shap.experiment import run
+from fedjax_shap.games.callable import from_callable
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
@@ -33,32 +35,64 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Model, cnn, linear, mlp
 from fedjax_shap.learning.participate import always, cyclic, independent, trace, uniform
+from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Result
+from fedjax_shap.shapley import stopping
+from fedjax_shap.shapley.adjusted import regression_msr
+from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.axioms import check
-from fedjax_shap.shapley.estimator import Attribution, Estimator
+from fedjax_shap.shapley.complementary import complementary
+from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees, projected
 from fedjax_shap.shapley.exact import exact, shapley_values
+from fedjax_shap.shapley.gaussian import gaussian_process
+from fedjax_shap.shapley.group_testing import group_testing
+from fedjax_shap.shapley.gtg import gtg
+from fedjax_shap.shapley.interactions import interactions, moebius
+from fedjax_shap.shapley.ipss import ipss
+from fedjax_shap.shapley.kadditive import kadditive
+from fedjax_shap.shapley.kernel import kernelshap
+from fedjax_shap.shapley.least_core import least_core
+from fedjax_shap.shapley.leverage import leverage
+from fedjax_shap.shapley.msr import banzhaf, msr
+from fedjax_shap.shapley.owen import owen
 from fedjax_shap.shapley.permutation import permutation
+from fedjax_shap.shapley.registry import DEFAULT, ESTIMATORS
+from fedjax_shap.shapley.semivalue import beta, semivalues
+from fedjax_shap.shapley.single import individual, leave_one_out
+from fedjax_shap.shapley.stratified import stratified
+from fedjax_shap.shapley.structured import structured
+from fedjax_shap.shapley.subsampling import subsampling
+from fedjax_shap.shapley.svarm import svarm
+from fedjax_shap.shapley.tmc import tmc
 
 __all__ = [
+    "DEFAULT",
+    "ESTIMATORS",
     "Attribution",
     "Coalition",
     "Config",
     "Estimator",
     "FederatedData",
     "Game",
+    "Guarantees",
     "InvalidInputError",
     "Model",
     "Plan",
     "Result",
     "Settlement",
     "UtilityStore",
+    "agreement",
     "all_subsets",
     "always",
+    "as_shapiq_game",
+    "banzhaf",
+    "beta",
     "by_column",
     "by_size",
     "check",
     "cnn",
     "comfedsv",
+    "complementary",
     "corrupt",
     "cost_aware",
     "costs_ignored",
@@ -68,6 +102,7 @@ __all__ = [
     "duplicate",
     "equal",
     "estimate",
+    "estimate_repeated",
     "estimate_rounds",
     "evaluate",
     "exact",
@@ -77,31 +112,55 @@ __all__ = [
     "fingerprint",
     "free_rider",
     "from_arrays",
+    "from_callable",
+    "gaussian_process",
     "given",
+    "group_testing",
+    "gtg",
     "iid",
     "independent",
+    "individual",
+    "interactions",
+    "ipss",
+    "kadditive",
+    "kernelshap",
     "label_noise",
     "label_pairs",
+    "least_core",
+    "leave_one_out",
+    "leverage",
     "linear",
     "load",
     "local",
     "mlp",
+    "moebius",
+    "msr",
     "multi_round",
     "override",
+    "owen",
     "parse",
     "per_example",
     "per_step",
     "permutation",
+    "projected",
     "quantity",
     "read_toml",
     "reconstructed",
+    "regression_msr",
     "rounds",
     "run",
+    "semivalues",
     "settle",
     "shapley_values",
     "shards",
     "silo",
+    "stopping",
+    "stratified",
+    "structured",
+    "subsampling",
+    "svarm",
     "taylor",
+    "tmc",
     "trace",
     "uniform",
 ]
