@@ -1,6 +1,6 @@
-"""Regression-adjusted sampling: a polynomial's values, and the sampled values of what it leaves (Witter et al. 2025).
+"""Regression-adjusted sampling: a fitted function's values, and sampled ones of what it leaves (Witter et al. 2025).
 
-The polynomial is fitted to all coalitions but those of one fold, and corrected by the residuals of that fold, so that
+The function f is fitted to all coalitions but those of one fold, and corrected by the residuals of that fold, so that
 the mean over draws is the Shapley value whatever the game; the folds take turns and their estimates are averaged. With
 w the weight of a utility in a value, R what is left of a size once the other folds are told, and F the fold's part of
 it, a size adds
@@ -31,19 +31,6 @@ from fedjax_shap.typing import HostArray, Masks
 LEAST = 2  # coalitions of each size, so that their spread can be told
 
 
-class Surrogate(Protocol):
-    """A function f on coalitions, for G utilities at once, whose Shapley values are known."""
-
-    def at(self, masks: Masks) -> HostArray:
-        """float64[M, G]: f of bool[M, P]."""
-
-    def shapley_by_size(self) -> HostArray:
-        """float64[K, P + 1, P, G]: what each size adds to the values of f; K > 1: independent estimates of it."""
-
-
-Learn = Callable[[Masks, HostArray, HostArray], Surrogate]  # masks, utilities float64[M, G], orders int[K, P]
-
-
 def regression_msr(
     *, surrogate: str | Any = "polynomial", degree: int = 2, ridge: float = 0.01, folds: int = 5
 ) -> Estimator:
@@ -60,16 +47,15 @@ def regression_msr(
 
     Guarantees:
         Unbiased; exact where the budget covers every coalition; the budget is never exceeded. Standard errors come from
-        the spread of the residuals within each size, corrected for what is drawn without replacement.
+        the spread of the residuals within each size, corrected for what is drawn without replacement; beyond P = 14
+        with a regressor also from the spread of its values over joining orders.
     """
     integer("degree", degree, least=1, most=2)
     number("ridge", ridge, above=0)
     integer("folds", folds, least=2)
 
-    learn: Learn
-    if isinstance(surrogate, str) and surrogate == "polynomial":
-        learn = lambda masks, utilities, orders: fit(masks, utilities, degree=degree, ridge=ridge)  # noqa: E731
-    else:
+    learn: Learn = partial(_polynomial, degree, ridge)
+    if not (isinstance(surrogate, str) and surrogate == "polynomial"):
         learn = partial(regressed, maker(surrogate, others=("polynomial",)))
 
     def law(num_players: int) -> HostArray:
@@ -84,6 +70,19 @@ def regression_msr(
         least_units=lambda num_players: sum(min(LEAST, comb(num_players, s)) for s in range(1, num_players)),
     )
     return sampled(design, Guarantees(errors="analytic"))
+
+
+class Surrogate(Protocol):
+    """A function f on coalitions, for G utilities at once, whose Shapley values are known."""
+
+    def at(self, masks: Masks) -> HostArray:
+        """float64[M, G]: f of bool[M, P]."""
+
+    def shapley_by_size(self) -> HostArray:
+        """float64[K, P + 1, P, G]: what each size adds to the values of f; K > 1: independent estimates of it."""
+
+
+Learn = Callable[[Masks, HostArray, HostArray], Surrogate]  # masks, utilities float64[M, G], orders int[K, P]
 
 
 def _reduce(draws: Draws, learn: Learn, folds: int) -> tuple[HostArray, HostArray]:
@@ -110,6 +109,10 @@ def _reduce(draws: Draws, learn: Learn, folds: int) -> tuple[HostArray, HostArra
     variance = _variance(masks, weights * residuals[:, None])
     variance += values.var(axis=0, ddof=1) / len(values) if len(values) > 1 else 0.0
     return found.reshape(-1, *told.shape[1:]), np.sqrt(variance).reshape(-1, *told.shape[1:])
+
+
+def _polynomial(degree: int, ridge: float, masks: Masks, utilities: HostArray, orders: HostArray) -> Surrogate:
+    return fit(masks, utilities, degree=degree, ridge=ridge)
 
 
 def _folds(sizes: HostArray, folds: int) -> HostArray:

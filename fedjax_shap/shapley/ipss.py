@@ -14,10 +14,11 @@ from fedjax_shap.shapley.told import Told
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
 LEAST_EACH = 2  # coalitions of the sampled size with each player, without which there is no standard error
-TRIES = 200  # exchanges tried for each coalition that is not new, before balance is given up
+EXCHANGES = 50  # tried for each coalition that is not new: they leave unchanged how often each player appears
+STARTS = 20  # made before balance is given up
 
 
-def ipss(*, beyond: Literal["last", "nothing"] = "last") -> Estimator:
+def ipss(*, beyond: Literal["nothing", "last"] = "nothing") -> Estimator:
     """Importance-pruned stratified sampling: few members tell most (Wei, Tong, Zhou, He and Xu, arXiv 2504.16668).
 
     With k* the largest k such that all coalitions of at most k players fit into the budget, these are all valued, the
@@ -26,8 +27,8 @@ def ipss(*, beyond: Literal["last", "nothing"] = "last") -> Estimator:
     for s < k*; for s = k* the mean over the coalitions S + i sampled, S being known; unknown for larger s.
 
     Args:
-        beyond: what the sizes ignored are taken to add: as much as the "last" one known, as if utility were additive
-            from there on; or "nothing", as in the paper, as if it were saturated.
+        beyond: what the sizes ignored are taken to add: "nothing", as in the paper, as if utility were saturated, which
+            suits federations; or as much as the "last" size known, as if it were additive from there on.
 
     Guarantees:
         Biased by what `beyond` gets wrong. With "last" it is exact on every game that is additive beyond size k*, and
@@ -78,30 +79,45 @@ def balanced(rng: np.random.Generator, count: int, size: int, seen: HostArray, t
             have appeared equally often, or once more; unless too few coalitions are left for that.
         taken: the names of coalitions not to draw.
     """
-    seen, taken, masks = seen.copy(), set(taken), np.zeros((count, len(seen)), bool)
+    for _ in range(STARTS):
+        masks, wrong, names = _untangled(rng, _in_turn(rng, count, size, seen), taken)
+        if not wrong:
+            return masks
+    for row in wrong:
+        while (name := pack(masks[row : row + 1])[0]) in names:
+            masks[row] = rng.permutation(masks[row])
+        names.add(name)
+    return masks
+
+
+def _in_turn(rng: np.random.Generator, count: int, size: int, seen: HostArray) -> Masks:
+    """bool[count, P]: coalitions, not always distinct, of those who appeared least, ties being broken at random."""
+    seen, masks = seen.copy(), np.zeros((count, len(seen)), bool)
     for row in range(count):
         masks[row, np.lexsort((rng.random(len(seen)), seen))[:size]] = True
         seen += masks[row]
-    names, pending = pack(masks), list[int]()
+    return masks
+
+
+def _untangled(rng: np.random.Generator, masks: Masks, taken: set[bytes]) -> tuple[Masks, list[int], set[bytes]]:
+    """(the masks after exchanges of members that make them new, the rows that are still not, names not to draw)."""
+    masks, names, taken, wrong = masks.copy(), pack(masks), set(taken), list[int]()
     for row, name in enumerate(names):
         if name in taken:
-            pending.append(row)
+            wrong.append(row)
         taken.add(name)
-    for _ in range(TRIES * len(pending)):  # an exchange of members between two coalitions leaves the balance alone
-        row, other = pending[-1], int(rng.integers(count))
+    for _ in range(EXCHANGES * len(wrong)):
+        row, other = wrong[-1], int(rng.integers(len(masks)))
         exchanged = _exchanged(rng, masks[[row, other]])
         first, second = pack(exchanged)
-        if other not in pending and first != second and not {first, second} & taken:
-            taken = taken - {names[other]} | {first, second}
-            masks[[row, other]], names[other] = exchanged, second
-            pending.pop()
-        if not pending:
+        if other not in wrong and first != second and not {first, second} & taken:
+            taken.remove(names[other])
+            taken |= {first, second}
+            masks[[row, other]], names[row], names[other] = exchanged, first, second
+            wrong.pop()
+        if not wrong:
             break
-    for row in pending:
-        while (name := pack(masks[row : row + 1])[0]) in taken:
-            masks[row] = rng.permutation(masks[row])
-        taken.add(name)
-    return masks
+    return masks, wrong, taken
 
 
 def _exchanged(rng: np.random.Generator, pair: Masks) -> Masks:
@@ -121,10 +137,10 @@ def _propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[PyTr
     count = min(count, left, room)
     if size >= num_players or count == 0 or (len(seen) + min(left, room)) * size < LEAST_EACH * num_players:
         return np.zeros((0, 0)), np.zeros((0, 1, num_players), bool)
-    if len(seen) + count <= left - count:
+    if count <= left - count:
         masks = balanced(rng, count, size, seen.sum(axis=0), set(pack(seen)))
     else:
-        # Of more than half of all, those left out are drawn: all together are balanced, and so is then the rest.
+        # What stays out is drawn where it is less: all of a size are balanced, and so is then the rest.
         out = balanced(rng, left - count, size, np.zeros(num_players, np.int64), set(pack(seen)))
         gone, masks = {*pack(seen), *pack(out)}, of_size(num_players, size)
         masks = rng.permutation(masks[[name not in gone for name in pack(masks)]])

@@ -1,6 +1,7 @@
 """Estimators played on bare functions of masks, without an engine: fast enough for hundreds of runs."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -24,14 +25,20 @@ def play(
     turn: int | None = None,
 ) -> tuple[Attribution, int]:
     """(what the estimator says, how many distinct coalitions it asked for), asked to the end."""
-    key, asked, turns = jax.random.key(seed), set(), 0
+    asked, turns = set(), 0
     state = estimator.init(num_players, budget, turn)
     while True:
-        masks, state = estimator.ask(jax.random.fold_in(key, turns), state)
+        masks, state = estimator.ask(key_of(seed, turns), state)
         if not len(masks):
             return estimator.read(state), len(asked)
         asked.update(pack(masks))
         state, turns = estimator.tell(state, masks, utility(masks)), turns + 1
+
+
+@cache
+def key_of(seed: int, turn: int) -> jax.Array:
+    """The key of a turn, made once: hundreds of runs of dozens of estimators use the same ones."""
+    return jax.random.fold_in(jax.random.key(seed), turn)
 
 
 class Played:

@@ -35,6 +35,45 @@ def test_values_are_those_of_the_game_that_is_predicted_for_all_coalitions():
     assert_allclose(found.values, shapley_values(predicted), atol=1e-5)
 
 
+def test_standard_errors_are_the_posterior_ones_scaled_by_residuals_left_out_one_at_a_time():
+    players, every, told, asked = 5, all_subsets(5), 20, []
+    table = np.tanh(every @ np.linspace(0.1, 0.5, 5)) + np.random.default_rng(0).normal(0, 0.05, 32)
+    utility = lambda masks: (asked.append(masks), table[masks @ (1 << np.arange(players))])[1]  # noqa: E731
+    found, _ = play(gaussian_process(), utility, players, budget=told)
+    masks = np.concatenate(asked)
+    rows = masks @ (1 << np.arange(players))
+    scale, centred = table[rows].std(), (table[rows] - table[rows].mean()) / table[rows].std()
+    whole = fitted(masks, centred, steps=20).covariance(every)
+    counts = shapley_values(np.eye(32))  # how much each utility counts
+    inside = np.linalg.inv(whole[np.ix_(rows, rows)])
+    posterior = np.diag(counts @ (whole - whole[:, rows] @ inside @ whole[rows]) @ counts.T)
+    excess = counts @ whole[:, rows] @ inside - counts[:, rows]
+    was, expected = np.zeros(players), np.zeros(players)
+    for one, row in enumerate(rows):
+        others = np.delete(rows, one)
+        weights = np.linalg.solve(whole[np.ix_(others, others)], whole[others, row])
+        left, variance = (
+            centred[one] - weights @ np.delete(centred, one),
+            whole[row, row] - weights @ whole[others, row],
+        )
+        alike = masks.sum(axis=1) == masks[one].sum()
+        untold = (every.sum(axis=1) == masks[one].sum()).sum() / alike.sum() - 1
+        was += (excess[:, one] ** 2 + untold * counts[:, row] ** 2) * left**2
+        expected += (excess[:, one] ** 2 + untold * counts[:, row] ** 2) * variance
+    assert_allclose(found.std_errors, scale * np.sqrt(posterior * was / expected * told / (told - 12)), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("players", "budget"), [(8, 32), (10, 50), (10, 100)])
+def test_standard_errors_speak_of_the_whole_error_on_games_like_federations_at_small_budgets(players, budget):
+    wrong, told = [], []
+    for seed in range(40):
+        game = saturating(players, seed=seed)
+        found, _ = play(gaussian_process(), game.utility, players, budget=budget, seed=seed)
+        wrong.append(found.values - game.values)
+        told.append(found.std_errors)
+    assert 0.8 < np.sqrt((np.square(wrong)).mean() / (np.square(told)).mean()) < 1.25
+
+
 @pytest.mark.parametrize("budget", [100, 200])
 def test_a_saturating_federation_is_valued_with_a_tenth_of_the_error_of_permutations(budget):
     game = saturating(10, seed=1)
