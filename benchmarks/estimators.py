@@ -46,7 +46,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "stratified, neyman": ("stratified", {"allocation": "neyman"}),
     "complementary, neyman": ("complementary", {"allocation": "neyman"}),
     "svarm, plain": ("svarm", {"stratified": False}),
+    "regression_msr, gaussian": ("regression_msr", {"surrogate": "gaussian_process"}),
 }
+NAMED, FAMILIAR = 5, ("kernelshap", "tmc", "permutation")  # the best so many are named in the figure, and these
 BEST_OF_PEERS = {  # rows of the lowest error that other implementations reached on such games, relative L2
     "A": dict(zip(BUDGETS["A"], (0.15, 0.034, 0.008))),
     "B": dict(zip(BUDGETS["B"], (0.43, 0.16, 0.107, 0.028))),
@@ -129,9 +131,11 @@ def figure(record: dict[str, Any]) -> Figure:
         for row in record["rows"]:
             if row["game"] == game:
                 lines.setdefault((row["package"], row["estimator"]), []).append(row)
-        best_last = sorted(lines, key=lambda name: lines[name][-1]["rel_l2"])
-        for rank, name in enumerate(best_last):
-            _line(axes, name, lines[name], record["default"], rank)
+        best = sorted(lines, key=lambda name: (-len(lines[name]), np.prod([row["rel_l2"] for row in lines[name]])))
+        ours, theirs = ([name for name in best if name[0] == package] for package in ("fedjax_shap", "shapiq"))
+        named = [*ours[:NAMED], *(name for name in ours if name[1] in FAMILIAR), *theirs[: NAMED // 2]]
+        for name in [name for name in best if name not in named] + list(dict.fromkeys(named)):
+            _line(axes, name, lines[name], record["default"], named.index(name) if name in named else None)
         floor = record["games"][game]["noise_floor"]["rel_l2"]
         axes.axhline(floor, color="0.4", linestyle=":", linewidth=1.2, label="noise floor of training")
         axes.set(xscale="log", yscale="log", xlabel="distinct coalitions trained", ylabel="relative L2 error")
@@ -139,23 +143,24 @@ def figure(record: dict[str, Any]) -> Figure:
         axes.minorticks_off()
         axes.set_title(f"game {game}: {record['games'][game]['players']} clients", loc="left")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return drawn
 
 
-def _line(axes: Any, name: tuple[str, str], rows: list[dict[str, Any]], default: str, rank: int) -> None:
-    """One estimator's line; the default stands out with its band, shapiq's are dashed."""
+def _line(axes: Any, name: tuple[str, str], rows: list[dict[str, Any]], default: str, rank: int | None) -> None:
+    """One estimator's line: the default stands out with its band, shapiq's are dashed, grey where there is no rank."""
     package, estimator = name
-    mine, budgets = name == ("fedjax_shap", default), [row["budget"] for row in rows]
-    style: dict[str, Any] = {"linestyle": "-" if package == "fedjax_shap" else "--", "marker": "o", "markersize": 3}
-    if mine:
+    budgets, errors = [row["budget"] for row in rows], [row["rel_l2"] for row in rows]
+    style: dict[str, Any] = {"linestyle": "-" if package == "fedjax_shap" else "--"}
+    if rank is None:
+        axes.plot(budgets, errors, color="0.85", linewidth=0.8, zorder=1, **style)
+    elif name == ("fedjax_shap", default):
         low, high = zip(*(row["rel_l2_band"] for row in rows), strict=True)
         axes.fill_between(budgets, low, high, color="black", alpha=0.15, linewidth=0)
-        style |= {"color": "black", "linewidth": 2.4, "zorder": 5}
+        axes.plot(budgets, errors, "ko-", linewidth=2.4, zorder=5, label=f"{estimator} (default)")
     else:
-        style |= {"color": f"C{rank % 10}", "linewidth": 1.0, "alpha": 0.8}
-    label = f"{estimator} (default)" if mine else estimator if package == "fedjax_shap" else f"{estimator}, shapiq"
-    axes.plot(budgets, [row["rel_l2"] for row in rows], label=label, **style)
+        label = estimator if package == "fedjax_shap" else f"{estimator} (shapiq)"
+        axes.plot(budgets, errors, color=f"C{rank % 10}", marker="o", markersize=3, label=label, **style)
 
 
 def show(record: dict[str, Any], console: Console) -> None:
