@@ -2,21 +2,27 @@
 
 from collections.abc import Callable
 from math import log
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from fedjax_shap._validate import number, one_of, require
+from fedjax_shap.shapley.estimator import Guarantees
 from fedjax_shap.shapley.sampled import Draws, Sampled
 from fedjax_shap.typing import HostArray
 
 Allocation = Literal["equal", "neyman", "bernstein"]
 SquaredErrors = Callable[[HostArray], HostArray]  # draws int[K] of each stratum -> squared errors float64[K]
 
-# Several utilities on trailing axes share their draws, so that adaptive values depend on all of them together.
 ADAPTIVE = "how often a stratum is drawn depends on what its first draws gave; the bias falls like one over the draws"
 BATCH = 32  # new coalitions in a turn of the Bernstein allocation, or P where that is more: an engine stays full
 RISK = 0.05  # that a Bernstein bound fails; a smaller one gives ranges more weight against variances
+
+
+def promised(allocation: Allocation, **others: Any) -> Guarantees:
+    """What holds of an allocation: draws that follow what was told are biased, and follow all slices together."""
+    adaptive = allocation != "equal"
+    return Guarantees(unbiased=not adaptive, bias=ADAPTIVE if adaptive else "", slicewise=not adaptive, **others)
 
 
 class Spreads(NamedTuple):

@@ -6,8 +6,8 @@ from math import comb
 import numpy as np
 
 from fedjax_shap.coalitions import pack
-from fedjax_shap.shapley.allocation import ADAPTIVE, Allocation, Spreads, apportion, check, rule, spreads_of, stages
-from fedjax_shap.shapley.estimator import Estimator, Guarantees
+from fedjax_shap.shapley.allocation import Allocation, Spreads, apportion, check, promised, rule, spreads_of, stages
+from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
@@ -63,8 +63,7 @@ def complementary(*, allocation: Allocation = "equal", pilot: float = 0.5) -> Es
         stage=stages(allocation, pilot),
         notes=lambda draws: {} if draws.units is None else {"pairs_by_size": np.bincount(draws.units)[1:].tolist()},
     )
-    biased = "" if allocation == "equal" else ADAPTIVE
-    return sampled(design, Guarantees(unbiased=not biased, bias=biased, efficient=True))
+    return sampled(design, promised(allocation, efficient=True))
 
 
 @cache

@@ -53,6 +53,8 @@ class Guarantees:
         efficient: whether its values sum to V(N) - V(empty), to rounding, at any budget.
         additive: whether it is exact, to rounding, on additive games at any budget.
         enumerates: whether it is exact once the budget covers all coalitions.
+        slicewise: whether each slice of utilities with trailing axes is valued as it would be alone. It is not where
+            what is drawn next depends on all slices.
         errors: where its standard errors come from; "none" for one that draws nothing.
     """
 
@@ -62,6 +64,7 @@ class Guarantees:
     efficient: bool = False
     additive: bool = False
     enumerates: bool = True
+    slicewise: bool = True
     errors: Literal["analytic", "draws", "jackknife", "none"] = "draws"
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fedjax_shap._validate import integer
-from fedjax_shap.shapley.allocation import ADAPTIVE, Allocation, Spreads, apportion, check, rule, spreads_of, stages
-from fedjax_shap.shapley.estimator import Estimator, Guarantees
+from fedjax_shap.shapley.allocation import Allocation, Spreads, apportion, check, promised, rule, spreads_of, stages
+from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
 from fedjax_shap.shapley.semivalue import Coefficients, coefficients_of, name_of, semivalues, shapley
 from fedjax_shap.typing import HostArray, Masks
@@ -87,8 +87,8 @@ def stratified(
         whole=partial(semivalues, coefficients=coefficients),
         notes=lambda draws: {} if draws.units is None else {"draws_by_band": _drawn(draws.units)},
     )
-    target, biased = name_of(semivalue), "" if allocation == "equal" else ADAPTIVE
-    return sampled(design, Guarantees(target=target, unbiased=not biased, bias=biased, additive=target == "shapley"))
+    target = name_of(semivalue)
+    return sampled(design, promised(allocation, target=target, additive=target == "shapley"))
 
 
 def joins(rng: np.random.Generator, band: Band, num_players: int) -> Masks:
