@@ -22,7 +22,7 @@ OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {  # our name -> (shapiq's c
     "regression msr": ("RegressionMSR", {}),
     "proxyshap": ("ProxySHAP", {}),
 }
-Rival = Callable[[Utilities, int, int], HostArray]  # (table float64[2^P], budget, seed) -> values float64[P]
+Rival = Callable[[Utilities, int, int], HostArray | None]  # (table float64[2^P], budget, seed) -> values float64[P]
 
 
 def rivals() -> dict[str, Rival]:
@@ -35,16 +35,19 @@ def rivals() -> dict[str, Rival]:
     return {name: partial(_values, kind, given) for name, (kind, given) in known.items() if kind is not None}
 
 
-def _values(kind: Any, options: dict[str, Any], table: Utilities, budget: int, seed: int) -> HostArray:
-    """The values of the run that asked for most distinct coalitions, of those that asked for no more than `budget`."""
-    best, most, nominal = np.zeros(len(table).bit_length() - 1), 0, budget
+def _values(kind: Any, options: dict[str, Any], table: Utilities, budget: int, seed: int) -> HostArray | None:
+    """The values of the run that asked for most distinct coalitions, of those that asked for no more than `budget`.
+
+    None where each run asked for more.
+    """
+    best, most, nominal, num_players = None, 0, budget, len(table).bit_length() - 1
     for _ in range(TRIALS):
         values, asked = played(kind, options, table, nominal, seed)
         if most < asked <= budget:
             best, most = values, asked
         if asked == budget:
             break
-        nominal = max(int(nominal * budget / max(asked, 1)), len(best) + 2)
+        nominal = max(int(nominal * budget / max(asked, 1)), num_players + 2)
     return best
 
 

@@ -34,6 +34,7 @@ from scipy.stats import f_oneway, spearmanr
 from benchmarks.harness import present
 from experiments.five_settings import MODELS, pool_of
 from experiments.methods import Federated, overrides, parser, valued
+from fedjax_shap._validate import integer
 from fedjax_shap.data.corrupt import corrupt, label_noise
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.partition import dirichlet, iid
@@ -171,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
     settings = overrides(CONFIG, options.set)
+    integer("trainings", settings["trainings"], least=2)
     pool = pool_of(settings, options.data)
     return {"config": settings, "rows": [measure(settings, pool, name) for name in FEDERATIONS]}
 

@@ -34,7 +34,7 @@ from rich.table import Table
 from benchmarks.harness import present
 from benchmarks.mnist_settings import SETTINGS, mnist_pool, mnist_setting
 from experiments.methods import METHODS, Federated, overrides, parser, valued
-from fedjax_shap._validate import one_of
+from fedjax_shap._validate import integer, one_of
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.sources import digits
@@ -178,6 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
     settings = overrides(CONFIG, options.set)
+    integer("trainings", settings["trainings"], least=2)
     pool = pool_of(settings, options.data)
     return {"config": settings, "rows": [measure(settings, pool, setting) for setting in options.settings]}
 

@@ -111,7 +111,7 @@ def value_players(turns: Turns, estimator: Estimator, key: Key, budget: int | No
         if turns.until is not None:
             history += _news(estimator.read(state), history)
             reason = turns.until(Standing(history, time.perf_counter() - began)) if history else None
-    read = history[-1] if reason is not None else estimator.read(state)
+    read = estimator.read(state)
     return read.replace(  # type: ignore[attr-defined, no-any-return]
         values=_among_zeros(read.values, chosen, turns.game.num_players),
         std_errors=_among_zeros(read.std_errors, chosen, turns.game.num_players),
@@ -121,8 +121,9 @@ def value_players(turns: Turns, estimator: Estimator, key: Key, budget: int | No
 
 
 def _news(read: Attribution, history: list[Attribution]) -> list[Attribution]:
-    """What was read, unless errors are unknown yet or values are those of the turn before, as orders take several."""
-    old = bool(history) and np.array_equal(read.values, history[-1].values)
+    """What was read, unless errors are unknown yet or it is what the turn before said: an order may take several."""
+    last = history[-1] if history else None
+    old = last is not None and read.stopped == last.stopped and np.array_equal(read.values, last.values)
     return [] if old or not np.isfinite(read.std_errors).all() else [read]
 
 

@@ -75,7 +75,8 @@ def estimate_rounds(
         truncation: rounds that count less than this are not valued, though the run goes on (Wei et al. 2020, TMR).
 
     Returns:
-        The values float64[P] summed over rounds, their standard errors (rounds are drawn independently), V of the
+        The values float64[P] summed over rounds, their standard errors (rounds are drawn independently; where
+        `normalise` divides by a sum that is itself an estimate, its error is not in them), V of the
         initial model as `empty` and of the last as `grand`. A player who was never there has exactly 0.
 
     Guarantees:
@@ -138,6 +139,7 @@ def _summed(
         num_coalitions=sum(found.num_coalitions for found in each),
         num_stored=sum(found.num_stored for found in each),
         stopped=f"{len(each)} rounds valued: {each[-1].stopped} in the last",
+        notes={"rounds": [found.notes for found in each]} if any(found.notes for found in each) else {},
     )
 
 

@@ -49,7 +49,7 @@ def estimate_repeated(game: Game, estimator: Estimator, *, repeats: int = 1, **o
     parts = {
         "training_noise": own.std(axis=1, ddof=1) if repeats > 1 else None,
         "sampling_noise": np.sqrt((errors**2).mean(axis=1)),
-        "test_set_noise": resampled[:, 1:].std(axis=1, ddof=1).mean(axis=1) if game.resamples > 1 else None,
+        "test_set_noise": np.sqrt(resampled[:, 1:].var(axis=1, ddof=1).mean(axis=1)) if game.resamples > 1 else None,
     }
     training, sampling, test_set = (0.0 if part is None else part**2 for part in parts.values())
     return found.replace(  # type: ignore[attr-defined, no-any-return]

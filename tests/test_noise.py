@@ -63,7 +63,7 @@ def test_the_parts_of_the_error_are_those_of_the_tables(key):
     found = estimate_repeated(game, exact(), repeats=4, key=key)
     assert_allclose(found.values, values[:, 0].mean(axis=1), atol=1e-9)
     training = values[:, 0].std(axis=1, ddof=1)
-    test_set = np.mean([values[:, 1:, r].std(axis=1, ddof=1) for r in range(4)], axis=0)
+    test_set = np.sqrt(np.mean([values[:, 1:, r].var(axis=1, ddof=1) for r in range(4)], axis=0))
     assert_allclose(found.notes["training_noise"], training, atol=1e-9)
     assert_allclose(found.notes["test_set_noise"], test_set, atol=1e-9)
     assert_array_equal(found.notes["sampling_noise"], 0)

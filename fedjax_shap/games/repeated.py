@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from fedjax_shap._validate import integer
+from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import Array, Key, PyTree
@@ -23,6 +23,7 @@ def repeated(game: Game, repeats: int) -> Game:
         A game of utilities float[..., k], of which none is that of `game` itself.
     """
     integer("repeats", repeats, least=1)
+    require(isinstance(game, Game), "Expected game to be one that this package values by a program, not a callable.")
 
     def seeded(world: PyTree, key: Key, index: Array) -> tuple[PyTree, Key]:
         own = jax.random.fold_in(key, index)

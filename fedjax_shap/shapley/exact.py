@@ -52,12 +52,14 @@ def exact(*, semivalue: str | Coefficients = "shapley") -> Estimator:
         require(
             num_players <= MOST_PLAYERS,
             f"Expected at most {MOST_PLAYERS} players for estimator='exact', got {num_players}, whose "
-            f"{2**num_players:,} coalitions cannot all be valued; use estimator='permutation' with a budget.",
+            f"2^{num_players} coalitions cannot all be valued; use estimator='gaussian_process' with a budget.",
         )
+        if budget is not None:
+            integer("budget", budget, least=1)
         require(
             budget is None or budget >= 2**num_players,
             f"Expected budget={budget} to cover the {2**num_players:,} coalitions that estimator='exact' needs for "
-            f"{num_players} players; raise it or use estimator='permutation'.",
+            f"{num_players} players; raise it or use estimator='gaussian_process'.",
         )
         return ExactState(num_players, None)
 
@@ -82,5 +84,6 @@ def exact(*, semivalue: str | Coefficients = "shapley") -> Estimator:
         )
 
     target = name_of(semivalue)
-    promised = Guarantees(target=target, efficient=target == "shapley", additive=True, errors="none")
+    named = isinstance(semivalue, str)  # the coefficients of a function need not sum to 1
+    promised = Guarantees(target=target, efficient=target == "shapley", additive=named, errors="none")
     return Estimator(init, ask, tell, read, promised)

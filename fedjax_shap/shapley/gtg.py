@@ -81,7 +81,7 @@ class _Rules(NamedTuple):
 
     def worth(self, state: Walks) -> HostArray:
         """bool[...]: whether the round is worth sharing."""
-        return np.asarray(np.abs(state.grand - state.empty) > self.between)
+        return ~np.asarray(np.abs(state.grand - state.empty) <= self.between)  # of a V(N) that is NaN, too: NaN shows
 
     def ends(self, state: Walks) -> tuple[HostArray, HostArray]:
         """(int[...]: how many orders each slice takes; bool[...]: whether it settled there)."""

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.linalg import helmert
 from scipy.optimize import linprog, nnls
 
+from fedjax_shap._validate import finite
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
 from fedjax_shap.shapley.sampled import Design, Draws, Sampled, jackknife, sampled
@@ -96,7 +97,11 @@ def least_core_values(masks: Masks, utilities: Utilities) -> HostArray:
 
     Returns:
         float64[P, ...], slice by slice of the trailing axes.
+
+    Raises:
+        InvalidInputError: a utility that is not finite.
     """
+    finite("utilities", utilities)
     num_players, sizes = masks.shape[1], masks.sum(axis=1)
     gains = utilities - utilities[np.argmin(sizes)]
     proper = (sizes > 0) & (sizes < num_players)

@@ -19,6 +19,7 @@ from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.told import Told, nothing
 from fedjax_shap.typing import HostArray, Key, Masks, PyTree, Utilities
 
+MOST_IN_A_TABLE = 62  # players; all coalitions of more are more than any budget
 MOST_AT_ONCE = 2**16  # coalitions of the units proposed at a time, before it is known how many fit
 FREE_DRAWS = 4  # units whose coalitions are all known cost nothing: no more of them than this many times the budget
 
@@ -64,6 +65,7 @@ class Sampled(NamedTuple):
         told: what was asked for, and told.
         units: what was said of the units of each turn.
         rows: int[U, G] for each turn: the rows in `told` of the units' coalitions.
+        full: whether a unit was turned away, or there are no more: nothing further is drawn.
     """
 
     num_players: int
@@ -73,6 +75,7 @@ class Sampled(NamedTuple):
     told: Told
     units: tuple[PyTree, ...] = ()
     rows: tuple[HostArray, ...] = ()
+    full: bool = False
 
     @property
     def num_units(self) -> int:
@@ -139,7 +142,7 @@ def sampled(design: Design, guarantees: Guarantees) -> Estimator:
 
 def _init(design: Design, num_players: int, budget: int | None, turn: int | None = None) -> Sampled:
     integer("num_players", num_players, least=1)
-    everything = 2**num_players
+    everything = 2 ** min(num_players, MOST_IN_A_TABLE)
     require(
         budget is not None or turn is not None,
         f"Expected a budget of distinct coalitions for estimator={design.name!r}, got none.",
@@ -160,16 +163,20 @@ def _ask(design: Design, key: Key, state: Sampled) -> tuple[Masks, Sampled]:
     state = state._replace(told=state.told.ask(state.fixed)[1])
     last_turn = state.turn is None or state.budget - len(state.told) <= state.turn
     whole = state.budget == 2**state.num_players and state.num_players <= MOST_PLAYERS and design.most_units is None
-    if whole and last_turn:
-        state = state._replace(told=state.told.ask(all_subsets(state.num_players))[1])
-    else:
+    if not (state.full or (whole and last_turn)):
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
         state = _drawn(design, rng, state, before)
+    if whole and (last_turn or len(state.told) == before):  # the rest, where draws give nothing new any more
+        state = state._replace(told=state.told.ask(all_subsets(state.num_players))[1])
     return state.told.masks[before:], state
 
 
 def _drawn(design: Design, rng: np.random.Generator, state: Sampled, before: int) -> Sampled:
-    """The state after the units of a turn, before which `before` coalitions had been asked for."""
+    """The state after the units of a turn, before which `before` coalitions had been asked for.
+
+    A turn ends after the unit that fills it, and only the budget turns a unit away: to turn away those that bring much
+    at every turn's end would favour those that bring little.
+    """
     size, least = max(design.unit(state.num_players), 1), _least(design, state.num_players)
     stage = [] if design.stage is None else [design.stage(state)]
     wish = min([state.budget, *([before + state.turn] if state.turn else []), *(before + room for room in stage)])
@@ -182,13 +189,15 @@ def _drawn(design: Design, rng: np.random.Generator, state: Sampled, before: int
     while state.num_units < most and not (free and state.told.complete):
         wanted = min(max((until - len(state.told)) // size, 1), most - state.num_units, max(MOST_AT_ONCE // size, 1))
         units, masks = design.propose(rng, state, wanted)
-        fit = state.told.fitting(masks, until - len(state.told))
+        fit = state.told.fitting(masks, state.budget - len(state.told))
         if fit:
             told = state.told.ask(masks[:fit].reshape(-1, state.num_players))[1]
             units = jax.tree.map(lambda leaf, fit=fit: leaf[:fit], units)
             rows = (*state.rows, told.rows(masks[:fit]))
             state = state._replace(told=told, units=(*state.units, units), rows=rows)
         if fit < wanted:
+            return state._replace(full=True)
+        if len(state.told) >= until and until < state.budget:
             break
     return state
 

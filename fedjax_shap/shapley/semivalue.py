@@ -61,16 +61,17 @@ def coefficients_of(semivalue: str | Coefficients) -> Coefficients:
     known = {"shapley": shapley, "banzhaf": banzhaf}
     if semivalue in known:
         return known[semivalue]
-    weighted = re.fullmatch(r"banzhaf\(\s*([0-9.e-]+)\s*\)", str(semivalue))
-    if weighted is not None:
-        return weighted_banzhaf(float(weighted[1]))
-    found = re.fullmatch(r"beta\(\s*([0-9.]+)\s*,\s*([0-9.]+)\s*\)", str(semivalue))
-    if found is None:
-        raise InvalidInputError(
-            f"Expected semivalue={semivalue!r} to be 'shapley', 'banzhaf', 'banzhaf(P)', 'beta(ALPHA, BETA)' or a "
-            "function of the number of players."
-        )
-    return beta(float(found[1]), float(found[2]))
+    found = re.fullmatch(r"(banzhaf|beta)\(([^,]+)(?:,([^,]+))?\)", str(semivalue))
+    try:
+        given = [float(text) for text in found.groups()[1:] if text is not None] if found else []
+    except ValueError:
+        given = []
+    if found and (found[1], len(given)) in {("banzhaf", 1), ("beta", 2)}:
+        return weighted_banzhaf(*given) if found[1] == "banzhaf" else beta(*given)
+    raise InvalidInputError(
+        f"Expected semivalue={semivalue!r} to be 'shapley', 'banzhaf', 'banzhaf(P)', 'beta(ALPHA, BETA)' or a "
+        "function of the number of players."
+    )
 
 
 def name_of(semivalue: str | Coefficients) -> str:

@@ -82,7 +82,7 @@ def rank_stability(*, least: float = 0.99, last: int = 5) -> Rule:
     def reason(standing: Standing) -> str | None:
         if len(standing.history) <= last:
             return None
-        ranks = [rankdata(one.values, axis=0) for one in standing.history[-last - 1 :]]
+        ranks = [rankdata(_rounded(one.values), axis=0) for one in standing.history[-last - 1 :]]
         agree = min(float(_correlation(ranks[-1], before).min()) for before in ranks[:-1])
         return f"ranks stable over {last} turns (Spearman {agree:.3f})" if agree >= least else None
 
@@ -170,6 +170,12 @@ def _rule(node: ast.expr) -> Rule:
     one_of("a rule in until", node.func.id, RULES)
     given: dict[str, Any] = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
     return RULES[node.func.id](*(ast.literal_eval(value) for value in node.args), **given)
+
+
+def _rounded(values: HostArray) -> HostArray:
+    """Values of which rounding errors do not decide an order: to 1e-9 of the largest."""
+    scale = 1e-9 * max(float(np.abs(values).max()), np.finfo(float).tiny)
+    return np.asarray(np.round(values / scale))
 
 
 def _correlation(one: HostArray, two: HostArray) -> HostArray:

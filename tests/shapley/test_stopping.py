@@ -10,6 +10,7 @@ from fedjax_shap.estimate import estimate
 from fedjax_shap.games.closed_form import table
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.shapley.permutation import permutation
+from fedjax_shap.shapley.registry import ESTIMATORS
 from fedjax_shap.shapley.stopping import (
     Standing,
     budget,
@@ -127,3 +128,13 @@ def test_bad_settings_of_a_rule_are_refused(refused):
 def test_a_turn_below_one_is_refused(key):
     with pytest.raises(InvalidInputError, match="turn=0 to be an integer >= 1"):
         estimate(GAME, permutation(), key=key, budget=70, turn=0)
+
+
+@pytest.mark.parametrize("rule", [standard_error(1e-6), rank_stability(), settled(), budget(60)])
+@pytest.mark.parametrize("name", ["permutation", "kernelshap", "tmc", "svarm"])
+def test_a_game_in_which_nothing_changes_is_stopped_and_its_cost_told(rule, name, key):
+    found = estimate(table(np.full(512, 0.5)).game, ESTIMATORS[name](), key=key, budget=400, until=rule, turn=20)
+    assert found.num_coalitions < 380 and "draws" not in found.stopped
+    store = UtilityStore()
+    again = estimate(table(np.full(512, 0.5)).game, ESTIMATORS[name](), key=key, store=store, until=rule, turn=20)
+    assert again.num_coalitions == len(store)
