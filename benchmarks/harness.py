@@ -101,7 +101,7 @@ def present(
         The exit code: 0 for success, 2 and a sentence on the error stream for input that cannot be used.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options, console = parser.parse_args(given), Console()
+    options, console = parser.parse_args(given), Console(width=None if sys.stdout.isatty() else 140)  # no 80 columns
     drawn = getattr(options, "figure", None)
     named = [Path(path).parent for path in (options.json, drawn) if path is not None]
     folders = [getattr(options, "data", None), *(str(folder) for folder in named if folder != Path())]

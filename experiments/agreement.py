@@ -20,20 +20,20 @@ References:
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import f_oneway, spearmanr
 
-from benchmarks.harness import present
 from experiments.five_settings import MODELS, pool_of
-from experiments.methods import Federated, overrides, parser, valued
+from experiments.methods import Federated, overrides, parser, progress, run, valued
 from fedjax_shap._validate import integer
 from fedjax_shap.data.corrupt import corrupt, label_noise
 from fedjax_shap.data.federate import federate
@@ -58,7 +58,7 @@ CONFIG: dict[str, Any] = {
     "trainings": 5,
     "seed": 0,
 }
-NOISY = {0: 0.3, 1: 0.45, 2: 0.6}  # client -> share of wrong labels
+WRONG = (0.3, 0.45, 0.6)  # share of wrong labels of clients 0, 1, 2; never of more than a third of all
 SIGNAL = 0.01  # clients that are alike would differ as much by luck in one case of a hundred
 FEDERATIONS = {
     "alike": (False, False),
@@ -76,7 +76,8 @@ def federated(settings: dict[str, Any], pool: Pool, name: str, training: int) ->
     partition = dirichlet(num_clients=clients, alpha=settings["alpha"]) if unequal else iid(num_clients=clients)
     data = federate(pool, partition, seed=settings["seed"], validation=0.5)
     if wrong:
-        data = corrupt(data, [label_noise(client=i, rate=rate) for i, rate in NOISY.items()], seed=settings["seed"])
+        noise = [label_noise(client=client, rate=WRONG[client]) for client in noisy(settings, name)]
+        data = corrupt(data, noise, seed=settings["seed"])
     return Federated(
         data=data,
         model=MODELS[settings["model"]],
@@ -89,26 +90,30 @@ def federated(settings: dict[str, Any], pool: Pool, name: str, training: int) ->
     )
 
 
-def measure(settings: dict[str, Any], pool: Pool, name: str) -> dict[str, Any]:
+def noisy(settings: dict[str, Any], name: str) -> range:
+    """The clients of one of `FEDERATIONS` that have wrong labels: the first ones, at most a third."""
+    return range(min(len(WRONG), settings["clients"] // 3) if FEDERATIONS[name][1] else 0)
+
+
+def measure(settings: dict[str, Any], pool: Pool, name: str, done: Callable[[str], None]) -> dict[str, Any]:
     """Both kinds of values of one federation under every seed of training, and how they agree."""
-    each = {
-        way: np.array(
-            [valued(way, federated(settings, pool, name, seed)).found.values for seed in range(settings["trainings"])]
-        )
-        for way in WAYS
-    }
-    retrain, in_run = (each[way] for way in WAYS)
+    found = []
+    for seed in range(settings["trainings"]):
+        found.append([valued(way, federated(settings, pool, name, seed)).found.values for way in WAYS])
+        done(f"{name}: training {seed}")
+    retrain, in_run = np.moveaxis(np.array(found), 1, 0)
     ways = {
         way: {
             "values": values.tolist(),
             "p_value": float(f_oneway(*values.T).pvalue),
             "noise_floor_spearman": (noise_floor(values.T) or {})["spearman"],
         }
-        for way, values in each.items()
+        for way, values in zip(WAYS, (retrain, in_run), strict=True)
     }
     agree = [float(spearmanr(one, two).statistic) for one, two in zip(retrain, in_run, strict=True)]
     return {
         "federation": name,
+        "noisy": list(noisy(settings, name)),
         "spearman_per_training": agree,
         "spearman_of_means": float(spearmanr(retrain.mean(axis=0), in_run.mean(axis=0)).statistic),
         "ways": ways,
@@ -118,7 +123,7 @@ def measure(settings: dict[str, Any], pool: Pool, name: str) -> dict[str, Any]:
 
 def said(name: str, agree: float, ways: dict[str, Any]) -> str:
     """What the numbers mean, in a plain sentence."""
-    silent = [way for way in WAYS if ways[way]["p_value"] > SIGNAL]
+    silent = silent_ways(ways)
     if len(silent) == len(WAYS):
         return f"{name}: neither kind of value carries a signal above the noise of training; do not pay by them."
     if silent:
@@ -127,21 +132,42 @@ def said(name: str, agree: float, ways: dict[str, Any]) -> str:
     return f"{name}: both kinds of values carry a signal, and {verdict} (Spearman {agree:+.2f})."
 
 
+def silent_ways(ways: dict[str, Any]) -> list[str]:
+    """The ways whose values do not tell clients apart by more than the noise of training."""
+    return [way for way in WAYS if ways[way]["p_value"] > SIGNAL]
+
+
+def titled(row: dict[str, Any]) -> str:
+    """The title of a federation's panel: how well both ways agree, and where values carry no signal."""
+    silent = silent_ways(row["ways"])
+    where = "no signal" if len(silent) == len(WAYS) else f"no signal in {silent[0]} values" if silent else ""
+    return f"{row['federation']}: Spearman {np.mean(row['spearman_per_training']):+.2f}\n{where}".rstrip()
+
+
 def figure(record: dict[str, Any]) -> Figure:
     """In-run against retrain values, a dot a client with its spread over trainings, one panel a federation."""
-    drawn = Figure(figsize=(11.0, 3.4), layout="constrained")
+    drawn = Figure(figsize=(12.0, 4.0), layout="constrained")
     for axes, row in zip(np.atleast_1d(drawn.subplots(1, len(record["rows"]))), record["rows"], strict=True):
         retrain, in_run = (np.array(row["ways"][way]["values"]) for way in WAYS)
-        noisy = np.isin(np.arange(retrain.shape[1]), list(NOISY)) & ("noisy" in row["federation"])
-        for which, color, label in ((~noisy, "#3b6ea5", "clean"), (noisy, "#d9822b", "wrong labels")):
+        wrong = np.isin(np.arange(retrain.shape[1]), row["noisy"])
+        for which, color, label in ((~wrong, "#3b6ea5", "clean"), (wrong, "#d9822b", "wrong labels")):
             if which.any():
                 _dots(axes, retrain[:, which], in_run[:, which], color, label)
-        axes.set_title(f"{row['federation']}\nSpearman {np.mean(row['spearman_per_training']):+.2f}", fontsize=9)
+        axes.set_title(titled(row), fontsize=10, loc="left")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10]))  # three steps: four ticks at most
         axes.set_xlabel("retrain value")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
     drawn.axes[0].set_ylabel("in-run value")
-    drawn.axes[-1].legend(frameon=False, fontsize=8)
+    handles = {
+        label: handle for axes in drawn.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    drawn.legend(handles.values(), handles.keys(), frameon=False, loc="outside lower right", ncols=2)
+    trainings = len(record["rows"][0]["ways"][WAYS[0]]["values"])
+    drawn.supxlabel(
+        f"A dot a client: mean over {trainings} trainings; bars: standard deviations over trainings.", fontsize=9
+    )
     return drawn
 
 
@@ -167,14 +193,15 @@ def show(record: dict[str, Any], console: Console) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the experiment; 0 for success, 2 for input that cannot be used."""
-    return present(parser("agreement", __doc__, CONFIG), arguments, _record, show, figure)
+    return run(parser("agreement", __doc__, CONFIG), arguments, _record, show, figure)
 
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
     settings = overrides(CONFIG, options.set)
     integer("trainings", settings["trainings"], least=2)
-    pool = pool_of(settings, options.data)
-    return {"config": settings, "rows": [measure(settings, pool, name) for name in FEDERATIONS]}
+    integer("clients", settings["clients"], least=3)
+    pool, done = pool_of(settings, options.data), progress()
+    return {"config": settings, "rows": [measure(settings, pool, name, done) for name in FEDERATIONS]}
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ References:
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -31,9 +31,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import present
 from benchmarks.mnist_settings import SETTINGS, mnist_pool, mnist_setting
-from experiments.methods import METHODS, Federated, overrides, parser, valued
+from experiments.methods import METHODS, Federated, overrides, parser, progress, run, valued
 from fedjax_shap._validate import integer, one_of
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.pool import Pool
@@ -56,6 +55,7 @@ CONFIG: dict[str, Any] = {
     "epochs": 1,
     "batch_size": 64,
     "learning_rate": 0.1,
+    "metric": "accuracy",
     "trainings": 2,
     "seed": 0,
 }
@@ -82,19 +82,23 @@ def federated(settings: dict[str, Any], pool: Pool, setting: int) -> Federated:
             learning_rate=settings["learning_rate"], batch_size=settings["batch_size"], epochs=settings["epochs"]
         ),
         algorithm=fedavg(max_rounds=settings["rounds"]),
-        metric="accuracy",
+        metric=settings["metric"],
         key=jax.random.key(settings["seed"]),
     )
 
 
-def measure(settings: dict[str, Any], pool: Pool, setting: int) -> dict[str, Any]:
+def measure(settings: dict[str, Any], pool: Pool, setting: int, done: Callable[[str], None]) -> dict[str, Any]:
     """All methods on one setting: their values, seconds, coalitions, and agreement with exact values."""
     of = federated(settings, pool, setting)
-    each = {name: valued(name, of) for name in METHODS}
+    each = {}
+    for name in METHODS:
+        each[name] = valued(name, of)
+        done(f"setting {setting}: {name}")
     exact = each["exact"].found.values
     several = shapley_values(
         evaluate(repeated(of.game, settings["trainings"]), jax.random.fold_in(of.key, 9), all_subsets(len(exact)))
     )
+    done(f"setting {setting}: noise floor")
     floor = noise_floor(several / several.sum(axis=0)) or {}
     methods = {
         name: {
@@ -173,14 +177,14 @@ def show(record: dict[str, Any], console: Console) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the experiment; 0 for success, 2 for input that cannot be used."""
-    return present(_parser(), arguments, _record, show, figure)
+    return run(_parser(), arguments, _record, show, figure)
 
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
     settings = overrides(CONFIG, options.set)
     integer("trainings", settings["trainings"], least=2)
-    pool = pool_of(settings, options.data)
-    return {"config": settings, "rows": [measure(settings, pool, setting) for setting in options.settings]}
+    pool, done = pool_of(settings, options.data), progress()
+    return {"config": settings, "rows": [measure(settings, pool, setting, done) for setting in options.settings]}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,12 +1,16 @@
 """The ways of valuing one federation that the experiments compare, by the names that papers use."""
 
 import argparse
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
 
+from benchmarks.harness import present
 from fedjax_shap._validate import InvalidInputError, one_of
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.engine.store import UtilityStore
@@ -128,6 +132,26 @@ def parser(name: str, about: str | None, settings: Mapping[str, Any]) -> argpars
     made.add_argument("--json", help="where the record goes")
     made.add_argument("--figure", help="where the figure goes")
     return made
+
+
+def run(
+    made: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    measure: Callable[[argparse.Namespace], dict[str, Any]],
+    show: Callable[[dict[str, Any], Console], None],
+    draw: Callable[[dict[str, Any]], Figure],
+) -> int:
+    """What `benchmarks.harness.present` does, and a line where the command line keeps neither record nor figure."""
+    code, options = present(made, arguments, measure, show, draw), made.parse_args(arguments)
+    if code == 0 and options.json is None and options.figure is None:
+        print("Nothing was kept: --json FILE keeps the record, --figure FILE the figure.")
+    return code
+
+
+def progress() -> Callable[[str], None]:
+    """A function that tells the error stream what is done, and the seconds since it was made."""
+    began = time.perf_counter()
+    return lambda done: print(f"{time.perf_counter() - began:7.1f} s  {done}", file=sys.stderr, flush=True)
 
 
 def ranked(values: Any) -> list[int]:

@@ -18,7 +18,7 @@ References:
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import present
 from experiments.agreement import CONFIG as FEDERATION
 from experiments.agreement import federated
 from experiments.five_settings import pool_of
-from experiments.methods import METHODS, overrides, parser, ranked, valued
+from experiments.methods import METHODS, overrides, parser, progress, ranked, run, valued
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.estimate import estimate
@@ -51,7 +50,9 @@ def removal(order: Sequence[int], num_players: int) -> HostArray:
     return masks
 
 
-def measure(settings: dict[str, Any], pool: Pool, training: int) -> dict[str, dict[str, Any]]:
+def measure(
+    settings: dict[str, Any], pool: Pool, training: int, done: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
     """Method -> its values, and the accuracy as the most and the least valuable leave, under one seed of training."""
     of, store = federated(settings, pool, NAME, training), UtilityStore()
     each = {name: valued(name, of, store).found.values for name in METHODS}
@@ -66,12 +67,13 @@ def measure(settings: dict[str, Any], pool: Pool, training: int) -> dict[str, di
         area = float(np.mean(curves[1] - curves[0]))
         best, worst = (curve.tolist() for curve in curves)
         found[name] = {"values": values.tolist(), "best_first": best, "worst_first": worst, "area": area}
+    done(f"training {training}")
     return found
 
 
 def figure(record: dict[str, Any]) -> Figure:
     """Accuracy as members leave, most valuable first (falling lines) and least valuable first, by method."""
-    drawn = Figure(figsize=(11.0, 4.4), layout="constrained")
+    drawn = Figure(figsize=(11.0, 4.8), layout="constrained")
     for axes, which, title in zip(
         drawn.subplots(1, 2, sharey=True),
         ("best_first", "worst_first"),
@@ -80,14 +82,16 @@ def figure(record: dict[str, Any]) -> Figure:
     ):
         for name in record["runs"][0]:
             curves = np.array([run[name][which] for run in record["runs"]])
-            style = {"linewidth": 2.0 if name == "exact" else 1.2, "linestyle": ":" if name == "at random" else "-"}
+            style: dict[str, Any] = {"linewidth": 2.4 if name == "exact" else 1.2}
+            if name == "at random":
+                style |= {"linestyle": ":", "color": "black"}
             axes.plot(curves.mean(axis=0), marker="o", markersize=3, label=name, **style)
         axes.set_title(title, loc="left")
         axes.set_xlabel("members gone")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     drawn.axes[0].set_ylabel("accuracy of those who are left")
-    drawn.axes[0].legend(frameon=False, fontsize=8)
+    drawn.legend(*drawn.axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=5)
     return drawn
 
 
@@ -107,13 +111,13 @@ def show(record: dict[str, Any], console: Console) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the experiment; 0 for success, 2 for input that cannot be used."""
-    return present(parser("removal", __doc__, CONFIG), arguments, _record, show, figure)
+    return run(parser("removal", __doc__, CONFIG), arguments, _record, show, figure)
 
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
     settings = overrides(CONFIG, options.set)
-    pool = pool_of(settings, options.data)
-    return {"config": settings, "runs": [measure(settings, pool, seed) for seed in range(settings["trainings"])]}
+    pool, done = pool_of(settings, options.data), progress()
+    return {"config": settings, "runs": [measure(settings, pool, seed, done) for seed in range(settings["trainings"])]}
 
 
 if __name__ == "__main__":

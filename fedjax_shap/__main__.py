@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from importlib.metadata import version
@@ -27,7 +27,7 @@ from fedjax_shap.engine import processes
 from fedjax_shap.experiment import Watch, run
 from fedjax_shap.quickstart import quickstart, toml
 from fedjax_shap.result import Result
-from fedjax_shap.rooms import ROOMS, Room
+from fedjax_shap.rooms import ROOMS, type_name
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -148,7 +148,9 @@ def _list(known: argparse.Namespace, rest: list[str]) -> None:
                 shown.add_column(column, overflow="fold", no_wrap=column == "name")
             for entry, factory in sorted(room.entries.items()):
                 marked = f"{entry} (default)" if entry == room.default else entry
-                shown.add_row(marked, _keywords(room, entry), _first_line(factory))
+                shown.add_row(marked, _keywords(room.own(entry)), _first_line(factory))
+            if room.shared:
+                shown.add_row("all of them", _keywords(room.shared), _first_line(room.common))
             OUT.print(shown, "")
 
 
@@ -215,11 +217,11 @@ def _shorthands(raw: dict[str, Any], known: argparse.Namespace) -> None:
             section.update(fields)
 
 
-def _keywords(room: Room, entry: str) -> str:
-    """The keywords of an entry with their types and defaults, in one line."""
+def _keywords(parameters: Mapping[str, inspect.Parameter]) -> str:
+    """Keywords with their types and defaults, a line each."""
     described = []
-    for name, parameter in room.keywords(entry).items():
-        kind = inspect.formatannotation(parameter.annotation).replace("typing.", "")
+    for name, parameter in parameters.items():
+        kind = type_name(parameter.annotation)
         default = "" if parameter.default is inspect.Parameter.empty else f" = {parameter.default!r}"
         described.append(f"{name}: {kind}{default}")
     return "\n".join(described)

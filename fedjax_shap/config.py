@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fedjax_shap._validate import InvalidInputError, integer, one_of, require
 from fedjax_shap.in_run_methods import IN_RUN
-from fedjax_shap.rooms import ROOMS
+from fedjax_shap.rooms import ROOMS, type_name
 from fedjax_shap.shapley.registry import DEFAULT
 from fedjax_shap.shapley.stopping import parse_rule
 
@@ -196,8 +196,7 @@ def _typed(name: str, value: Any, annotation: Any) -> Any:
     try:
         return adapter.validate_python(_frozen(value))
     except ValidationError:
-        wanted = inspect.formatannotation(annotation).replace("typing.", "")
-        raise InvalidInputError(f"Expected {name}={value!r} to be of type {wanted}.") from None
+        raise InvalidInputError(f"Expected {name}={value!r} to be of type {type_name(annotation)}.") from None
 
 
 def _frozen(value: Any) -> Any:

@@ -14,7 +14,7 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
 from fedjax_shap.shapley.estimator import Attribution, Estimator
-from fedjax_shap.shapley.stopping import Rule, Standing
+from fedjax_shap.shapley.stopping import Rule, Standing, parse_rule
 from fedjax_shap.typing import HostArray, Key, Progress
 
 LEAST_TURN = 32  # coalitions asked for at a time, where a rule is to be looked at in between
@@ -36,7 +36,7 @@ def estimate(
     players: Sequence[int] | HostArray | None = None,
     progress: Progress | None = None,
     on_nonfinite: OnNonfinite = "error",
-    until: Rule | None = None,
+    until: Rule | str | None = None,
     turn: int | None = None,
 ) -> Attribution:
     """Values the players of a game.
@@ -52,7 +52,8 @@ def estimate(
         players: value these only, in the game that the others sit out: their values are exactly 0. All if None.
         progress: called with (coalitions done, coalitions to do).
         on_nonfinite: what becomes of a utility that is not finite: "error", "floor" or "keep", see `evaluate`.
-        until: stops before the budget is used up; looked at after each turn. Without a budget it alone stops.
+        until: stops before the budget is used up; looked at after each turn. Without a budget it alone stops. A rule of
+            `shapley.stopping`, or its text: "standard_error(0.02) & rank_stability() | wall_clock(60)".
         turn: about how many distinct coalitions the estimator asks for at a time; if None, all that its budget allows,
             or where `until` is given, twice as many as there are players and at least 32.
 
@@ -71,7 +72,9 @@ def estimate(
         f"Expected players={chosen.tolist()} to be some of 0..{game.num_players - 1}, each once.",
     )
     kept = UtilityStore() if store is None else store
-    turns = Turns(game, game_key(key), plan, kept, progress, on_nonfinite, until, turn)
+    require(isinstance(estimator, Estimator), f"Expected estimator={estimator!r} to be one, such as exact().")
+    rule = parse_rule(until) if isinstance(until, str) else until
+    turns = Turns(game, game_key(key), plan, kept, progress, on_nonfinite, rule, turn)
     return value_players(turns, estimator, jax.random.fold_in(key, 1), budget, chosen)
 
 

@@ -89,11 +89,10 @@ def estimate_rounds(
     number("truncation", truncation, least=0)
     if isinstance(estimator, Estimator):
         return _summed(run, estimator, means, decay, normalise, truncation)
-    require(
-        decay == 1 and not normalise and truncation == 0 and until is None and turn is None,
-        f"Expected decay={decay}, normalise={normalise}, truncation={truncation}, until and turn to be left out with a "
-        "method for the whole run.",
-    )
+    given = {"decay": decay != 1, "normalise": normalise, "truncation": truncation != 0}
+    given |= {"until": until is not None, "turn": turn is not None}
+    which = ", ".join(name for name, there in given.items() if there)
+    require(not which, f"Expected {which} to be left out with a method for the whole run, which has no use for it.")
     return estimator(run, means)
 
 

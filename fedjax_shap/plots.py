@@ -27,9 +27,7 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
     for (name, other), marker in zip((beside or {}).items(), cycle("Dos^v"), strict=False):
         axes.plot(places, other.values, marker, color=ORANGE, markersize=6, label=name, zorder=4)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_ylabel(
-        f"share of V(N) - V(∅) = {float(found.grand - found.empty):.3f}\n({result.metric.replace('_', ' ')})"
-    )
+    axes.set_ylabel(f"value, V(N) - V(∅) = {float(found.grand - found.empty):.3f}\n({result.metric.replace('_', ' ')})")
     axes.set_title(f"{result.config.title}: what each member's data is worth", loc="left")
     _names(axes, result)
     if beside:

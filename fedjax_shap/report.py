@@ -19,6 +19,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.result import Result
 from fedjax_shap.shapley.estimator import Attribution
 
+MOST_ROUNDING = 1e-4  # of the values' sum: two programs that evaluate one model differ by less
 Beside = Mapping[str, Attribution]  # other values of the same members, by what they are called
 
 
@@ -113,7 +114,7 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
             if pooled["delta"] is None
             else f"pooled data {pooled['pooled']:.4f}, |V_fed - V_central| = {pooled['delta']:.4f}."
         ),
-        f"Values sum to V(N) - V(empty) within {abs(float(found.efficiency_gap)):.1e}; {found.stopped}; coalitions "
+        f"{_efficiency(found)}; {found.stopped}; coalitions "
         f"asked {counted['asked']}, valued {counted['trained']}, from the store {counted['from_store']}.",
     ]
     said += _noise(found.notes)
@@ -130,6 +131,14 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
         "compiling."
     )
     return [*said, *result.settlement.notes]
+
+
+def _efficiency(found: Attribution) -> str:
+    """Whether the values sum to what there is to share."""
+    gap, there = float(found.efficiency_gap), float(found.grand - found.empty)
+    if abs(gap) <= MOST_ROUNDING * max(abs(there), abs(float(found.values.sum())), 1.0):
+        return f"Values sum to V(N) - V(empty) within {abs(gap):.1e}"
+    return f"Values do not sum to V(N) - V(empty) = {there:.4f} but to {float(found.values.sum()):.4f}"
 
 
 def _noise(notes: Mapping[str, Any]) -> list[str]:

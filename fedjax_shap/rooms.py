@@ -4,7 +4,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from fedjax_shap.data.corrupt import CORRUPTIONS
 from fedjax_shap.data.partition import PARTITIONS
@@ -43,9 +44,30 @@ class Room:
 
     def keywords(self, name: str) -> dict[str, inspect.Parameter]:
         """The keywords that entry `name` takes in its section."""
-        own = inspect.signature(self.entries[name], eval_str=True).parameters
-        shared = inspect.signature(self.common, eval_str=True).parameters
-        return {k: p for k, p in {**own, **shared}.items() if k not in self.bound}
+        return {**self.own(name), **self.shared}
+
+    def own(self, name: str) -> dict[str, inspect.Parameter]:
+        """The keywords of entry `name` alone."""
+        taken = inspect.signature(self.entries[name], eval_str=True).parameters
+        return {k: p for k, p in taken.items() if k not in self.bound}
+
+    @property
+    def shared(self) -> dict[str, inspect.Parameter]:
+        """The keywords that every entry takes."""
+        taken = inspect.signature(self.common, eval_str=True).parameters
+        return {k: p for k, p in taken.items() if k not in self.bound}
+
+
+def type_name(annotation: Any) -> str:
+    """A type as a user writes what is of it: "int | None", "'random' | 'antithetic'"."""
+    parts = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(repr, parts))
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(type_name(part) for part in parts)
+    if get_origin(annotation) is Callable:
+        return "a function"
+    return inspect.formatannotation(annotation).replace("typing.", "").replace("NoneType", "None")
 
 
 def _data_keywords(*, validation: float = 0.0) -> None:
@@ -61,9 +83,7 @@ def _estimator_keywords(
     efficient: bool = False,
     on_nonfinite: Literal["error", "floor"] = "error",
 ) -> None:
-    """What every estimator takes.
-
-    `budget` is the most distinct coalitions to ask for; with the game `rounds`, in each round. `until` stops before,
+    """`budget` is the most distinct coalitions to ask for; with the game `rounds`, in each round. `until` stops before,
     by rules such as "standard_error(0.01) | wall_clock(600)", looked at after each `turn` of so many coalitions.
     `repeats` is the number of training seeds over which values are averaged (game `silo`). `efficient` shares out
     equally what the values lack to V(N) - V(nobody). `on_nonfinite` is what becomes of a coalition whose training

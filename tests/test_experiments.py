@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from experiments import agreement, five_settings, removal
-from experiments.methods import METHODS, overrides
+from experiments.methods import METHODS, overrides, parser, run
 from fedjax_shap._validate import InvalidInputError
 
 SMALL = ("--set", "data=digits", "--set", "clients=5", "--set", "rounds=2", "--set", "trainings=2")
@@ -42,6 +43,7 @@ def test_agreement_compares_both_kinds_of_values_and_says_what_it_means(tmp_path
         retrain, in_run = (np.array(row["ways"][way]["values"]) for way in agreement.WAYS)
         np.testing.assert_allclose(row["spearman_per_training"][1], spearmanr(retrain[1], in_run[1]).statistic)
         assert row["said"].startswith(row["federation"])
+        assert row["noisy"] == ([0] if "noisy" in row["federation"] else [])  # of five clients a third is one
 
 
 def test_values_without_a_signal_are_called_so():
@@ -52,6 +54,48 @@ def test_values_without_a_signal_are_called_so():
     ways["in-run exact"]["p_value"] = 1e-6
     assert "rank clients alike" in agreement.said("alike", 0.9, ways)
     assert "answer different questions" in agreement.said("alike", 0.1, ways)
+
+
+def test_a_panel_without_a_signal_says_so_in_its_title():
+    ways = {way: {"p_value": p} for way, p in zip(agreement.WAYS, (0.5, 0.2), strict=True)}
+    row = {"federation": "alike", "spearman_per_training": [0.5, 0.7], "ways": ways}
+    assert agreement.titled(row) == "alike: Spearman +0.60\nno signal"
+    ways["exact"]["p_value"] = 1e-6
+    assert agreement.titled(row) == "alike: Spearman +0.60\nno signal in in-run exact values"
+    ways["in-run exact"]["p_value"] = 1e-6
+    assert agreement.titled(row) == "alike: Spearman +0.60"
+
+
+@pytest.mark.parametrize(("clients", "wrong"), [(3, 1), (5, 1), (6, 2), (10, 3), (100, 3)])
+def test_never_more_than_a_third_of_the_clients_have_wrong_labels(clients, wrong):
+    settings = agreement.CONFIG | {"clients": clients}
+    assert list(agreement.noisy(settings, "unequal, noisy")) == list(range(wrong))
+    assert not agreement.noisy(settings, "unequal")
+    labels = {}
+    for name in ("alike", "alike, noisy"):
+        labels[name] = agreement.federated(settings, five_settings.pool_of(settings, None), name, 0).data.y
+    changed = (labels["alike"] != labels["alike, noisy"]).reshape(clients, -1).any(axis=1)
+    assert np.flatnonzero(changed).tolist() == list(range(wrong))
+
+
+def test_an_agreement_of_too_few_clients_is_refused(capsys):
+    assert agreement.main(["--set", "clients=2"]) == 2
+    assert "clients" in capsys.readouterr().err
+
+
+def test_dots_of_wrong_labels_are_drawn_only_where_there_are_any(tmp_path):
+    draws = np.random.default_rng(0).normal(size=(2, 4, 6))
+    ways = {way: {"values": draws[at].tolist(), "p_value": 0.0} for at, way in enumerate(agreement.WAYS)}
+    rows = [
+        {"federation": name, "noisy": noisy, "spearman_per_training": [0.0], "ways": ways}
+        for name, noisy in (("alike", []), ("alike, noisy", [0, 1]))
+    ]
+    clean, wrong = agreement.figure({"rows": rows}).axes
+    assert [len(dots.lines[0].get_xdata()) for dots in clean.containers] == [6]
+    assert [len(dots.lines[0].get_xdata()) for dots in wrong.containers] == [4, 2]
+    for axis in (clean.xaxis, clean.yaxis, wrong.xaxis, wrong.yaxis):
+        low, high = axis.get_view_interval()
+        assert 2 <= sum(low <= tick <= high for tick in axis.get_majorticklocs()) <= 4
 
 
 @pytest.mark.slow
@@ -77,3 +121,39 @@ def test_a_setting_that_does_not_exist_or_fit_is_refused(text, sentence, capsys)
         overrides(five_settings.CONFIG, [text])
     assert five_settings.main(["--set", text]) == 2
     assert "Expected" in capsys.readouterr().err
+
+
+def ran(arguments, show=lambda record, console: None):
+    return run(parser("trial", "A trial.", {}), arguments, lambda options: {}, show, lambda record: Figure())
+
+
+def test_a_run_that_keeps_nothing_says_so_and_only_then(tmp_path, capsys):
+    assert ran([]) == 0
+    assert "Nothing was kept" in capsys.readouterr().out
+    for kept in ("json", "figure"):
+        assert ran([f"--{kept}", str(tmp_path / f"out.{kept.replace('figure', 'png')}")]) == 0
+        assert "Nothing was kept" not in capsys.readouterr().out
+
+
+def test_a_line_of_a_hundred_columns_is_not_cut_where_nobody_watches(capsys):
+    wide = "x" * 100
+    ran([], lambda record, console: console.print(wide))
+    assert wide in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("experiment", [five_settings, agreement, removal])
+def test_what_is_done_is_told_on_the_error_stream(experiment, monkeypatch, capsys):
+    told = []
+    monkeypatch.setattr(
+        experiment, "measure", lambda settings, pool, which, done: told.append(which) or done(f"{which}!")
+    )
+    options = experiment_options(experiment)
+    experiment._record(options)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(told) >= 2
+    assert [line.split("s  ", 1)[1] for line in lines] == [f"{which}!" for which in told]
+
+
+def experiment_options(experiment):
+    made = five_settings._parser() if experiment is five_settings else parser("trial", "", experiment.CONFIG)
+    return made.parse_args(["--set", "data=digits"])

@@ -156,7 +156,7 @@ def test_twins_are_valued_nearly_alike_by_completion_and_apart_by_rounds():
 
 def test_everyone_takes_part_in_the_first_round_where_completion_needs_it():
     assert_array_equal(run_of(TRACE[1:], everyone_first=True).present, ((1, 1, 1, 1), *TRACE[2:]))
-    with pytest.raises(InvalidInputError, match=r"a round in which everyone takes part, .* use everyone_first=True"):
+    with pytest.raises(InvalidInputError, match=r"a round in which everyone takes part, .* set everyone_first"):
         estimate_rounds(run_of(TRACE[1:]), comfedsv())
 
 

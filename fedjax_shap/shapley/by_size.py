@@ -56,9 +56,11 @@ def allocation(law: Law, num_players: int, drawn: HostArray, count: int) -> Host
     """int[P - 1]: how many more of each size 1..P-1 to draw, so that all drawn follow the law as nearly as they can."""
     if num_players < 2:
         return np.zeros(0, np.int64)
-    there = np.array([float(comb(num_players, size)) for size in range(1, num_players)])
+    # Of many players there are more coalitions than floats can hold: no size can get more than all draws.
+    most = (drawn + count).tolist()
+    there = np.array([min(comb(num_players, size), most[size - 1]) for size in range(1, num_players)], np.int64)
     least = np.minimum(np.maximum(drawn, law.least), there)
-    share, total = law.share(num_players), min(float(drawn.sum() + count), there.sum())
+    share, total = law.share(num_players), min(drawn.sum() + count, there.sum())
     low, high = 0.0, float((there / share).max())
     for _ in range(100):
         middle = (low + high) / 2
@@ -67,19 +69,23 @@ def allocation(law: Law, num_players: int, drawn: HostArray, count: int) -> Host
     ideal = np.clip(high * share, least, there)
     ends = np.floor(np.cumsum(ideal) + 1e-6)
     whole = np.clip(np.diff(np.concatenate([[0.0], ends])), drawn, there)
-    return _exactly((whole - drawn).astype(np.int64), (there - whole), count)
+    return _exactly((whole - drawn).astype(np.int64), (there - whole).astype(np.int64), count)
 
 
 def _exactly(wanted: HostArray, room: HostArray, count: int) -> HostArray:
-    """`wanted`, corrected by single draws so that it sums to `count`, or to all there are."""
-    wanted = wanted.copy()
-    while wanted.sum() > count:
-        wanted[np.argmax(wanted)] -= 1
-    while wanted.sum() < count and (room > 0).any():
-        place = int(np.argmax(room > 0))
-        extra = int(min(room[place], count - wanted.sum()))
-        wanted[place], room[place] = wanted[place] + extra, room[place] - extra
-    return wanted
+    """`wanted`, corrected so that it sums to `count`, or to all there are.
+
+    What is too much is taken off the largest, down to a level that is theirs alike; what lacks goes to the first sizes.
+    """
+    level, high = 0, int(wanted.max())  # the highest level at which not too much is left
+    while level < high:
+        middle = (level + high + 1) // 2
+        level, high = (middle, high) if np.minimum(wanted, middle).sum() <= count else (level, middle - 1)
+    kept = np.minimum(wanted, level)
+    above = np.flatnonzero(wanted > level)[::-1]  # the later of equals keep one more
+    kept[above[: count - kept.sum()]] += 1
+    lacking = count - kept.sum()
+    return np.asarray(kept + np.diff(np.minimum(np.cumsum(room), lacking), prepend=0))
 
 
 def _fresh(rng: np.random.Generator, num_players: int, size: int, count: int, known: set[bytes]) -> Masks:

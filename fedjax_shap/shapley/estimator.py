@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from flax import struct
 
+from fedjax_shap._validate import integer, require
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 State = Any
@@ -87,6 +88,16 @@ class Estimator(NamedTuple):
     tell: Callable[[State, Masks, Utilities], State]
     read: Callable[[State], Attribution]
     guarantees: Guarantees = Guarantees()
+
+
+def affordable(name: str, num_players: int, budget: int, least: int) -> None:
+    """Refuses a budget of fewer distinct coalitions than the estimator `name` needs for so many players."""
+    integer("budget", budget, least=1)
+    require(
+        budget >= least,
+        f"Expected budget={budget} to be at least {least} distinct coalitions, as estimator={name!r} needs for "
+        f"{num_players} players.",
+    )
 
 
 def projected(found: Attribution) -> Attribution:

@@ -7,16 +7,18 @@ minimise e subject to sum of phi over S + e >= V(S) - V(nobody). Of these the mo
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import helmert
+from scipy.linalg import hadamard, helmert
 from scipy.optimize import linprog, nnls
 
-from fedjax_shap._validate import finite
+from fedjax_shap._validate import finite, integer, require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, jackknife, sampled
+from fedjax_shap.shapley.msr import independent
+from fedjax_shap.shapley.sampled import MOST_IN_A_TABLE, Design, Draws, Sampled, sampled
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
-GROUPS = 10  # of draws, each left out once for the standard errors
+GROUPS = 8  # of draws, half of which are left out at a time for the standard errors; a power of two
+MOST_WITHOUT_A_BUDGET = 16  # players: 65,536 coalitions
 AT_A_TIME = 64  # coalitions whose objections are taken up at a time
 TOLERANCE = 1e-9  # of the largest utility: by so much the subsidy may exceed the least
 SLACK = 1e-11  # of the largest utility: by so much an objection may exceed that, so that rounding leaves a solution
@@ -39,22 +41,24 @@ class Objections(NamedTuple):
 def least_core() -> Estimator:
     """The egalitarian least core of the coalitions that are valued; of the game where all are.
 
-    Everyone alone is always valued, which bounds the subsidy; with a budget for less than all coalitions the others are
-    drawn uniformly. Shares to which none of enough drawn coalitions objects are, with high probability, shares to which
-    few of all coalitions do (Yan and Procaccia 2021).
+    All are with a budget for all, and to 16 players without a budget. Everyone alone is always valued, which bounds the
+    subsidy; the others are drawn uniformly, none of them twice. Shares to which none of enough drawn coalitions objects
+    are, with high probability, shares to which few of all coalitions do (Yan and Procaccia 2021).
 
     `notes["instability"]` of the attribution is e*, float64[...]: the largest V(S) - V(nobody) - sum of phi over S of
     the coalitions valued. Where it is at most 0 the values are in the core: no coalition valued would do better alone.
 
     Guarantees:
-        Exact where the budget covers every coalition, up to the tolerance of the programs, 1e-9 of the largest utility.
+        Exact where all coalitions are valued, up to the tolerance of the programs, 1e-9 of the largest utility.
         Efficiency holds to rounding. Additive games are valued exactly at any budget, to that tolerance. With fewer
-        coalitions e* is too low, and never above that of more coalitions. Standard errors leave out one of ten groups
-        of draws each: a solution of a linear program jumps, so they tell the order of magnitude and no more.
+        coalitions e* is too low, and never above that of more coalitions. Standard errors compare the values with
+        those of halves of the draws (Shao and Wu 1989): a solution of a linear program jumps, so they tell the order of
+        magnitude and no more. They are 0 where no coalition drawn matters; one that was not drawn may matter still.
     """
 
     def propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[HostArray, Masks]:
-        return np.zeros(count), rng.random((count, 1, state.num_players)) < 0.5
+        count = min(count, state.budget - len(state.told))
+        return np.zeros(count), independent(rng, state, count, 0.5, again=False)[:, None]
 
     design = Design(
         name="least_core",
@@ -75,6 +79,14 @@ def least_core() -> Estimator:
     estimator = sampled(design, promised)
 
     def init(num_players: int, budget: int | None, turn: int | None = None) -> Sampled:
+        integer("num_players", num_players, least=1)
+        if budget is None and turn is None:
+            require(
+                num_players <= MOST_WITHOUT_A_BUDGET,
+                f"Expected a budget of distinct coalitions for estimator='least_core' with {num_players} players, got "
+                f"none: without one all are valued, of at most {MOST_WITHOUT_A_BUDGET} players.",
+            )
+            budget = 2**num_players
         state: Sampled = estimator.init(num_players, budget, turn)
         nobody = np.zeros((1, num_players), bool)  # also with a budget for all, which may be read in between
         return state._replace(fixed=np.concatenate([nobody, ~nobody, _alone(num_players)]))
@@ -187,15 +199,22 @@ def _most_equal(members: HostArray, least: HostArray, total: float) -> HostArray
 
 
 def _values_and_errors(draws: Draws) -> tuple[HostArray, HostArray]:
-    """Values float64[P, ...] of all draws, and standard errors from leaving out one group of them at a time."""
+    """Values float64[P, ...] of all draws, and standard errors from leaving out half of them at a time.
+
+    To leave out few would tell nothing where two coalitions object alike: either alone keeps the solution where it is.
+    The variance is the mean of (values of a half - values)^2 over balanced halves, times the share of coalitions that
+    were not drawn (Shao and Wu 1989, Annals of Statistics 17, the jackknife that deletes half).
+    """
 
     def of(kept: HostArray) -> HostArray:
         masks = np.concatenate([draws.fixed, draws.masks[kept, 0]])
         return least_core_values(masks, np.concatenate([draws.fixed_utilities, draws.utilities[kept, 0]]))
 
-    units = np.arange(len(draws.masks))
-    without = [of(units % GROUPS != group) for group in range(min(GROUPS, len(units)))]
-    return of(units >= 0), jackknife(np.stack(without))
+    count, num_players = len(draws.masks), draws.masks.shape[-1]
+    values, sides = of(np.ones(count, bool)), hadamard(GROUPS)[np.arange(count) % GROUPS, 1:].T > 0
+    squares = np.stack([(of(half) - values) ** 2 for half in [*sides, *~sides]])
+    unseen = 1 - count / (2.0 ** min(num_players, MOST_IN_A_TABLE) - num_players - 2)
+    return values, np.sqrt(squares.mean(axis=0) * unseen)
 
 
 def _instability(masks: Masks, gains: HostArray, values: HostArray) -> HostArray:

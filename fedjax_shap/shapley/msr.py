@@ -33,7 +33,7 @@ def banzhaf(*, p: float = 0.5) -> Estimator:
 
     def propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[PyTree, Masks]:
         count = min(count, state.budget - 2 - state.num_units)
-        return np.zeros((count, 0)), _independent(rng, state, count, p, again=not fair)[:, None]
+        return np.zeros((count, 0)), independent(rng, state, count, p, again=not fair)[:, None]
 
     design = Design(
         name="banzhaf",
@@ -68,7 +68,7 @@ def _law(num_players: int) -> HostArray:
     return np.asarray(1 / np.sqrt(size * (num_players - size)))
 
 
-def _independent(rng: np.random.Generator, state: Sampled, count: int, p: float, *, again: bool) -> Masks:
+def independent(rng: np.random.Generator, state: Sampled, count: int, p: float, *, again: bool) -> Masks:
     """bool[U, P]: random coalitions but nobody and everybody; where not `again`, none that was asked for before."""
     names = set(state.told.row) if not again else set(pack(state.fixed))
     masks, pending = np.zeros((count, state.num_players), bool), np.arange(count)

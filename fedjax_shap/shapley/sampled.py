@@ -14,13 +14,14 @@ import numpy as np
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
-from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
+from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees, affordable
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.told import Told, nothing
 from fedjax_shap.typing import HostArray, Key, Masks, PyTree, Utilities
 
 MOST_IN_A_TABLE = 62  # players; all coalitions of more are more than any budget
 MOST_AT_ONCE = 2**16  # coalitions of the units proposed at a time, before it is known how many fit
+FEW_DRAWS = 10  # of which fewer say little about how they spread
 FREE_DRAWS = 4  # units whose coalitions are all known cost nothing: no more of them than this many times the budget
 
 
@@ -148,13 +149,13 @@ def _init(design: Design, num_players: int, budget: int | None, turn: int | None
         f"Expected a budget of distinct coalitions for estimator={design.name!r}, got none.",
     )
     budget = everything if budget is None else budget
-    integer("budget", budget, least=1)
+    integer("budget", budget, least=1)  # before it decides what is fixed
     nobody = np.zeros((1, num_players), bool)
     at_once = budget >= everything and turn is None
     extra = [] if design.fixed is None or at_once else [design.fixed(num_players, budget)]
     always = np.concatenate([nobody, ~nobody, *extra])
     least = len(always) + _least(design, num_players) * design.unit(num_players)
-    integer("budget", budget, least=min(everything, least))
+    affordable(design.name, num_players, budget, min(everything, least))
     return Sampled(num_players, int(min(budget, everything)), turn, always, nothing(num_players))
 
 
@@ -215,6 +216,7 @@ def _read(design: Design, state: Sampled) -> Attribution:
     else:
         values, errors = design.reduce(draws)
         stopped = f"{state.num_units} draws of estimator={design.name!r}"
+        stopped += f", so few that errors are rough: fewer than {FEW_DRAWS}" if state.num_units < FEW_DRAWS else ""
     return Attribution(
         values=values,
         std_errors=errors,

@@ -79,12 +79,12 @@ def name_of(semivalue: str | Coefficients) -> str:
     return semivalue if isinstance(semivalue, str) else getattr(semivalue, "__name__", "semivalue")
 
 
-def semivalues(table: Utilities, coefficients: Coefficients = shapley) -> HostArray:
+def semivalues(table: Utilities, coefficients: str | Coefficients = "shapley") -> HostArray:
     """The semivalues of a game given as a table.
 
     Args:
         table: float64[2^P, ...], the utility of every coalition; row r holds player i where bit i of r is set.
-        coefficients: what a marginal counts, by the size of the coalition joined.
+        coefficients: what a marginal counts, by the size of the coalition joined; or a name, see `coefficients_of`.
 
     Returns:
         float64[P, ...]: sum over S without i of coefficients[|S|] [V(S + i) - V(S)].
@@ -103,7 +103,7 @@ def semivalues(table: Utilities, coefficients: Coefficients = shapley) -> HostAr
         f"Expected table to have 2^P rows for some P >= 1, got shape {table.shape}.",
     )
     require(bool(np.isfinite(table).all()), "Expected table to be finite, but it holds NaN or infinity.")
-    weights = coefficients(num_players)[_sizes(num_players - 1)]
+    weights = coefficients_of(coefficients)(num_players)[_sizes(num_players - 1)]
     values = np.empty((num_players, *table.shape[1:]))
     for player in range(num_players):
         halves = table.reshape(2 ** (num_players - 1 - player), 2, 2**player, *table.shape[1:])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
-from fedjax_shap._validate import InvalidInputError, integer, number, one_of
+from fedjax_shap._validate import InvalidInputError, fraction, integer, number, one_of
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
@@ -76,7 +76,7 @@ def standard_error(below: float, *, relative: bool = False) -> Rule:
 
 def rank_stability(*, least: float = 0.99, last: int = 5) -> Rule:
     """The players' order now agrees with each of the `last` orders before: Spearman's correlation is >= `least`."""
-    number("least", least, above=-1)
+    fraction("least", least)
     integer("last", last, least=1)
 
     def reason(standing: Standing) -> str | None:

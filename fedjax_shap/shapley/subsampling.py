@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import integer
+from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
 from fedjax_shap.shapley.exact import shapley_values
@@ -45,7 +45,11 @@ def subsampling(*, size: int | None = None) -> Estimator:
 
     def init(num_players: int, budget: int | None, turn: int | None = None) -> Subsampled:
         integer("num_players", num_players, least=1)
-        found = size or _fitting(num_players, budget)
+        if budget is not None:
+            integer("budget", budget, least=1)
+        found = size or _fitting(num_players, budget, USUAL)
+        if size is not None and budget is not None:
+            _check(size, num_players, budget)
         return Subsampled(found, _dealing(found).init(num_players, budget, turn))
 
     def ask(key: Key, state: Subsampled) -> tuple[Masks, Subsampled]:
@@ -68,10 +72,25 @@ def _coalitions(size: int, num_players: int) -> int:
     return int(-(-num_players // members) * (2**members - 1))
 
 
-def _fitting(num_players: int, budget: int | None) -> int:
-    """The usual size, or the largest below of which two deals fit into the budget; 1 where none does."""
-    fits = [size for size in range(1, USUAL + 1) if budget is None or 2 + 2 * _coalitions(size, num_players) <= budget]
+def _needed(size: int, num_players: int) -> int:
+    """The least budget: two deals, or all coalitions where these are fewer."""
+    return int(min(2**num_players, 2 + 2 * _coalitions(size, num_players)))
+
+
+def _fitting(num_players: int, budget: int | None, most: int) -> int:
+    """The largest size up to `most` of which two deals fit into the budget; 1 where none does."""
+    fits = [size for size in range(1, most + 1) if budget is None or 2 + 2 * _coalitions(size, num_players) <= budget]
     return max(fits, default=1)
+
+
+def _check(size: int, num_players: int, budget: int) -> None:
+    """Refuses a size of which the budget does not hold two deals, where it does of a smaller one."""
+    fitting = _fitting(num_players, budget, size)
+    require(
+        budget >= _needed(size, num_players) or budget < _needed(fitting, num_players),
+        f"Expected size={size} to be <= {fitting} for budget={budget} and {num_players} players: at size={size} "
+        f"estimator='subsampling' needs a budget of {_needed(size, num_players)}.",
+    )
 
 
 def _dealing(size: int) -> Estimator:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
-from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
+from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees, affordable
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.permutation import prefixes
 from fedjax_shap.shapley.sampled import FREE_DRAWS
@@ -134,7 +134,7 @@ def _init(manner: Manner, num_players: int, budget: int | None, turn: int | None
         f"Expected a budget of distinct coalitions for estimator={manner.name!r}, got none.",
     )
     budget = everything if budget is None else budget
-    integer("budget", budget, least=min(everything, 2 + 2 * (num_players - 1)))
+    affordable(manner.name, num_players, budget, min(everything, 2 + 2 * (num_players - 1)))
     orders = np.zeros((0, num_players), np.int64)
     return Walks(num_players, min(int(budget), everything), turn, nothing(num_players), orders=orders)
 

@@ -172,7 +172,7 @@ def test_hundreds_of_players_are_valued():
     [
         (lambda: complementary(allocation="even"), "allocation='even' to be an allocation"),
         (lambda: complementary(pilot=1.5), r"pilot=1.5 to lie in \(0, 1\)"),
-        (lambda: complementary().init(6, 13, None), "budget=13 to be an integer >= 14"),
+        (lambda: complementary().init(6, 13, None), "budget=13 to be at least 14 distinct coalitions"),
         (lambda: complementary().init(6, None, None), "a budget of distinct coalitions for estimator='complementary'"),
     ],
 )

@@ -82,7 +82,7 @@ def test_the_estimator_asks_for_all_coalitions_in_one_turn(key):
     [
         (
             lambda: exact().init(25, None),
-            r"at most 24 players .*, got 25, whose 33,554,432 coalitions .*; use estimator='permutation' with a budget",
+            r"at most 24 players .*, got 25, whose 2\^25 coalitions .*; use estimator='gaussian_process' with a budget",
         ),
         (
             lambda: exact().init(4, 15),

@@ -109,7 +109,7 @@ def test_two_players_and_hundreds_are_valued():
     ("refused", "sentence"),
     [
         (lambda: group_testing().init(4, None, None), "a budget of distinct coalitions for estimator='group_testing'"),
-        (lambda: group_testing().init(4, 3, None), "budget=3 to be an integer >= 4"),
+        (lambda: group_testing().init(4, 3, None), "budget=3 to be at least 4 distinct coalitions"),
         (lambda: group_testing().init(0, 9, None), "num_players=0 to be an integer >= 1"),
     ],
 )

@@ -208,7 +208,7 @@ def test_rounds_are_truncated_one_by_one_and_the_others_shared_out_whole(key):
         (lambda: gtg(last=0), "last=0 to be an integer >= 1"),
         (lambda: gtg(least=1), "least=1 to be an integer >= 2"),
         (lambda: gtg().init(4, None), "a budget of distinct coalitions for estimator='gtg', got none"),
-        (lambda: gtg().init(4, 7), "budget=7 to be an integer >= 8"),
+        (lambda: gtg().init(4, 7), "budget=7 to be at least 8 distinct coalitions"),
         (lambda: gtg().read(gtg().init(3, 8)), "utilities to be told before the values are read"),
     ],
 )

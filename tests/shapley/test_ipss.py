@@ -198,7 +198,7 @@ def test_the_budget_is_never_exceeded():
 @pytest.mark.parametrize(
     ("refused", "sentence"),
     [
-        (lambda: ipss().init(8, 9, None), "budget=9 to be an integer >= 10"),
+        (lambda: ipss().init(8, 9, None), "budget=9 to be at least 10 distinct coalitions"),
         (lambda: ipss(beyond="all"), "beyond='all' to be"),
         (lambda: ipss().init(8, None, None), "a budget of distinct coalitions for estimator='ipss', got none"),
     ],

@@ -184,8 +184,8 @@ def test_beta_values_of_small_coalitions_agree_with_shapley_values_where_they_mu
     [
         (lambda: banzhaf(p=0), "p=0 to be a finite number > 0"),
         (lambda: banzhaf(p=1.0), r"p=1.0 to be < 1"),
-        (lambda: banzhaf().init(8, 5, None), "budget=5 to be an integer >= 6"),
-        (lambda: msr().init(8, 27, None), "budget=27 to be an integer >= 28"),
+        (lambda: banzhaf().init(8, 5, None), "budget=5 to be at least 6 distinct coalitions"),
+        (lambda: msr().init(8, 27, None), "budget=27 to be at least 28 distinct coalitions"),
         (lambda: msr(semivalue="banzaf"), "semivalue='banzaf' to be 'shapley', 'banzhaf', "),
         (lambda: msr(semivalue="banzhaf(1.5)"), r"p=1.5 to be < 1"),
         (lambda: msr().init(8, None, None), "a budget of distinct coalitions for estimator='msr', got none"),

@@ -89,7 +89,7 @@ def test_values_can_be_read_after_every_turn():
 
 def test_the_least_budget_holds_two_draws():
     assert len(owen(antithetic=False).init(8, 20, None).fixed) == 2
-    with pytest.raises(ValueError, match="budget=19 to be an integer >= 20"):
+    with pytest.raises(ValueError, match="budget=19 to be at least 20 distinct coalitions"):
         owen(antithetic=False).init(8, 19, None)
-    with pytest.raises(ValueError, match="budget=37 to be an integer >= 38"):
+    with pytest.raises(ValueError, match="budget=37 to be at least 38 distinct coalitions"):
         owen().init(8, 37, None)

@@ -230,9 +230,9 @@ def test_hundreds_of_players_are_valued(key):
     ("refused", "sentence"),
     [
         (lambda: permutation().init(4, None), "a budget of distinct coalitions for estimator='permutation', got none"),
-        (lambda: permutation().init(4, 13), "budget=13 to be an integer >= 14"),
-        (lambda: permutation(orders="random").init(4, 7), "budget=7 to be an integer >= 8"),
-        (lambda: permutation().init(2, 3), "budget=3 to be an integer >= 4"),
+        (lambda: permutation().init(4, 13), "budget=13 to be at least 14 distinct coalitions"),
+        (lambda: permutation(orders="random").init(4, 7), "budget=7 to be at least 8 distinct coalitions"),
+        (lambda: permutation().init(2, 3), "budget=3 to be at least 4 distinct coalitions"),
         (lambda: permutation().init(4, 20.0), "budget=20.0 to be an integer"),
         (lambda: permutation().init(0, 20), "num_players=0 to be an integer >= 1"),
         (lambda: permutation(orders="sobol"), "orders='sobol' to be a known name; known: antithetic, low_discrepancy"),

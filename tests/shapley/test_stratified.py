@@ -194,7 +194,7 @@ def test_hundreds_of_players_are_valued():
         (lambda: stratified(allocation="nayman"), "allocation='nayman' to be an allocation; did you mean 'neyman'"),
         (lambda: stratified(bands=0), "bands=0 to be an integer >= 1"),
         (lambda: stratified(semivalue="shaply"), "semivalue='shaply' to be"),
-        (lambda: stratified().init(6, 37, None), "budget=37 to be an integer >= 38"),
+        (lambda: stratified().init(6, 37, None), "budget=37 to be at least 38 distinct coalitions"),
     ],
 )
 def test_what_cannot_be_estimated_is_refused_in_one_sentence(refused, sentence):

@@ -119,7 +119,7 @@ def test_the_least_budget_is_enough_and_one_less_is_refused():
     table = np.random.default_rng(2).normal(size=256)
     estimator, state = told(36, table)
     assert len(state.told) <= 36 and np.isfinite(estimator.read(state).values).all()
-    with pytest.raises(ValueError, match="budget=35 to be an integer >= 36"):
+    with pytest.raises(ValueError, match="budget=35 to be at least 36 distinct coalitions"):
         structured().init(8, 35, None)
 
 

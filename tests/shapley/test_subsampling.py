@@ -113,8 +113,10 @@ def test_nobody_is_seen_with_more_others_than_are_drawn(key):
     [
         (lambda: subsampling(size=0), "size=0 to be an integer >= 1 and <= 15"),
         (lambda: subsampling(size=16), "size=16 to be an integer >= 1 and <= 15"),
-        (lambda: subsampling(size=4).init(10, 125, None), "budget=125 to be an integer >= 126"),
-        (lambda: subsampling().init(10, 31, None), "budget=31 to be an integer >= 32"),
+        (lambda: subsampling(size=4).init(10, 125, None), "size=4 to be <= 3 for budget=125 and 10 .* budget of 126"),
+        (lambda: subsampling(size=9).init(6, 30, None), "size=9 to be <= 2 for budget=30 and 6 .* budget of 64"),
+        (lambda: subsampling(size=9).init(6, 19, None), "budget=19 to be at least 64"),
+        (lambda: subsampling().init(10, 31, None), "budget=31 to be at least 32"),
         (lambda: subsampling().init(10, None, None), "a budget of distinct coalitions for estimator='subsampling'"),
     ],
 )

@@ -190,8 +190,8 @@ def test_the_key_decides_the_draws():
 @pytest.mark.parametrize(
     ("refused", "sentence"),
     [
-        (lambda: svarm().init(8, 27, None), "budget=27 to be an integer >= 28"),
-        (lambda: svarm(stratified=False).init(8, 5, None), "budget=5 to be an integer >= 6"),
+        (lambda: svarm().init(8, 27, None), "budget=27 to be at least 28 distinct coalitions"),
+        (lambda: svarm(stratified=False).init(8, 5, None), "budget=5 to be at least 6 distinct coalitions"),
         (lambda: svarm().init(8, None, None), "a budget of distinct coalitions for estimator='svarm', got none"),
     ],
 )

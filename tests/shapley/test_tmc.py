@@ -160,7 +160,7 @@ def test_hundreds_of_players_are_valued():
         (lambda: tmc(width=0), "width=0 to be an integer >= 1"),
         (lambda: tmc(max_permutations=1), "max_permutations=1 to be an integer >= 2"),
         (lambda: tmc().init(4, None), "a budget of distinct coalitions for estimator='tmc', got none"),
-        (lambda: tmc().init(4, 7), "budget=7 to be an integer >= 8"),
+        (lambda: tmc().init(4, 7), "budget=7 to be at least 8 distinct coalitions"),
         (lambda: tmc().init(0, 7), "num_players=0 to be an integer >= 1"),
         (lambda: tmc().read(tmc().init(3, 8)), "utilities to be told before the values are read"),
     ],
