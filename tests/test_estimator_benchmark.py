@@ -1,6 +1,8 @@
 """The benchmark of estimators: its rows are errors against exact values, its budgets are kept, its rivals agree."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,3 +74,18 @@ def test_the_default_estimator_beats_permutations_by_far_at_a_tenth_of_a_federat
         return np.mean([np.linalg.norm(run - exact) for run in runs])
 
     assert error(DEFAULT) < 0.5 * error("permutation")
+
+
+def test_the_readme_says_what_the_record_says():
+    root = Path(__file__).parents[1]
+    record = json.loads((root / "benchmarks" / "results" / "estimators_cpu.json").read_text())
+    measured = {
+        row["estimator"]: row["rel_l2"]
+        for row in record["rows"]
+        if (row["package"], row["game"], row["budget"]) == ("fedjax_shap", "B", 100)
+    }
+    told = dict(re.findall(r"^\| `(\w+)`.* \| ([\d.]+) \|$", (root / "README.md").read_text(), re.M))
+    assert len(told) >= 17
+    for name, error in told.items():
+        assert float(error) == round(measured[name], 3)
+    assert record["default"] == DEFAULT and min(measured, key=measured.get) == DEFAULT

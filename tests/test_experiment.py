@@ -87,9 +87,12 @@ def test_the_stopwatch_sees_compilation():
 
 
 @pytest.mark.slow
-def test_the_example_of_the_readme_prints_what_it_says():
+@pytest.mark.parametrize("example", [0, 1])
+def test_the_examples_of_the_readme_print_what_it_says(example):
     readme = (Path(__file__).parents[1] / "README.md").read_text()
-    code, printed = re.search(r"```python\n(.*?)```\n\nprints\n\n```\n(.*?)```", readme, re.S).groups()
+    examples = re.findall(r"```python\n(.*?)```\n\nprints\n\n```\n(.*?)```", readme, re.S)
+    assert len(examples) == 2
+    code, printed = examples[example]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     number = re.compile(r"[-+]?\d+\.\d+")

@@ -18,8 +18,9 @@ from fedjax_shap.shapley.sampled import MOST_IN_A_TABLE, Design, Draws, Sampled,
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
 GROUPS = 8  # of draws, half of which are left out at a time for the standard errors; a power of two
+MOST = 100  # players: the programs of more take minutes
 MOST_WITHOUT_A_BUDGET = 16  # players: 65,536 coalitions
-AT_A_TIME = 64  # coalitions whose objections are taken up at a time
+AT_A_TIME = 512  # coalitions whose objections are taken up at a time
 TOLERANCE = 1e-9  # of the largest utility: by so much the subsidy may exceed the least
 SLACK = 1e-11  # of the largest utility: by so much an objection may exceed that, so that rounding leaves a solution
 
@@ -41,9 +42,10 @@ class Objections(NamedTuple):
 def least_core() -> Estimator:
     """The egalitarian least core of the coalitions that are valued; of the game where all are.
 
-    All are with a budget for all, and to 16 players without a budget. Everyone alone is always valued, which bounds the
-    subsidy; the others are drawn uniformly, none of them twice. Shares to which none of enough drawn coalitions objects
-    are, with high probability, shares to which few of all coalitions do (Yan and Procaccia 2021).
+    All are with a budget for all, and to 16 players without a budget; more than 100 players are refused. Everyone alone
+    is always valued, which bounds the subsidy; the others are drawn uniformly, none of them twice. Shares to which none
+    of enough drawn coalitions objects are, with high probability, shares to which few of all coalitions do (Yan and
+    Procaccia 2021).
 
     `notes["instability"]` of the attribution is e*, float64[...]: the largest V(S) - V(nobody) - sum of phi over S of
     the coalitions valued. Where it is at most 0 the values are in the core: no coalition valued would do better alone.
@@ -53,7 +55,8 @@ def least_core() -> Estimator:
         Efficiency holds to rounding. Additive games are valued exactly at any budget, to that tolerance. With fewer
         coalitions e* is too low, and never above that of more coalitions. Standard errors compare the values with
         those of halves of the draws (Shao and Wu 1989): a solution of a linear program jumps, so they tell the order of
-        magnitude and no more. They are 0 where no coalition drawn matters; one that was not drawn may matter still.
+        magnitude and no more, and too large with fewer than about 4 P draws, of which half fix little. They are 0
+        where no coalition drawn matters; one that was not drawn may matter still.
     """
 
     def propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[HostArray, Masks]:
@@ -80,6 +83,7 @@ def least_core() -> Estimator:
 
     def init(num_players: int, budget: int | None, turn: int | None = None) -> Sampled:
         integer("num_players", num_players, least=1)
+        require(num_players <= MOST, f"Expected at most {MOST} players for estimator='least_core', got {num_players}.")
         if budget is None and turn is None:
             require(
                 num_players <= MOST_WITHOUT_A_BUDGET,

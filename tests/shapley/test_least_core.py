@@ -175,11 +175,11 @@ def test_standard_errors_tell_the_order_of_magnitude(players, budget):
 
 
 def test_no_run_that_is_wrong_says_that_it_is_not():
-    game = airport(8)  # many coalitions object alike, so that to leave out a few changes nothing
+    game = voting(8)  # many coalitions object alike, so that to leave out a few often changes nothing
     exact, _ = play(least_core(), game.utility, 8, budget=256)
-    runs = [play(least_core(), game.utility, 8, budget=40, seed=seed)[0] for seed in range(16)]
+    runs = [play(least_core(), game.utility, 8, budget=200, seed=seed)[0] for seed in range(16)]
     wrong = np.array([np.abs(run.values - exact.values).max() for run in runs])
-    assert (wrong > 1e-3).sum() > 4
+    assert (wrong > 1e-3).sum() > 2
     assert all(run.std_errors.max() > off / 10 for run, off in zip(runs, wrong, strict=True))
 
 
@@ -242,7 +242,11 @@ def test_repeated_coalitions_change_nothing():
 
 
 def test_a_budget_that_is_missing_or_too_small_is_refused_in_one_sentence():
-    refused = ((17, None, "a budget .* 17 players"), (8, 11, "budget=11 to be at least 12"))
+    refused = (
+        (17, None, "a budget .* 17 players"),
+        (8, 11, "budget=11 to be at least 12"),
+        (101, 2000, "at most 100 players for estimator='least_core', got 101"),
+    )
     for players, budget, sentence in refused:
         with pytest.raises(InvalidInputError, match=sentence):
             least_core().init(players, budget, None)
