@@ -42,7 +42,7 @@ def comfedsv(*, rank: int = 2, regularisation: float = 0.01, weighted: bool = Tr
     def method(run: Rounds, means: Means) -> Attribution:
         require(
             bool(run.present.all(axis=1).any()),
-            "Expected a round in which everyone takes part, as estimator='comfedsv' needs; set everyone_first of the game.",
+            "Expected a round in which everyone takes part, as estimator='comfedsv' needs; set everyone_first.",
         )
         orders = _orders(run.num_players, means)
         masks = all_subsets(run.num_players) if orders is None else columns_of(orders)

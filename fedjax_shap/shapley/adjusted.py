@@ -24,7 +24,7 @@ from fedjax_shap.shapley.by_size import Law, by_size, sizes_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.polynomial import fit
 from fedjax_shap.shapley.regressor import maker, orders_for, regressed
-from fedjax_shap.shapley.sampled import Design, Draws, sampled
+from fedjax_shap.shapley.sampled import MANY_PLAYERS, Design, Draws, sampled
 from fedjax_shap.shapley.surrogate import weights_of
 from fedjax_shap.typing import HostArray, Masks
 
@@ -68,6 +68,7 @@ def regression_msr(
         reduce=lambda draws: _reduce(draws, learn, folds),
         unit=lambda num_players: 1,
         least_units=lambda num_players: sum(min(LEAST, comb(num_players, s)) for s in range(1, num_players)),
+        most_players=MANY_PLAYERS,
     )
     return sampled(design, Guarantees(errors="analytic"))
 

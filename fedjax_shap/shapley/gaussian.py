@@ -9,7 +9,7 @@ import numpy as np
 from fedjax_shap._validate import integer, number
 from fedjax_shap.shapley.by_size import Law, by_size, sizes_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import Design, Draws, sampled
+from fedjax_shap.shapley.sampled import MANY_PLAYERS, Design, Draws, sampled
 from fedjax_shap.shapley.surrogate import fitted, inverse_root, weights_of
 from fedjax_shap.typing import HostArray, Masks
 
@@ -48,6 +48,7 @@ def gaussian_process(*, small_first: float = 1.0, steps: int = 20) -> Estimator:
         propose=by_size(Law(law)),
         reduce=lambda draws: _reduce(draws, steps),
         unit=lambda num_players: 1,
+        most_players=MANY_PLAYERS,
     )
     biased = "the kernel assumes that utilities change smoothly with who takes part"
     return sampled(design, Guarantees(unbiased=False, bias=biased, efficient=True, errors="analytic"))

@@ -5,7 +5,7 @@ import numpy as np
 from fedjax_shap._validate import number, require
 from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.sampled import MANY_PLAYERS, Design, Draws, Sampled, sampled
 from fedjax_shap.shapley.semivalue import Coefficients, coefficients_of, name_of, semivalues, weighted_banzhaf
 from fedjax_shap.shapley.svarm import by_size, difference, missed, side
 from fedjax_shap.typing import HostArray, Masks, PyTree
@@ -42,6 +42,7 @@ def banzhaf(*, p: float = 0.5) -> Estimator:
         unit=lambda num_players: 1,
         least_units=4,
         whole=lambda table: semivalues(table, coefficients),
+        most_players=MANY_PLAYERS,
     )
     return sampled(design, Guarantees(target="banzhaf" if fair else f"banzhaf({float(p)!r})", errors="analytic"))
 

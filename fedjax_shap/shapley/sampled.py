@@ -21,6 +21,7 @@ from fedjax_shap.typing import HostArray, Key, Masks, PyTree, Utilities
 
 MOST_IN_A_TABLE = 62  # players; all coalitions of more are more than any budget
 MOST_AT_ONCE = 2**16  # coalitions of the units proposed at a time, before it is known how many fit
+MANY_PLAYERS = 1000  # with more, numbers of coalitions of one size do not fit into a float64
 FEW_DRAWS = 10  # of which fewer say little about how they spread
 FREE_DRAWS = 4  # units whose coalitions are all known cost nothing: no more of them than this many times the budget
 
@@ -115,6 +116,7 @@ class Design:
         first: (P, budget) -> the fewest new coalitions of the first turn, where `least_units` are not enough.
         whole: table float64[2^P, ...] -> the values, for a budget that covers all coalitions.
         notes: further numbers to report.
+        most_players: where the numbers of coalitions by size have to fit into floats.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Design:
     first: Callable[[int, int], int] | None = None
     whole: Callable[[Utilities], HostArray] = shapley_values
     notes: Callable[[Draws], dict[str, Any]] = lambda draws: {}
+    most_players: int | None = None
 
 
 def sampled(design: Design, guarantees: Guarantees) -> Estimator:
@@ -142,7 +145,7 @@ def sampled(design: Design, guarantees: Guarantees) -> Estimator:
 
 
 def _init(design: Design, num_players: int, budget: int | None, turn: int | None = None) -> Sampled:
-    integer("num_players", num_players, least=1)
+    integer("num_players", num_players, least=1, most=design.most_players)
     everything = 2 ** min(num_players, MOST_IN_A_TABLE)
     require(
         budget is not None or turn is not None,

@@ -9,7 +9,7 @@ import numpy as np
 
 from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.sampled import MANY_PLAYERS, Design, Draws, Sampled, sampled
 from fedjax_shap.shapley.semivalue import Coefficients, semivalues, shapley
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
@@ -70,6 +70,7 @@ def by_size(name: str, law: SizeLaw, coefficients: Coefficients, target: str) ->
         fixed=lambda num_players, budget: np.concatenate([m := np.eye(num_players, dtype=bool), ~m]),
         least_units=lambda num_players: 2 * max(num_players - 3, 0),
         whole=lambda table: semivalues(table, coefficients),
+        most_players=MANY_PLAYERS,
     )
     return sampled(design, Guarantees(target=target, errors="analytic"))
 

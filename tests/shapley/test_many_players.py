@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from played import play
 
+from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.by_size import Law, allocation, by_size
 from fedjax_shap.shapley.registry import ESTIMATORS
@@ -44,3 +45,9 @@ def test_a_budget_below_what_every_size_gets_first_is_used_to_the_coalition():
     assert len(set(pack(masks[:, 0]))) == 300
     drawn = np.bincount(masks[:, 0].sum(axis=1), minlength=201)[1:-1]
     assert (drawn.min(), drawn.max()) == (1, 2), "none gets two before each has one"
+
+
+@pytest.mark.parametrize("name", ["banzhaf", "gaussian_process", "msr", "regression_msr", "svarm"])
+def test_more_players_than_floats_can_count_coalitions_of_are_refused(name):
+    with pytest.raises(InvalidInputError, match="num_players=1100 to be an integer >= 1 and <= 1000"):
+        ESTIMATORS[name]().init(1100, 5000, None)
