@@ -4,6 +4,7 @@ Among the shares that sum to what there is, those of the least subsidy e with wh
 minimise e subject to sum of phi over S + e >= V(S) - V(nobody). Of these the most equal, min ||phi||, which is unique.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -81,27 +82,29 @@ def least_core() -> Estimator:
     )
     estimator = sampled(design, promised)
 
-    def init(num_players: int, budget: int | None, turn: int | None = None) -> Sampled:
-        integer("num_players", num_players, least=1)
-        require(num_players <= MOST, f"Expected at most {MOST} players for estimator='least_core', got {num_players}.")
-        if budget is None and turn is None:
-            require(
-                num_players <= MOST_WITHOUT_A_BUDGET,
-                f"Expected a budget of distinct coalitions for estimator='least_core' with {num_players} players, got "
-                f"none: without one all are valued, of at most {MOST_WITHOUT_A_BUDGET} players.",
-            )
-            budget = 2**num_players
-        state: Sampled = estimator.init(num_players, budget, turn)
-        nobody = np.zeros((1, num_players), bool)  # also with a budget for all, which may be read in between
-        return state._replace(fixed=np.concatenate([nobody, ~nobody, _alone(num_players)]))
-
     def read(state: Sampled) -> Attribution:
         found = estimator.read(state)
         told = np.asarray(state.told.utilities)
         instability = _instability(state.told.masks, told - found.empty, found.values)
         return found.replace(notes={**found.notes, "instability": instability})  # type: ignore[attr-defined, no-any-return]
 
-    return estimator._replace(init=init, read=read)
+    return estimator._replace(init=partial(_init, estimator), read=read)
+
+
+def _init(estimator: Estimator, num_players: int, budget: int | None, turn: int | None = None) -> Sampled:
+    """Everyone alone is among what is asked for, also with a budget for all, which may be read in between."""
+    integer("num_players", num_players, least=1)
+    require(num_players <= MOST, f"Expected at most {MOST} players for estimator='least_core', got {num_players}.")
+    if budget is None and turn is None:
+        require(
+            num_players <= MOST_WITHOUT_A_BUDGET,
+            f"Expected a budget of distinct coalitions for estimator='least_core' with {num_players} players, got "
+            f"none: without one all are valued, of at most {MOST_WITHOUT_A_BUDGET} players.",
+        )
+        budget = 2**num_players
+    state: Sampled = estimator.init(num_players, budget, turn)
+    nobody = np.zeros((1, num_players), bool)
+    return state._replace(fixed=np.concatenate([nobody, ~nobody, _alone(num_players)]))
 
 
 def least_core_values(masks: Masks, utilities: Utilities) -> HostArray:
