@@ -149,7 +149,7 @@ def test_settle_divides_money_without_training(tmp_path, capsys):
         (["--local.batch_size", "many"], "local.batch_size='many'"),
         (["--partition.name", "dirichlet", "--partition.num_clients", "3", "--partition.alpha", "-1"], "alpha=-1"),
         (["--partition.name", "shards", "--partition.num_clients", "400"], "num_clients=400"),
-        (["--partition.name", "iid", "--partition.num_clients", "30"], "1,073,741,824 coalitions"),
+        (["--partition.name", "iid", "--partition.num_clients", "30"], "2^30 coalitions"),
         (["--costs.price", "-1"], "price=-1"),
         (["--economics.revenue", "lots"], "revenue='lots'"),
         (["--economics.revenue", "nan"], "revenue=nan"),

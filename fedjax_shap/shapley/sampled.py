@@ -199,7 +199,7 @@ def _drawn(design: Design, rng: np.random.Generator, state: Sampled, before: int
             units = jax.tree.map(lambda leaf, fit=fit: leaf[:fit], units)
             rows = (*state.rows, told.rows(masks[:fit]))
             state = state._replace(told=told, units=(*state.units, units), rows=rows)
-        if fit < wanted:
+        if fit < len(masks) or not len(masks):
             return state._replace(full=True)
         if len(state.told) >= until and until < state.budget:
             break
