@@ -114,6 +114,7 @@ def test_the_budget_is_respected_to_the_coalition(name, turn):
         assert (found.std_errors >= 0).all()
 
 
+@pytest.mark.slow
 @each
 def test_the_error_falls_like_one_over_the_root_of_the_budget(name):
     game, promised = saturating(12), made(name).guarantees
@@ -124,6 +125,7 @@ def test_the_error_falls_like_one_over_the_root_of_the_budget(name):
     assert error[1] < 0.65 * error[0]
 
 
+@pytest.mark.slow
 @each
 def test_standard_errors_are_honest(name):
     assert 0.8 < spread(name, saturating(10), 250) < 1.25
@@ -143,6 +145,7 @@ def test_standard_errors_are_honest_among_a_hundred_players(name, game):
     assert 0.8 < spread(name, game, 1200, SLOW_RUNS.get(name, RUNS)) < 1.25
 
 
+@pytest.mark.slow
 @each
 def test_estimates_are_unbiased_where_that_is_promised_and_the_bias_is_told_where_not(name):
     game, promised = voting(8), made(name).guarantees
