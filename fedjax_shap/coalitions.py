@@ -4,6 +4,8 @@ A mask is ``bool[P]``; row r of `all_subsets` holds player i where bit i of r is
 is indexed by `ranks`.
 """
 
+from itertools import combinations
+
 import numpy as np
 from flax import struct
 
@@ -54,6 +56,14 @@ def all_subsets(num_players: int) -> Masks:
     masks = np.empty((len(rows), num_players), bool)
     for player in range(num_players):
         masks[:, player] = rows >> player & 1
+    return masks
+
+
+def of_size(num_players: int, size: int) -> Masks:
+    """bool[C(P, size), P]: all coalitions of one size."""
+    members = np.array(list(combinations(range(num_players), size)))
+    masks = np.zeros((len(members), num_players), bool)
+    np.put_along_axis(masks, members, True, axis=1)
     return masks
 
 

@@ -12,7 +12,7 @@ from fedjax_shap.games.rounds import RoundGame, Rounds
 from fedjax_shap.games.taylor import first_order
 from fedjax_shap.in_run import Means, Method, multi_round, played, worth_of_all
 from fedjax_shap.shapley.completion import columns_of, complete, observable, values_of_orders, values_of_table
-from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.shapley.estimator import Attribution, seed_of
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
 
@@ -103,7 +103,7 @@ def _orders(num_players: int, means: Means) -> HostArray | None:
         f"Expected a budget of coalitions a round for the {num_players} players of estimator='comfedsv', got none.",
     )
     integer("budget", means.budget, least=2 + 2 * (num_players - 1))
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(jax.random.fold_in(means.key, 1))).ravel().tolist())
+    rng = np.random.default_rng(seed_of(jax.random.fold_in(means.key, 1)))
     count = (int(means.budget or 0) - 2) // (num_players - 1)
     return rng.permuted(np.tile(np.arange(num_players), (count, 1)), axis=1)
 

@@ -12,7 +12,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
-from scipy.stats import spearmanr
 
 from fedjax_shap import plots
 from fedjax_shap._validate import InvalidInputError
@@ -160,6 +159,8 @@ def _noise(notes: Mapping[str, Any]) -> list[str]:
 
 
 def _compared(result: Result, other: Attribution) -> dict[str, Any]:
+    from scipy.stats import spearmanr
+
     agreement = spearmanr(result.attribution.values, other.values).statistic
     return {
         "values": other.values.tolist(),

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import kendalltau, spearmanr
 
 from fedjax_shap._validate import finite, require
 from fedjax_shap.typing import HostArray
@@ -26,6 +25,8 @@ def agreement(values: HostArray, reference: HostArray, *, normalised: bool = Fal
     Raises:
         InvalidInputError: other shapes, a number that is not finite, or a sum or norm of 0 to divide by.
     """
+    from scipy.stats import kendalltau, spearmanr
+
     values, reference = np.asarray(values, np.float64), np.asarray(reference, np.float64)
     require(
         values.shape == reference.shape and values.ndim == 1 and len(values) > 0,

@@ -1,13 +1,12 @@
 """Coalitions drawn size by size: each size gets a share of the draws, in which every coalition of it is as likely."""
 
 from collections.abc import Callable
-from itertools import combinations
 from math import comb
 from typing import NamedTuple
 
 import numpy as np
 
-from fedjax_shap.coalitions import pack
+from fedjax_shap.coalitions import of_size, pack
 from fedjax_shap.shapley.sampled import Sampled
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
@@ -93,9 +92,7 @@ def _fresh(rng: np.random.Generator, num_players: int, size: int, count: int, kn
     if count == 0:
         return np.zeros((0, num_players), bool)
     if comb(num_players, size) <= FEW:
-        every = np.zeros((comb(num_players, size), num_players), bool)
-        for row, members in enumerate(combinations(range(num_players), size)):
-            every[row, list(members)] = True
+        every = of_size(num_players, size)
         new = np.array([name not in known for name in pack(every)])
         return np.asarray(rng.permutation(every[new], axis=0)[:count])
     found: dict[bytes, HostArray] = {}

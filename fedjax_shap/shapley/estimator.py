@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import jax
 import numpy as np
 from flax import struct
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
+MOST_IN_A_TABLE = 62  # players; all coalitions of more are more than any budget
 State = Any
 
 
@@ -88,6 +90,22 @@ class Estimator(NamedTuple):
     tell: Callable[[State, Masks, Utilities], State]
     read: Callable[[State], Attribution]
     guarantees: Guarantees = Guarantees()
+
+
+def seed_of(key: Key) -> list[int]:
+    """What seeds a NumPy generator as `key` seeds JAX."""
+    return np.asarray(jax.random.key_data(key)).ravel().tolist()  # type: ignore[no-any-return]
+
+
+def budget_of(name: str, num_players: int, budget: int | None, turn: int | None) -> int:
+    """The budget given, or that of all coalitions where there is none and a rule may stop between turns."""
+    require(
+        budget is not None or turn is not None,
+        f"Expected a budget of distinct coalitions for estimator={name!r}, got none.",
+    )
+    budget = 2 ** min(num_players, MOST_IN_A_TABLE) if budget is None else budget
+    integer("budget", budget, least=1)
+    return budget
 
 
 def affordable(name: str, num_players: int, budget: int, least: int) -> None:

@@ -6,10 +6,9 @@ from typing import Literal
 import numpy as np
 
 from fedjax_shap._validate import one_of
-from fedjax_shap.coalitions import pack
+from fedjax_shap.coalitions import of_size, pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
-from fedjax_shap.shapley.svarm import of_size
 from fedjax_shap.shapley.told import Told
 from fedjax_shap.typing import HostArray, Masks, PyTree
 

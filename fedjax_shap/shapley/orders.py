@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import qmc
 
 from fedjax_shap.typing import HostArray
 
@@ -95,6 +94,8 @@ def low_discrepancy(rng: np.random.Generator, count: int, num_players: int) -> H
 @lru_cache(maxsize=8)
 def _sobol_digits(num_players: int) -> HostArray:
     """int[U, P, 4]: the binary digits of the first `SOBOL_POINTS` Sobol points in P dimensions, the highest first."""
+    from scipy.stats import qmc
+
     points = (qmc.Sobol(num_players, scramble=False).random(SOBOL_POINTS) * SOBOL_POINTS).astype(np.int64)
     return points[..., None] >> np.arange(SOBOL_POINTS.bit_length() - 1)[::-1] & 1
 

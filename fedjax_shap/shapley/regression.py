@@ -8,13 +8,13 @@ weighs (Cochran 1977, chapter 5).
 
 import heapq
 from collections.abc import Callable
-from itertools import combinations
 from math import comb
 from typing import NamedTuple
 
 import numpy as np
 
 from fedjax_shap._validate import integer
+from fedjax_shap.coalitions import of_size
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
 from fedjax_shap.shapley.told import Told
@@ -219,9 +219,7 @@ def _new_ones(rng: np.random.Generator, told: Told, size: int, count: int, paire
     halved = paired and 2 * size == num_players  # here a pair has two of that size: player 0 tells which is meant
     known = int((told.masks.sum(axis=1) == size).sum())
     if 2 * (known + count) > comb(num_players, size):  # most of them: trying again would go on for long
-        members = np.array(list(combinations(range(num_players), size)))
-        masks = np.zeros((len(members), num_players), bool)
-        np.put_along_axis(masks, members, True, axis=1)
+        masks = of_size(num_players, size)
         masks = rng.permutation(masks[masks[:, 0]] if halved else masks)
         return masks[told.rows(masks) < 0][:count]
     found = np.zeros((0, num_players), bool)

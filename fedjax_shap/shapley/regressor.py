@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 
 from fedjax_shap._validate import one_of, require
 from fedjax_shap.coalitions import all_subsets
@@ -66,6 +65,8 @@ def maker(surrogate: Any, others: tuple[str, ...] = ()) -> Callable[[], Any]:
     can = all(callable(getattr(surrogate, verb, None)) for verb in ("fit", "predict"))
     expected = f"Expected surrogate={surrogate!r} to be a name, or a regressor that can fit and predict."
     require(can and not isinstance(surrogate, type), expected)
+    from sklearn.base import clone
+
     return partial(clone, surrogate, safe=False)
 
 

@@ -14,12 +14,19 @@ import numpy as np
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
-from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees, affordable
+from fedjax_shap.shapley.estimator import (
+    MOST_IN_A_TABLE,
+    Attribution,
+    Estimator,
+    Guarantees,
+    affordable,
+    budget_of,
+    seed_of,
+)
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.told import Told, nothing
 from fedjax_shap.typing import HostArray, Key, Masks, PyTree, Utilities
 
-MOST_IN_A_TABLE = 62  # players; all coalitions of more are more than any budget
 MOST_AT_ONCE = 2**16  # coalitions of the units proposed at a time, before it is known how many fit
 MANY_PLAYERS = 1000  # with more, numbers of coalitions of one size do not fit into a float64
 FEW_DRAWS = 10  # of which fewer say little about how they spread
@@ -105,7 +112,7 @@ class Design:
     Attributes:
         name: what it is called in refusals and in what it says of itself.
         propose: (rng, state, U) -> (what it says of U units, leaves [U, ...]; their coalitions bool[U, G, P]). It may
-            look at `state.draws` where it draws in several turns. Fewer than U units: there are no more.
+            look at `state.draws` where it draws in several turns. No units: there are no more.
         reduce: draws -> (values float64[P, ...], standard errors float64[P, ...]).
         unit: P -> the most coalitions of a unit that may be new, besides the fixed ones.
         fixed: (P, budget) -> bool[F, P], coalitions asked for in any case besides nobody and everybody.
@@ -147,12 +154,7 @@ def sampled(design: Design, guarantees: Guarantees) -> Estimator:
 def _init(design: Design, num_players: int, budget: int | None, turn: int | None = None) -> Sampled:
     integer("num_players", num_players, least=1, most=design.most_players)
     everything = 2 ** min(num_players, MOST_IN_A_TABLE)
-    require(
-        budget is not None or turn is not None,
-        f"Expected a budget of distinct coalitions for estimator={design.name!r}, got none.",
-    )
-    budget = everything if budget is None else budget
-    integer("budget", budget, least=1)  # before it decides what is fixed
+    budget = budget_of(design.name, num_players, budget, turn)
     nobody = np.zeros((1, num_players), bool)
     at_once = budget >= everything and turn is None
     extra = [] if design.fixed is None or at_once else [design.fixed(num_players, budget)]
@@ -168,7 +170,7 @@ def _ask(design: Design, key: Key, state: Sampled) -> tuple[Masks, Sampled]:
     last_turn = state.turn is None or state.budget - len(state.told) <= state.turn
     whole = state.budget == 2**state.num_players and state.num_players <= MOST_PLAYERS and design.most_units is None
     if not (state.full or (whole and last_turn)):
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
+        rng = np.random.default_rng(seed_of(key))
         state = _drawn(design, rng, state, before)
     if whole and (last_turn or len(state.told) == before):  # the rest, where draws give nothing new any more
         state = state._replace(told=state.told.ask(all_subsets(state.num_players))[1])
@@ -189,7 +191,7 @@ def _drawn(design: Design, rng: np.random.Generator, state: Sampled, before: int
         first = max(first, design.first(state.num_players, state.budget))
     until = min(max(wish, first), state.budget)
     free = design.most_units is None
-    most = FREE_DRAWS * max(state.budget // size, least) if design.most_units is None else design.most_units
+    most = FREE_DRAWS * max(state.budget // size, least) if free else design.most_units or 0
     while state.num_units < most and not (free and state.told.complete):
         wanted = min(max((until - len(state.told)) // size, 1), most - state.num_units, max(MOST_AT_ONCE // size, 1))
         units, masks = design.propose(rng, state, wanted)

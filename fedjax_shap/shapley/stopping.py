@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from fedjax_shap._validate import InvalidInputError, fraction, integer, number, one_of
 from fedjax_shap.shapley.estimator import Attribution
@@ -80,6 +79,8 @@ def rank_stability(*, least: float = 0.99, last: int = 5) -> Rule:
     integer("last", last, least=1)
 
     def reason(standing: Standing) -> str | None:
+        from scipy.stats import rankdata
+
         if len(standing.history) <= last:
             return None
         ranks = [rankdata(_rounded(one.values), axis=0) for one in standing.history[-last - 1 :]]

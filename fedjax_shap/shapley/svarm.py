@@ -1,13 +1,12 @@
 """SVARM: means of V with and without a player instead of marginals (Kolpaczki et al. 2024; Li and Yu 2024)."""
 
 from collections.abc import Callable, Iterator
-from itertools import combinations
 from math import comb
 from typing import NamedTuple
 
 import numpy as np
 
-from fedjax_shap.coalitions import pack
+from fedjax_shap.coalitions import of_size, pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.sampled import MANY_PLAYERS, Design, Draws, Sampled, sampled
 from fedjax_shap.shapley.semivalue import Coefficients, semivalues, shapley
@@ -173,14 +172,6 @@ def _distinct(rng: np.random.Generator, sizes: HostArray, state: Sampled) -> Mas
                 again.append(row)
             taken.add(name)
         pending = again
-    return masks
-
-
-def of_size(num_players: int, size: int) -> Masks:
-    """bool[C(P, size), P]: all coalitions of one size."""
-    members = np.array(list(combinations(range(num_players), size)))
-    masks = np.zeros((len(members), num_players), bool)
-    np.put_along_axis(masks, members, True, axis=1)
     return masks
 
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
-from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees, affordable
+from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees, affordable, budget_of, seed_of
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.permutation import prefixes
 from fedjax_shap.shapley.sampled import FREE_DRAWS
@@ -129,11 +128,7 @@ def gains(state: Walks, count: int, near: HostArray) -> HostArray:
 def _init(manner: Manner, num_players: int, budget: int | None, turn: int | None = None) -> Walks:
     integer("num_players", num_players, least=1)
     everything = 2**num_players
-    require(
-        budget is not None or turn is not None,
-        f"Expected a budget of distinct coalitions for estimator={manner.name!r}, got none.",
-    )
-    budget = everything if budget is None else budget
+    budget = budget_of(manner.name, num_players, budget, turn)
     affordable(manner.name, num_players, budget, min(everything, 2 + 2 * (num_players - 1)))
     orders = np.zeros((0, num_players), np.int64)
     return Walks(num_players, min(int(budget), everything), turn, nothing(num_players), orders=orders)
@@ -143,7 +138,7 @@ def _ask(manner: Manner, key: Key, state: Walks) -> tuple[Masks, Walks]:
     nobody = np.zeros((1, state.num_players), bool)
     everything = manner.enumerates and state.covers_all and state.num_players <= MOST_PLAYERS
     if not len(state.told):
-        seed = tuple(np.asarray(jax.random.key_data(key)).ravel().tolist())
+        seed = tuple(seed_of(key))
         masks, told = state.told.ask(np.concatenate([nobody, ~nobody]))
         state = state._replace(told=told, seed=seed)
         if not everything or (state.turn is not None and state.turn < state.budget):
