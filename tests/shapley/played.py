@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fedjax_shap.coalitions import all_subsets, pack
+from fedjax_shap.coalitions import all_subsets, pack, ranks
 from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.exact import shapley_values
@@ -33,6 +33,34 @@ def play(
             return estimator.read(state), len(asked)
         asked.update(pack(masks))
         state, turns = estimator.tell(state, masks, utility(masks)), turns + 1
+
+
+def walk(
+    estimator: Estimator, table: np.ndarray, seed: int = 0, *, budget: int, turn: int | None = None
+) -> tuple[Attribution, Any, np.ndarray]:
+    """(what is read, the state, all that was asked for, in order), asked to the end of a game given as a table."""
+    state, asked = estimator.init(len(table).bit_length() - 1, budget, turn), []
+    while True:
+        masks, state = estimator.ask(key_of(seed, len(asked)), state)
+        if not len(masks):
+            return estimator.read(state), state, np.concatenate(asked)
+        asked.append(masks)
+        state = estimator.tell(state, masks, table[ranks(masks)])
+
+
+def truncated(table: np.ndarray, orders: Any, near: float) -> np.ndarray:
+    """float64[K, P]: marginals along joining orders, one player at a time, 0 once V is nearer than `near` to V(N)."""
+    found = np.zeros((len(orders), len(orders[0])))
+    for order, gained in zip(orders, found, strict=True):
+        row, before = 0, table[0]
+        for player in order:
+            if abs(table[-1] - before) < near:
+                now = before
+            else:
+                row += 1 << int(player)
+                now = table[row]
+            gained[player], before = now - before, now
+    return found
 
 
 @cache

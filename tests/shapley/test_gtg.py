@@ -1,12 +1,11 @@
 """GTG-Shapley: it walks as algorithm 1 says, stops as equation 10 says, and pays nobody for nothing."""
 
-import jax
 import numpy as np
 import oracle
 import pytest
 from federations import federation
 from numpy.testing import assert_allclose, assert_array_equal
-from played import airport, play
+from played import airport, play, truncated, walk
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, ranks
@@ -24,30 +23,8 @@ FOREVER = {"settled": 0.0}
 
 
 def guided(table, seed=0, *, budget, turn=None, **options):
-    """(what is read, the state, all that was asked for), asked to the end."""
-    estimator, key = gtg(**options), jax.random.key(seed)
-    state, asked = estimator.init(len(table).bit_length() - 1, budget, turn), []
-    while True:
-        masks, state = estimator.ask(jax.random.fold_in(key, len(asked)), state)
-        if not len(masks):
-            return estimator.read(state), state, np.concatenate(asked)
-        asked.append(masks)
-        state = estimator.tell(state, masks, table[ranks(masks)])
-
-
-def naive(table, orders, within):
-    """Algorithm 1 of Liu et al. inside a round, one player at a time: float64[K, P] marginals."""
-    found = np.zeros((len(orders), len(orders[0])))
-    for order, gained in zip(orders, found, strict=True):
-        row, before = 0, table[0]
-        for player in order:
-            if abs(table[-1] - before) < within:
-                now = before
-            else:
-                row += 1 << int(player)
-                now = table[row]
-            gained[player], before = now - before, now
-    return found
+    """What `walk` tells of GTG-Shapley."""
+    return walk(gtg(**options), table, seed, budget=budget, turn=turn)
 
 
 def naive_end(each, least, share, last):
@@ -66,7 +43,7 @@ def naive_end(each, least, share, last):
 @pytest.mark.parametrize("within", [0.0, 0.001, 0.7])
 def test_values_are_those_of_the_algorithm_walked_player_by_player(table, within):
     found, state, _ = guided(table, budget=48, within=within, **FOREVER)
-    each = naive(table, state.orders, within)
+    each = truncated(table, state.orders, within)
     assert len(each) == found.notes["permutations"] >= 6
     assert_allclose(found.values, each.mean(axis=0), atol=1e-12)
 
@@ -103,7 +80,7 @@ def test_a_free_rider_is_not_paid():
 
     table = utility(all_subsets(6))
     found, state, _ = guided(table, budget=63, between=0.0, within=0.0, **FOREVER)
-    each = naive(table, state.orders, 0.0)
+    each = truncated(table, state.orders, 0.0)
     assert found.values[5] == found.std_errors[5] == 0
     assert (found.values > 0).any() and (found.values < 0).sum() >= 2, "scaling to one sign would show"
     assert_allclose(found.values[4], each[:, 4].mean(), atol=1e-12)
@@ -115,7 +92,7 @@ def test_a_free_rider_is_not_paid():
 def test_it_stops_after_the_first_whole_sweep_at_which_the_values_have_settled(share, least, last):
     table = all_subsets(6) @ np.array([1.0, 2, 3, 1, 2, 3]) + 0.5 * RANDOM
     whole, longest, _ = guided(table, budget=64, **FOREVER)
-    each = naive(table, longest.orders, 0.001)
+    each = truncated(table, longest.orders, 0.001)
     end = naive_end(each, least, share, last)
     found, state, _ = guided(table, budget=64, settled=share, least=least, last=last)
     assert_array_equal(state.orders, longest.orders[:end])
@@ -172,7 +149,7 @@ def test_each_slice_is_truncated_and_stops_by_its_own_utilities():
     assert_array_equal([found.values[:, 0, 0], found.std_errors[:, 0, 0]], 0)
     ends = []
     for place in [(0, 1), (1, 0), (1, 1)]:
-        each = naive(tables[(slice(None), *place)], state.orders, 0.1)
+        each = truncated(tables[(slice(None), *place)], state.orders, 0.1)
         ends.append(naive_end(each, 30, 0.05, 10))
         assert_allclose(found.values[(slice(None), *place)], each[: ends[-1]].mean(axis=0), atol=1e-12)
     assert ends[0] < ends[1], "the slices should stop apart"

@@ -2,12 +2,11 @@
 
 from itertools import permutations
 
-import jax
 import numpy as np
 import oracle
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from played import airport, play
+from played import airport, play, truncated, walk
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, pack, ranks
@@ -25,30 +24,13 @@ each_table = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 
 
 def walked(table, seed=0, *, budget, turn=None, **options):
-    """(what is read, the state, all that was asked for), asked to the end."""
-    estimator, key = tmc(**options), jax.random.key(seed)
-    state, asked = estimator.init(len(table).bit_length() - 1, budget, turn), []
-    while True:
-        masks, state = estimator.ask(jax.random.fold_in(key, len(asked)), state)
-        if not len(masks):
-            return estimator.read(state), state, np.concatenate(asked)
-        asked.append(masks)
-        state = estimator.tell(state, masks, table[ranks(masks)])
+    """What `walk` tells of truncated Monte-Carlo."""
+    return walk(tmc(**options), table, seed, budget=budget, turn=turn)
 
 
 def naive(table, orders, tolerance):
     """Algorithm 1 of Ghorbani and Zou, one player at a time: float64[K, P] marginals."""
-    near, found = tolerance * abs(table[-1] - table[0]), np.zeros((len(orders), len(orders[0])))
-    for order, gained in zip(orders, found, strict=True):
-        row, before = 0, table[0]
-        for player in order:
-            if abs(table[-1] - before) < near:
-                now = before
-            else:
-                row += 1 << int(player)
-                now = table[row]
-            gained[player], before = now - before, now
-    return found
+    return truncated(table, orders, tolerance * abs(table[-1] - table[0]))
 
 
 @each_table
