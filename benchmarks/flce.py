@@ -16,7 +16,6 @@ import jax
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import spearmanr
 
 from benchmarks.flce_protocol import PUBLISHED_SECONDS, ROUNDS, SEEDS, federation, game_of
 from benchmarks.games import loops
@@ -26,23 +25,15 @@ from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan, useful_fraction
+from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.typing import HostArray, Utilities
+from fedjax_shap.typing import Utilities
 
 LOOPS = loops(8)
+AGREEMENT = ("cosine_distance", "spearman", "max_difference")  # with the published values
 NEAR_TIES = 3  # test examples by which best accuracies may differ, as float reassociation tips near-ties
 SMOOTH_ROUNDS, SMOOTH_GAP = 5, 1e-4  # the log-loss after so few rounds may differ by no more, in nats
 SMOOTH: dict[str, Any] = {"metric": "negative_loss", "report": "final", "skip_rounds": 0, "empty": None}
-
-
-def agreement(values: HostArray, published: HostArray) -> dict[str, float]:
-    """Cosine distance, Spearman's rank correlation, and the largest difference of two value vectors."""
-    cosine = values @ published / (np.linalg.norm(values) * np.linalg.norm(published))
-    return {
-        "cosine_distance": float(1 - cosine),
-        "spearman": float(spearmanr(values, published).statistic),
-        "max_difference": float(np.abs(values - published).max()),
-    }
 
 
 def measure(options: argparse.Namespace, seed: int, *, against_loops: bool) -> dict[str, Any]:
@@ -54,7 +45,8 @@ def measure(options: argparse.Namespace, seed: int, *, against_loops: bool) -> d
     utilities, seconds = timed(lambda: evaluate(game, key, masks, ours), repeats=repeats)
     loops = {name: _loop(options, seed, data, name, utilities) for name in LOOPS} if against_loops else {}
     values = shapley_values(utilities)
-    found = {"seed": seed, "sizes": np.asarray(data.sizes).tolist(), **agreement(values, published)}
+    agreed = agreement(values, published)
+    found = {"seed": seed, "sizes": np.asarray(data.sizes).tolist(), **{name: agreed[name] for name in AGREEMENT}}
     found |= {"values": values.tolist(), "published": published.tolist()}
     found["useful_fraction"] = useful_fraction(ours, masks, np.asarray(game.world.num_steps))
     return found | {"seconds_exact": seconds, "seconds_jitted_loop": loops}
