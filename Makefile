@@ -1,6 +1,6 @@
 # From a fresh clone: `make quickstart` shows a result, `make test` runs every test. Needs make, git and Python >= 3.11.
 VENV ?= .venv
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n 2
 BIN := $(VENV)/bin
 
 # A name on the PATH may be a shim for nothing, so each interpreter is run before it is chosen: first one of the versions
@@ -15,7 +15,7 @@ NO_PYTHON := Expected a Python >= 3.11 with the venv and ensurepip modules, foun
 .PHONY: help quickstart test fast check clean
 help:
 	@echo "make quickstart   install into $(VENV) and show a first result"
-	@echo "make test         the same with the test tools, then every test (PYTEST_ARGS='-n 2' for two processes)"
+	@echo "make test         the same with the test tools, then every test, by two processes (PYTEST_ARGS='-n 4' for four)"
 	@echo "make fast         the same without the slow tests"
 	@echo "make check        formatting, lint and types"
 	@echo "make clean        remove $(VENV) and the caches"

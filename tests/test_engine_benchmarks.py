@@ -4,6 +4,8 @@ import argparse
 import json
 import os
 import struct
+import subprocess
+import sys
 from functools import partial
 
 import federations
@@ -176,14 +178,23 @@ def test_pytorch_finds_the_engine_s_utilities_of_lenet5(small_mnist, monkeypatch
     assert against.gaps["PyTorch"] <= 1e-5
 
 
-def test_the_ceilings_are_rates_and_a_peak_of_memory_is_that_of_its_block():
+def test_the_ceilings_are_rates():
     assert ceilings.gemm_gflops(32, repeats=1) > 0 and ceilings.copy_gbs(1, repeats=1) > 0
-    with ceilings.PeakMemory() as memory:
-        held = np.ones(64 * ceilings.MIB // 8)
-        del held
-    assert 60 < memory.megabytes < 80
     with pytest.raises(InvalidInputError, match="size=0"):
         ceilings.gemm_gflops(0)
+
+
+def test_a_peak_of_memory_is_that_of_its_block():
+    block = """
+import numpy as np
+from benchmarks import ceilings
+with ceilings.PeakMemory() as memory:
+    held = np.ones(512 * ceilings.MIB // 8)
+    del held
+print(memory.megabytes)
+"""  # in a process of its own: in this one other tests' threads give memory back meanwhile
+    done = subprocess.run([sys.executable, "-c", block], cwd=harness.ROOT, capture_output=True, text=True, check=True)
+    assert 450 < float(done.stdout) < 600
 
 
 def test_what_is_compiled_anew_is_neither_read_nor_kept(monkeypatch, tmp_path):
