@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -18,11 +17,12 @@ from fedjax_shap._validate import require
 from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.game import Game
-from fedjax_shap.typing import Array, HostArray, Key
+from fedjax_shap.typing import Array, HostArray, Key, PyTree
 
 CGROUP = Path("/sys/fs/cgroup")
 FREE_SHARE = 0.8  # of a device's free memory that coalitions may take where no budget is given
 Coalitions = Chunk | Coalition  # of one chunk; on a mesh, of as many chunks as it has devices, stacked
+KEPT_AS = "_fedjax_shap_valuing"
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -88,7 +88,7 @@ class Program:
         if shapes(coalitions) in self._compiled:
             return
         with _room():
-            compiled = _value.lower(self._game, self._key, coalitions, self.on.mesh).compile()
+            compiled = _valuing(self._game).lower(self._game.world, self._key, coalitions, self.on.mesh).compile()
         analysis = compiled.memory_analysis()
         taken = 0 if analysis is None else analysis.temp_size_in_bytes + analysis.output_size_in_bytes
         if taken * self.on.workers > self.on.memory:
@@ -102,7 +102,7 @@ class Program:
             NoRoomError: the device has no room for them.
         """
         with _room():
-            found = self._compiled[shapes(coalitions)](self._game, self._key, coalitions)
+            found = self._compiled[shapes(coalitions)](self._game.world, self._key, coalitions)
             utilities = np.asarray(found, np.float64)
         return utilities if self.on.mesh is None else utilities.reshape(-1, *utilities.shape[2:])
 
@@ -140,27 +140,42 @@ def abreast(cut: Iterable[tuple[HostArray, Coalitions]], devices: int) -> Iterat
             yield rows, chunks[0] if devices == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *chunks)
 
 
-@partial(jax.jit, static_argnums=3)
-def _value(game: Game, key: Key, coalitions: Coalitions, mesh: Mesh | None) -> Array:
-    """float[M, ...] on one device, float[D, M, ...] on a mesh; no device waits for another."""
-    with jax.default_matmul_precision("float32"):  # GPUs round matrix products to fewer bits unless told
-        if mesh is None:
-            return _on_one(game, key, coalitions)
-        own, everywhere = PartitionSpec("coalition"), PartitionSpec()
-        return jax.shard_map(
-            lambda game, key, stacked: _on_one(game, key, jax.tree.map(lambda leaf: leaf[0], stacked))[None],
-            mesh=mesh,
-            in_specs=(everywhere, everywhere, own),
-            out_specs=own,
-            check_vma=False,
-        )(game, key, coalitions)
+def _valuing(game: Game) -> Any:
+    """A jitted (world, key, chunk, mesh) -> float[M, ...] on one device, float[D, M, ...] on a mesh.
+
+    Games with the same `value` share it, and it goes with that function, on which it is kept: JAX keeps what a jitted
+    function compiled for as long as the function, and a process that plays thousands of games has no room for all.
+    """
+    kept = getattr(game.value, KEPT_AS, None)
+    if kept is None or kept[0] is not game.values:
+        kept = game.values, jax.jit(_value_of(game.value, game.values), static_argnums=3)
+        setattr(game.value, KEPT_AS, kept)
+    return kept[1]
 
 
-def _on_one(game: Game, key: Key, coalitions: Coalitions) -> Array:
-    """The utilities of one chunk: by the game's own program for many, or by its program for one, mapped."""
-    if isinstance(coalitions, Chunk):
-        return game.values(game.world, key, coalitions)  # type: ignore[misc]
-    return jax.vmap(game.value, in_axes=(None, None, 0))(game.world, key, coalitions)
+def _value_of(value: Callable[..., Array], values: Callable[..., Array] | None) -> Callable[..., Array]:
+    """What `_valuing` jits; no device of a mesh waits for another."""
+
+    def on_one(world: PyTree, key: Key, coalitions: Coalitions) -> Array:
+        if isinstance(coalitions, Chunk):
+            assert values is not None
+            return values(world, key, coalitions)  # the game's own program for many
+        return jax.vmap(value, in_axes=(None, None, 0))(world, key, coalitions)
+
+    def on_each(world: PyTree, key: Key, stacked: Coalitions) -> Array:
+        return on_one(world, key, jax.tree.map(lambda leaf: leaf[0], stacked))[None]
+
+    def valued(world: PyTree, key: Key, coalitions: Coalitions, mesh: Mesh | None) -> Array:
+        with jax.default_matmul_precision("float32"):  # GPUs round matrix products to fewer bits unless told
+            if mesh is None:
+                return on_one(world, key, coalitions)
+            own, everywhere = PartitionSpec("coalition"), PartitionSpec()
+            specs = (everywhere, everywhere, own)
+            return jax.shard_map(on_each, mesh=mesh, in_specs=specs, out_specs=own, check_vma=False)(
+                world, key, coalitions
+            )
+
+    return valued
 
 
 def in_flight(call: Callable[[A], B], items: Iterable[A], workers: int) -> Iterator[tuple[A, B]]:

@@ -1,5 +1,8 @@
 """Masks in, utilities out: what the plan, the order and the neighbours cannot change."""
 
+import gc
+import weakref
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -225,3 +228,14 @@ def test_a_training_that_diverged_is_refused_under_every_metric(metric, key):
 def test_masks_of_another_shape_are_refused(shape, key):
     with pytest.raises(InvalidInputError, match=r"masks to be bool\[M, 4\], got shape"):
         evaluate(named_game(), key, np.ones(shape, bool))
+
+
+@pytest.mark.parametrize("layout", ["client", "coalition"])
+def test_what_was_compiled_for_a_game_goes_with_it(layout, key):
+    """Or a sweep over thousands of games in one process is ended by Linux, at 65,530 pieces of mapped memory."""
+    game = mini_batch_game()
+    evaluate(game, key, EVERY, Plan(chunk=16, layout=layout))
+    program = weakref.ref(game.value)
+    del game
+    gc.collect()
+    assert program() is None
