@@ -48,7 +48,7 @@ def measure(options: argparse.Namespace, seed: int, *, against_loops: bool) -> d
     agreed = agreement(values, published)
     found = {"seed": seed, "sizes": np.asarray(data.sizes).tolist(), **{name: agreed[name] for name in AGREEMENT}}
     found |= {"values": values.tolist(), "published": published.tolist()}
-    found["useful_fraction"] = useful_fraction(ours, masks, np.asarray(game.world.num_steps))
+    found["useful_fraction"] = useful_fraction(ours, masks, np.asarray(game.effort.steps(game.world)))
     return found | {"seconds_exact": seconds, "seconds_jitted_loop": loops}
 
 

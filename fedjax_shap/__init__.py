@@ -31,10 +31,18 @@ from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.in_run import estimate_rounds, multi_round
 from fedjax_shap.in_run_methods import comfedsv, taylor
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning import device, steps
+from fedjax_shap.learning.algorithm import Algorithm, fedavg
+from fedjax_shap.learning.algorithms import ALGORITHMS
+from fedjax_shap.learning.calibrated import calibrated
+from fedjax_shap.learning.fedagrac import fedagrac
+from fedjax_shap.learning.fednova import fednova
+from fedjax_shap.learning.fedprox import fedprox
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Model, cnn, linear, mlp
-from fedjax_shap.learning.participate import always, cyclic, independent, trace, uniform
+from fedjax_shap.learning.participate import always, cyclic, dropping, independent, trace, uniform
+from fedjax_shap.learning.scaffold import scaffold
+from fedjax_shap.learning.server_optimizer import fedadagrad, fedadam, fedopt, fedsgd, fedyogi
 from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Result
 from fedjax_shap.shapley import stopping
@@ -66,8 +74,10 @@ from fedjax_shap.shapley.svarm import svarm
 from fedjax_shap.shapley.tmc import tmc
 
 __all__ = [
+    "ALGORITHMS",
     "DEFAULT",
     "ESTIMATORS",
+    "Algorithm",
     "Attribution",
     "Coalition",
     "Config",
@@ -89,6 +99,7 @@ __all__ = [
     "beta",
     "by_column",
     "by_size",
+    "calibrated",
     "check",
     "cnn",
     "comfedsv",
@@ -98,7 +109,9 @@ __all__ = [
     "costs_ignored",
     "curves",
     "cyclic",
+    "device",
     "dirichlet",
+    "dropping",
     "duplicate",
     "equal",
     "estimate",
@@ -107,8 +120,16 @@ __all__ = [
     "evaluate",
     "exact",
     "feature_noise",
+    "fedadagrad",
+    "fedadam",
+    "fedagrac",
     "fedavg",
     "federate",
+    "fednova",
+    "fedopt",
+    "fedprox",
+    "fedsgd",
+    "fedyogi",
     "fingerprint",
     "free_rider",
     "from_arrays",
@@ -149,11 +170,13 @@ __all__ = [
     "regression_msr",
     "rounds",
     "run",
+    "scaffold",
     "semivalues",
     "settle",
     "shapley_values",
     "shards",
     "silo",
+    "steps",
     "stopping",
     "stratified",
     "structured",

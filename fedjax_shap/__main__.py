@@ -166,7 +166,7 @@ def _settle(known: argparse.Namespace, rest: list[str]) -> None:
 def _show(result: Result, folder: Path, beside: report.Beside | None = None) -> None:
     """Writes what the run leaves behind and says it on the terminal."""
     report.write(result, folder, beside)
-    OUT.print(report.table(result, beside))
+    OUT.print(report.table(result, beside), *report.devices(result))
     for sentence in report.sentences(result, beside):
         OUT.print(sentence, markup=False, highlight=False)
     OUT.print(f"Wrote result.json, values, payments and curve to {folder}/")

@@ -80,23 +80,47 @@ def parse(raw: Mapping[str, Any]) -> Config:
     title, seed = raw.get("title", "run"), raw.get("seed", 0)
     require(isinstance(title, str), f"Expected title={title!r} to be text.")
     integer("seed", seed, least=0, most=2**32 - 1)
+    raw = _implied(raw)
     corrupt = raw.get("corrupt", [])
     require(isinstance(corrupt, Sequence), f"Expected corrupt={corrupt!r} to be a list of sections, [[corrupt]].")
     sections = {room: _section(room, raw.get(room, {})) for room in ROOMS if room != "corrupt"}
-    if sections["estimator"].keywords.keys() & {"budget", "until"} and "name" not in raw["estimator"]:
-        sections["estimator"] = _section("estimator", {"name": DEFAULT, **raw["estimator"]})
     config = Config(title, seed, sections, tuple(_section("corrupt", section) for section in corrupt))
     _agree(config)
     return config
 
 
+def _implied(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration with the names that its other keywords imply."""
+    implied: dict[str, Any] = {}
+    for room, of_keywords in _IMPLIED.items():
+        section = raw.get(room)
+        if isinstance(section, Mapping) and "name" not in section:
+            names = [name for keyword, name in of_keywords.items() if keyword in section or keyword == ""]
+            implied |= {room: {"name": names[0], **section}} if names else {}
+    devices = implied.get("devices", raw.get("devices", {}))
+    known = isinstance(devices, Mapping) and devices.get("name", "unknown") != "unknown"
+    if known and "costs" not in raw:
+        implied["costs"] = {"name": "devices"}
+    return {**raw, **implied}
+
+
+# room -> {a keyword of its section: the name that it stands for where the section gives none}; "" is any section at all
+_IMPLIED = {"estimator": {"budget": DEFAULT, "until": DEFAULT}, "devices": {"path": "csv", "": "profiles"}}
+
+
 def _agree(config: Config) -> None:
     """Refuses sections that do not go together."""
     sections = config.sections
+    for room in ("steps", "costs"):
+        of_devices = {"steps": "device", "costs": "devices"}[room]
+        require(
+            sections[room].name != of_devices or sections["devices"].name != "unknown",
+            f"Expected devices to be given with {room}.name={of_devices!r}, such as devices.profile='t4'.",
+        )
+    said = sorted(sections["local"].keywords.keys() & {"steps", "epochs"})
     require(
-        config.cross_device or sections["participation"].name == "always",
-        f"Expected participation.name={sections['participation'].name!r} to be 'always' with game.name='silo', where "
-        "members take part in every round; game.name='rounds' and 'reconstructed' take others.",
+        not said or sections["steps"].name == "local",
+        f"Expected local.{'/'.join(said)} to be left out with steps.name={sections['steps'].name!r}, which decides it.",
     )
     game, method, tol = sections["game"].name, sections["estimator"].name, sections["algorithm"].keywords.get("tol")
     fixed = not config.cross_device or tol is None

@@ -9,13 +9,14 @@ import jax
 import numpy as np
 
 from fedjax_shap.config import Config
-from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.economics.settle import Settlement, settle
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.federation import federation_of
+from fedjax_shap.federation import Federation, federation_of
+from fedjax_shap.learning.device import steps_done
+from fedjax_shap.learning.fleet import Metered
 from fedjax_shap.result import Result
-from fedjax_shap.typing import HostArray, Progress
+from fedjax_shap.typing import Progress
 
 Watch = Callable[[str], Progress]  # stage -> where to report its progress
 
@@ -44,17 +45,18 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
 
     with Stopwatch() as total:
         federation, plan, pay = federation_of(config), config.build("plan"), _payment(config)
-        pay(federation.data, np.ones(federation.data.num_clients), None)  # refuses bad prices before any training
+        pay(federation, np.ones(federation.data.num_clients), 0)  # refuses bad prices before any training
         with Stopwatch() as training:
             attribution = federation.attribution(plan, of_values, watch("coalitions"))
-        curve, steps = federation.curve(plan, open_store, watch("curves"))
-        settlement = pay(federation.data, attribution, steps)
+        curve, num_rounds = federation.curve(plan, open_store, watch("curves"))
+        settlement, metered = pay(federation, attribution, num_rounds)
     return Result(
         config=config,
         data=federation.data,
         attribution=attribution,
         settlement=settlement,
         curve=curve,
+        metered=metered,
         coalitions={n: sum(getattr(s, n) for s in stores) for n in ("asked", "trained", "from_store")},
         timing={
             "compile_s": round(total.compiling, 3),
@@ -64,23 +66,26 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
     )
 
 
-def _payment(config: Config) -> Callable[[FederatedData, Any, HostArray | None], Settlement]:
-    """(data, values, local steps int[P] or None for none) -> who is paid what."""
-    rule, costs = config.build("economics"), config.build("costs")
-    options = {"revenue": 1000, **config.sections["economics"].keywords}
+def _payment(config: Config) -> Callable[[Federation, Any, int], tuple[Settlement, Metered | None]]:
+    """(federation, values, rounds of the run of all) -> who is paid what, and what the run took of their devices."""
+    rule, options = config.build("economics"), {"revenue": 1000, **config.sections["economics"].keywords}
+    by_devices = config.sections["costs"].name == "devices"
+    reported = None if by_devices else config.build("costs")
 
-    def pay(data: FederatedData, values: Any, steps: HostArray | None) -> Settlement:
-        sizes = np.asarray(data.sizes).tolist()
-        worked = [0] * len(sizes) if steps is None else steps.tolist()
-        return settle(
+    def pay(federation: Federation, values: Any, num_rounds: int) -> tuple[Settlement, Metered | None]:
+        sizes, metered = np.asarray(federation.data.sizes).tolist(), federation.metered(num_rounds)
+        num_steps, share = federation.work(num_rounds)
+        costs = reported or config.build("costs", bill=metered and metered.bill)
+        settlement = settle(
             values,
-            costs(sizes, worked),
+            costs(sizes, steps_done(num_steps, share).sum(axis=0).tolist()),
             options["revenue"],
             rule=rule,
-            players=list(data.names),
+            players=list(federation.data.names),
             sizes=sizes,
             minor_unit=options.get("minor_unit", "0.01"),
         )
+        return settlement, metered
 
     return pay
 

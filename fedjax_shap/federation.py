@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -22,8 +23,13 @@ from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.federate import steps_by_round
+from fedjax_shap.learning.fleet import Metered, metered
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
+from fedjax_shap.learning.participate import Participation, dropping
+from fedjax_shap.learning.steps import Steps
+from fedjax_shap.learning.workload import Workload, workload
 from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Curve
 from fedjax_shap.shapley.estimator import Attribution, projected
@@ -81,8 +87,8 @@ class Federation:
             return estimate_repeated(game, estimator, repeats=repeats, store=store, **common)
         return estimate(game, estimator, store=open_store("", fingerprint(game, game_key(self.key))), **common)
 
-    def curve(self, plan: Plan, open_store: OpenStore, progress: Progress) -> tuple[Curve, HostArray]:
-        """Accuracy by round, and the local steps int[P] that each member did in the run of all."""
+    def curve(self, plan: Plan, open_store: OpenStore, progress: Progress) -> tuple[Curve, int]:
+        """Accuracy by round, and how many rounds the run of all took."""
 
         def followed(part: str, data: FederatedData, masks: Masks, watched: Progress | None = None) -> HostArray:
             if not len(masks):
@@ -98,19 +104,46 @@ class Federation:
         _, going, tested, _ = followed("curves", self.data, masks, progress)
         pooled = followed("pooled", self.data.pooled(), np.ones((1, 1), bool))
         if self.config.cross_device:
-            present, federated = self._followed_run(plan)
-            rounds_done = present.sum(axis=0) * self._inner_rounds
+            federated, rounds_done = self._followed_run(plan), self.algorithm.max_rounds
         else:
-            federated, rounds_done = tested[-1], going[-1].sum()
-        idle = np.asarray(self.data.idle)
-        steps = np.where(idle, 0, self.local.num_steps(np.asarray(self.data.sizes))) * rounds_done
+            federated, rounds_done = tested[-1], int(going[-1].sum())
         curve = Curve(
             federated=federated,
             alone=tested[: len(alone)] if len(alone) else None,
             pooled=pooled[2, 0],
             pooled_metric=self._reported(pooled[3, 0]),
         )
-        return curve, steps.astype(int)
+        return curve, rounds_done
+
+    def work(self, num_rounds: int) -> tuple[HostArray, HostArray]:
+        """What the members do in the first rounds of the run of all.
+
+        Args:
+            num_rounds: how many.
+
+        Returns:
+            (int[R, C], the local steps K_i of a member that takes part to the end; float[R, C], the share of its round
+            that it does), where each inner aggregation of a round is a row of its own.
+        """
+        inner, options = self._inner_rounds, self.config.sections["game"].keywords
+        law, seed = self._steps(self.local), jax.random.fold_in(self.init_key, 2)
+        num_steps = steps_by_round(self.data, self.local, self.algorithm, law, seed, num_rounds * inner)
+        draw, seed = self._participation(), jax.random.fold_in(self.init_key, 1)
+        share = np.array(draw(seed, self.algorithm.max_rounds, self.data.num_clients), np.float64)
+        share[:1] = 1.0 if options.get("everyone_first") else share[:1]
+        return num_steps, np.repeat(share[:num_rounds], inner, axis=0)
+
+    def metered(self, num_rounds: int) -> Metered | None:
+        """What the first rounds of the run of all take of the members' devices; None where these are not known."""
+        devices = self.config.build("devices")(self.data.num_clients)
+        if not devices:
+            return None
+        return metered(devices, self.workload, *self.work(num_rounds))
+
+    @cached_property
+    def workload(self) -> Workload:
+        """What training asks of the members' devices."""
+        return workload(self.data, self.model, self.local, self.algorithm)
 
     def _reported(self, by_round: HostArray) -> float:
         """The metric of a training as the game reports it: of the last round, or the best."""
@@ -124,21 +157,53 @@ class Federation:
 
     def _curves(self, data: FederatedData) -> Game:
         """The trainings of coalitions of `data`, followed round by round."""
-        return curves(data, *self._learning(data), metric=self.config.metric, key=self.init_key)
+        given: dict[str, Any] = {"metric": self.config.metric, "key": self.init_key}
+        if data.num_clients != self.data.num_clients:
+            return curves(data, *self._learning(data), steps=self._pooled_steps(), **given)
+        participation = None if self.config.cross_device else self._participation()
+        return curves(data, *self._learning(data), steps=self._steps(self.local), participation=participation, **given)
+
+    def _steps(self, local: Local) -> Steps:
+        """The law of local steps."""
+        name = self.config.sections["steps"].name
+        given: dict[str, Any] = {"local": local} if name == "local" else {}
+        if name == "device":
+            devices = self.config.build("devices")(self.data.num_clients)
+            given = {"profiles": devices, "flops_per_step": self.workload.flops_per_step}
+        return self.config.build("steps", **given)  # type: ignore[no-any-return]
+
+    def _pooled_steps(self) -> Steps:
+        """The pooled client's law: that of the members where it goes by examples, else that of the busiest of them."""
+        pooled = self.data.pooled()
+        law = self._steps(self._learning(pooled)[1])
+        if self.config.sections["steps"].name in ("local", "epochs"):
+            return law
+        sizes = np.asarray(self.data.sizes)
+        batches = self.local.steps_per_epoch(sizes)
+        return lambda key, _, __, num_rounds: law(key, sizes, batches, num_rounds).max(axis=1, keepdims=True)
+
+    def _participation(self) -> Participation:
+        """Who takes part when, and who drops out on the way."""
+        participation = self.config.build("participation")
+        chance = self.config.sections["participation"].keywords.get("drop_out", 0.0)
+        return dropping(participation, chance) if np.any(chance) else participation  # type: ignore[no-any-return]
 
     def _rounds(self, data: FederatedData, **options: Any) -> Rounds:
         own = {**self.config.sections["game"].keywords, **options}
-        participation = self.config.build("participation")
-        return rounds(data, self.model, self.local, self.algorithm, participation, key=self.init_key, **own)
+        given = (data, self.model, self.local, self.algorithm, self._participation())
+        return rounds(*given, steps=self._steps(self.local), key=self.init_key, **own)
 
     def _silo(self) -> Game:
         own = self.config.sections["game"].keywords
-        return silo(self.data, self.model, self.local, self.algorithm, key=self.init_key, **own)
+        law, there = self._steps(self.local), self._participation()
+        given = (self.data, self.model, self.local, self.algorithm)
+        return silo(*given, steps=law, participation=there, key=self.init_key, **own)
 
     def _reconstructed(self) -> Game:
-        own, participation = self.config.sections["game"].keywords, self.config.build("participation")
-        given = (self.data, self.model, self.local, self.algorithm, participation)
-        return reconstructed(*given, key=self.init_key, batches=game_key(self.key), **own)
+        own = self.config.sections["game"].keywords
+        given = (self.data, self.model, self.local, self.algorithm, self._participation())
+        law, batches = self._steps(self.local), game_key(self.key)
+        return reconstructed(*given, steps=law, key=self.init_key, batches=batches, **own)
 
     def _learning(self, data: FederatedData) -> tuple[Architecture, Local, Algorithm]:
         """How a cross-silo coalition of `data` learns; one pooled client takes no settings made for each client."""
@@ -151,8 +216,8 @@ class Federation:
                 local = local._replace(steps=max(local.steps))
         return self.model, local, algorithm
 
-    def _followed_run(self, plan: Plan) -> tuple[HostArray, HostArray]:
-        """Who was present, bool[R, P], and the test accuracy after each round, float[R], of a cross-device run."""
+    def _followed_run(self, plan: Plan) -> HostArray:
+        """The test accuracy after each round, float[R], of a cross-device run."""
         run = self._rounds(self.data.replace(validation=self.data.test), metric="accuracy")  # type: ignore[attr-defined]
         reached = np.full(len(run.present), np.nan)
         for game, _, index in run.play(game_key(self.key)):
@@ -160,7 +225,7 @@ class Federation:
                 nobody = np.zeros((1, run.num_players), bool)
                 reached[:index] = evaluate(game, game_key(self.key), nobody, plan, on_nonfinite="keep")[0]
             reached[index:] = evaluate(game, game_key(self.key), run.present[[index]], plan, on_nonfinite="keep")[0]
-        return run.present, reached
+        return reached
 
 
 def federation_of(config: Config) -> Federation:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from fedjax_shap import plots
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.learning.fleet import Metered
 from fedjax_shap.result import Result
 from fedjax_shap.shapley.estimator import Attribution
 
@@ -81,16 +82,15 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
 def table(result: Result, beside: Beside | None = None) -> Table:
     """The members, one a row: data, value, cost, payment, profit."""
     beside, settled = beside or {}, result.settlement
-    shown = Table(title=result.config.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for column in ("member", "examples", "value", *beside, "cost", "payment", "profit"):
-        shown.add_column(column, justify="left" if column == "member" else "right", no_wrap=True)
+    columns = ("member", "examples", "value", *beside, "cost", "payment", "profit")
+    shown = _empty_table(result.config.title, columns)
     for i, name in enumerate(settled.players):
         shown.add_row(
             name,
             str(int(result.data.sizes[i])),
             _with_error(result.attribution, i),
             *(_with_error(other, i) for other in beside.values()),
-            *(f"{column[i]:,}" for column in (settled.costs, settled.payments, settled.profits)),
+            *(f"{column[i]:,f}" for column in (settled.costs, settled.payments, settled.profits)),
         )
     shown.add_section()
     shown.add_row(
@@ -98,8 +98,33 @@ def table(result: Result, beside: Beside | None = None) -> Table:
         str(int(result.data.sizes.sum())),
         f"{result.attribution.values.sum():.4f}",
         *(f"{other.values.sum():.4f}" for other in beside.values()),
-        *(f"{sum(column):,}" for column in (settled.costs, settled.payments, settled.profits)),
+        *(f"{sum(column):,f}" for column in (settled.costs, settled.payments, settled.profits)),
     )
+    return shown
+
+
+def devices(result: Result) -> list[Table]:
+    """What the run took of the members' devices, and the parts of what that cost, one a row; none if not known."""
+    if (found := result.metered) is None:
+        return []
+    total, bill = found.used.totals(), found.bill
+    traffic = (total["uploaded"] + total["downloaded"]) / 1e6
+    columns = ("member", "steps", "training s", "messages s", "idle s", "energy J", "traffic MB")
+    used = _empty_table("use of the devices", columns)
+    paid = _empty_table("costs of the devices", ("member", "device", "energy", "time", "traffic", "fixed"))
+    for i, (name, profile) in enumerate(zip(result.data.names, found.profiles)):
+        measured = (total["training"], total["communication"], total["idle"], total["joules"], traffic)
+        used.add_row(name, str(total["steps"][i]), *(f"{column[i]:.3g}" for column in measured))
+        parts = (bill.energy, bill.time, bill.communication, bill.fixed)
+        paid.add_row(name, profile.name, *(f"{part[i]:,f}" for part in parts))
+    return [used, paid]
+
+
+def _empty_table(title: str, columns: Sequence[str]) -> Table:
+    """A table without rows, its first column members."""
+    shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        shown.add_column(column, justify="left" if column in ("member", "device") else "right", no_wrap=True)
     return shown
 
 
@@ -117,6 +142,8 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
         f"asked {counted['asked']}, valued {counted['trained']}, from the store {counted['from_store']}.",
     ]
     said += _noise(found.notes)
+    if result.metered is not None:
+        said.append(_on_devices(result.metered))
     for name, other in (beside or {}).items():
         agreement = _compared(result, other)["spearman"]
         said.append(
@@ -156,6 +183,16 @@ def _noise(notes: Mapping[str, Any]) -> list[str]:
             f"rank by Spearman {floor['spearman']:+.2f}; no estimate can be told to be nearer to the truth."
         )
     return said
+
+
+def _on_devices(metered: Metered) -> str:
+    """How long the run would have lasted on the members' devices, and what that rests on."""
+    rounds, sent = metered.used.rounds, metered.workload.messages
+    return (
+        f"On their devices {len(rounds)} synchronous rounds would last {rounds.sum():.4g} s, by the slowest in each; a "
+        f"member sends {sent.upload:,} bytes a round and receives {sent.download:,}. Speeds, links and prices are as "
+        "given or assumed, not measured."
+    )
 
 
 def _compared(result: Result, other: Attribution) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from fedjax_shap.config import Config
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.economics.settle import Settlement
+from fedjax_shap.learning.fleet import Metered
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
@@ -44,6 +45,7 @@ class Result:
         attribution: the members' values.
         settlement: their costs and payments.
         curve: test accuracy by round.
+        metered: what the run took of the members' devices; None where these are not known.
         coalitions: {"asked", "trained", "from_store"}, as the store counted them.
         timing: {"compile_s", "train_s", "total_s"}: seconds in XLA's compiler, seconds valuing coalitions (its
             compilation left out), and seconds in all.
@@ -54,6 +56,7 @@ class Result:
     attribution: Attribution
     settlement: Settlement
     curve: Curve
+    metered: Metered | None
     coalitions: dict[str, int]
     timing: dict[str, float]
 
@@ -102,6 +105,7 @@ class Result:
                 "alone": None if alone is None else [_plain(one) for one in alone],
                 "pooled": _plain(self.curve.pooled),
             },
+            "member_devices": None if self.metered is None else self.metered.to_json(),
             "timing": self.timing,
             "versions": {name: version(name) for name in ("fedjax-shap", "jax", "flax", "optax", "numpy")}
             | {"python": platform.python_version()},

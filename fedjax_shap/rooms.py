@@ -17,10 +17,12 @@ from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
 from fedjax_shap.in_run_methods import IN_RUN
-from fedjax_shap.learning.algorithm import ALGORITHMS
+from fedjax_shap.learning.algorithms import ALGORITHMS
+from fedjax_shap.learning.fleet import FLEETS
 from fedjax_shap.learning.local import OPTIMIZERS, local
 from fedjax_shap.learning.model import MODELS
 from fedjax_shap.learning.participate import PARTICIPATIONS
+from fedjax_shap.learning.steps import STEPS
 from fedjax_shap.shapley.registry import ESTIMATORS
 
 Registry = Mapping[str, Callable[..., Any]]
@@ -47,8 +49,12 @@ class Room:
         return {**self.own(name), **self.shared}
 
     def own(self, name: str) -> dict[str, inspect.Parameter]:
-        """The keywords of entry `name` alone."""
-        taken = inspect.signature(self.entries[name], eval_str=True).parameters
+        """The keywords of entry `name` alone; `**keywords` in its signature stands for those of the default entry."""
+        taken = dict(inspect.signature(self.entries[name], eval_str=True).parameters)
+        passed_on = [k for k, p in taken.items() if p.kind is p.VAR_KEYWORD]
+        if passed_on:
+            del taken[passed_on[0]]
+            taken |= inspect.signature(self.entries[self.default], eval_str=True).parameters
         return {k: p for k, p in taken.items() if k not in self.bound}
 
     @property
@@ -91,13 +97,17 @@ def _estimator_keywords(
     """
 
 
+def _participation_keywords(*, drop_out: float | tuple[float, ...] = 0.0) -> None:
+    """`drop_out` is the probability that a member leaves in a round before it has uploaded, one for all or one each."""
+
+
 def _economics_keywords(*, revenue: float | int | str = 1000, minor_unit: float | str = "0.01") -> None:
     """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount."""
 
 
 LOCALS: Registry = {name: partial(local, optimizer=name) for name in OPTIMIZERS}
 GAMES: Registry = {"silo": silo, "rounds": rounds, "reconstructed": reconstructed}
-_FROM_THE_RUN = ("data", "model", "local", "algorithm", "participation", "key", "batches", "initial")
+_FROM_THE_RUN = ("data", "model", "local", "algorithm", "participation", "steps", "key", "batches", "initial")
 ROOMS: dict[str, Room] = {
     "data": Room(SOURCES, "digits", _data_keywords),
     "partition": Room(PARTITIONS, "natural"),
@@ -105,10 +115,12 @@ ROOMS: dict[str, Room] = {
     "model": Room(MODELS, "linear"),
     "local": Room(LOCALS, "sgd", bound=("optimizer",)),
     "algorithm": Room(ALGORITHMS, "fedavg"),
-    "participation": Room(PARTICIPATIONS, "always"),
+    "devices": Room(FLEETS, "unknown"),
+    "steps": Room(STEPS, "local", bound=("local", "profiles", "flops_per_step")),
+    "participation": Room(PARTICIPATIONS, "always", _participation_keywords),
     "game": Room(GAMES, "silo", bound=_FROM_THE_RUN),
     "estimator": Room({**ESTIMATORS, **IN_RUN}, "exact", _estimator_keywords),
-    "costs": Room(COSTS, "free"),
+    "costs": Room(COSTS, "free", bound=("bill",)),
     "economics": Room(RULES, "cost_aware", _economics_keywords),
     "plan": Room({"plan": Plan}, "plan"),
 }

@@ -16,22 +16,22 @@ def where_rows(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: jnp.where(like(condition, a), a, b), yes, no)
 
 
-def weighted_mean(trees: PyTree, weights: Array, otherwise: PyTree) -> PyTree:
-    """The weighted mean over the leading axis, or `otherwise` where no weight is positive.
+def weighted_mean(trees: PyTree, weights: Array) -> PyTree:
+    """The weighted mean over the leading axis; 0 where no weight is positive.
 
     Args:
         trees: leaves of shape [S, ...].
         weights: float[S], >= 0; only their ratios count.
-        otherwise: leaves of shape [...].
 
     Returns:
         Leaves of shape [...]: sum_s weights[s] trees[s] / sum_s weights[s].
     """
     total = weights.sum()
     shares = weights / jnp.where(total > 0, total, 1.0)
+    # GPUs round products unless told
+    return jax.tree.map(lambda stacked: jnp.tensordot(shares, stacked, axes=1, precision="highest"), trees)
 
-    def mean(stacked: Array, kept: Array) -> Array:
-        mixed = jnp.tensordot(shares, stacked, axes=1, precision="highest")  # GPUs round products unless told
-        return jnp.where(total > 0, mixed, kept)
 
-    return jax.tree.map(mean, trees, otherwise)
+def zeros(tree: PyTree) -> PyTree:
+    """Zeros of the shapes and types of the leaves."""
+    return jax.tree.map(jnp.zeros_like, tree)

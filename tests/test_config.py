@@ -1,3 +1,5 @@
+import inspect
+
 import pytest
 
 from fedjax_shap._validate import InvalidInputError
@@ -36,10 +38,9 @@ def test_a_configuration_survives_being_written_down():
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if room != "corrupt"])
 def test_every_default_can_be_built(room):
-    config = parse({})
-    if ROOMS[room].bound and room == "game":
-        assert config.sections[room].name == "silo"
-    else:
+    config, known = parse({}), ROOMS[room]
+    assert config.sections[room].name == known.default
+    if not set(inspect.signature(known.entries[known.default]).parameters) & set(known.bound):
         assert config.build(room) is not None
 
 
@@ -113,7 +114,6 @@ def test_an_unreadable_file_is_refused_by_name(tmp_path):
 
 def test_settings_that_a_game_would_ignore_are_refused():
     participation = {"name": "uniform", "participants": 2}
-    assert "participation.name='uniform'" in refusal({"participation": participation})
     assert "algorithm.tol=0.1" in refusal({"game": {"name": "rounds"}, "algorithm": {"tol": 0.1}})
     assert parse({"game": {"name": "rounds"}, "participation": participation}).cross_device
 
@@ -141,3 +141,22 @@ def test_stopping_rules_turns_and_repeats_are_checked_before_anything_is_trained
 def test_repeats_are_for_trained_coalitions():
     with pytest.raises(InvalidInputError, match=r"repeats=2 to be left out with game.name='rounds'"):
         parse({"game": {"name": "rounds"}, "estimator": {"repeats": 2}})
+
+
+def test_what_devices_decide_needs_devices():
+    assert "devices to be given with steps.name='device'" in refusal({"steps": {"name": "device", "seconds": 1.0}})
+    assert "devices to be given with costs.name='devices'" in refusal({"costs": {"name": "devices"}})
+    assert "local.steps to be left out with steps.name='constant'" in refusal(
+        {"local": {"steps": 3}, "steps": {"name": "constant", "steps": 2}}
+    )
+
+
+def test_devices_imply_their_costs_unless_others_are_given():
+    named, listed = {"profile": "t4"}, {"path": "devices.csv"}
+    assert parse({"devices": named}).sections["devices"].name == "profiles"
+    assert parse({"devices": listed}).sections["devices"].name == "csv"
+    assert parse({"devices": named}).sections["costs"].name == "devices"
+    assert parse({"devices": named, "costs": {"name": "free"}}).sections["costs"].name == "free"
+    assert parse({"devices": {"name": "unknown"}}).sections["costs"].name == "free"
+    again = parse({"devices": named, "steps": {"name": "device", "seconds": 2}, "participation": {"drop_out": 0.1}})
+    assert parse(again.to_dict()) == again

@@ -13,7 +13,7 @@ class Effort(NamedTuple):
     """What valuing a coalition takes, so that a plan can be made for it.
 
     Attributes:
-        steps: world -> int[P], the local steps of each player in a round.
+        steps: world -> float[P], the mean local steps of each player in a round.
         brief: world -> a world in which the same program does little of the same work, for a trial.
         rounds: how many rounds a valuation takes.
         footprint: bytes that each coalition keeps in play, such as its model's parameters.

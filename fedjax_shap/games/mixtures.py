@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from fedjax_shap.coalitions import Chunk, Coalition
+from fedjax_shap.games.aggregates import Open, one_round
 from fedjax_shap.games.game import Game
 from fedjax_shap.learning.federate import Learner
 from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, in_blocks, judged, score
@@ -19,7 +20,6 @@ from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.world import World
 from fedjax_shap.typing import Array, Key, Params
 
-Open = Callable[[World, Key, Coalition], tuple[Game, Params]]  # a round's game, and the model everyone makes
 Absent = Literal["left_out", "unchanged"]  # what becomes of a participant who is not in a coalition
 MIXED_AT_ONCE = {"cpu": 2**20}  # mixed pre-activations, float[G, B, ...], that a CPU's caches hold
 MOST_MIXED_AT_ONCE = 2**26  # elsewhere: few large kernels
@@ -59,20 +59,20 @@ def mixtures(learning: Learner, metric: Metric, absent: Absent = "left_out") -> 
             "unchanged".
 
     Returns:
-        A function (world, key, everyone) -> (the game of the round, the model after it). All its games share their
+        A function (world, key, everyone) -> (the game of the round, the world after it). All its games share their
         programs. A mixture that holds an upload that diverged is worth NaN.
     """
     value, values = mixed_worth(learning.model, metric, shares if absent == "left_out" else shares_among_all)
 
     @jax.jit
-    def collect(world: World, key: Key, everyone: Coalition) -> tuple[Uploads, Params]:
-        sent, weights, _ = learning.collect(world, key, world.first_round, world.initial, everyone)
-        params, finite = sound(jax.tree.map(lambda leaf, x_t: jnp.concatenate([leaf, x_t[None]]), sent, world.initial))
+    def collect(world: World, key: Key, everyone: Coalition) -> tuple[Uploads, World]:
+        sent, after = one_round(learning, world, key, everyone)
+        models = jax.tree.map(lambda leaf, x_t: jnp.concatenate([leaf, x_t[None]]), sent.uploads, world.initial)
+        params, finite = sound(models)
         group = jnp.zeros_like(everyone.members)
-        uploads = Uploads(world, params, finite, everyone.members, weights, group)
-        return uploads, _mean(uploads, shares(uploads, everyone.mask))
+        return Uploads(world, params, finite, everyone.members, sent.weights, group), after
 
-    def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, Params]:
+    def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
         uploads, after = collect(world, key, everyone)
         return Game(world=uploads, value=value, num_players=world.data.num_clients, values=values), after
 

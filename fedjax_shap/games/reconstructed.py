@@ -13,6 +13,7 @@ from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.metric import metric_for
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.learning.participate import Participation
+from fedjax_shap.learning.steps import Steps
 from fedjax_shap.typing import Array, Key, Params
 
 
@@ -24,6 +25,7 @@ def reconstructed(
     participation: Participation | None = None,
     *,
     metric: str = "accuracy",
+    steps: Steps | None = None,
     key: Key | None = None,
     batches: Key | None = None,
     initial: Params | None = None,
@@ -42,7 +44,8 @@ def reconstructed(
         algorithm: FedAvg with its defaults if None; its `tol` must be None.
         participation: who takes part when; always everyone if None.
         metric: a name in `learning.metric.METRICS`, on the server's validation set.
-        key: seeds the initial parameters and the participation; `jax.random.key(0)` if None.
+        steps: the local steps K_i of each client in each round; what `local` says if None.
+        key: seeds the initial parameters, the participation and the steps; `jax.random.key(0)` if None.
         batches: seeds the mini-batches of the run, which is trained here and not where coalitions are valued;
             `jax.random.key(0)` if None.
         initial: initial parameters, instead of drawn ones.
@@ -54,7 +57,10 @@ def reconstructed(
     References:
         Song, Tong, Wei 2019, "Profit allocation for federated learning", algorithm 1.
     """
-    run = rounds(data, model, local, algorithm, participation, metric=metric, key=key, initial=initial)
+    run = rounds(data, model, local, algorithm, participation, metric=metric, steps=steps, key=key, initial=initial)
+    require(
+        run.uploads, "Expected an algorithm whose model is the mean of the uploads: reconstruction adds up updates."
+    )
     seed = jax.random.key(0) if batches is None else batches
     sums: dict[bytes, Uploads] = {}
     for game, _, index in run.play(seed):

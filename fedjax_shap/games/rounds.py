@@ -10,16 +10,18 @@ import numpy as np
 from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.coalitions import Coalition, gather
 from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.games.aggregates import Open, aggregates, kept, share_of_all
 from fedjax_shap.games.game import Game
-from fedjax_shap.games.mixtures import Absent, Open, mixtures
+from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
-from fedjax_shap.learning.federate import Learner, learner
+from fedjax_shap.learning.federate import Learner, begun, learner
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.metric import metric_for, score
 from fedjax_shap.learning.model import Architecture, Model
 from fedjax_shap.learning.participate import Participation, always
+from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.world import World
 from fedjax_shap.typing import Array, HostArray, Key, Params
 
@@ -48,7 +50,8 @@ class Rounds(NamedTuple):
         play: key -> the games of the rounds in which somebody takes part, in order. The key seeds mini-batches.
         model: what is trained.
         metric: the name of what it is worth.
-        uploads: whether the world of each game is `mixtures.Uploads`: so with one aggregation a round.
+        uploads: whether the world of each game is `mixtures.Uploads`: so with one aggregation a round, by an algorithm
+            whose next model is the mean of the uploads.
     """
 
     num_players: int
@@ -71,6 +74,7 @@ def rounds(
     inner_rounds: int = 1,
     absent: Absent = "left_out",
     everyone_first: bool = False,
+    steps: Steps | None = None,
     key: Key | None = None,
     initial: Params | None = None,
 ) -> Rounds:
@@ -93,17 +97,19 @@ def rounds(
             mean of all (Wang et al. 2022); for one aggregation a round.
         everyone_first: whether everyone takes part in the first round, whatever `participation` says, as completion
             needs (Fan et al. 2022, assumption 1).
-        key: seeds the initial parameters and the participation; `jax.random.key(0)` if None.
+        steps: the local steps K_i of each client in each round, inner ones counted; what `local` says if None.
+        key: seeds the initial parameters, the participation and the steps; `jax.random.key(0)` if None.
         initial: initial parameters, instead of drawn ones.
     """
     algorithm = fedavg() if algorithm is None else algorithm
     _checked(algorithm, inner_rounds, absent)
     local = local_training() if local is None else local
     key = jax.random.key(0) if key is None else key
-    learning = learner(data, model, local, algorithm._replace(max_rounds=inner_rounds), key=key, initial=initial)
+    within, drawn = algorithm._replace(max_rounds=inner_rounds), algorithm.max_rounds * inner_rounds
+    learning = learner(data, model, local, within, key=key, initial=initial, steps=steps, horizon=drawn)
     measure = metric_for(metric, data.validation[1], data.num_classes)
-    draw = always() if participation is None else participation
-    present = draw(jax.random.fold_in(key, 1), algorithm.max_rounds, data.num_clients)
+    who = (participation or always())(jax.random.fold_in(key, 1), algorithm.max_rounds, data.num_clients)
+    present = np.asarray(who) >= 1
     present[:1] |= everyone_first
 
     def worth(params: Params, world: World) -> Array:
@@ -112,11 +118,11 @@ def rounds(
     def whole(world: tuple[World, Array, Array], key: Key, coalition: Coalition) -> Array:
         return worth(learning.train(world[0], key, coalition)[0], world[0])
 
-    open_round = mixtures(learning, measure, absent) if inner_rounds == 1 else _trainings(learning, worth)
+    mixed, others = inner_rounds == 1 and algorithm.mixes, _trainings if inner_rounds > 1 else aggregates
+    open_round = mixtures(learning, measure, absent) if mixed else others(learning, worth)
     play = _played(learning.world, open_round, present, inner_rounds)
-    decides = (learning.world, present, np.asarray(absent == "unchanged"))
-    start = Game(world=decides, value=whole, num_players=data.num_clients)
-    return Rounds(data.num_clients, present, start, play, learning.model, metric, inner_rounds == 1)
+    start = Game((learning.world, present, np.asarray(absent == "unchanged")), whole, data.num_clients)
+    return Rounds(data.num_clients, present, start, play, learning.model, metric, mixed)
 
 
 def _checked(algorithm: Algorithm, inner_rounds: int, absent: Absent) -> None:
@@ -128,6 +134,10 @@ def _checked(algorithm: Algorithm, inner_rounds: int, absent: Absent) -> None:
         inner_rounds == 1 or absent == "left_out",
         f"Expected absent={absent!r} to be 'left_out' with inner_rounds={inner_rounds}, where coalitions train alone.",
     )
+    require(
+        algorithm.mixes or absent == "left_out",
+        f"Expected absent={absent!r} to be 'left_out' with an algorithm whose model is not the mean of the uploads.",
+    )
 
 
 def _played(
@@ -137,12 +147,11 @@ def _played(
     slots = max(int(present.sum(axis=1).max()), 1)
 
     def play(key: Key) -> Iterator[RoundGame]:
-        params = world.initial
+        state = world
         for index in np.flatnonzero(present.any(axis=1)):
-            first = jnp.int32(index * inner_rounds)
-            found = world.replace(initial=params, first_round=first)  # type: ignore[attr-defined]
+            state = state.replace(first_round=jnp.int32(index * inner_rounds))  # type: ignore[attr-defined]
             everyone = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), gather(present[[index]], slots))
-            game, params = open_round(found, key, everyone)
+            game, state = open_round(state, key, everyone)
             yield RoundGame(game, np.flatnonzero(present[index]), int(index))
 
     return play
@@ -151,9 +160,16 @@ def _played(
 def _trainings(learning: Learner, worth: Callable[[Params, World], Array]) -> Open:
     """Rounds of several aggregations: every coalition trains from x_t on its own."""
     game = trained(learning, lambda world, params, trace, mask: worth(params, world))
-    train = jax.jit(learning.train)
 
-    def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, Params]:
-        return game.replace(world=world), train(world, key, everyone)[0]  # type: ignore[attr-defined]
+    @jax.jit
+    def trained_by(world: World, key: Key, everyone: Coalition) -> World:
+        run = begun(world, everyone)
+        for inner in range(learning.algorithm.max_rounds):
+            sent = learning.collect(world, key, jnp.int32(inner), run, everyone)
+            run = learning.advance(run, sent, share_of_all(world, sent))
+        return kept(world, everyone, run)
+
+    def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
+        return game.replace(world=world), trained_by(world, key, everyone)  # type: ignore[attr-defined]
 
     return open_round

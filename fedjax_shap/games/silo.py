@@ -16,6 +16,8 @@ from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.metric import accuracy, bootstrapped, metric_for, score
 from fedjax_shap.learning.model import Architecture
+from fedjax_shap.learning.participate import Participation
+from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
 
@@ -33,6 +35,8 @@ def silo(
     skip_rounds: int = 0,
     empty: float | None = None,
     resamples: int = 0,
+    steps: Steps | None = None,
+    participation: Participation | None = None,
     key: Key | None = None,
     initial: Params | None = None,
 ) -> Game:
@@ -50,7 +54,9 @@ def silo(
         empty: V(empty set) where given; else the metric of the untrained initial model (Spec 1.2).
         resamples: if > 0, each utility is followed by the metric on so many bootstrap resamples of the validation
             set, float[1 + resamples]: what another test set would have said.
-        key: seeds the initial parameters; `jax.random.key(0)` if None.
+        steps: the local steps K_i of each client in each round; what `local` says if None.
+        participation: who of a coalition takes part in which round; always everyone if None.
+        key: seeds the initial parameters, steps and participation; `jax.random.key(0)` if None.
         initial: initial parameters, instead of drawn ones.
 
     Returns:
@@ -62,7 +68,7 @@ def silo(
     integer("resamples", resamples, least=0)
     if empty is not None:
         number("empty", empty)
-    learning = _learner(data, model, local, algorithm, key, initial)
+    learning = _learner(data, model, local, algorithm, key, initial, steps, participation)
     measure = bootstrapped(metric_for(metric, data.validation[1], data.num_classes), resamples)
 
     def worth(world: World, params: Params) -> Array:
@@ -87,6 +93,8 @@ def curves(
     algorithm: Algorithm | None = None,
     *,
     metric: str = "accuracy",
+    steps: Steps | None = None,
+    participation: Participation | None = None,
     key: Key | None = None,
     initial: Params | None = None,
 ) -> Game:
@@ -98,6 +106,8 @@ def curves(
         local: as in `silo`.
         algorithm: as in `silo`.
         metric: what is followed on the validation set.
+        steps: as in `silo`.
+        participation: as in `silo`.
         key: as in `silo`.
         initial: as in `silo`.
 
@@ -106,7 +116,7 @@ def curves(
         0 where it had stopped; the accuracy on the test set; the metric on the validation set.
     """
     algorithm = fedavg() if algorithm is None else algorithm
-    learning = _learner(data, model, local, algorithm, key, initial)
+    learning = _learner(data, model, local, algorithm, key, initial, steps, participation)
     measure = metric_for(metric, data.validation[1], data.num_classes)
 
     def worth(world: World, params: Params) -> Array:
@@ -133,7 +143,11 @@ def _learner(
     algorithm: Algorithm,
     key: Key | None,
     initial: Params | None,
+    steps: Steps | None,
+    participation: Participation | None,
 ) -> Learner:
     """The learner with the defaults filled in."""
     local = local_training() if local is None else local
-    return learner(data, model, local, algorithm, key=jax.random.key(0) if key is None else key, initial=initial)
+    key = jax.random.key(0) if key is None else key
+    how = {"key": key, "initial": initial, "steps": steps, "participation": participation}
+    return learner(data, model, local, algorithm, **how)  # type: ignore[arg-type]

@@ -1,37 +1,118 @@
-"""What the server does with the uploads of a round, and when a federation stops."""
+"""One interface for federated algorithms: what a member does besides its gradient steps, and what the server does."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import integer, number, one_of, require
-from fedjax_shap.typing import Array, HostArray
+from fedjax_shap.typing import Array, HostArray, Params, PyTree
+
+Weights = Literal["examples", "uniform"] | tuple[float, ...]
+
+
+class Round(NamedTuple):
+    """What a client knows when it starts its part of a round.
+
+    Attributes:
+        start: x_t, the server's model.
+        told: what the server tells besides the model.
+        state: what the client kept since its last round.
+        num_steps: K_i, int[].
+        mean_steps: K-bar = sum_i w_i K_i over those of the coalition who take part, float[].
+        learning_rate: eta, that of the local optimiser.
+    """
+
+    start: Params
+    told: PyTree
+    state: PyTree
+    num_steps: Array
+    mean_steps: Array
+    learning_rate: float
+
+
+class Done(NamedTuple):
+    """What came of a client's local steps.
+
+    Attributes:
+        params: x_{t, K_i}.
+        first: the raw gradient of its first step, 0 where there was none; () unless the algorithm records it.
+        mean: the mean of its raw gradients, 0 where there were none; () unless the algorithm records it.
+    """
+
+    params: Params
+    first: Params
+    mean: Params
+
+
+def _nothing(_: Any) -> PyTree:
+    return ()
+
+
+def _as_it_is(correction: PyTree, start: Params, params: Params, gradient: Params) -> Params:
+    return gradient
+
+
+def _model(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
+    return done.params, (), at.state
+
+
+def _take(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
+    return upload, server
 
 
 class Algorithm(NamedTuple):
-    """A federated algorithm.
+    """A federated algorithm; what is left out is FedAvg's.
 
     Attributes:
-        weights: sizes int[C] -> float32[C], the weight of each client's upload in the mean over a coalition.
+        weights: sizes int[C] -> float32[C], the weight of each client in the means over those who take part.
         max_rounds: R, the most rounds a coalition trains.
         tol: a coalition stops where its training loss changed by no more than this share ..., or None for never.
         patience: ... in so many rounds one after another.
+        keeps: params -> a client's state before its first round, () for none; decided by shapes alone.
+        opens: params -> the server's state at the start, () for none; decided by shapes alone.
+        tells: server state -> what it broadcasts besides the model.
+        corrects: Round -> what is fixed for the client's round, such as a correction.
+        direction: (correction, x_t, x, gradient) -> the gradient that its optimiser is given at x.
+        records: which of "first" and "mean" of its raw gradients a client keeps.
+        sends: (Round, Done) -> (upload, extra, state): an upload of the model's shape and what else is averaged, and
+            what the client keeps. Weighted means over those who take part reach the server.
+        moves: (x_t, mean upload, mean extra, server state, share) -> (x_{t+1}, server state); share is the weight of
+            those who took part, of that of all members of the coalition.
+        mixes: whether x_{t+1} is the mean of the uploads.
+        rated: whether the learning rate of the local optimiser is used.
+        most_steps: the most local steps of a client in a round, None for any number.
     """
 
     weights: Callable[[HostArray], HostArray]
     max_rounds: int
     tol: float | None
     patience: int
+    keeps: Callable[[Params], PyTree] = _nothing
+    opens: Callable[[Params], PyTree] = _nothing
+    tells: Callable[[PyTree], PyTree] = _nothing
+    corrects: Callable[[Round], PyTree] = _nothing
+    direction: Callable[[PyTree, Params, Params, Params], Params] = _as_it_is
+    records: tuple[str, ...] = ()
+    sends: Callable[[Round, Done], tuple[Params, PyTree, PyTree]] = _model
+    moves: Callable[[Params, Params, PyTree, PyTree, Array], tuple[Params, PyTree]] = _take
+    mixes: bool = True
+    rated: bool = False
+    most_steps: int | None = None
+
+
+class Schedule(TypedDict, total=False):
+    """The keywords of `fedavg`, which every algorithm takes."""
+
+    weights: Weights
+    max_rounds: int
+    tol: float | None
+    patience: int
 
 
 def fedavg(
-    *,
-    weights: Literal["examples", "uniform"] | tuple[float, ...] = "examples",
-    max_rounds: int = 20,
-    tol: float | None = None,
-    patience: int = 3,
+    *, weights: Weights = "examples", max_rounds: int = 20, tol: float | None = None, patience: int = 3
 ) -> Algorithm:
     """Federated averaging: the weighted mean of the members' models (McMahan et al. 2017; Spec 1.1).
 
@@ -70,6 +151,3 @@ def fedavg(
 def settled(round_: Array, loss: Array, before: Array, tol: float) -> Array:
     """Whether a training loss hardly changed in this round (Spec 1.1e); never in the first."""
     return (round_ > 0) & (jnp.abs(loss - before) <= tol * jnp.abs(before))
-
-
-ALGORITHMS: dict[str, Callable[..., Algorithm]] = {"fedavg": fedavg}

@@ -7,15 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fedjax_shap._validate import require
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm, settled
-from fedjax_shap.learning.local import Local, client_update, shuffle
+from fedjax_shap.learning.local import Local, shuffle
+from fedjax_shap.learning.member import Part, part_of
 from fedjax_shap.learning.model import Architecture, Model
+from fedjax_shap.learning.participate import Participation, always
 from fedjax_shap.learning.side_by_side import train_chunk
-from fedjax_shap.learning.world import Trace, World
-from fedjax_shap.trees import weighted_mean, where_rows
+from fedjax_shap.learning.steps import Steps
+from fedjax_shap.learning.world import Run, Sent, Trace, World, steps_by_round, world_of
+from fedjax_shap.trees import weighted_mean, where_rows, zeros
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
 Observe = Callable[[World, Params], Array]  # one number, or an array of them, to follow round by round
@@ -32,8 +34,10 @@ class Learner(NamedTuple):
     Attributes:
         world: its arrays; pass them as arguments, never close over them.
         model: the model.
-        collect: (world, key, round, params, coalition) -> (uploads [S, ...], weights float[S], loss): what the
-            members send in one round, their weights in the mean (0 in padded slots), and their training loss.
+        algorithm: what members and server do.
+        collect: (world, key, round, Run, coalition) -> Sent, what the members send in one round, counted from
+            world.first_round.
+        advance: (Run, Sent, share) -> Run after the round; share is the weight of those who took part, of that of all.
         train: (world, key, coalition, observe) -> (params, Trace), one coalition's training from world.initial.
         train_chunk: (world, key, chunk, observe, read) -> leaves [M, ...], the same for many coalitions side by side:
             what `read(world, params, trace, mask)` says of each.
@@ -41,7 +45,9 @@ class Learner(NamedTuple):
 
     world: World
     model: Model
-    collect: Callable[..., tuple[Params, Array, Array]]
+    algorithm: Algorithm
+    collect: Callable[..., Sent]
+    advance: Callable[[Run, Sent, Array], Run]
     train: Callable[..., tuple[Params, Trace]]
     train_chunk: Callable[..., PyTree]
 
@@ -54,6 +60,9 @@ def learner(
     *,
     key: Key,
     initial: Params | None = None,
+    steps: Steps | None = None,
+    participation: Participation | None = None,
+    horizon: int | None = None,
 ) -> Learner:
     """Binds a model, local training and an algorithm to a federation.
 
@@ -61,55 +70,45 @@ def learner(
         data: the federation.
         architecture: builds the model for the data's shape and classes.
         local: how each client trains.
-        algorithm: how uploads are combined, and when to stop.
-        key: seeds the initial parameters, unless these are given.
+        algorithm: what members and server do, and when to stop.
+        key: seeds the initial parameters, unless these are given; who takes part; and drawn numbers of steps.
         initial: initial parameters of the model's structure.
+        steps: the local steps K_i of each client in each round; what `local` says if None.
+        participation: who of a coalition takes part in which round; always everyone if None.
+        horizon: R, of how many rounds steps and participation are drawn; `algorithm.max_rounds` if None.
 
     Raises:
         InvalidInputError: initial parameters of other shapes, or settings for another number of clients.
 
     Guarantees:
         Mini-batches are a function of (key, round, client id) alone: the same in every coalition.
-        Padding rows are never read. A client's slot has no influence.
+        Padding rows are never read. A client's slot has no influence. An absent member keeps its state.
     """
     model = architecture(tuple(data.x.shape[2:]), data.num_classes)
-    sizes = np.asarray(data.sizes)
-    num_steps = np.where(np.asarray(data.idle), 0, local.num_steps(sizes))
-    world = World(
-        data=data,
-        initial=model.init(key) if initial is None else _of_shape(initial, jax.eval_shape(model.init, key)),
-        num_steps=jnp.asarray(num_steps),
-        weights=jnp.asarray(algorithm.weights(sizes)),
-        first_round=jnp.int32(0),
-        num_rounds=jnp.int32(algorithm.max_rounds),
+    num_steps = steps_by_round(
+        data, local, algorithm, steps, jax.random.fold_in(key, 2), horizon or algorithm.max_rounds
     )
-    orders, update = _orders(local), client_update(local, model)
-    upload, epochs = _upload(update), jnp.arange(local.num_orders(sizes))
+    who = (participation or always())(jax.random.fold_in(key, 1), *num_steps.shape)
+    world = world_of(data, model, algorithm, num_steps, np.asarray(who) >= 1, key, initial)
+    orders, part = _orders(local), part_of(algorithm, local, model)
+    collect, advance = _collect(part, algorithm), _advance(algorithm)
+    draws = _draws(orders, local.num_orders(np.asarray(data.sizes), num_steps))
 
-    def drawn(world: World, key: Key, round_: Array, clients: Array) -> Array:
-        """int32[S, E, N], the orders in which each of `clients` draws its rows in a round."""
-        return jax.vmap(lambda client: jax.vmap(orders(world.data, key, round_, client))(epochs))(clients)
+    def collect_alone(world: World, key: Key, round_: Array, run: Run, coalition: Coalition) -> Sent:
+        return collect(world, round_, run, coalition, draws(world, key, round_, coalition.members))
 
-    def collect(world: World, key: Key, round_: Array, params: Params, coalition: Coalition) -> Any:
-        return upload(world, params, coalition, drawn(world, key, round_, coalition.members))
-
-    def collect_one_of_many(world: World, key: Key, round_: Array, params: Params, coalition: Coalition) -> Any:
+    def collect_one_of_many(world: World, key: Key, round_: Array, run: Run, coalition: Coalition) -> Sent:
         everyone = jnp.arange(world.data.num_clients)  # under vmap over coalitions these are drawn once for all
-        return upload(world, params, coalition, drawn(world, key, round_, everyone)[coalition.members])
+        return collect(world, round_, run, coalition, draws(world, key, round_, everyone)[coalition.members])
 
-    train = _train(collect_one_of_many, algorithm)
-    return Learner(
-        world, model, collect, train, train_chunk(orders, update, algorithm, shares_batch=model.shares_batch)
-    )
+    train = _train(collect_one_of_many, advance, algorithm)
+    many = train_chunk(orders, part, algorithm, shares_batch=model.shares_batch)
+    return Learner(world, model, algorithm, collect_alone, advance, train, many)
 
 
-def _of_shape(initial: Params, model: Params) -> Params:
-    """`initial`, or a refusal where its structure or its shapes are not those of the model's parameters."""
-    given, expected = (jax.tree.map(np.shape, params) for params in (initial, model))
-    require(
-        given == expected, f"Expected initial to have the shapes of the model's parameters {expected}, got {given}."
-    )
-    return jax.tree.map(lambda given, wanted: jnp.asarray(given, wanted.dtype), initial, model)
+def begun(world: World, coalition: Coalition) -> Run:
+    """A coalition before its first round."""
+    return Run(world.initial, world.server, jax.tree.map(lambda leaf: leaf[coalition.members], world.clients))
 
 
 def _orders(local: Local) -> Callable[[FederatedData, Key, Array, Array], Callable[[Array], Array]]:
@@ -125,53 +124,84 @@ def _orders(local: Local) -> Callable[[FederatedData, Key, Array, Array], Callab
     return of_client
 
 
-def _upload(update: Callable[..., Any]) -> Callable[..., tuple[Params, Array, Array]]:
-    """What a coalition's members send: (world, params, coalition, orders int32[S, E, N]) -> as `Learner.collect`."""
+def _draws(orders: Callable[..., Callable[[Array], Array]], num_orders: int) -> Callable[..., Array]:
+    """(world, key, round, clients int[S]) -> int32[S, E, N], the orders in which each draws its rows in a round."""
+    epochs = jnp.arange(num_orders)
 
-    def upload(world: World, params: Params, coalition: Coalition, orders: Array) -> tuple[Params, Array, Array]:
-        def one(client: Array, num_steps: Array, order: Array) -> tuple[Params, Array]:
-            return update(params, world.data, client, client, num_steps, lambda epoch: order[epoch])  # type: ignore[no-any-return]
+    def drawn(world: World, key: Key, round_: Array, clients: Array) -> Array:
+        number = world.first_round + round_
+        return jax.vmap(lambda client: jax.vmap(orders(world.data, key, number, client))(epochs))(clients)
 
-        steps = jnp.where(coalition.present, world.num_steps[coalition.members], 0)
-        uploads, losses = jax.vmap(one)(coalition.members, steps, orders)
-        weights = jnp.where(coalition.present, world.weights[coalition.members], 0.0)
-        uploads = where_rows(weights > 0, uploads, jax.tree.map(jnp.zeros_like, uploads))  # 0 * nan is nan
+    return drawn
+
+
+def _collect(part: Part, algorithm: Algorithm) -> Callable[..., Sent]:
+    """What a coalition's members send: (world, round, Run, coalition, orders int32[S, E, N]) -> Sent."""
+
+    def collect(world: World, round_: Array, run: Run, coalition: Coalition, orders: Array) -> Sent:
+        here, steps, weights = (
+            jnp.where(coalition.present, of_all[coalition.members], jnp.zeros((), of_all.dtype))
+            for of_all in world.in_round(round_)
+        )
+        told, mean_steps = algorithm.tells(run.server), (weights * steps).sum() / _divisor(weights)
+
+        def one(client: Array, state: PyTree, num_steps: Array, order: Array) -> Any:
+            how = (client, client, num_steps, mean_steps, lambda epoch: order[epoch])
+            return part(run.params, told, state, world.data, *how)
+
+        uploads, extra, clients, losses = jax.vmap(one)(coalition.members, run.clients, steps, orders)
+        uploads, extra = where_rows(weights > 0, (uploads, extra), zeros((uploads, extra)))  # 0 * nan is nan
         heard = jnp.where(steps > 0, weights, 0.0)
-        total = jnp.where(heard > 0, heard * losses, 0.0).sum()
-        return uploads, weights, total / jnp.where(heard.sum() > 0, heard.sum(), 1.0)
+        loss = jnp.where(heard > 0, heard * losses, 0.0).sum() / _divisor(heard)
+        return Sent(uploads, extra, where_rows(here, clients, run.clients), weights, loss)
 
-    return upload
+    return collect
+
+
+def _divisor(weights: Array) -> Array:
+    """The sum of the weights, or 1 where they are all 0."""
+    return jnp.where(weights.sum() > 0, weights.sum(), 1.0)
+
+
+def _advance(algorithm: Algorithm) -> Callable[[Run, Sent, Array], Run]:
+    """What the server does with what was sent; nothing where no weight is positive."""
+
+    def advance(run: Run, sent: Sent, share: Array) -> Run:
+        upload, extra = weighted_mean((sent.uploads, sent.extra), sent.weights)
+        moved = algorithm.moves(run.params, upload, extra, run.server, share)
+        heard = sent.weights.sum() > 0
+        params, server = jax.tree.map(lambda new, old: jnp.where(heard, new, old), moved, (run.params, run.server))
+        return Run(params, server, sent.clients)
+
+    return advance
 
 
 def _train(
-    collect: Callable[..., tuple[Params, Array, Array]], algorithm: Algorithm
+    collect: Callable[..., Sent], advance: Callable[[Run, Sent, Array], Run], algorithm: Algorithm
 ) -> Callable[..., tuple[Params, Trace]]:
     """Rounds until converged or out of rounds; under `vmap` each coalition stops on its own."""
     max_rounds, tol = algorithm.max_rounds, algorithm.tol
 
     def train(world: World, key: Key, coalition: Coalition, observe: Observe = unobserved) -> tuple[Params, Trace]:
+        whole = _divisor(jnp.where(coalition.present, world.weights[coalition.members], 0.0))
+
         def unfinished(carry: tuple) -> Array:
             round_, _, calm, _, _ = carry
             return (round_ < world.num_rounds) & (calm < algorithm.patience if tol is not None else True)
 
         def step(carry: tuple) -> tuple:
-            round_, params, calm, losses, observed = carry
-            uploads, weights, loss = collect(world, key, world.first_round + round_, params, coalition)
-            params = weighted_mean(uploads, weights, params)
+            round_, run, calm, losses, observed = carry
+            sent = collect(world, key, round_, run, coalition)
+            run = advance(run, sent, sent.weights.sum() / whole)
             if tol is not None:
-                calm = jnp.where(settled(round_, loss, losses[jnp.maximum(round_ - 1, 0)], tol), calm + 1, 0)
-            return (
-                round_ + 1,
-                params,
-                calm,
-                losses.at[round_].set(loss),
-                observed.at[round_].set(observe(world, params)),
-            )
+                calm = jnp.where(settled(round_, sent.loss, losses[jnp.maximum(round_ - 1, 0)], tol), calm + 1, 0)
+            seen = observe(world, run.params)
+            return round_ + 1, run, calm, losses.at[round_].set(sent.loss), observed.at[round_].set(seen)
 
         unseen = jnp.zeros((max_rounds, *jax.eval_shape(observe, world, world.initial).shape))
-        start = (jnp.int32(0), world.initial, jnp.int32(0), jnp.zeros(max_rounds), unseen)
-        rounds, params, _, losses, observed = jax.lax.while_loop(unfinished, step, start)
+        start = (jnp.int32(0), begun(world, coalition), jnp.int32(0), jnp.zeros(max_rounds), unseen)
+        rounds, run, _, losses, observed = jax.lax.while_loop(unfinished, step, start)
         last = jnp.minimum(jnp.arange(max_rounds), rounds - 1)
-        return params, Trace(loss=losses[last], observed=observed[last], rounds=rounds)
+        return run.params, Trace(loss=losses[last], observed=observed[last], rounds=rounds)
 
     return train

@@ -5,10 +5,14 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from fedjax_shap._validate import fraction, integer, require
+from fedjax_shap._validate import InvalidInputError, fraction, integer, require
+from fedjax_shap.data import files
 from fedjax_shap.typing import HostArray, Key
 
-Participation = Callable[[Key, int, int], HostArray]  # (key, num_rounds, num_clients) -> bool[R, C]
+# (key, num_rounds, num_clients) -> bool[R, C], or float[R, C]: the share of the round's work that a client does. At 0
+# it is absent, at 1 it took part and uploaded; in between it dropped out in the round, and its upload never arrives.
+Participation = Callable[[Key, int, int], HostArray]
+_DROPS = 2**32 - 1  # folded into the key for drop-outs; rounds are folded in as 0, 1, ...
 
 
 def always() -> Participation:
@@ -22,7 +26,7 @@ def uniform(*, participants: int) -> Participation:
 
     def draw(key: Key, num_rounds: int, num_clients: int) -> HostArray:
         integer("participants", participants, least=1, most=num_clients)
-        noise = np.stack([jax.random.uniform(jax.random.fold_in(key, r), (num_clients,)) for r in range(num_rounds)])
+        noise = _uniform(key, num_rounds, num_clients)
         present = np.zeros((num_rounds, num_clients), bool)
         np.put_along_axis(present, np.argsort(noise, axis=1)[:, :participants], True, axis=1)
         return present
@@ -36,17 +40,11 @@ def independent(*, probability: float | tuple[float, ...]) -> Participation:
     Args:
         probability: one for all clients, or one each, in [0, 1].
     """
-    for value in probability if isinstance(probability, tuple) else (probability,):
-        fraction("probability", value)
+    _chances(probability)
 
     def draw(key: Key, num_rounds: int, num_clients: int) -> HostArray:
-        chances = np.asarray(probability)
-        require(
-            chances.shape in ((), (num_clients,)),
-            f"Expected probability={probability} to be one number or one for each of {num_clients} clients.",
-        )
-        noise = np.stack([jax.random.uniform(jax.random.fold_in(key, r), (num_clients,)) for r in range(num_rounds)])
-        return noise < chances
+        chances = _each(probability, num_clients)
+        return _uniform(key, num_rounds, num_clients) < chances
 
     return draw
 
@@ -65,8 +63,17 @@ def cyclic(*, participants: int) -> Participation:
     return draw
 
 
-def trace(*, available: tuple[tuple[int, ...], ...]) -> Participation:
-    """A given trace of availability, one row of 0s and 1s a round and one column a client."""
+def trace(*, available: tuple[tuple[int, ...], ...], repeat: bool = False) -> Participation:
+    """A given trace of availability, one row of 0s and 1s a round and one column a client.
+
+    Args:
+        available: the rows.
+        repeat: whether the trace starts again where the run has more rounds than it has rows, and may be longer than
+            the run; else it must have as many.
+
+    Raises:
+        InvalidInputError: rows of several lengths, or other numbers; when drawn, a trace of another shape than the run.
+    """
     lengths = sorted({len(row) for row in available})
     require(len(lengths) == 1, f"Expected available to be rows of 0s and 1s of one length, got lengths {lengths}.")
     table = np.asarray(available)
@@ -74,15 +81,94 @@ def trace(*, available: tuple[tuple[int, ...], ...]) -> Participation:
         table.ndim == 2 and bool(np.isin(table, (0, 1)).all()),
         f"Expected available to be rows of 0s and 1s of one length, got an array of shape {table.shape}.",
     )
+    return _traced("available", table.astype(bool), repeat)
+
+
+def trace_file(*, path: str, repeat: bool = False) -> Participation:
+    """A trace of availability from a CSV file: one row of 0s and 1s a round, one column a client in the order of ids.
+
+    Args:
+        path: the file; a first line without a number in it is a header, and passed over.
+        repeat: as in `trace`.
+
+    Raises:
+        InvalidInputError: no such file, ragged or no rows, or another cell than 0 and 1; when drawn, as in `trace`.
+    """
+    rows = files.rows(files.given(path))
+    if not any(cell.isdecimal() for cell in rows[0][1]):
+        rows = rows[1:]
+    require(len(rows) > 0, f"Expected {path} to hold a row of 0s and 1s for each round, but there is none.")
+    for line, cells in rows:
+        for column, cell in enumerate(cells):
+            if cell not in ("0", "1"):
+                raise InvalidInputError(
+                    f"Expected line {line} of {path} to hold 0s and 1s, but client {column} has {cell!r}."
+                )
+    return _traced(path, np.array([cells for _, cells in rows]) == "1", repeat)
+
+
+def dropping(participation: Participation, probability: float | tuple[float, ...]) -> Participation:
+    """Drop-outs during the round: a client that takes part leaves, with some probability, before it has uploaded.
+
+    Args:
+        participation: who starts the round.
+        probability: that a client drops out of a round in which it takes part, one for all or one each, in [0, 1].
+
+    Returns:
+        A participation float[R, C]: 1 who took part and uploaded, 0 who was absent, and for one that dropped out the
+        share of its work done by then, uniform in (0, 1). Who starts is as without drop-outs. Draws are functions of
+        (key, round, client), so another round or client changes nobody else's.
+
+    Raises:
+        InvalidInputError: a probability outside [0, 1]; when drawn, another number of them than of clients.
+    """
+    _chances(probability)
 
     def draw(key: Key, num_rounds: int, num_clients: int) -> HostArray:
-        require(
-            table.shape == (num_rounds, num_clients),
-            f"Expected available to be [{num_rounds} rounds, {num_clients} clients], got shape {table.shape}.",
-        )
-        return table.astype(bool)
+        chances = _each(probability, num_clients)
+        present = np.asarray(participation(key, num_rounds, num_clients), np.float64)
+        own = jax.random.fold_in(key, _DROPS)
+        drops = _uniform(jax.random.fold_in(own, 0), num_rounds, num_clients) < chances
+        # a draw of [0, 1) in steps of 2^-23, moved to their middles: inside (0, 1)
+        done = _uniform(jax.random.fold_in(own, 1), num_rounds, num_clients).astype(np.float64) + 2.0**-24
+        return np.where((present == 1) & drops, done, present)
 
     return draw
+
+
+def _traced(name: str, table: HostArray, repeat: bool) -> Participation:
+    """The participation of a trace bool[R, C], called `name` in refusals."""
+
+    def draw(key: Key, num_rounds: int, num_clients: int) -> HostArray:
+        rounds = len(table) if repeat else num_rounds
+        require(
+            table.shape == (rounds, num_clients),
+            f"Expected {name} to be [{rounds} rounds, {num_clients} clients], got shape {table.shape}.",
+        )
+        return table[np.arange(num_rounds) % len(table)]
+
+    return draw
+
+
+def _uniform(key: Key, num_rounds: int, num_clients: int) -> HostArray:
+    """float32[R, C] uniform in [0, 1): the draw of a client is a function of (key, round, id)."""
+    return np.stack([jax.random.uniform(jax.random.fold_in(key, r), (num_clients,)) for r in range(num_rounds)])
+
+
+def _chances(probability: float | tuple[float, ...]) -> None:
+    """Refuses a probability, or one of several, outside [0, 1]."""
+    for value in probability if isinstance(probability, tuple) else (probability,):
+        fraction("probability", value)
+
+
+def _each(probability: float | tuple[float, ...], num_clients: int) -> HostArray:
+    """One probability for all or one each, refused where there are others."""
+    chances = np.asarray(probability)
+    require(
+        chances.shape in ((), (num_clients,)),
+        f"Expected probability={probability} to be one number or one for each of {num_clients} clients.",
+    )
+    return chances
 
 
 PARTICIPATIONS: dict[str, Callable[..., Participation]] = {
@@ -91,4 +177,5 @@ PARTICIPATIONS: dict[str, Callable[..., Participation]] = {
     "independent": independent,
     "cyclic": cyclic,
     "trace": trace,
+    "trace_file": trace_file,
 }

@@ -14,20 +14,26 @@ from flax import struct
 
 from fedjax_shap.coalitions import Chunk
 from fedjax_shap.learning.algorithm import Algorithm, settled
+from fedjax_shap.learning.member import Part
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.trees import like, where_rows
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
 Orders = Callable[..., Callable[[Array], Array]]  # (data, key, round, client) -> epoch -> the order of its rows
-Update = Callable[..., Any]  # one client's local training, see `learning.local.client_update`
+Sums = tuple[PyTree, PyTree, Array]  # means so far [M, ...], members' states [T, G, ...], losses float[M]
 
 
 @struct.dataclass
 class _State:
-    """Where the coalitions of a chunk are: leaves of `params` are [M, ...], `calm` and `rounds` int32[M]."""
+    """Where the coalitions of a chunk are: leaves of `params` and `server` are [M, ...], `calm` and `rounds` int32[M].
+
+    Members' states lie by turn and by place in it, leaves of `clients` [T, G, ...]: none is kept for who is no member.
+    """
 
     round: Array
     params: Params
+    server: PyTree
+    clients: PyTree
     calm: Array  # rounds one after another in which the loss hardly changed
     rounds: Array  # rounds trained
     losses: Array  # float[M, R]
@@ -35,14 +41,14 @@ class _State:
 
 
 def train_chunk(
-    orders: Orders, update: Update, algorithm: Algorithm, *, shares_batch: bool = False
+    orders: Orders, part: Part, algorithm: Algorithm, *, shares_batch: bool = False
 ) -> Callable[..., PyTree]:
     """The round loop for a chunk of coalitions.
 
     Args:
         orders: how a client's rows are drawn.
-        update: one client's local training.
-        algorithm: when to stop.
+        part: a member's part of a round.
+        algorithm: what the server does, and when to stop.
         shares_batch: see `learning.model.Model`.
 
     Returns:
@@ -52,7 +58,7 @@ def train_chunk(
     Guarantees:
         For each coalition the same numbers as `Learner.train`, up to float reassociation.
     """
-    one_round = _one_round(orders, update, shares_batch)
+    one_round = _one_round(_work(orders, part, algorithm, shares_batch), algorithm)
 
     def train(
         world: World, key: Key, chunk: Chunk, observe: Callable[..., Array], read: Callable[..., PyTree]
@@ -64,11 +70,11 @@ def train_chunk(
             return (state.round < world.num_rounds) & going(state).any()
 
         def step(state: _State) -> _State:
-            params, loss = one_round(world, key, world.first_round + state.round, state.params, chunk, going(state))
-            seen = jax.vmap(observe, in_axes=(None, 0))(world, params)
-            return _after_round(state, params, loss, seen, going(state), algorithm.tol)
+            after, loss = one_round(world, key, state, chunk, going(state))
+            seen = jax.vmap(observe, in_axes=(None, 0))(world, after.params)
+            return _after_round(after, loss, seen, going(state), algorithm.tol)
 
-        start = _start(world, chunk.mask.shape[0], algorithm.max_rounds, jax.eval_shape(observe, world, world.initial))
+        start = _start(world, chunk, algorithm.max_rounds, jax.eval_shape(observe, world, world.initial))
         end = jax.lax.while_loop(unfinished, step, start)
         trace = Trace(loss=end.losses, observed=end.observed, rounds=end.rounds)
         return jax.vmap(read, in_axes=(None, 0, 0, 0))(world, end.params, trace, chunk.mask)
@@ -76,52 +82,89 @@ def train_chunk(
     return train
 
 
-def _one_round(orders: Orders, update: Update, shares_batch: bool) -> Callable[..., tuple[Params, Array]]:
-    """One round of a chunk: (world, key, round, params, chunk, active bool[M]) -> (params, training loss float[M])."""
+def _work(
+    orders: Orders, part: Part, algorithm: Algorithm, shares_batch: bool
+) -> Callable[..., tuple[PyTree, PyTree, Array]]:
+    """What one client does for G coalitions in a turn.
 
-    def one_round(
-        world: World, key: Key, round_: Array, params: Params, chunk: Chunk, active: Array
-    ) -> tuple[Params, Array]:
-        weights = jnp.where(chunk.mask, world.weights, 0.0)
-        shares = _shares(weights)
-        loudness = _shares(jnp.where(world.num_steps > 0, weights, 0.0))
+    A function (world, key, round, (params, server's state, mean_steps) [M, ...], client, num_steps, rows int[G],
+    own [G, ...]) -> ((upload, extra), state, loss), each with a leading axis G.
+    """
 
-        def turn(index: Array, carry: tuple[Params, Array]) -> tuple[Params, Array]:
-            mean, loss = carry
+    def work(
+        world: World, key: Key, round_: Array, server: PyTree, client: Array, num_steps: Array, rows: Array, own: PyTree
+    ) -> tuple[PyTree, PyTree, Array]:
+        order_of = orders(world.data, key, world.first_round + round_, client)
+
+        def one(row: Array, reader: Array, state: PyTree) -> tuple[PyTree, PyTree, Array]:
+            params, state_of_server, mean_steps = jax.tree.map(lambda leaf: leaf[row], server)
+            how = (world.data, client, reader, num_steps, mean_steps, order_of)
+            upload, extra, kept, loss = part(params, algorithm.tells(state_of_server), state, *how)
+            return (upload, extra), kept, loss
+
+        readers = client if shares_batch else jnp.full_like(rows, client)
+        return jax.vmap(one, in_axes=(0, None if shares_batch else 0, 0))(rows, readers, own)
+
+    return work
+
+
+def _one_round(work: Callable[..., Any], algorithm: Algorithm) -> Callable[..., tuple[_State, Array]]:
+    """One round of a chunk: (world, key, state, chunk, active bool[M]) -> (state, training loss float[M])."""
+
+    def one_round(world: World, key: Key, state: _State, chunk: Chunk, active: Array) -> tuple[_State, Array]:
+        present, num_steps, of_all = world.in_round(state.round)
+        weights = jnp.where(chunk.mask, of_all, 0.0)
+        shares, loudness = _shares(weights), _shares(jnp.where(num_steps > 0, weights, 0.0))
+        server = (state.params, state.server, (shares * num_steps[None]).sum(axis=1))
+
+        def turn(index: Array, sums: Sums) -> Sums:
+            means, clients, losses = sums
             client, rows = chunk.player[index], chunk.rows[index]
-            here = chunk.present[index] & active[rows]
-            steps = jnp.where(here.any(), world.num_steps[client], 0)
-            order_of = orders(world.data, key, round_, client)
+            here = chunk.present[index] & active[rows] & present[client]
+            steps = jnp.where(here.any(), num_steps[client], 0)
+            own = jax.tree.map(lambda leaf: leaf[index], clients)
+            sent, kept, met = work(world, key, state.round, server, client, steps, rows, own)
+            clients = jax.tree.map(lambda all_, new: all_.at[index].set(new), clients, where_rows(here, kept, own))
 
-            def one(row: Array, reader: Array) -> tuple[Params, Array]:
-                own = jax.tree.map(lambda leaf: leaf[row], params)
-                return update(own, world.data, client, reader, steps, order_of)  # type: ignore[no-any-return]
-
-            uploads, met = jax.vmap(one, in_axes=(0, None if shares_batch else 0))(
-                rows, client if shares_batch else jnp.full_like(rows, client)
-            )
-
-            def add(total: Array, part: Array, share: Array) -> Array:
+            def add(total: Array, one: Array, share: Array) -> Array:
                 weight = share[rows, client]
-                counted = like(here & (weight > 0), part)  # 0 * nan is nan
-                return total.at[rows].add(jnp.where(counted, like(weight, part) * part, 0.0))
+                counted = like(here & (weight > 0), one)  # 0 * nan is nan
+                return total.at[rows].add(jnp.where(counted, like(weight, one) * one, 0.0))
 
-            return jax.tree.map(lambda m, u: add(m, u, shares), mean, uploads), add(loss, met, loudness)
+            return jax.tree.map(lambda m, u: add(m, u, shares), means, sent), clients, add(losses, met, loudness)
 
-        nothing = (jax.tree.map(jnp.zeros_like, params), jnp.zeros(weights.shape[0]))
-        mean, loss = jax.lax.fori_loop(0, chunk.num_turns, turn, nothing)
-        moved = active & (weights.sum(axis=1) > 0)
-        return where_rows(moved, mean, params), loss
+        first = jax.tree.map(lambda leaf: leaf[0], state.clients)
+        sent, _, _ = jax.eval_shape(
+            work, world, key, state.round, server, chunk.player[0], jnp.int32(0), chunk.rows[0], first
+        )
+        nothing = jax.tree.map(lambda leaf: jnp.zeros((len(chunk.mask), *leaf.shape[1:]), leaf.dtype), sent)
+        start = (nothing, state.clients, jnp.zeros(len(chunk.mask)))
+        (upload, extra), clients, loss = jax.lax.fori_loop(0, chunk.num_turns, turn, start)
+        share = weights.sum(axis=1) / _divisor(jnp.where(chunk.mask, world.weights, 0.0))[:, 0]
+        moved = jax.vmap(algorithm.moves)(state.params, upload, extra, state.server, share)
+        heard = active & (weights.sum(axis=1) > 0)
+        params, after = where_rows(heard, moved, (state.params, state.server))
+        return state.replace(params=params, server=after, clients=clients), loss  # type: ignore[attr-defined]
 
     return one_round
 
 
-def _start(world: World, num_coalitions: int, max_rounds: int, seen: jax.ShapeDtypeStruct) -> _State:
+def _start(world: World, chunk: Chunk, max_rounds: int, seen: jax.ShapeDtypeStruct) -> _State:
     """Every coalition at the initial model, nothing heard or seen."""
+    num_coalitions = len(chunk.mask)
     count = jnp.zeros(num_coalitions, jnp.int32)
+
+    def of_each(leaf: Array) -> Array:
+        return jnp.broadcast_to(leaf, (num_coalitions, *leaf.shape))
+
+    def of_members(leaf: Array) -> Array:
+        return jnp.broadcast_to(leaf[chunk.player][:, None], (*chunk.rows.shape, *leaf.shape[1:]))
+
     return _State(
         round=jnp.int32(0),
-        params=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_coalitions, *leaf.shape)), world.initial),
+        params=jax.tree.map(of_each, world.initial),
+        server=jax.tree.map(of_each, world.server),
+        clients=jax.tree.map(of_members, world.clients),
         calm=count,
         rounds=count,
         losses=jnp.zeros((num_coalitions, max_rounds)),
@@ -129,17 +172,16 @@ def _start(world: World, num_coalitions: int, max_rounds: int, seen: jax.ShapeDt
     )
 
 
-def _after_round(state: _State, params: Params, loss: Array, seen: Array, going: Array, tol: float | None) -> _State:
-    """The state after a round in which the coalitions `going` bool[M] trained; the others stay as they were."""
+def _after_round(state: _State, loss: Array, seen: Array, going: Array, tol: float | None) -> _State:
+    """What is known of a round in which the coalitions `going` bool[M] trained; the others stay as they were."""
     calm = state.calm
     if tol is not None:
         before = state.losses[:, jnp.maximum(state.round - 1, 0)]
         calm = jnp.where(going, jnp.where(settled(state.round, loss, before, tol), calm + 1, 0), calm)
     later = jnp.arange(state.losses.shape[1])[None] >= state.round  # the last entry stands for all after a stop
     fresh = later & going[:, None]
-    return _State(
+    return state.replace(  # type: ignore[attr-defined, no-any-return]
         round=state.round + 1,
-        params=params,
         calm=calm,
         rounds=state.rounds + going,
         losses=jnp.where(fresh, loss[:, None], state.losses),
@@ -149,5 +191,10 @@ def _after_round(state: _State, params: Params, loss: Array, seen: Array, going:
 
 def _shares(weights: Array) -> Array:
     """Weights float[M, P] over their sum in each row; 0 where there is none."""
+    return weights / _divisor(weights)
+
+
+def _divisor(weights: Array) -> Array:
+    """float[M, 1], the sum of each row of weights float[M, P], or 1 where it is 0."""
     total = weights.sum(axis=1, keepdims=True)
-    return weights / jnp.where(total > 0, total, 1.0)
+    return jnp.where(total > 0, total, 1.0)

@@ -1,9 +1,17 @@
-"""The arrays that decide how a coalition trains, and the trace that its training leaves."""
+"""The arrays that decide how a coalition trains, where a training is, and the trace that it leaves."""
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
+from fedjax_shap._validate import require
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.typing import Array, Params
+from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.local import Local
+from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.steps import Steps
+from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
 
 
 @struct.dataclass
@@ -13,18 +21,64 @@ class World:
     Attributes:
         data: the federation.
         initial: the parameters from which every coalition starts.
-        num_steps: int32[C], local steps K_i a round; 0 for an idle client.
+        num_steps: int32[R, C], local steps K_i in each round; 0 for an idle client.
+        present: bool[R, C], who takes part in which round.
         weights: float32[C], the clients' weights in the mean.
         first_round: int32[], the number of the first round; rounds seed the mini-batches.
         num_rounds: int32[], the most rounds a coalition trains; no more than the algorithm has room for.
+        server: the server's state at the start, () where the algorithm has none.
+        clients: the clients' states at the start, leaves [C, ...].
     """
 
     data: FederatedData
     initial: Params
     num_steps: Array
+    present: Array
     weights: Array
     first_round: Array
     num_rounds: Array
+    server: PyTree = ()
+    clients: PyTree = ()
+
+    def in_round(self, round_: Array) -> tuple[Array, Array, Array]:
+        """Of round `first_round + round_`: (present bool[C], num_steps int32[C], weights float32[C]), 0 for absent."""
+        row = jnp.minimum(self.first_round + round_, len(self.present) - 1)
+        here = self.present[row]
+        return here, jnp.where(here, self.num_steps[row], 0), jnp.where(here, self.weights, 0.0)
+
+
+@struct.dataclass
+class Run:
+    """Where the training of a coalition is.
+
+    Attributes:
+        params: the server's model.
+        server: the server's state.
+        clients: the members' states, leaves [S, ...] by slot.
+    """
+
+    params: Params
+    server: PyTree
+    clients: PyTree
+
+
+@struct.dataclass
+class Sent:
+    """What a coalition's members sent in one round, by slot.
+
+    Attributes:
+        uploads: leaves [S, ...], of the model's shapes; 0 where the weight is 0.
+        extra: leaves [S, ...], what else is averaged; 0 where the weight is 0.
+        clients: leaves [S, ...], their states after the round; those of absent members as before.
+        weights: float[S], their weights in the means; 0 for absent members and padding.
+        loss: float[], the training loss, the weighted mean over those who trained.
+    """
+
+    uploads: Params
+    extra: PyTree
+    clients: PyTree
+    weights: Array
+    loss: Array
 
 
 @struct.dataclass
@@ -41,3 +95,72 @@ class Trace:
     loss: Array
     observed: Array
     rounds: Array
+
+
+def world_of(
+    data: FederatedData,
+    model: Model,
+    algorithm: Algorithm,
+    num_steps: HostArray,
+    present: HostArray,
+    key: Key,
+    initial: Params | None = None,
+) -> World:
+    """The world of a federation before its first round.
+
+    Args:
+        data: the federation.
+        model: what is trained.
+        algorithm: whose states members and server have.
+        num_steps: int[R, C], local steps in each round.
+        present: bool[R, C], who takes part in which round.
+        key: seeds the initial parameters, unless these are given.
+        initial: initial parameters of the model's structure.
+
+    Raises:
+        InvalidInputError: initial parameters of other shapes.
+    """
+    params = model.init(key) if initial is None else _of_shape(initial, jax.eval_shape(model.init, key))
+    of_clients = (data.num_clients,)
+    return World(
+        data=data,
+        initial=params,
+        num_steps=jnp.asarray(num_steps),
+        present=jnp.asarray(present),
+        weights=jnp.asarray(algorithm.weights(np.asarray(data.sizes))),
+        first_round=jnp.int32(0),
+        num_rounds=jnp.int32(algorithm.max_rounds),
+        server=algorithm.opens(params),
+        clients=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, of_clients + leaf.shape), algorithm.keeps(params)),
+    )
+
+
+def steps_by_round(
+    data: FederatedData, local: Local, algorithm: Algorithm, steps: Steps | None, key: Key, num_rounds: int
+) -> HostArray:
+    """int32[R, C], the local steps K_i of each client in each round; 0 for idle clients.
+
+    Args:
+        data: the federation.
+        local: how each client trains; its epochs or steps count where `steps` is None.
+        algorithm: its most steps in a round bound them.
+        steps: a law of steps, or None.
+        key: seeds what it draws.
+        num_rounds: R.
+    """
+    sizes = np.asarray(data.sizes)
+    if steps is None:
+        found = np.broadcast_to(local.num_steps(sizes), (num_rounds, len(sizes)))
+    else:
+        found = steps(key, sizes, local.steps_per_epoch(sizes), num_rounds)
+    most = np.iinfo(np.int32).max if algorithm.most_steps is None else algorithm.most_steps
+    return np.where(np.asarray(data.idle), 0, np.minimum(found, most)).astype(np.int32)
+
+
+def _of_shape(initial: Params, model: Params) -> Params:
+    """`initial`, or a refusal where its structure or its shapes are not those of the model's parameters."""
+    given, expected = (jax.tree.map(np.shape, params) for params in (initial, model))
+    require(
+        given == expected, f"Expected initial to have the shapes of the model's parameters {expected}, got {given}."
+    )
+    return jax.tree.map(lambda given, wanted: jnp.asarray(given, wanted.dtype), initial, model)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.economics.cost import COSTS, given, per_example, per_step
+from fedjax_shap.economics.cost import COSTS, bill, given, metered, per_example, per_step
 
 SIZES, STEPS = np.array([10, 0, 7]), np.array([3, 5, 0])
 SETTINGS = {
@@ -16,6 +16,16 @@ SETTINGS = {
     "per_example": {"price": 0.1},
     "per_step": {"price": "0.1"},
 }
+USED = {  # one kWh, an hour and a gigabyte; nothing; and a third of each
+    "joules": np.array([3.6e6, 0.0, 1.2e6]),
+    "seconds": [3600, 0, 1200],
+    "traffic": jnp.asarray([1e9, 0.0, 0.0]),
+    "energy_prices": (0.3, 0.3, 0.1),
+    "time_prices": ("1.5", 1, 0),
+    "traffic_prices": (Decimal("0.02"), 1, 1),
+    "fixed": (0, 2, "0.25"),
+}
+SETTINGS["devices"] = {"bill": bill(**USED)}
 
 
 def test_given_costs_come_back_as_reported():
@@ -32,6 +42,32 @@ def test_a_charge_is_exact_however_long():
     assert per_step(price=price)(SIZES, np.array([10**15 + 1, 0, 0]))[0] == Decimal(
         "123456789012345.8023567890123456789"
     )
+
+
+def test_a_bill_is_price_by_quantity_part_by_part():
+    charged = bill(**USED)
+    assert charged.energy == (Decimal("0.3"), Decimal(0), Decimal("0.033333333"))
+    assert charged.time == (Decimal("1.5"), Decimal(0), Decimal(0))
+    assert charged.communication == (Decimal("0.02"), Decimal(0), Decimal(0))
+    assert charged.fixed == (Decimal(0), Decimal(2), Decimal("0.25"))
+    assert charged.total == (Decimal("1.82"), Decimal(2), Decimal("0.283333333"))
+    assert metered(bill=charged)(SIZES, STEPS) == charged.total
+    assert charged.to_json()["energy"] == ["0.3", "0", "0.033333333"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"joules": [1.0, -2.0, 0.0]}, r"joules\[1\]=-2 to be >= 0"),
+        ({"seconds": [1.0, float("nan"), 0.0]}, r"seconds\[1\]=nan to be a finite number"),
+        ({"traffic": [1.0]}, "traffic to have 3 entries, one a player, got 1"),
+        ({"time_prices": (1, -1, 1)}, r"time_prices\[1\]=-1 to be an amount"),
+        ({"fixed": (1, 1)}, "fixed to have 3 entries, one a player, got 2"),
+    ],
+)
+def test_a_bill_that_cannot_be_made_out_is_refused(change, told):
+    with pytest.raises(InvalidInputError, match=told):
+        bill(**{**USED, **change})
 
 
 @pytest.mark.parametrize("name", COSTS)

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.learning.algorithm import fedavg
-from fedjax_shap.learning.federate import learner
+from fedjax_shap.learning.federate import begun, learner
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 
@@ -29,7 +29,8 @@ def uploads(learning, key, round_, members):
         members=jnp.asarray(np.concatenate([members, others])),
         present=jnp.asarray(everyone < len(members)),
     )
-    sent, _, _ = jax.jit(learning.collect)(learning.world, key, jnp.int32(round_), learning.world.initial, coalition)
+    world = learning.world
+    sent = jax.jit(learning.collect)(world, key, jnp.int32(round_), begun(world, coalition), coalition).uploads
     return np.concatenate([np.asarray(leaf).reshape(len(everyone), -1) for leaf in jax.tree.leaves(sent)], axis=1)[
         : len(members)
     ]

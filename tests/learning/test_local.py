@@ -9,7 +9,8 @@ from federations import CLASSES, FEATURES, SIZES, clients_of, federation, initia
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.learning.local import client_update, local, shuffle
+from fedjax_shap.learning.descent import client_update
+from fedjax_shap.learning.local import local, shuffle
 from fedjax_shap.learning.model import linear
 
 
@@ -41,8 +42,11 @@ def test_steps_follow_from_epochs_and_batches_or_are_given():
     assert_array_equal(local(epochs=2, batch_size=5).num_steps(sizes), [4, 6, 2])
     assert_array_equal(local(steps=7, batch_size=5).num_steps(sizes), [7, 7, 7])
     assert_array_equal(local(steps=(0, 2, 9)).num_steps(sizes), [0, 2, 9])
-    assert [local(batch_size=5, **more).num_orders(sizes) for more in ({}, {"epochs": 3}, {"steps": 5})] == [1, 3, 5]
-    assert local(epochs=3).num_orders(sizes) == 0
+    for more, orders in (({}, 1), ({"epochs": 3}, 3), ({"steps": 5}, 5)):
+        settings = local(batch_size=5, **more)
+        assert settings.num_orders(sizes, settings.num_steps(sizes)[None]) == orders
+    assert local(batch_size=5).num_orders(sizes, np.array([[1, 1, 1], [1, 9, 1]])) == -(-9 // -(-sizes[1] // 5))
+    assert local(epochs=3).num_orders(sizes, np.full((1, 3), 3)) == 0
 
 
 def updated(settings, start, data, client, steps, orders=None):
@@ -50,7 +54,8 @@ def updated(settings, start, data, client, steps, orders=None):
     update = client_update(settings, linear()((FEATURES,), CLASSES))
     order_of = (lambda epoch: jnp.asarray(orders)[epoch]) if orders is not None else None
     call = jax.jit(lambda start, data, client, steps: update(start, data, client, client, steps, order_of))
-    return call(start, data, jnp.int32(client), jnp.int32(steps))
+    done, loss = call(start, data, jnp.int32(client), jnp.int32(steps))
+    return done.params, loss
 
 
 @pytest.mark.parametrize("batch_size", [None, 5, 100])

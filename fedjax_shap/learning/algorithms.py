@@ -1,0 +1,25 @@
+"""The registry of federated algorithms."""
+
+from collections.abc import Callable
+
+from fedjax_shap.learning.algorithm import Algorithm, fedavg
+from fedjax_shap.learning.calibrated import calibrated
+from fedjax_shap.learning.fedagrac import fedagrac
+from fedjax_shap.learning.fednova import fednova
+from fedjax_shap.learning.fedprox import fedprox
+from fedjax_shap.learning.scaffold import scaffold
+from fedjax_shap.learning.server_optimizer import fedadagrad, fedadam, fedopt, fedsgd, fedyogi
+
+ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
+    "fedavg": fedavg,
+    "fedprox": fedprox,
+    "fednova": fednova,
+    "scaffold": scaffold,
+    "calibrated": calibrated,
+    "fedagrac": fedagrac,
+    "fedopt": fedopt,
+    "fedadam": fedadam,
+    "fedyogi": fedyogi,
+    "fedadagrad": fedadagrad,
+    "fedsgd": fedsgd,
+}

@@ -1,0 +1,59 @@
+"""Estimated gradient calibration in the patented form (Spec 4.1 to 4.3), taken literally."""
+
+from typing import Unpack
+
+import jax
+import jax.numpy as jnp
+
+from fedjax_shap._validate import number
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, fedavg
+from fedjax_shap.trees import zeros
+from fedjax_shap.typing import Array, Params, PyTree
+
+
+def calibrated(*, lam: float = 0.1, **schedule: Unpack[Schedule]) -> Algorithm:
+    """Local steps along g + c_i, c_i = v - v_i + lam / (eta K_i) (x_t - x_i), the patented calibration.
+
+    v_i is the first gradient of the client's last round and x_i the model that it ended that round with, v the
+    weighted mean of the members' v_i, eta the local learning rate and K_i the steps of the round that begins; c_i is 0
+    in the client's own first round. `fedagrac` is the published form, which is another algorithm.
+
+    Args:
+        lam: lambda >= 0, the strength of the last term.
+        **schedule: the keywords of `fedavg`.
+    """
+    number("lam", lam, least=0)
+
+    def keeps(params: Params) -> PyTree:
+        return {"gradient": zeros(params), "model": zeros(params), "seen": jnp.zeros((), bool)}
+
+    def corrects(at: Round) -> PyTree:
+        pull = lam / (at.learning_rate * jnp.maximum(at.num_steps, 1))
+
+        def of(v: Array, own: Array, x_t: Array, x: Array) -> Array:
+            return jnp.where(at.state["seen"], v - own + pull * (x_t - x), 0.0)
+
+        return jax.tree.map(of, at.told, at.state["gradient"], at.start, at.state["model"])
+
+    def direction(correction: PyTree, start: Params, params: Params, gradient: Params) -> Params:
+        return jax.tree.map(jnp.add, gradient, correction)
+
+    def sends(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
+        worked = at.num_steps > 0
+        first = jax.tree.map(lambda new, old: jnp.where(worked, new, old), done.first, at.state["gradient"])
+        return done.params, first, {"gradient": first, "model": done.params, "seen": jnp.ones((), bool)}
+
+    def moves(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
+        return upload, extra
+
+    return fedavg(**schedule)._replace(
+        keeps=keeps,
+        opens=zeros,
+        tells=lambda server: server,
+        corrects=corrects,
+        direction=direction,
+        records=("first",),
+        sends=sends,
+        moves=moves,
+        rated=True,
+    )

@@ -1,0 +1,69 @@
+"""FedaGrac: estimated gradient calibration in the published form (Spec 4.4; Wu et al. 2023)."""
+
+from typing import Literal, Unpack
+
+import jax
+import jax.numpy as jnp
+
+from fedjax_shap._validate import number, one_of
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, fedavg
+from fedjax_shap.trees import zeros
+from fedjax_shap.typing import Array, Params, PyTree
+
+ROUNDING = 1e-5  # relative; a mean of equal numbers of steps may come out below them
+
+
+def fedagrac(
+    *,
+    lam: float = 1.0,
+    send: Literal["mixed", "average"] = "mixed",
+    mean_steps: float | None = None,
+    **schedule: Unpack[Schedule],
+) -> Algorithm:
+    """Local steps along g + lam (nu - nu_i), nu_i the client's mean raw gradient in its last round.
+
+    nu is the weighted mean of what those who take part send: the slow (K_i <= K-bar) their mean gradient, the fast
+    their first one, so that no gradient stands for a place far from x_t.
+
+    Args:
+        lam: lambda >= 0; 0 is FedAvg. Without gradient noise the bias of unequal K_i goes only at 1.
+        send: "mixed" as above, or "average": everyone sends the mean gradient, which at lam = 1 and full
+            participation is SCAFFOLD with local SGD.
+        mean_steps: K-bar; the weighted mean of the K_i of those who take part where None.
+        **schedule: the keywords of `fedavg`.
+
+    References:
+        Wu, Guo, Wang, Zhang, Qu, Zhang, Liu 2023, "FedaGrac", arXiv 2112.09355, and the authors' code.
+    """
+    number("lam", lam, least=0)
+    one_of("send", send, ("mixed", "average"))
+    if mean_steps is not None:
+        number("mean_steps", mean_steps, above=0)
+
+    def corrects(at: Round) -> PyTree:
+        return jax.tree.map(lambda nu, own: lam * (nu - own), at.told, at.state)
+
+    def direction(correction: PyTree, start: Params, params: Params, gradient: Params) -> Params:
+        return jax.tree.map(jnp.add, gradient, correction)
+
+    def sends(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
+        kept = jax.tree.map(lambda new, old: jnp.where(at.num_steps > 0, new, old), done.mean, at.state)
+        if send == "average":
+            return done.params, kept, kept
+        bound = at.mean_steps if mean_steps is None else mean_steps
+        fast = at.num_steps > bound * (1 + ROUNDING)
+        return done.params, jax.tree.map(lambda first, mean: jnp.where(fast, first, mean), done.first, kept), kept
+
+    def moves(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
+        return upload, extra
+
+    return fedavg(**schedule)._replace(
+        keeps=zeros,
+        opens=zeros,
+        tells=lambda server: server,
+        corrects=corrects,
+        direction=direction,
+        records=("mean",) if send == "average" else ("first", "mean"),
+        sends=sends,
+        moves=moves,
+    )

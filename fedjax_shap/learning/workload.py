@@ -1,0 +1,128 @@
+"""Workload: what a round asks of whatever device does it, in operations a step and bytes a message (Spec 5.8)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round
+from fedjax_shap.learning.local import Local
+from fedjax_shap.learning.metric import cross_entropy
+from fedjax_shap.learning.model import Architecture, Model
+from fedjax_shap.typing import Array, HostArray, Params, PyTree
+
+_ROWS = 2, 3  # batches on which a step is counted: it is linear in the examples of its batch
+
+
+class Messages(NamedTuple):
+    """Sizes of what a client and the server send each other in a round, uncompressed and without headers.
+
+    Attributes:
+        upload: bytes from a client: its upload, and what else the algorithm averages.
+        download: bytes to a client: the model, and what else the server tells.
+    """
+
+    upload: int
+    download: int
+
+
+class Workload(NamedTuple):
+    """What training asks of the devices.
+
+    Attributes:
+        flops_per_step: float64[C], floating-point operations of a local step of each client.
+        messages: bytes of a round's upload and download.
+    """
+
+    flops_per_step: HostArray
+    messages: Messages
+
+
+def workload(data: FederatedData, architecture: Architecture, local: Local, algorithm: Algorithm) -> Workload:
+    """What training asks of the devices of a federation; nothing is trained.
+
+    Args:
+        data: the federation.
+        architecture: what is trained.
+        local: how clients train.
+        algorithm: what they and the server send.
+    """
+    shape = tuple(data.x.shape[2:])
+    model = architecture(shape, data.num_classes)
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    flops = flops_per_step(model, local, params, shape, np.asarray(data.sizes))
+    return Workload(flops, messages(algorithm, params))
+
+
+def messages(algorithm: Algorithm, params: Params) -> Messages:
+    """The sizes of an algorithm's messages for a model; nothing is computed.
+
+    Args:
+        algorithm: what is sent.
+        params: the model's parameters, as arrays or as shapes and types.
+    """
+    told = jax.eval_shape(lambda x: algorithm.tells(algorithm.opens(x)), params)
+
+    def sent(params: Params, told: PyTree) -> tuple[PyTree, PyTree]:
+        at = Round(params, told, algorithm.keeps(params), jnp.int32(1), jnp.float32(1), 1.0)
+        first, mean = (params if name in algorithm.records else () for name in ("first", "mean"))
+        upload, extra, _ = algorithm.sends(at, Done(params, first, mean))
+        return upload, extra
+
+    return Messages(_bytes(jax.eval_shape(sent, params, told)), _bytes((params, told)))
+
+
+def flops_per_step(model: Model, local: Local, params: Params, shape: tuple[int, ...], sizes: HostArray) -> HostArray:
+    """Floating-point operations of one local step of each client, as XLA counts them before it optimises a program.
+
+    The step is the gradient of the mean loss on a mini-batch and the optimiser's update; a full batch has all examples
+    of the client, and mini-batches count with their mean number over a pass, the last, partial one included. An
+    exponential or a logarithm counts as none; what an algorithm adds to a gradient is left out.
+
+    Args:
+        model: what is trained.
+        local: how it is trained.
+        params: its parameters, as arrays or as shapes and types.
+        shape: of one example.
+        sizes: int[C], the clients' numbers of examples.
+
+    Returns:
+        float64[C]; that of one example where a client has none.
+    """
+    count = _counted(model, local, params, shape)
+    fewer, more = (count(rows) for rows in _ROWS)
+    each = (more - fewer) / (_ROWS[1] - _ROWS[0])
+    rows = np.maximum(sizes / np.maximum(local.steps_per_epoch(np.asarray(sizes)), 1), 1)
+    return np.asarray(fewer + each * (rows - _ROWS[0]), np.float64)
+
+
+def _counted(model: Model, local: Local, params: Params, shape: tuple[int, ...]) -> Callable[[int], float]:
+    """(rows of a batch) -> floating-point operations of a step on it."""
+    state = jax.eval_shape(local.optimizer.init, params)
+
+    def loss(params: Params, x: Array, y: Array) -> Array:
+        penalty = sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(params)) if local.l2 else 0.0
+        return cross_entropy(model.apply(params, x), y).mean() + local.l2 / 2 * penalty
+
+    def step(params: Params, state: PyTree, x: Array, y: Array) -> tuple[Params, PyTree]:
+        change, state = local.optimizer.update(jax.grad(loss)(params, x, y), state, params)
+        return optax.apply_updates(params, change), state
+
+    def count(rows: int) -> float:
+        batch = jax.ShapeDtypeStruct((rows, *shape), jnp.float32), jax.ShapeDtypeStruct((rows,), jnp.int32)
+        counted = jax.jit(step).lower(params, state, *batch).cost_analysis()
+        if not counted or "flops" not in counted:
+            raise InvalidInputError("Expected JAX's backend to count operations, but this one does not; give steps/s.")
+        return float(counted["flops"])
+
+    return count
+
+
+def _bytes(tree: PyTree) -> int:
+    """Bytes of all arrays of a tree of shapes and types."""
+    return sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
