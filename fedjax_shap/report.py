@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
 
 def table(result: Result, beside: Beside | None = None) -> Table:
     """The members, one a row: data, value, cost, payment, profit."""
-    beside, settled = beside or {}, result.settlement
+    beside, settled, unit = beside or {}, result.settlement, result.settlement.minor_unit
     columns = ("member", "examples", "value", *beside, "cost", "payment", "profit")
     shown = _empty_table(result.config.title, columns)
     for i, name in enumerate(settled.players):
@@ -90,7 +91,7 @@ def table(result: Result, beside: Beside | None = None) -> Table:
             str(int(result.data.sizes[i])),
             _with_error(result.attribution, i),
             *(_with_error(other, i) for other in beside.values()),
-            *(f"{column[i]:,f}" for column in (settled.costs, settled.payments, settled.profits)),
+            *(_money(column[i], unit) for column in (settled.costs, settled.payments, settled.profits)),
         )
     shown.add_section()
     shown.add_row(
@@ -98,9 +99,16 @@ def table(result: Result, beside: Beside | None = None) -> Table:
         str(int(result.data.sizes.sum())),
         f"{result.attribution.values.sum():.4f}",
         *(f"{other.values.sum():.4f}" for other in beside.values()),
-        *(f"{sum(column):,f}" for column in (settled.costs, settled.payments, settled.profits)),
+        *(_money(sum(column, Decimal(0)), unit) for column in (settled.costs, settled.payments, settled.profits)),
     )
     return shown
+
+
+def _money(amount: Decimal, unit: Decimal) -> str:
+    """An amount as it is shown: costs may be finer than the smallest payable unit, and stand exactly in the result."""
+    places = min(unit.as_tuple().exponent, 0)  # type: ignore[type-var]
+    finer = amount.as_tuple().exponent < places  # type: ignore[operator]
+    return f"{amount.quantize(Decimal(1).scaleb(places)) if finer else amount:,f}"  # type: ignore[arg-type]
 
 
 def devices(result: Result) -> list[Table]:

@@ -33,8 +33,7 @@ class Heard:
 def aggregates(learning: Learner, worth: Callable[[Params, World], Array]) -> Open:
     """Rounds of one aggregation: clients train once, and the server makes a model of what each coalition sent.
 
-    It serves every algorithm, so also those whose next model is no mean of uploads, such as FedNova and FedAdam. In
-    the game a coalition is all there is: its members' share is 1.
+    It serves every algorithm, so also those whose next model is no mean of uploads, such as FedNova and FedAdam.
 
     Args:
         learning: how clients train and what the server does.
@@ -48,7 +47,7 @@ def aggregates(learning: Learner, worth: Callable[[Params, World], Array]) -> Op
         inside = jnp.where(coalition.mask[heard.members], heard.sent.weights, 0.0)
         told = heard.sent.replace(weights=inside)  # type: ignore[attr-defined]
         run = Run(heard.world.initial, heard.world.server, told.clients)
-        return worth(learning.advance(run, told, jnp.ones(())).params, heard.world)
+        return worth(learning.advance(run, told, heard.world.share(inside.sum(), inside.sum())).params, heard.world)
 
     collect = jax.jit(lambda world, key, everyone: one_round(learning, world, key, everyone))
 
@@ -63,13 +62,7 @@ def one_round(learning: Learner, world: World, key: Key, everyone: Coalition) ->
     """What those who take part send in one round, and the world after it."""
     run = begun(world, everyone)
     sent = learning.collect(world, key, jnp.int32(0), run, everyone)
-    return sent, kept(world, everyone, learning.advance(run, sent, share_of_all(world, sent)))
-
-
-def share_of_all(world: World, sent: Sent) -> Array:
-    """The weight of those who sent something, of that of all clients."""
-    whole = world.weights.sum()
-    return sent.weights.sum() / jnp.where(whole > 0, whole, 1.0)
+    return sent, kept(world, everyone, learning.advance(run, sent, world.share(sent.weights.sum(), sent.weights.sum())))
 
 
 def kept(world: World, everyone: Coalition, run: Run) -> World:

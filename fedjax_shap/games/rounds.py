@@ -10,7 +10,7 @@ import numpy as np
 from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.coalitions import Coalition, gather
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.games.aggregates import Open, aggregates, kept, share_of_all
+from fedjax_shap.games.aggregates import Open, aggregates, kept
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
@@ -103,8 +103,7 @@ def rounds(
     """
     algorithm = fedavg() if algorithm is None else algorithm
     _checked(algorithm, inner_rounds, absent)
-    local = local_training() if local is None else local
-    key = jax.random.key(0) if key is None else key
+    local, key = local or local_training(), jax.random.key(0) if key is None else key
     within, drawn = algorithm._replace(max_rounds=inner_rounds), algorithm.max_rounds * inner_rounds
     learning = learner(data, model, local, within, key=key, initial=initial, steps=steps, horizon=drawn)
     measure = metric_for(metric, data.validation[1], data.num_classes)
@@ -120,8 +119,9 @@ def rounds(
 
     mixed, others = inner_rounds == 1 and algorithm.mixes, _trainings if inner_rounds > 1 else aggregates
     open_round = mixtures(learning, measure, absent) if mixed else others(learning, worth)
-    play = _played(learning.world, open_round, present, inner_rounds)
-    start = Game((learning.world, present, np.asarray(absent == "unchanged")), whole, data.num_clients)
+    world = learning.world.replace(whole=learning.world.weights.sum())  # type: ignore[attr-defined]
+    play = _played(world, open_round, present, inner_rounds)
+    start = Game((world, present, np.asarray(absent == "unchanged")), whole, data.num_clients)
     return Rounds(data.num_clients, present, start, play, learning.model, metric, mixed)
 
 
@@ -166,7 +166,7 @@ def _trainings(learning: Learner, worth: Callable[[Params, World], Array]) -> Op
         run = begun(world, everyone)
         for inner in range(learning.algorithm.max_rounds):
             sent = learning.collect(world, key, jnp.int32(inner), run, everyone)
-            run = learning.advance(run, sent, share_of_all(world, sent))
+            run = learning.advance(run, sent, world.share(sent.weights.sum(), sent.weights.sum()))
         return kept(world, everyone, run)
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:

@@ -183,7 +183,7 @@ def _train(
     max_rounds, tol = algorithm.max_rounds, algorithm.tol
 
     def train(world: World, key: Key, coalition: Coalition, observe: Observe = unobserved) -> tuple[Params, Trace]:
-        whole = _divisor(jnp.where(coalition.present, world.weights[coalition.members], 0.0))
+        own = jnp.where(coalition.present, world.weights[coalition.members], 0.0).sum()
 
         def unfinished(carry: tuple) -> Array:
             round_, _, calm, _, _ = carry
@@ -192,7 +192,7 @@ def _train(
         def step(carry: tuple) -> tuple:
             round_, run, calm, losses, observed = carry
             sent = collect(world, key, round_, run, coalition)
-            run = advance(run, sent, sent.weights.sum() / whole)
+            run = advance(run, sent, world.share(sent.weights.sum(), own))
             if tol is not None:
                 calm = jnp.where(settled(round_, sent.loss, losses[jnp.maximum(round_ - 1, 0)], tol), calm + 1, 0)
             seen = observe(world, run.params)

@@ -140,7 +140,7 @@ def _one_round(work: Callable[..., Any], algorithm: Algorithm) -> Callable[..., 
         nothing = jax.tree.map(lambda leaf: jnp.zeros((len(chunk.mask), *leaf.shape[1:]), leaf.dtype), sent)
         start = (nothing, state.clients, jnp.zeros(len(chunk.mask)))
         (upload, extra), clients, loss = jax.lax.fori_loop(0, chunk.num_turns, turn, start)
-        share = weights.sum(axis=1) / _divisor(jnp.where(chunk.mask, world.weights, 0.0))[:, 0]
+        share = world.share(weights.sum(axis=1), jnp.where(chunk.mask, world.weights, 0.0).sum(axis=1))
         moved = jax.vmap(algorithm.moves)(state.params, upload, extra, state.server, share)
         heard = active & (weights.sum(axis=1) > 0)
         params, after = where_rows(heard, moved, (state.params, state.server))

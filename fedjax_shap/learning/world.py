@@ -28,6 +28,8 @@ class World:
         num_rounds: int32[], the most rounds a coalition trains; no more than the algorithm has room for.
         server: the server's state at the start, () where the algorithm has none.
         clients: the clients' states at the start, leaves [C, ...].
+        whole: float32[], the weight of all whom the server's state is about, where that is not the coalition's own: in
+            the games inside one run it is that of all clients; 0 where it is the coalition's.
     """
 
     data: FederatedData
@@ -39,6 +41,12 @@ class World:
     num_rounds: Array
     server: PyTree = ()
     clients: PyTree = ()
+    whole: Array = 0.0  # type: ignore[assignment]
+
+    def share(self, heard: Array, own: Array) -> Array:
+        """The share of those heard of, from their weight and that of the coalition's members, float[...]."""
+        whole = jnp.where(self.whole > 0, self.whole, own)
+        return heard / jnp.where(whole > 0, whole, 1.0)
 
     def in_round(self, round_: Array) -> tuple[Array, Array, Array]:
         """Of round `first_round + round_`: (present bool[C], num_steps int32[C], weights float32[C]), 0 for absent."""
@@ -132,6 +140,7 @@ def world_of(
         num_rounds=jnp.int32(algorithm.max_rounds),
         server=algorithm.opens(params),
         clients=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, of_clients + leaf.shape), algorithm.keeps(params)),
+        whole=jnp.zeros(()),
     )
 
 

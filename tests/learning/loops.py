@@ -233,15 +233,23 @@ def train(run, algorithm, coalition, **settings: Any):
     return state["x"]
 
 
-def round_models(run, algorithm, **settings: Any):
+def round_models(run, algorithm, inner_rounds=1, **settings: Any):
     """The games inside one run: for each round t {S: the model that S, of those present, makes out of x_t} (Spec 2.2).
 
-    S meets the run as it stands: the server's state, and what each member keeps. The run moves on with all present.
+    S meets the run as it stands: the server's state, and what each member keeps. The run moves on with all present. A
+    round is `inner_rounds` aggregations by the same clients, which take a row of `run.steps` each.
     """
     state, everyone, games = {"x": flat(run.start)}, tuple(range(len(run.clients))), []
-    for t in range(len(run.steps)):
+
+    def made(t, S):
+        found = state
+        for row in range(t * inner_rounds, (t + 1) * inner_rounds):
+            found = play(run, algorithm, row, everyone, S, found, settings)
+        return found
+
+    for t in range(len(run.present)):
         present = tuple(np.flatnonzero(run.present[t]).tolist())
         coalitions = [oracle.members(row, present) for row in range(2 ** len(present))]
-        games.append({S: play(run, algorithm, t, S, S, state, settings)["x"] for S in coalitions})
-        state = play(run, algorithm, t, everyone, present, state, settings)
+        games.append({S: made(t, S)["x"] for S in coalitions})
+        state = made(t, present)
     return games

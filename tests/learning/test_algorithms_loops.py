@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import loops
 import numpy as np
 import pytest
-from federations import CLASSES, FEATURES, clients_of, federation, in_float64, initial, layers, widened
+from federations import CLASSES, FEATURES, clients_of, federation, in_float64, initial, layers, metric_of, widened
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap.coalitions import all_subsets
@@ -184,11 +184,10 @@ def test_where_the_loss_is_not_convex_the_parameters_are_the_loops_too(name, key
     assert_allclose(found, expected(case, EVERY[9:], REDRAWN, SOMETIMES, widths=widths), atol=1e-9, rtol=0)
 
 
-@pytest.mark.parametrize("case", cases(slow=KIN))
-def test_the_round_game_is_what_each_coalition_makes_of_the_run_as_it_stands(case, key, double):
-    steps, present = REDRAWN[:4], SOMETIMES[:4]
-    wanted = loops.round_models(run_of(case, steps, present), case.loop)
-    x, y = (np.asarray(part) for part in federation(SIZES).validation)
+def assert_round_games_are_the_loops(case, inner_rounds, key):
+    """In every round that somebody takes part in, every coalition is worth what the loop's model is worth."""
+    steps, present = REDRAWN[: 4 * inner_rounds], SOMETIMES[:4]
+    wanted = loops.round_models(run_of(case, steps, present), case.loop, inner_rounds)
     found = rounds(
         federation(SIZES),
         linear(),
@@ -196,18 +195,27 @@ def test_the_round_game_is_what_each_coalition_makes_of_the_run_as_it_stands(cas
         ALGORITHMS[case.name](weights=WEIGHTS, max_rounds=4, **case.settings),
         process(present),
         steps=process(steps),
+        inner_rounds=inner_rounds,
         metric="negative_loss",
         initial=initial(FEATURES, CLASSES),
     )
     assert_array_equal(found.present, present)
-    seen = 0
+    worth, like, seen = metric_of(federation(SIZES)), layers(initial(FEATURES, CLASSES)), []
     for game, participants, t in found.play(key):
         masks = np.zeros((2 ** len(participants), 4), bool)
         masks[:, participants] = all_subsets(len(participants))
-        utilities = evaluate(game.replace(world=in_float64(game.world)), key, masks)
         models = [wanted[t][tuple(np.flatnonzero(mask).tolist())] for mask in masks]
-        like = layers(initial(FEATURES, CLASSES))
-        worth = [-loops.oracle.loss(loops.shaped(model, like), x.astype(float), y) for model in models]
-        assert_allclose(utilities, worth, atol=1e-6, rtol=0)  # the run between rounds is float32
-        seen += 1
-    assert seen == present.any(axis=1).sum()
+        utilities = evaluate(game.replace(world=in_float64(game.world)), key, masks)
+        assert_allclose(utilities, [worth(loops.shaped(model, like)) for model in models], atol=1e-6, rtol=0)
+        seen.append(t)  # between rounds the run is float32, hence 1e-6
+    assert seen == np.flatnonzero(present.any(axis=1)).tolist()
+
+
+@pytest.mark.parametrize("case", cases(slow=KIN))
+def test_the_round_game_is_what_each_coalition_makes_of_the_run_as_it_stands(case, key, double):
+    assert_round_games_are_the_loops(case, 1, key)
+
+
+@pytest.mark.parametrize("case", cases(slow=set(CASES) - {"scaffold"}))
+def test_with_several_aggregations_a_round_it_is_that_too(case, key, double):
+    assert_round_games_are_the_loops(case, 2, key)
