@@ -140,7 +140,7 @@ def world_of(
         num_rounds=jnp.int32(algorithm.max_rounds),
         server=algorithm.opens(params),
         clients=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, of_clients + leaf.shape), algorithm.keeps(params)),
-        whole=jnp.zeros(()),
+        whole=jnp.float32(0),
     )
 
 
