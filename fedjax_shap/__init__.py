@@ -16,9 +16,18 @@ from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData, from_arrays
 from fedjax_shap.data.partition import by_column, dirichlet, iid, label_pairs, quantity, shards
 from fedjax_shap.data.sources import load
+from fedjax_shap.economics import revenue, rules
+from fedjax_shap.economics.audits import AUDITS, audit
+from fedjax_shap.economics.baselines import by_size, costs_only, equal
+from fedjax_shap.economics.case import Case, Finding
 from fedjax_shap.economics.cost import given, per_example, per_step
-from fedjax_shap.economics.rules import by_size, cost_aware, costs_ignored, equal
-from fedjax_shap.economics.settle import Settlement, settle
+from fedjax_shap.economics.intervals import indistinguishable, payment_intervals
+from fedjax_shap.economics.ledger import Ledger
+from fedjax_shap.economics.rules import RULES, cost_aware, costs_ignored
+from fedjax_shap.economics.settle import settle
+from fedjax_shap.economics.settlement import Settlement
+from fedjax_shap.economics.verification import verify
+from fedjax_shap.economics.verified import verified
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
@@ -75,17 +84,22 @@ from fedjax_shap.shapley.tmc import tmc
 
 __all__ = [
     "ALGORITHMS",
+    "AUDITS",
     "DEFAULT",
     "ESTIMATORS",
+    "RULES",
     "Algorithm",
     "Attribution",
+    "Case",
     "Coalition",
     "Config",
     "Estimator",
     "FederatedData",
+    "Finding",
     "Game",
     "Guarantees",
     "InvalidInputError",
+    "Ledger",
     "Model",
     "Plan",
     "Result",
@@ -95,6 +109,7 @@ __all__ = [
     "all_subsets",
     "always",
     "as_shapiq_game",
+    "audit",
     "banzhaf",
     "beta",
     "by_column",
@@ -107,6 +122,7 @@ __all__ = [
     "corrupt",
     "cost_aware",
     "costs_ignored",
+    "costs_only",
     "curves",
     "cyclic",
     "device",
@@ -140,6 +156,7 @@ __all__ = [
     "gtg",
     "iid",
     "independent",
+    "indistinguishable",
     "individual",
     "interactions",
     "ipss",
@@ -160,6 +177,7 @@ __all__ = [
     "override",
     "owen",
     "parse",
+    "payment_intervals",
     "per_example",
     "per_step",
     "permutation",
@@ -168,7 +186,9 @@ __all__ = [
     "read_toml",
     "reconstructed",
     "regression_msr",
+    "revenue",
     "rounds",
+    "rules",
     "run",
     "scaffold",
     "semivalues",
@@ -186,4 +206,6 @@ __all__ = [
     "tmc",
     "trace",
     "uniform",
+    "verified",
+    "verify",
 ]

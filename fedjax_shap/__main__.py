@@ -1,14 +1,12 @@
-"""The command line: `fedjax-shap quickstart | run | list | settle | store`."""
+"""The command line: `fedjax-shap quickstart | run | list | settle | audit | ledger | store`."""
 
 import argparse
 import inspect
-import json
 import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,9 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from fedjax_shap import config as configuration
-from fedjax_shap import report, store_command
+from fedjax_shap import ledger_command, report, settle_command, store_command
 from fedjax_shap._validate import InvalidInputError, one_of, require
-from fedjax_shap.economics.record import settle_record
 from fedjax_shap.engine import processes
 from fedjax_shap.experiment import Watch, run
 from fedjax_shap.quickstart import quickstart, toml
@@ -34,7 +31,7 @@ ERR = Console(stderr=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; 0: success, 1: a spoilt store, 2: bad input, 3: a lost process, 130: an interrupt."""
+    """Runs one command; 0: success, 1: a spoilt store or ledger, 2: bad input, 3: a lost process, 130: an interrupt."""
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # a sentence, not a place in the source
     parser = _parser()
     known, rest = parser.parse_known_args(arguments)
@@ -92,9 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     what = commands.add_parser("list", help="the names that a configuration may use, with their keywords")
     what.add_argument("room", nargs="?", help="one section only")
     what.set_defaults(call=_list)
-    money = commands.add_parser("settle", help="payments from values, costs and a revenue, without training")
-    money.add_argument("input", help="a JSON file with values, costs, revenue")
-    money.set_defaults(call=_settle)
+    settle_command.add_to(commands)
+    ledger_command.add_to(commands)
     store_command.add_to(commands)
     return parser
 
@@ -152,15 +148,6 @@ def _list(known: argparse.Namespace, rest: list[str]) -> None:
             if room.shared:
                 shown.add_row("all of them", _keywords(room.shared), _first_line(room.common))
             OUT.print(shown, "")
-
-
-def _settle(known: argparse.Namespace, rest: list[str]) -> None:
-    try:
-        record = json.loads(Path(known.input).read_text(encoding="utf-8"), parse_float=Decimal)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"Expected input={known.input!r} to be a readable JSON file: {error}.") from error
-    require(isinstance(record, dict), f"Expected input={known.input!r} to hold a JSON object.")
-    print(json.dumps(settle_record(record).to_json(), indent=1))
 
 
 def _show(result: Result, folder: Path, beside: report.Beside | None = None) -> None:

@@ -134,6 +134,9 @@ def _agree(config: Config) -> None:
     require(alone, f"Expected estimator.repeats={repeats} to be left out with game.name={game!r}; run it once a seed.")
     if until is not None:
         parse_rule(until)
+    earned = sections["economics"].keywords
+    both = earned.get("curve") is not None and "revenue" in earned
+    require(not both, "Expected economics.revenue to be left out with economics.curve, which decides it.")
     if turn is not None:
         integer("estimator.turn", turn, least=1)
 

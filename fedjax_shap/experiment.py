@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,10 @@ import jax
 import numpy as np
 
 from fedjax_shap.config import Config
-from fedjax_shap.economics.settle import Settlement, settle
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.federation import Federation, federation_of
-from fedjax_shap.learning.device import steps_done
-from fedjax_shap.learning.fleet import Metered
+from fedjax_shap.federation import federation_of
+from fedjax_shap.payment import divided_by, payer
 from fedjax_shap.result import Result
 from fedjax_shap.typing import Progress
 
@@ -34,60 +33,39 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
     """
     watch = watch or (lambda stage: lambda done, total: None)
     keep_programs()
-    stores: list[UtilityStore] = []
+    stores: dict[str, UtilityStore] = {}
 
     def open_store(part: str, fingerprint: str) -> UtilityStore:
         return UtilityStore(None if store is None else Path(store) / part, fingerprint=fingerprint)
 
     def of_values(part: str, fingerprint: str) -> UtilityStore:
-        stores.append(open_store(part, fingerprint))
-        return stores[-1]
+        return stores.setdefault(part, open_store(part, fingerprint))
 
     with Stopwatch() as total:
-        federation, plan, pay = federation_of(config), config.build("plan"), _payment(config)
+        federation, plan, pay = federation_of(config), config.build("plan"), payer(config)
         pay(federation, np.ones(federation.data.num_clients), 0)  # refuses bad prices before any training
         with Stopwatch() as training:
             attribution = federation.attribution(plan, of_values, watch("coalitions"))
+            basis = divided_by(
+                config, attribution, partial(federation.attribution, plan, of_values, watch("for the rule"))
+            )
         curve, num_rounds = federation.curve(plan, open_store, watch("curves"))
-        settlement, metered = pay(federation, attribution, num_rounds)
+        paid = pay(federation, basis, num_rounds)
     return Result(
         config=config,
         data=federation.data,
         attribution=attribution,
-        settlement=settlement,
+        settlement=paid.settlement,
+        intervals=paid.intervals,
         curve=curve,
-        metered=metered,
-        coalitions={n: sum(getattr(s, n) for s in stores) for n in ("asked", "trained", "from_store")},
+        metered=paid.metered,
+        coalitions={n: sum(getattr(s, n) for s in stores.values()) for n in ("asked", "trained", "from_store")},
         timing={
             "compile_s": round(total.compiling, 3),
             "train_s": round(training.seconds - training.compiling, 3),
             "total_s": round(total.seconds, 3),
         },
     )
-
-
-def _payment(config: Config) -> Callable[[Federation, Any, int], tuple[Settlement, Metered | None]]:
-    """(federation, values, rounds of the run of all) -> who is paid what, and what the run took of their devices."""
-    rule, options = config.build("economics"), {"revenue": 1000, **config.sections["economics"].keywords}
-    by_devices = config.sections["costs"].name == "devices"
-    reported = None if by_devices else config.build("costs")
-
-    def pay(federation: Federation, values: Any, num_rounds: int) -> tuple[Settlement, Metered | None]:
-        sizes, metered = np.asarray(federation.data.sizes).tolist(), federation.metered(num_rounds)
-        num_steps, share = federation.work(num_rounds)
-        costs = reported or config.build("costs", bill=metered and metered.bill)
-        settlement = settle(
-            values,
-            costs(sizes, steps_done(num_steps, share).sum(axis=0).tolist()),
-            options["revenue"],
-            rule=rule,
-            players=list(federation.data.names),
-            sizes=sizes,
-            minor_unit=options.get("minor_unit", "0.01"),
-        )
-        return settlement, metered
-
-    return pay
 
 
 class Stopwatch:

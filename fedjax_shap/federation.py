@@ -32,7 +32,7 @@ from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.workload import Workload, workload
 from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Curve
-from fedjax_shap.shapley.estimator import Attribution, projected
+from fedjax_shap.shapley.estimator import Attribution, Estimator, projected
 from fedjax_shap.shapley.stopping import parse_rule
 from fedjax_shap.typing import HostArray, Key, Masks, Progress
 
@@ -62,9 +62,11 @@ class Federation:
     init_key: Key
     key: Key
 
-    def attribution(self, plan: Plan, open_store: OpenStore, progress: Progress) -> Attribution:
-        """The members' values by the configured game and estimator."""
-        estimator, given = self.config.build("estimator"), self.config.sections["estimator"].keywords
+    def attribution(
+        self, plan: Plan, open_store: OpenStore, progress: Progress, estimator: Estimator | None = None
+    ) -> Attribution:
+        """The members' values in the configured game by an estimator, the configured one if None."""
+        estimator, given = estimator or self.config.build("estimator"), self.config.sections["estimator"].keywords
         common: dict[str, Any] = {"key": self.key, "plan": plan, "progress": progress}
         common |= {name: given[name] for name in ("budget", "on_nonfinite", "turn") if name in given}
         common |= {"until": parse_rule(given["until"])} if "until" in given else {}

@@ -48,12 +48,12 @@ def payments(result: Result) -> Figure:
     lost, reach = np.minimum(paid - cost, 0), paid
     if (lost < 0).any():
         axes.bar(places, lost, color=ORANGE, width=0.62, label="loss", zorder=2)
-    if settled.std_errors is not None and any(error > 0 for error in settled.std_errors):
-        spread = 1.96 * np.array(settled.std_errors)
-        floor = np.maximum(paid - cost, 0) if settled.policy == "clip" else np.inf  # no payment is below its cost
-        both = np.stack([np.minimum(spread, floor), spread])
-        axes.errorbar(places, paid, both, fmt="none", ecolor="black", capsize=3, zorder=3, label="95 % interval")
-        reach = paid + spread
+    if (found := result.intervals) is not None:
+        low, high = (np.array([float(end) for end in ends]) for ends in (found.low, found.high))
+        label = f"{found.level:.0%} interval".replace("%", " %")
+        both = np.stack([np.maximum(paid - low, 0), np.maximum(high - paid, 0)])
+        axes.errorbar(places, paid, both, fmt="none", ecolor="black", capsize=3, zorder=3, label=label)
+        reach = np.maximum(paid, high)
     top = max(reach.max(), cost.max())
     for place, amount in enumerate(settled.payments):
         axes.text(place, max(reach[place], 0) + 0.015 * top, f"{amount:,}", ha="center", va="bottom", fontsize=8)

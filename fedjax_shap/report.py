@@ -150,6 +150,9 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
         f"asked {counted['asked']}, valued {counted['trained']}, from the store {counted['from_store']}.",
     ]
     said += _noise(found.notes)
+    if result.settlement.of not in ("", "shapley"):
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in zip(result.data.names, result.settlement.values))
+        said.append(f"The rule divides by values of its own kind, {result.settlement.of}: {figures}.")
     if result.metered is not None:
         said.append(_on_devices(result.metered))
     for name, other in (beside or {}).items():

@@ -10,7 +10,8 @@ import numpy as np
 
 from fedjax_shap.config import Config
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.economics.settle import Settlement
+from fedjax_shap.economics.intervals import Intervals
+from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.learning.fleet import Metered
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
@@ -44,6 +45,7 @@ class Result:
         data: the federation.
         attribution: the members' values.
         settlement: their costs and payments.
+        intervals: of the payments; None where the values have no errors, or unknown ones.
         curve: test accuracy by round.
         metered: what the run took of the members' devices; None where these are not known.
         coalitions: {"asked", "trained", "from_store"}, as the store counted them.
@@ -55,6 +57,7 @@ class Result:
     data: FederatedData
     attribution: Attribution
     settlement: Settlement
+    intervals: Intervals | None
     curve: Curve
     metered: Metered | None
     coalitions: dict[str, int]
@@ -99,6 +102,7 @@ class Result:
             "notes": jax.tree.map(_told, self.attribution.notes),
             "coalitions": self.coalitions,
             "settlement": self.settlement.to_json(),
+            "intervals": None if self.intervals is None else self.intervals.to_json(),
             "centralized": self.centralized,
             "curve": {
                 "federated": _plain(self.curve.federated),

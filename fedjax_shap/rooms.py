@@ -101,8 +101,15 @@ def _participation_keywords(*, drop_out: float | tuple[float, ...] = 0.0) -> Non
     """`drop_out` is the probability that a member leaves in a round before it has uploaded, one for all or one each."""
 
 
-def _economics_keywords(*, revenue: float | int | str = 1000, minor_unit: float | str = "0.01") -> None:
-    """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount."""
+def _economics_keywords(
+    *,
+    revenue: float | int | str = 1000,
+    minor_unit: float | str = "0.01",
+    curve: tuple[tuple[float, float], ...] | None = None,
+) -> None:
+    """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount. `curve` has (metric, revenue)
+    pairs instead, between which what the model earned is read off at its metric on the validation set.
+    """
 
 
 LOCALS: Registry = {name: partial(local, optimizer=name) for name in OPTIMIZERS}

@@ -93,14 +93,14 @@ def _export(known: argparse.Namespace, rest: list[str]) -> None:
         _warn(held.folder, held.problems)
     content = export(stores, [held.folder.relative_to(known.folder).as_posix() for held in stores], kind)
     if known.out is None:
-        _to_standard_output(content.decode())
+        to_standard_output(content.decode())
         return
     with writable("out", Path(known.out)), aside(Path(known.out)) as file:
         file.write(content)
     print(f"Wrote {_counted(sum(len(held.masks) for held in stores), 'coalition')} to {known.out}")
 
 
-def _to_standard_output(text: str) -> None:
+def to_standard_output(text: str) -> None:
     """Prints; a reader such as `head` may stop early."""
     try:
         sys.stdout.write(text)

@@ -23,9 +23,9 @@ FLOORS: tuple[tuple[set[str], ...], ...] = (
     ({"games"},),
     ({"engine"},),
     ({"estimate", "bridges", "in_run", "in_run_methods", "noise"},),
-    ({"experiment", "config", "rooms", "federation", "result", "quickstart"},),
-    ({"report", "plots"},),
-    ({"__main__", "store_command"},),
+    ({"experiment", "config", "rooms", "federation", "payment", "result", "quickstart"},),
+    ({"report", "plots", "tables", "saved", "money_plots"},),
+    ({"__main__", "store_command", "settle_command", "ledger_command"},),
 )
 ROOMS = {name: (floor, room) for floor, rooms in enumerate(FLOORS) for room in rooms for name in room}
 WINDOW = "__init__"

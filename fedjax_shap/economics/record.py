@@ -12,17 +12,17 @@ from fedjax_shap.economics.settle import Settlement, settle
 _NEEDED = ("values", "costs", "revenue")
 _PER_PLAYER = ("values", "costs", "std_errors", "sizes")
 _SETTINGS = tuple(sorted({name for rule in RULES.values() for name in inspect.signature(rule).parameters}))
-KEYS = (*_NEEDED, "std_errors", "players", "sizes", "minor_unit", "rule", *_SETTINGS)
+KEYS = (*_NEEDED, "std_errors", "efficient", "players", "sizes", "minor_unit", "rule", *_SETTINGS)
 
 
 def settle_record(record: Mapping[str, Any]) -> Settlement:
     """Divides a revenue as a record says.
 
     Args:
-        record: `values`, `costs` and `revenue`; and, where wanted, `std_errors`, `players`, `sizes`, `minor_unit`,
-            `rule` (a name in `RULES`; "cost_aware" if left out) and that rule's settings, such as `negative` and
-            `reimburse`. What is given per player is a list in the order of `players`, or a dict by name; all of it
-            in one of the two forms. None stands for a key left out.
+        record: `values`, `costs` and `revenue`; and, where wanted, `std_errors`, `efficient` (see `settle`), `players`,
+            `sizes`, `minor_unit`, `rule` (a name in `RULES`; "cost_aware" if left out) and that rule's settings:
+            `negative`, `reimburse`, `loss`. What is given per player is a list in the order of `players`, or a dict by
+            name; all of it in one of the two forms. None stands for a key left out.
 
     Returns:
         The settlement; see `settle`.

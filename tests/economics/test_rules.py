@@ -6,7 +6,8 @@ import pytest
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.economics.claims import claims
-from fedjax_shap.economics.rules import NEGATIVE, RULES, by_size, cost_aware, costs_ignored, equal
+from fedjax_shap.economics.policies import LOSS, NEGATIVE
+from fedjax_shap.economics.rules import RULES, by_size, cost_aware, costs_ignored, costs_only, equal
 
 # A and B are worth 3 and 1, C does harm; costs 10, 20, 6; revenue 100.
 CLAIM = claims([3, 1, -1], [10, 20, 6], 100, players=["A", "B", "C"], sizes=[50, 30, 20])
@@ -74,6 +75,103 @@ def test_a_loss_is_shared_by_the_same_formula():
     assert paid(cost_aware(), claims([3, 1], [10, 20], 22)) == (10 - 6, 20 - 2)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [cost_aware(loss="equal"), costs_only(), costs_only(loss="equal")],
+    ids=["by value", "costs only", "so named"],
+)
+def test_a_loss_shared_equally_takes_the_same_from_everyone(rule):
+    assert paid(rule, POOR) == (10 - 4, 20 - 4, 6 - 4)
+
+
+@pytest.mark.parametrize("factory", [cost_aware, costs_only])
+def test_a_loss_shared_by_costs_pays_everyone_the_same_part_of_its_cost(factory):
+    assert paid(factory(loss="in_proportion_to_costs"), POOR) == (10 * Fraction(2, 3), 20 * Fraction(2, 3), 4)
+
+
+def test_who_bears_its_own_cost_bears_no_part_of_what_the_others_lose():
+    # Costs of A and B are 30, the revenue 24: a loss of 6, and C has its 6 besides.
+    equal_, by_costs = (
+        cost_aware(negative="exclude", reimburse=False, loss=loss).divide(POOR)
+        for loss in ("equal", "in_proportion_to_costs")
+    )
+    assert equal_.payments == (7, 17, 0) and by_costs.payments == (8, 16, 0)
+    assert [applied.players for applied in equal_.applied] == [("C",), ("A", "B")]
+    assert equal_.notes == ("Policy 'exclude': players of negative value bear their costs themselves: C (-1).",)
+
+
+@pytest.mark.parametrize("loss", LOSS)
+def test_how_a_loss_is_shared_changes_nothing_where_there_is_none(loss):
+    assert paid(cost_aware(loss=loss)) == paid(cost_aware())
+    assert (
+        paid(costs_only(loss=loss))
+        == paid(costs_only())
+        == (10 + Fraction(64, 3), 20 + Fraction(64, 3), 6 + Fraction(64, 3))
+    )
+    for factory in (cost_aware, costs_only):
+        assert not [one for one in factory(loss=loss).divide(CLAIM).applied if one.policy == "loss"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "claim", "told"),
+    [
+        (
+            cost_aware(loss="refuse"),
+            POOR,
+            "revenue=24 to be at least 36, the sum of the costs, .* with 12 less no payments",
+        ),
+        (costs_only(loss="refuse"), POOR, "revenue=24 to be at least 36"),
+        (
+            cost_aware(negative="formula", loss="refuse"),
+            CLAIM,
+            "negative='formula' pays 'C' less; negative='clip' would not",
+        ),
+        (
+            cost_aware(negative="exclude", reimburse=False, loss="refuse"),
+            CLAIM,
+            "reimburse=False pays 'C' less; negative='clip' would not",
+        ),
+        (
+            cost_aware(loss="refuse"),
+            claims([-1, 0], [1, 1], 5),
+            "sum of values > 0 .* 'costs_only' divide without values",
+        ),
+    ],
+    ids=["a loss", "a loss, costs only", "a negative share", "its own cost", "no value"],
+)
+def test_where_nobody_shall_make_a_loss_and_somebody_would_the_refusal_says_why_and_what_would_do(rule, claim, told):
+    with pytest.raises(InvalidInputError, match=told) as refused:
+        rule.divide(claim)
+    assert str(refused.value).count("Expected") == 1 and str(refused.value).endswith(".")
+
+
+def test_with_just_enough_nobody_makes_a_loss_and_nobody_a_profit():
+    enough = claims([3, 1, -1], [10, 20, 6], 36)
+    assert (
+        paid(cost_aware(loss="refuse"), enough)
+        == paid(cost_aware(negative="formula", loss="refuse"), enough)
+        == (10, 20, 6)
+    )
+
+
+def test_rules_on_other_values_divide_as_the_cost_aware_one_does_and_say_which_values_they_take():
+    takes = {name: RULES[name]().of for name in RULES}
+    other = ("leave_one_out", "banzhaf", "least_core")
+    assert {name: takes[name] for name in other} == {name: name for name in other}
+    assert takes["cost_aware"] == takes["costs_ignored"] == "shapley"
+    assert takes["equal"] == takes["by_size"] == takes["costs_only"] == ""
+    for name in other:
+        for settings in ({}, {"negative": "formula"}, {"negative": "exclude", "reimburse": False}, {"loss": "equal"}):
+            for claim in (CLAIM, POOR):
+                assert paid(RULES[name](**settings), claim) == paid(cost_aware(**settings), claim)
+
+
+def test_a_policy_is_recorded_with_those_it_touched():
+    (applied,) = cost_aware().divide(CLAIM).applied
+    assert (applied.policy, applied.setting, applied.players) == ("negative", "clip", ("C",))
+    assert [one.players for one in cost_aware(negative="formula").divide(POOR).applied] == [("C",), ("A", "B")]
+
+
 def test_costs_ignored_divides_the_revenue_by_value_alone():
     assert paid(costs_ignored()) == (75, 25, 0)
     assert paid(costs_ignored(negative="exclude")) == (75, 25, 0)
@@ -118,6 +216,10 @@ def test_values_that_cancel_to_rounding_error_are_refused():
 def test_settings_that_mean_nothing_are_refused():
     with pytest.raises(InvalidInputError, match=r"negative='clp' .* did you mean 'clip'"):
         cost_aware(negative="clp")
+    with pytest.raises(InvalidInputError, match=r"loss='equaly' .* did you mean 'equal'"):
+        cost_aware(loss="equaly")
+    with pytest.raises(InvalidInputError, match="loss='none'"):
+        costs_only(loss="none")
     with pytest.raises(InvalidInputError, match="reimburse=False only with negative='exclude'"):
         cost_aware(reimburse=False)
     with pytest.raises(InvalidInputError, match="reimburse=1 to be True or False"):

@@ -1,0 +1,140 @@
+"""What a ledger records of a result: who brought what, what it cost, who is paid what, and by which run (Spec 9.2)."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap.economics import money
+from fedjax_shap.economics.canonical import canonical, digest
+from fedjax_shap.economics.claims import named
+
+# What is kept of a run's result.json besides; the rest of the file is pinned by its own hash.
+_RUN = ("setting", "stopped", "num_coalitions", "coalitions", "fingerprint", "versions", "device")
+
+
+def recorded(content: bytes) -> tuple[str, dict[str, Any]]:
+    """Reads a result, as `fedjax-shap run` and `fedjax-shap settle` write it, into the content of an entry.
+
+    Args:
+        content: the bytes of a JSON file: a run's result.json, or a settlement.
+
+    Returns:
+        The kind of the entry, "run" or "settlement", and its content, money as decimal texts, a number that is not
+        finite as None:
+        `players` [P]; `costs` [P]; `contributions` with `values`, `std_errors`, `sizes` [P], None where not known;
+        `payments` with `amounts`, `profits`, `std_errors` and the values `divided_by` [P], and with `revenue`,
+        `minor_unit`, `rule`, `policy`, `loss`, `of`, `applied`, `notes`, see `settlement.Settlement`;
+        `file_sha256`, of the bytes given; and for a run `run` with `title`, `seed`, `config_sha256` (of the canonical
+        JSON of its configuration), `setting`, `coalitions`, `versions`, `device` and the like.
+
+    Raises:
+        InvalidInputError: it is neither, or payments and costs are no amounts, do not have one entry a player, or do
+            not balance: payments must sum to the revenue, and profits be payments less costs.
+    """
+    try:
+        result = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"Expected result to be a JSON file: {error}.") from error
+    known = isinstance(result, dict) and (isinstance(result.get("settlement"), dict) or "payments" in result)
+    require(known, "Expected result to be the result.json of a run, or what `fedjax-shap settle` writes as JSON.")
+    run = result if isinstance(result.get("settlement"), dict) else {}
+    settlement = run.get("settlement", result)
+    players = list(named(_needed(settlement, "players"), len(money.items("players", settlement["players"]))))
+    contributions = {
+        "values": _numbers("values", run.get("values", settlement.get("values")), players),
+        "std_errors": _numbers("std_errors", run.get("std_errors"), players),
+        "sizes": run.get("sizes") and list(money.counts("sizes", run["sizes"], players)),
+    }
+    entry = {
+        "players": players,
+        "contributions": contributions,
+        **_money(settlement, players),
+        "file_sha256": hashlib.sha256(content).hexdigest(),
+    }
+    return ("run", entry | {"run": _run(run)}) if run else ("settlement", entry)
+
+
+def _money(settlement: Mapping[str, Any], players: list[str]) -> dict[str, Any]:
+    """Costs and payments, exact, once they are seen to balance."""
+    names = ("costs", "payments", "profits")
+    columns = {name: money.items(name, _needed(settlement, name), len(players)) for name in names}
+    costs, payments, profits = (
+        [_amount(f"{name}[{player!r}]", value) for player, value in zip(players, columns[name])] for name in names
+    )
+    revenue = _amount("revenue", _needed(settlement, "revenue"))
+    total = Decimal(0)
+    for player, cost, payment, profit in zip(players, costs, payments, profits):
+        total = money.EXACT.add(total, payment)
+        left = money.EXACT.subtract(payment, cost)
+        require(profit == left, f"Expected profits[{player!r}]={profit} to be its payment less its cost, {left}.")
+    require(total == revenue, f"Expected the payments to sum to revenue={revenue}, but they sum to {total}.")
+    words = {name: _word(name, _needed(settlement, name)) for name in ("rule", "policy")}
+    return {
+        "costs": costs,
+        "payments": {
+            **words,
+            **{name: _plain(settlement.get(name)) for name in ("loss", "of", "applied")},
+            "minor_unit": money.amount("minor_unit", _needed(settlement, "minor_unit")),
+            "revenue": revenue,
+            "divided_by": _numbers("values", _needed(settlement, "values"), players),
+            "amounts": payments,
+            "profits": profits,
+            "std_errors": _numbers("std_errors", settlement.get("std_errors"), players),
+            "notes": [_word("notes", note) for note in money.items("notes", settlement.get("notes") or [])],
+        },
+    }
+
+
+def _run(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What identifies a run."""
+    config = result.get("config")
+    if not isinstance(config, dict):
+        raise InvalidInputError("Expected result to hold the configuration of its run, but it has no config.")
+    kept = {name: result[name] for name in _RUN if result.get(name) is not None}
+    return {
+        "title": config.get("title"),
+        "seed": config.get("seed"),
+        "config_sha256": digest(canonical(_plain(config))),
+        **_plain(kept),
+    }
+
+
+def _needed(settlement: Mapping[str, Any], key: str) -> Any:
+    require(settlement.get(key) is not None, f"Expected the settlement to have the key {key!r}, but it has not.")
+    return settlement[key]
+
+
+def _amount(name: str, value: Any) -> Decimal:
+    """An amount of either sign: a payment is below zero where a player owes the federation."""
+    owed = isinstance(value, str) and value.startswith("-")
+    read = money.amount(name, value[1:] if owed else value)
+    return read.copy_negate() if owed else read
+
+
+def _numbers(name: str, values: Any, players: list[str]) -> list[float | None] | None:
+    """One number a player, None where it is not finite or not known."""
+    if values is None:
+        return None
+    numbers = money.items(name, values, len(players))
+    for player, value in zip(players, numbers):
+        fine = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+        require(fine, f"Expected {name}[{player!r}]={value!r} to be a number.")
+    return [_plain(value) for value in numbers]
+
+
+def _word(name: str, value: Any) -> str:
+    require(isinstance(value, str), f"Expected {name}={value!r} to be a text.")
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value of `json.loads` with None for what is not finite, which canonical JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
