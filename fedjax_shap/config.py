@@ -136,6 +136,8 @@ def _agree(config: Config) -> None:
         parse_rule(until)
     earned = sections["economics"].keywords
     both = earned.get("curve") is not None and "revenue" in earned
+    held = earned.get("verify") is None or sections["devices"].name != "unknown"
+    require(held, f"Expected devices to be given with economics.verify={earned.get('verify')!r}, which they imply.")
     require(not both, "Expected economics.revenue to be left out with economics.curve, which decides it.")
     if turn is not None:
         integer("estimator.turn", turn, least=1)

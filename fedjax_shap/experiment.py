@@ -57,6 +57,7 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
         attribution=attribution,
         settlement=paid.settlement,
         intervals=paid.intervals,
+        alike=paid.alike,
         curve=curve,
         metered=paid.metered,
         coalitions={n: sum(getattr(s, n) for s in stores.values()) for n in ("asked", "trained", "from_store")},

@@ -7,10 +7,11 @@ import numpy as np
 
 from fedjax_shap.config import Config
 from fedjax_shap.economics.division import Rule
-from fedjax_shap.economics.intervals import Intervals, payment_intervals
+from fedjax_shap.economics.intervals import Intervals, indistinguishable, payment_intervals
 from fedjax_shap.economics.revenue import curve
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
+from fedjax_shap.economics.verified import verified
 from fedjax_shap.federation import Federation
 from fedjax_shap.learning.device import steps_done
 from fedjax_shap.learning.fleet import Metered
@@ -27,11 +28,13 @@ class Paid(NamedTuple):
     Attributes:
         settlement: costs and payments.
         intervals: of the payments at 95 %; None where the values have no errors, or unknown ones.
+        alike: pairs of members whose values do not differ at 95 %, by Holm's correction; none without intervals.
         metered: what the run took of the members' devices; None where these are not known.
     """
 
     settlement: Settlement
     intervals: Intervals | None
+    alike: tuple[tuple[str, str], ...]
     metered: Metered | None
 
 
@@ -47,12 +50,21 @@ def payer(config: Config) -> Callable[[Federation, Any, int], Paid]:
         costs = reported or config.build("costs", bill=metered and metered.bill)
         charged = costs(sizes, steps_done(num_steps, share).sum(axis=0).tolist())
         earned = _revenue(options, values)
-        given = {"rule": rule, "players": list(federation.data.names), "sizes": sizes}
+        implied = None if metered is None else metered.bill.total
+        given = {
+            "rule": _verified(rule, implied, options.get("verify")),
+            "players": list(federation.data.names),
+            "sizes": sizes,
+        }
         given |= {"minor_unit": options.get("minor_unit", "0.01"), "efficient": efficient(config, rule)}
         settlement = settle(values, charged, earned, **given)
         unsure = settlement.std_errors is not None and any(settlement.std_errors)
-        intervals = payment_intervals(values, charged, earned, **given) if unsure else None
-        return Paid(settlement, intervals, metered)
+        if not unsure:
+            return Paid(settlement, None, (), metered)
+        pairs = indistinguishable(values.values, std_errors=values.std_errors, efficient=given["efficient"])
+        names = federation.data.names
+        alike = tuple((names[i], names[j]) for i, j in pairs)
+        return Paid(settlement, payment_intervals(values, charged, earned, **given), alike, metered)
 
     return pay
 
@@ -78,6 +90,11 @@ def efficient(config: Config, rule: Rule) -> bool:
         return False
     estimator = config.build("estimator") if rule.of in BY_VALUES else _estimator(config, rule.of)
     return bool(given.get("efficient") or estimator.guarantees.efficient)
+
+
+def _verified(rule: Rule, implied: Any, how: str | None) -> Rule:
+    """The rule, on costs held to what the members' devices imply where that is asked for."""
+    return rule if how is None or implied is None else verified(rule, implied, how=how)
 
 
 def _revenue(options: Mapping[str, Any], values: Any) -> Any:

@@ -153,6 +153,9 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
     if result.settlement.of not in ("", "shapley"):
         figures = ", ".join(f"{name} {value:.4f}" for name, value in zip(result.data.names, result.settlement.values))
         said.append(f"The rule divides by values of its own kind, {result.settlement.of}: {figures}.")
+    if result.alike:
+        pairs = "; ".join(" and ".join(pair) for pair in result.alike)
+        said.append(f"Not told apart at 95 %, so that no payment should hang on their order: {pairs}.")
     if result.metered is not None:
         said.append(_on_devices(result.metered))
     for name, other in (beside or {}).items():

@@ -46,6 +46,7 @@ class Result:
         attribution: the members' values.
         settlement: their costs and payments.
         intervals: of the payments; None where the values have no errors, or unknown ones.
+        alike: pairs of members whose values do not differ at 95 %.
         curve: test accuracy by round.
         metered: what the run took of the members' devices; None where these are not known.
         coalitions: {"asked", "trained", "from_store"}, as the store counted them.
@@ -58,6 +59,7 @@ class Result:
     attribution: Attribution
     settlement: Settlement
     intervals: Intervals | None
+    alike: tuple[tuple[str, str], ...]
     curve: Curve
     metered: Metered | None
     coalitions: dict[str, int]
@@ -104,6 +106,7 @@ class Result:
             "settlement": self.settlement.to_json(),
             "intervals": None if self.intervals is None else self.intervals.to_json(),
             "centralized": self.centralized,
+            "indistinguishable": [list(pair) for pair in self.alike],
             "curve": {
                 "federated": _plain(self.curve.federated),
                 "alone": None if alone is None else [_plain(one) for one in alone],

@@ -106,9 +106,11 @@ def _economics_keywords(
     revenue: float | int | str = 1000,
     minor_unit: float | str = "0.01",
     curve: tuple[tuple[float, float], ...] | None = None,
+    verify: Literal["cap", "replace"] | None = None,
 ) -> None:
     """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount. `curve` has (metric, revenue)
-    pairs instead, between which what the model earned is read off at its metric on the validation set.
+    pairs instead, between which what the model earned is read off at its metric on the validation set. `verify` caps
+    costs at those that [devices] and the recorded work imply, or replaces them.
     """
 
 

@@ -10,6 +10,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.config import parse
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.experiment import run
+from fedjax_shap.report import sentences
 from fedjax_shap.shapley.semivalue import semivalues
 
 RAW = {
@@ -78,6 +79,8 @@ def test_exact_values_have_no_intervals_and_sampled_ones_have():
     )
     found, settled = sampled.intervals, np.array(sampled.settlement.payments, float)
     assert found.level == 0.95 and (found.low <= settled).all() and (settled <= found.high).all()
+    assert ("client 0", "client 1") in sampled.alike and len(sampled.alike) <= 10
+    assert any("Not told apart" in sentence for sentence in sentences(sampled))
     assert sampled.to_json()["intervals"]["low"] == found.low.tolist()
 
 
@@ -89,3 +92,17 @@ def test_a_curve_says_what_the_model_earned(shapley):
     assert float(found.settlement.revenue) == pytest.approx(500 * (1 + reached), abs=0.01)
     with pytest.raises(InvalidInputError, match=r"economics\.revenue to be left out with economics\.curve"):
         parse({**RAW, "economics": {**economics, "revenue": 7}})
+
+
+def test_costs_are_held_to_what_devices_imply(shapley):
+    devices = {"steps_per_second": 1.0, "energy_price": 0, "time_price": 3600 / 3}  # a step a second, three rounds
+    economics = {"revenue": 100, "verify": "cap"}
+    found = paid(shapley[0], devices=devices, costs={"name": "given", "amounts": [10, 0.5, 1]}, economics=economics)
+    fair = paid(shapley[0], devices=devices, costs={"name": "given", "amounts": [1, 0.5, 1]})
+    assert float(found.metered.bill.total[0]) == pytest.approx(1, abs=1e-3)
+    assert_allclose(
+        np.array(found.settlement.payments, float), np.array(fair.settlement.payments, float), atol=0.011, rtol=0
+    )
+    assert "client 0 (10 to 1" in found.settlement.notes[0]
+    with pytest.raises(InvalidInputError, match=r"devices to be given with economics\.verify='cap'"):
+        parse({**RAW, "economics": economics})
