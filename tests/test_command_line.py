@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from console import refused
 
 from fedjax_shap.__main__ import main
 
@@ -41,17 +42,6 @@ def small(tmp_path, monkeypatch) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
     return path
-
-
-def refused(capsys, *arguments: object) -> str:
-    """The one sentence with which a command is refused."""
-    try:
-        code = main([str(a) for a in arguments])
-    except SystemExit as stopped:
-        code = stopped.code
-    said = capsys.readouterr()
-    assert code == 2 and "Traceback" not in said.err
-    return said.err.strip().splitlines()[-1]
 
 
 def test_a_run_leaves_its_result_and_figures(small, tmp_path, capsys):

@@ -7,17 +7,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from console import refused
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap import report
 from fedjax_shap.__main__ import main
 from fedjax_shap.config import parse, read_toml
-from fedjax_shap.economics.settle import Settlement
+from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.experiment import _payment
 from fedjax_shap.federation import federation_of
 from fedjax_shap.learning.fleet import Metered
+from fedjax_shap.payment import payer
 
 # Device A does 100 steps in an hour, B in a day (Spec 4.5); both draw 100 W at 0.30 a kWh.
 BASE = {
@@ -62,16 +63,11 @@ def config(tmp_path, monkeypatch) -> Path:
     return path
 
 
-def refused(capsys, *arguments: object) -> str:
-    """The one sentence with which a command is refused."""
-    assert main(["run", *map(str, arguments), "--out", "out"]) == 2
-    return capsys.readouterr().err.strip()
-
-
 def paid(raw: dict, num_rounds: int = 3) -> tuple[Settlement, Metered]:
     """What a run of so many rounds pays two members of equal value, and what it took; nothing is trained."""
     config = parse(raw)
-    return _payment(config)(federation_of(config), np.ones(2), num_rounds)
+    found = payer(config)(federation_of(config), np.ones(2), num_rounds)
+    return found.settlement, found.metered
 
 
 def test_a_time_budget_makes_unequal_steps_and_their_costs_are_used():
@@ -209,5 +205,5 @@ def test_without_devices_nothing_is_metered():
     ],
 )
 def test_bad_input_is_one_sentence_before_any_training(config, capsys, overrides, words):
-    said = refused(capsys, config, *overrides)
+    said = refused(capsys, "run", config, *overrides, "--out", "out")
     assert words in said and "Traceback" not in said and not Path("out").exists()

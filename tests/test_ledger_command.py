@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from console import called
 
 from fedjax_shap.__main__ import main
 from fedjax_shap.economics.canonical import canonical
@@ -48,14 +49,7 @@ def filled(folder):
 
 def ledger(capsys, *arguments):
     """(exit code, standard output, standard error) of `fedjax-shap ledger`."""
-    capsys.readouterr()
-    try:
-        code = main(["ledger", *map(str, arguments)])
-    except SystemExit as stopped:
-        code = stopped.code
-    said = capsys.readouterr()
-    assert "Traceback" not in said.err
-    return code, said.out, said.err
+    return called(capsys, "ledger", *arguments)
 
 
 def alter(statement):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from console import refused, said
 
 from fedjax_shap.__main__ import main
 from fedjax_shap.coalitions import all_subsets
@@ -19,23 +20,6 @@ from fedjax_shap.saved import read_run, saved
 
 NAMES = ["north", "south", "[red]west"]  # the last would be a colour in rich markup
 TABLE = np.array([0.0, 0.30, 0.25, 0.50, -0.05, 0.28, 0.22, 0.47])  # row r holds player i where bit i of r is set
-
-
-def said(capsys, *arguments: object) -> str:
-    """What a command that succeeds prints."""
-    assert main([str(argument) for argument in arguments]) == 0
-    return capsys.readouterr().out
-
-
-def refused(capsys, *arguments: object) -> str:
-    """The one sentence with which a command is refused."""
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as stopped:
-        code = stopped.code
-    found = capsys.readouterr()
-    assert code == 2 and not found.out and len(found.err.strip().splitlines()) == 1
-    return found.err
 
 
 def naive_shapley(table: np.ndarray, players: int) -> np.ndarray:

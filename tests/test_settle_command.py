@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from console import refused, said
 
 from fedjax_shap.__main__ import main
 from fedjax_shap.economics.intervals import payment_intervals
@@ -35,23 +36,6 @@ def folder(tmp_path, monkeypatch) -> Path:
     (tmp_path / "in.json").write_text(json.dumps(RECORD))
     (tmp_path / "in.csv").write_text(CSV)
     return tmp_path
-
-
-def said(capsys, *arguments: object) -> str:
-    """What a command that succeeds prints."""
-    assert main([str(argument) for argument in arguments]) == 0
-    return capsys.readouterr().out
-
-
-def refused(capsys, *arguments: object) -> str:
-    """The one sentence with which a command is refused."""
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as stopped:
-        code = stopped.code
-    found = capsys.readouterr()
-    assert code == 2 and not found.out and len(found.err.strip().splitlines()) == 1
-    return found.err
 
 
 def test_json_on_the_terminal_is_the_default(folder, capsys):

@@ -6,8 +6,8 @@ import sys
 
 import numpy as np
 import pytest
+from console import called
 
-from fedjax_shap.__main__ import main
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.store import UtilityStore
 
@@ -37,13 +37,7 @@ def spoil(folder):
 
 def store(capsys, *arguments):
     """(exit code, standard output, standard error) of `fedjax-shap store`."""
-    try:
-        code = main(["store", *map(str, arguments)])
-    except SystemExit as stopped:
-        code = stopped.code
-    said = capsys.readouterr()
-    assert "Traceback" not in said.err
-    return code, said.out, said.err
+    return called(capsys, "store", *arguments)
 
 
 def test_ls_tells_what_each_store_holds(stores, capsys):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypedDict
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -60,6 +61,11 @@ def _model(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
 
 def _take(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
     return upload, server
+
+
+def corrected(correction: Params, start: Params, params: Params, gradient: Params) -> Params:
+    """The direction of algorithms that add a correction to each gradient of a round."""
+    return jax.tree.map(jnp.add, gradient, correction)
 
 
 class Algorithm(NamedTuple):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import number
-from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, fedavg
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, corrected, fedavg
 from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, Params, PyTree
 
@@ -35,9 +35,6 @@ def calibrated(*, lam: float = 0.1, **schedule: Unpack[Schedule]) -> Algorithm:
 
         return jax.tree.map(of, at.told, at.state["gradient"], at.start, at.state["model"])
 
-    def direction(correction: PyTree, start: Params, params: Params, gradient: Params) -> Params:
-        return jax.tree.map(jnp.add, gradient, correction)
-
     def sends(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
         worked = at.num_steps > 0
         first = jax.tree.map(lambda new, old: jnp.where(worked, new, old), done.first, at.state["gradient"])
@@ -51,7 +48,7 @@ def calibrated(*, lam: float = 0.1, **schedule: Unpack[Schedule]) -> Algorithm:
         opens=zeros,
         tells=lambda server: server,
         corrects=corrects,
-        direction=direction,
+        direction=corrected,
         records=("first",),
         sends=sends,
         moves=moves,

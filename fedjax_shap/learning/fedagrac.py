@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import number, one_of
-from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, fedavg
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, corrected, fedavg
 from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, Params, PyTree
 
@@ -43,9 +43,6 @@ def fedagrac(
     def corrects(at: Round) -> PyTree:
         return jax.tree.map(lambda nu, own: lam * (nu - own), at.told, at.state)
 
-    def direction(correction: PyTree, start: Params, params: Params, gradient: Params) -> Params:
-        return jax.tree.map(jnp.add, gradient, correction)
-
     def sends(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
         kept = jax.tree.map(lambda new, old: jnp.where(at.num_steps > 0, new, old), done.mean, at.state)
         if send == "average":
@@ -62,7 +59,7 @@ def fedagrac(
         opens=zeros,
         tells=lambda server: server,
         corrects=corrects,
-        direction=direction,
+        direction=corrected,
         records=("mean",) if send == "average" else ("first", "mean"),
         sends=sends,
         moves=moves,

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import number
-from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, fedavg
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, corrected, fedavg
 from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, Params, PyTree
 
@@ -32,9 +32,6 @@ def scaffold(*, server_learning_rate: float = 1.0, **schedule: Unpack[Schedule])
     def corrects(at: Round) -> PyTree:
         return jax.tree.map(jnp.subtract, at.told, at.state)
 
-    def direction(correction: PyTree, start: Params, params: Params, gradient: Params) -> Params:
-        return jax.tree.map(jnp.add, gradient, correction)
-
     def sends(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
         path = at.learning_rate * jnp.maximum(at.num_steps, 1)
 
@@ -53,7 +50,7 @@ def scaffold(*, server_learning_rate: float = 1.0, **schedule: Unpack[Schedule])
         opens=zeros,
         tells=lambda server: server,
         corrects=corrects,
-        direction=direction,
+        direction=corrected,
         sends=sends,
         moves=moves,
         mixes=plain,
