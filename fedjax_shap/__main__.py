@@ -54,7 +54,10 @@ def _complain(sentence: str) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence."""
+    """A parser whose errors are one sentence, and whose options are written out."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **{"allow_abbrev": False, **named})
 
     def error(self, message: str) -> NoReturn:
         _complain(f"{message}; see {self.prog} --help")
@@ -144,9 +147,9 @@ def _list(known: argparse.Namespace, rest: list[str]) -> None:
                 shown.add_column(column, overflow="fold", no_wrap=column == "name")
             for entry, factory in sorted(room.entries.items()):
                 marked = f"{entry} (default)" if entry == room.default else entry
-                shown.add_row(marked, _keywords(room.own(entry)), _first_line(factory))
+                shown.add_row(marked, _keywords(room.own(entry)), escape(_first_line(factory)))
             if room.shared:
-                shown.add_row("all of them", _keywords(room.shared), _first_line(room.common))
+                shown.add_row("all of them", _keywords(room.shared), escape(_first_line(room.common)))
             OUT.print(shown, "")
 
 

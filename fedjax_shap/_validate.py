@@ -4,7 +4,7 @@ Each sentence names the argument, its value and what was expected: ``Expected al
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,18 @@ def one_of(name: str, value: Any, known: Iterable[str], wanted: str = "a known n
     near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? Known: " if near else "known: "
     raise InvalidInputError(f"Expected {name}={value!r} to be {wanted}; {hint}{', '.join(known)}.")
+
+
+def places(name: str, given: Sequence[str], players: Sequence[str]) -> list[int] | None:
+    """Where each of `players` stands in `given`, or None where `given` names none of them and goes by position.
+
+    Names that are only partly those of the players are refused: by position they would go to the wrong ones.
+    """
+    if not set(given) & set(players):
+        return None
+    same = sorted(given) == sorted(players)
+    require(same, f"Expected {name} to name {', '.join(players)}, or none of them, got {', '.join(given)}.")
+    return [list(given).index(player) for player in players]
 
 
 def finite(name: str, values: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from fedjax_shap._validate import places
 from fedjax_shap.config import Config, build
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
@@ -23,11 +24,12 @@ from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.device import Profile
 from fedjax_shap.learning.federate import steps_by_round
 from fedjax_shap.learning.fleet import Metered, metered
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
-from fedjax_shap.learning.participate import Participation, dropping
+from fedjax_shap.learning.participate import Participation, dropping, ordered
 from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.workload import Workload, workload
 from fedjax_shap.noise import estimate_repeated
@@ -137,10 +139,17 @@ class Federation:
 
     def metered(self, num_rounds: int) -> Metered | None:
         """What the first rounds of the run of all take of the members' devices; None where these are not known."""
-        devices = self.config.build("devices")(self.data.num_clients)
+        devices = self._devices
         if not devices:
             return None
         return metered(devices, self.workload, *self.work(num_rounds))
+
+    @cached_property
+    def _devices(self) -> tuple[Profile, ...]:
+        """The members' devices in their order; none where they are not known."""
+        given = self.config.build("devices")(self.data.num_clients)
+        place = places("devices.path", [profile.name for profile in given], self.data.names)
+        return given if place is None else tuple(given[i] for i in place)
 
     @cached_property
     def workload(self) -> Workload:
@@ -170,8 +179,7 @@ class Federation:
         name = self.config.sections["steps"].name
         given: dict[str, Any] = {"local": local} if name == "local" else {}
         if name == "device":
-            devices = self.config.build("devices")(self.data.num_clients)
-            given = {"profiles": devices, "flops_per_step": self.workload.flops_per_step}
+            given = {"profiles": self._devices, "flops_per_step": self.workload.flops_per_step}
         return self.config.build("steps", **given)  # type: ignore[no-any-return]
 
     def _pooled_steps(self) -> Steps:
@@ -186,7 +194,7 @@ class Federation:
 
     def _participation(self) -> Participation:
         """Who takes part when, and who drops out on the way."""
-        participation = self.config.build("participation")
+        participation = ordered(self.config.build("participation"), self.data.names)
         chance = self.config.sections["participation"].keywords.get("drop_out", 0.0)
         return dropping(participation, chance) if np.any(chance) else participation  # type: ignore[no-any-return]
 

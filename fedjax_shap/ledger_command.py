@@ -24,7 +24,7 @@ from fedjax_shap.economics.verification import verify
 from fedjax_shap.engine.parts import aside, writable
 from fedjax_shap.store_command import to_standard_output
 
-OUT = Console()
+WIDE = 160  # columns of a table that goes into a file or a pipe
 FORMATS = ("json", "csv")
 _COLUMNS = (
     *("entry", "time", "kind", "title", "player", "examples", "value", "std_error", "cost", "payment", "profit"),
@@ -109,7 +109,7 @@ def _show(known: argparse.Namespace, rest: list[str]) -> None:
         return
     shown = Table(box=None, pad_edge=False)
     for column in ("entry", "time", "kind", "title", "players", "revenue", "rule", "hash"):
-        right, folds = column in ("entry", "players", "revenue"), column in ("title", "rule")
+        right, folds = column in ("entry", "players", "revenue"), column == "title"
         shown.add_column(
             column,
             justify="right" if right else "left",
@@ -127,8 +127,9 @@ def _show(known: argparse.Namespace, rest: list[str]) -> None:
         )
         told = (payments.get("revenue"), payments.get("rule"), entry.hash[:8])
         shown.add_row(str(entry.number), *(escape(printable(_told(cell))) for cell in (*cells, *told)))
-    with OUT.capture() as captured:
-        OUT.print(shown)
+    out = Console(width=None if sys.stdout.isatty() else WIDE)
+    with out.capture() as captured:
+        out.print(shown)
     to_standard_output(f"{captured.get()}Last: entry {entries[-1].number}, hash {entries[-1].hash}\n")
 
 

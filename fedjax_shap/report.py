@@ -117,7 +117,7 @@ def devices(result: Result) -> list[Table]:
         return []
     total, bill = found.used.totals(), found.bill
     traffic = (total["uploaded"] + total["downloaded"]) / 1e6
-    columns = ("member", "steps", "training s", "messages s", "idle s", "energy J", "traffic MB")
+    columns = ("member", "steps", "training s", "messages s", "idle s", "energy J", "MB")
     used = _empty_table("use of the devices", columns)
     paid = _empty_table("costs of the devices", ("member", "device", "energy", "time", "traffic", "fixed"))
     for i, (name, profile) in enumerate(zip(result.data.names, found.profiles)):
@@ -150,6 +150,7 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
         f"asked {counted['asked']}, valued {counted['trained']}, from the store {counted['from_store']}.",
     ]
     said += _noise(found.notes)
+    said.append(f"Paid by the rule {result.settlement.rule!r} ({result.settlement.policy}).")
     if result.settlement.of not in ("", "shapley"):
         figures = ", ".join(f"{name} {value:.4f}" for name, value in zip(result.data.names, result.settlement.values))
         said.append(f"The rule divides by values of its own kind, {result.settlement.of}: {figures}.")

@@ -7,6 +7,8 @@ from functools import partial
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+import optax
+
 from fedjax_shap.data.corrupt import CORRUPTIONS
 from fedjax_shap.data.partition import PARTITIONS
 from fedjax_shap.data.sources import SOURCES
@@ -55,13 +57,21 @@ class Room:
         if passed_on:
             del taken[passed_on[0]]
             taken |= inspect.signature(self.entries[self.default], eval_str=True).parameters
-        return {k: p for k, p in taken.items() if k not in self.bound}
+        return {k: p.replace(annotation=_written(p.annotation)) for k, p in taken.items() if k not in self.bound}
 
     @property
     def shared(self) -> dict[str, inspect.Parameter]:
         """The keywords that every entry takes."""
         taken = inspect.signature(self.common, eval_str=True).parameters
         return {k: p for k, p in taken.items() if k not in self.bound}
+
+
+def _written(annotation: Any) -> Any:
+    """A type less what no file can hold: a transformation of optax, where its name will do."""
+    parts = get_args(annotation)
+    if get_origin(annotation) not in (Union, UnionType) or optax.GradientTransformation not in parts:
+        return annotation
+    return Union[tuple(part for part in parts if part is not optax.GradientTransformation)]  # noqa: UP007
 
 
 def type_name(annotation: Any) -> str:

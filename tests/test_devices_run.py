@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap import report
 from fedjax_shap.__main__ import main
+from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.config import parse, read_toml
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.plan import Plan
@@ -207,3 +208,30 @@ def test_without_devices_nothing_is_metered():
 def test_bad_input_is_one_sentence_before_any_training(config, capsys, overrides, words):
     said = refused(capsys, "run", config, *overrides, "--out", "out")
     assert words in said and "Traceback" not in said and not Path("out").exists()
+
+
+def test_devices_and_traces_that_name_the_members_go_to_these(tmp_path):
+    names = federation_of(parse(BASE)).data.names
+    assert names == ("client 0", "client 1")
+    fleet, trace = tmp_path / "fleet.csv", tmp_path / "trace.csv"
+    fleet.write_text("name,steps_per_second,time_price\nclient 1,2.0,3600\nclient 0,1.0,0\n")
+    trace.write_text("client 1,client 0\n0,1\n0,1\n0,1\n")
+    raw = changed(
+        devices={"name": "csv", "path": str(fleet)},
+        steps={"name": "device", "seconds": 5},
+        participation={"name": "trace_file", "path": str(trace)},
+    )
+    federation = federation_of(parse(raw))
+    num_steps, share = federation.work(3)
+    assert_array_equal(num_steps, [[5, 10]] * 3)
+    assert_array_equal(share, [[1, 0]] * 3)
+    fleet.write_text("name,steps_per_second\nclient 1,2.0\nclient 7,1.0\n")
+    with pytest.raises(InvalidInputError, match=r"devices\.path to name client 0, client 1, or none of them"):
+        federation_of(parse(raw)).work(3)
+
+
+def test_any_optimizer_of_the_server_can_be_named():
+    algorithm = {"name": "fedopt", "optimizer": "sgd", "server_learning_rate": 0.5, "options": {"momentum": 0.9}}
+    assert not federation_of(parse(changed(algorithm=algorithm))).algorithm.mixes
+    with pytest.raises(InvalidInputError, match="optimizer='sdg'"):
+        federation_of(parse(changed(algorithm={**algorithm, "optimizer": "sdg"})))

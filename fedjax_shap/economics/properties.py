@@ -129,7 +129,7 @@ def proportionality(case: Case) -> Finding:
     counted = [p for p, value in enumerate(values) if value > 0]
     if not counted:
         return Finding(name=name, holds=None, sentence="No player has a value above 0, so there is no proportion.")
-    profits = list(map(Fraction, settled.profits))
+    profits = [Fraction(paid) - Fraction(cost) for paid, cost in zip(settled.payments, settled.costs)]
     pool = sum((profits[p] for p in counted), Fraction(0))
     due = {p: values[p] / total * pool for p in counted}
     slack = unit / 1000  # floats stand for the exact values that were divided

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fedjax_shap._validate import one_of, require
@@ -39,7 +40,11 @@ def settle_record(record: Mapping[str, Any]) -> Settlement:
         require(key in given, f"Expected the record to have the key {key!r}, got {', '.join(sorted(given)) or 'none'}.")
     rule = _rule(given)
     fields = {key: value for key, value in _in_order(given).items() if key not in ("rule", *_SETTINGS)}
-    return settle(fields.pop("values"), fields.pop("costs"), fields.pop("revenue"), rule=rule, **fields)
+    settled = settle(fields.pop("values"), fields.pop("costs"), fields.pop("revenue"), rule=rule, **fields)
+    if rule.of in ("", "shapley"):
+        return settled
+    taken = f"The values given were taken to be those that the rule divides by, {rule.of}; none were computed."
+    return replace(settled, notes=(taken, *settled.notes))
 
 
 def _rule(given: dict[str, Any]) -> Rule:

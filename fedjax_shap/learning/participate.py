@@ -1,11 +1,11 @@
 """Who takes part in which round: participation as a process of its own (Spec 2.7)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, fraction, integer, require
+from fedjax_shap._validate import InvalidInputError, fraction, integer, places, require
 from fedjax_shap.data import files
 from fedjax_shap.typing import HostArray, Key
 
@@ -85,18 +85,20 @@ def trace(*, available: tuple[tuple[int, ...], ...], repeat: bool = False) -> Pa
 
 
 def trace_file(*, path: str, repeat: bool = False) -> Participation:
-    """A trace of availability from a CSV file: one row of 0s and 1s a round, one column a client in the order of ids.
+    """A trace of availability from a CSV file: one row of 0s and 1s a round, one column a client.
 
     Args:
-        path: the file; a first line without a number in it is a header, and passed over.
+        path: the file; a first line without a number in it is a header. Where it has the clients' names, `ordered` puts
+            the columns in their order; else columns are in the order of ids.
         repeat: as in `trace`.
 
     Raises:
         InvalidInputError: no such file, ragged or no rows, or another cell than 0 and 1; when drawn, as in `trace`.
     """
     rows = files.rows(files.given(path))
+    header: Sequence[str] = ()
     if not any(cell.isdecimal() for cell in rows[0][1]):
-        rows = rows[1:]
+        (_, header), *rows = rows
     require(len(rows) > 0, f"Expected {path} to hold a row of 0s and 1s for each round, but there is none.")
     for line, cells in rows:
         for column, cell in enumerate(cells):
@@ -104,7 +106,21 @@ def trace_file(*, path: str, repeat: bool = False) -> Participation:
                 raise InvalidInputError(
                     f"Expected line {line} of {path} to hold 0s and 1s, but client {column} has {cell!r}."
                 )
-    return _traced(path, np.array([cells for _, cells in rows]) == "1", repeat)
+    draw = _traced(path, np.array([cells for _, cells in rows]) == "1", repeat)
+    draw.header = tuple(map(str.strip, header))  # type: ignore[attr-defined]
+    return draw
+
+
+def ordered(participation: Participation, names: Sequence[str]) -> Participation:
+    """A participation whose columns were named, in the order of the clients' names; any other as it is.
+
+    Raises:
+        InvalidInputError: some of the columns' names are clients', and some are not.
+    """
+    place = places("the header of participation.path", getattr(participation, "header", ()), names)
+    if place is None:
+        return participation
+    return lambda key, num_rounds, num_clients: participation(key, num_rounds, num_clients)[:, place]
 
 
 def dropping(participation: Participation, probability: float | tuple[float, ...]) -> Participation:

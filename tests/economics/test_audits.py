@@ -140,8 +140,8 @@ def test_profits_are_as_values_under_the_cost_aware_rule_and_not_under_others():
 def test_half_a_cent_more_than_rounding_allows_is_found():
     held = case()
     shifted = [Decimal("0.05"), Decimal("-0.05"), Decimal(0), Decimal(0)]
-    profits = tuple(p + by for p, by in zip(held.settlement.profits, shifted))
-    wrong = replace(held, settlement=replace(held.settlement, profits=profits))
+    payments = tuple(p + by for p, by in zip(held.settlement.payments, shifted))
+    wrong = replace(held, settlement=replace(held.settlement, payments=payments))
     assert found("proportionality", wrong).holds is False
 
 

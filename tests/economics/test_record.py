@@ -81,3 +81,9 @@ def test_a_record_may_name_the_policy_for_a_loss_and_errors_that_sum_to_zero():
     assert {"loss", "efficient", "negative", "reimburse"} <= set(KEYS)
     with pytest.raises(InvalidInputError, match="no loss='equal' with rule 'costs_ignored'"):
         settle_record({**record, "rule": "costs_ignored", "loss": "equal"})
+
+
+def test_values_of_a_kind_that_only_the_rule_names_are_said_to_be_taken_as_such():
+    record = {"values": [1, 2], "costs": [0, 0], "revenue": 3, "rule": "least_core"}
+    assert "taken to be those that the rule divides by, least_core" in settle_record(record).notes[0]
+    assert not settle_record({**record, "rule": "cost_aware"}).notes
