@@ -39,7 +39,9 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
         return UtilityStore(None if store is None else Path(store) / part, fingerprint=fingerprint)
 
     def of_values(part: str, fingerprint: str) -> UtilityStore:
-        return stores.setdefault(part, open_store(part, fingerprint))
+        if part not in stores:
+            stores[part] = open_store(part, fingerprint)
+        return stores[part]
 
     with Stopwatch() as total:
         federation, plan, pay = federation_of(config), config.build("plan"), payer(config)

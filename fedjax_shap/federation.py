@@ -25,13 +25,13 @@ from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.device import Profile
-from fedjax_shap.learning.federate import steps_by_round
 from fedjax_shap.learning.fleet import Metered, metered
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.learning.participate import Participation, dropping, ordered
 from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.workload import Workload, workload
+from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Curve
 from fedjax_shap.shapley.estimator import Attribution, Estimator, projected
@@ -130,19 +130,15 @@ class Federation:
             that it does), where each inner aggregation of a round is a row of its own.
         """
         inner, options = self._inner_rounds, self.config.sections["game"].keywords
-        law, seed = self._steps(self.local), jax.random.fold_in(self.init_key, 2)
-        num_steps = steps_by_round(self.data, self.local, self.algorithm, law, seed, num_rounds * inner)
-        draw, seed = self._participation(), jax.random.fold_in(self.init_key, 1)
-        share = np.array(draw(seed, self.algorithm.max_rounds, self.data.num_clients), np.float64)
+        law, draw, drawn = self._steps(self.local), self._participation(), seeds(self.init_key)
+        num_steps = steps_by_round(self.data, self.local, self.algorithm, law, drawn.steps, num_rounds * inner)
+        share = np.array(draw(drawn.participation, self.algorithm.max_rounds, self.data.num_clients), np.float64)
         share[:1] = 1.0 if options.get("everyone_first") else share[:1]
         return num_steps, np.repeat(share[:num_rounds], inner, axis=0)
 
-    def metered(self, num_rounds: int) -> Metered | None:
-        """What the first rounds of the run of all take of the members' devices; None where these are not known."""
-        devices = self._devices
-        if not devices:
-            return None
-        return metered(devices, self.workload, *self.work(num_rounds))
+    def metered(self, num_steps: HostArray, share: HostArray) -> Metered | None:
+        """What rounds of such `work` take of the members' devices; None where these are not known."""
+        return metered(self._devices, self.workload, num_steps, share) if self._devices else None
 
     @cached_property
     def _devices(self) -> tuple[Profile, ...]:

@@ -45,8 +45,8 @@ def payer(config: Config) -> Callable[[Federation, Any, int], Paid]:
     reported = None if by_devices else config.build("costs")
 
     def pay(federation: Federation, values: Any, num_rounds: int) -> Paid:
-        sizes, metered = np.asarray(federation.data.sizes).tolist(), federation.metered(num_rounds)
-        num_steps, share = federation.work(num_rounds)
+        sizes, (num_steps, share) = np.asarray(federation.data.sizes).tolist(), federation.work(num_rounds)
+        metered = federation.metered(num_steps, share)
         costs = reported or config.build("costs", bill=metered and metered.bill)
         charged = costs(sizes, steps_done(num_steps, share).sum(axis=0).tolist())
         earned = _revenue(options, values)

@@ -49,7 +49,7 @@ def aggregates(learning: Learner, worth: Callable[[Params, World], Array]) -> Op
         run = Run(heard.world.initial, heard.world.server, told.clients)
         return worth(learning.advance(run, told, heard.world.share(inside.sum(), inside.sum())).params, heard.world)
 
-    collect = jax.jit(lambda world, key, everyone: one_round(learning, world, key, everyone))
+    collect = jax.jit(lambda world, key, everyone: together(learning, world, key, everyone))
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
         sent, after = collect(world, key, everyone)
@@ -58,14 +58,18 @@ def aggregates(learning: Learner, worth: Callable[[Params, World], Array]) -> Op
     return open_round
 
 
-def one_round(learning: Learner, world: World, key: Key, everyone: Coalition) -> tuple[Sent, World]:
-    """What those who take part send in one round, and the world after it."""
+def together(
+    learning: Learner, world: World, key: Key, everyone: Coalition, num_aggregations: int = 1
+) -> tuple[Sent, World]:
+    """What those who take part send for the last of so many aggregations, and the world after them."""
     run = begun(world, everyone)
-    sent = learning.collect(world, key, jnp.int32(0), run, everyone)
-    return sent, kept(world, everyone, learning.advance(run, sent, world.share(sent.weights.sum(), sent.weights.sum())))
+    for number in range(num_aggregations):
+        sent = learning.collect(world, key, jnp.int32(number), run, everyone)
+        run = learning.advance(run, sent, world.share(sent.weights.sum(), sent.weights.sum()))
+    return sent, _kept(world, everyone, run)
 
 
-def kept(world: World, everyone: Coalition, run: Run) -> World:
+def _kept(world: World, everyone: Coalition, run: Run) -> World:
     """The world after a run of some clients: their model, the server's state, and their states by id."""
     place = jnp.where(everyone.present, everyone.members, world.data.num_clients)  # padding falls off the end
     clients = jax.tree.map(lambda all_, own: all_.at[place].set(own, mode="drop"), world.clients, run.clients)

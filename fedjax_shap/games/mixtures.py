@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from fedjax_shap.coalitions import Chunk, Coalition
-from fedjax_shap.games.aggregates import Open, one_round
+from fedjax_shap.games.aggregates import Open, together
 from fedjax_shap.games.game import Game
 from fedjax_shap.learning.federate import Learner
 from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, in_blocks, judged, score
@@ -66,7 +66,7 @@ def mixtures(learning: Learner, metric: Metric, absent: Absent = "left_out") -> 
 
     @jax.jit
     def collect(world: World, key: Key, everyone: Coalition) -> tuple[Uploads, World]:
-        sent, after = one_round(learning, world, key, everyone)
+        sent, after = together(learning, world, key, everyone)
         models = jax.tree.map(lambda leaf, x_t: jnp.concatenate([leaf, x_t[None]]), sent.uploads, world.initial)
         params, finite = sound(models)
         group = jnp.zeros_like(everyone.members)

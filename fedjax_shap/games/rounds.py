@@ -10,19 +10,19 @@ import numpy as np
 from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.coalitions import Coalition, gather
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.games.aggregates import Open, aggregates, kept
+from fedjax_shap.games.aggregates import Open, aggregates, together
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
-from fedjax_shap.learning.federate import Learner, begun, learner
+from fedjax_shap.learning.federate import Learner, learner
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.metric import metric_for, score
 from fedjax_shap.learning.model import Architecture, Model
 from fedjax_shap.learning.participate import Participation, always
 from fedjax_shap.learning.steps import Steps
-from fedjax_shap.learning.world import World
+from fedjax_shap.learning.world import World, seeds
 from fedjax_shap.typing import Array, HostArray, Key, Params
 
 
@@ -107,7 +107,7 @@ def rounds(
     within, drawn = algorithm._replace(max_rounds=inner_rounds), algorithm.max_rounds * inner_rounds
     learning = learner(data, model, local, within, key=key, initial=initial, steps=steps, horizon=drawn)
     measure = metric_for(metric, data.validation[1], data.num_classes)
-    who = (participation or always())(jax.random.fold_in(key, 1), algorithm.max_rounds, data.num_clients)
+    who = (participation or always())(seeds(key).participation, algorithm.max_rounds, data.num_clients)
     present = np.asarray(who) >= 1
     present[:1] |= everyone_first
 
@@ -163,11 +163,7 @@ def _trainings(learning: Learner, worth: Callable[[Params, World], Array]) -> Op
 
     @jax.jit
     def trained_by(world: World, key: Key, everyone: Coalition) -> World:
-        run = begun(world, everyone)
-        for inner in range(learning.algorithm.max_rounds):
-            sent = learning.collect(world, key, jnp.int32(inner), run, everyone)
-            run = learning.advance(run, sent, world.share(sent.weights.sum(), sent.weights.sum()))
-        return kept(world, everyone, run)
+        return together(learning, world, key, everyone, learning.algorithm.max_rounds)[1]
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
         return game.replace(world=world), trained_by(world, key, everyone)  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import integer, number, one_of, require
+from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, HostArray, Params, PyTree
 
 Weights = Literal["examples", "uniform"] | tuple[float, ...]
@@ -63,7 +64,7 @@ def _take(params: Params, upload: Params, extra: PyTree, server: PyTree, share: 
     return upload, server
 
 
-def corrected(correction: Params, start: Params, params: Params, gradient: Params) -> Params:
+def _corrected(correction: Params, start: Params, params: Params, gradient: Params) -> Params:
     """The direction of algorithms that add a correction to each gradient of a round."""
     return jax.tree.map(jnp.add, gradient, correction)
 
@@ -152,6 +153,18 @@ def fedavg(
         return np.asarray(weights, np.float32)
 
     return Algorithm(of_clients, max_rounds, tol, patience)
+
+
+def correcting(schedule: Schedule) -> Algorithm:
+    """FedAvg whose clients add a correction to each gradient of a round; its server keeps one more model, and tells it.
+
+    That is the mean of what clients send beside their models, and zero at first.
+    """
+
+    def moves(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
+        return upload, extra
+
+    return fedavg(**schedule)._replace(opens=zeros, tells=lambda server: server, direction=_corrected, moves=moves)
 
 
 def settled(round_: Array, loss: Array, before: Array, tol: float) -> Array:

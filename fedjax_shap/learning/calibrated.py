@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import number
-from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, corrected, fedavg
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, correcting
 from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, Params, PyTree
 
@@ -40,17 +40,10 @@ def calibrated(*, lam: float = 0.1, **schedule: Unpack[Schedule]) -> Algorithm:
         first = jax.tree.map(lambda new, old: jnp.where(worked, new, old), done.first, at.state["gradient"])
         return done.params, first, {"gradient": first, "model": done.params, "seen": jnp.ones((), bool)}
 
-    def moves(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
-        return upload, extra
-
-    return fedavg(**schedule)._replace(
+    return correcting(schedule)._replace(
         keeps=keeps,
-        opens=zeros,
-        tells=lambda server: server,
         corrects=corrects,
-        direction=corrected,
         records=("first",),
         sends=sends,
-        moves=moves,
         rated=True,
     )

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import number, one_of
-from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, corrected, fedavg
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, correcting
 from fedjax_shap.trees import zeros
-from fedjax_shap.typing import Array, Params, PyTree
+from fedjax_shap.typing import Params, PyTree
 
 ROUNDING = 1e-5  # relative; a mean of equal numbers of steps may come out below them
 
@@ -51,16 +51,9 @@ def fedagrac(
         fast = at.num_steps > bound * (1 + ROUNDING)
         return done.params, jax.tree.map(lambda first, mean: jnp.where(fast, first, mean), done.first, kept), kept
 
-    def moves(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
-        return upload, extra
-
-    return fedavg(**schedule)._replace(
+    return correcting(schedule)._replace(
         keeps=zeros,
-        opens=zeros,
-        tells=lambda server: server,
         corrects=corrects,
-        direction=corrected,
         records=("mean",) if send == "average" else ("first", "mean"),
         sends=sends,
-        moves=moves,
     )

@@ -16,7 +16,7 @@ from fedjax_shap.learning.model import Architecture, Model
 from fedjax_shap.learning.participate import Participation, always
 from fedjax_shap.learning.side_by_side import train_chunk
 from fedjax_shap.learning.steps import Steps
-from fedjax_shap.learning.world import Run, Sent, Trace, World, steps_by_round, world_of
+from fedjax_shap.learning.world import Run, Sent, Trace, World, seeds, steps_by_round, world_of
 from fedjax_shap.trees import weighted_mean, where_rows, zeros
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
@@ -85,10 +85,9 @@ def learner(
         Padding rows are never read. A client's slot has no influence. An absent member keeps its state.
     """
     model = architecture(tuple(data.x.shape[2:]), data.num_classes)
-    num_steps = steps_by_round(
-        data, local, algorithm, steps, jax.random.fold_in(key, 2), horizon or algorithm.max_rounds
-    )
-    who = (participation or always())(jax.random.fold_in(key, 1), *num_steps.shape)
+    drawn = seeds(key)
+    num_steps = steps_by_round(data, local, algorithm, steps, drawn.steps, horizon or algorithm.max_rounds)
+    who = (participation or always())(drawn.participation, *num_steps.shape)
     world = world_of(data, model, algorithm, num_steps, np.asarray(who) >= 1, key, initial)
     orders, part = _orders(local), part_of(algorithm, local, model)
     collect, advance = _collect(part, algorithm), _advance(algorithm)

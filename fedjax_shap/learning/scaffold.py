@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import number
-from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, corrected, fedavg
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, correcting
 from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, Params, PyTree
 
@@ -45,12 +45,9 @@ def scaffold(*, server_learning_rate: float = 1.0, **schedule: Unpack[Schedule])
         further = jax.tree.map(lambda x, mean: x + server_learning_rate * (mean - x), params, upload)
         return upload if plain else further, jax.tree.map(lambda c, change: c + share * change, server, extra)
 
-    return fedavg(**schedule)._replace(
+    return correcting(schedule)._replace(
         keeps=zeros,
-        opens=zeros,
-        tells=lambda server: server,
         corrects=corrects,
-        direction=corrected,
         sends=sends,
         moves=moves,
         mixes=plain,

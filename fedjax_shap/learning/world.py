@@ -1,5 +1,7 @@
 """The arrays that decide how a coalition trains, where a training is, and the trace that it leaves."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Model
-from fedjax_shap.learning.steps import Steps
+from fedjax_shap.learning.steps import Steps, as_local_says
 from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
 
 
@@ -39,9 +41,9 @@ class World:
     weights: Array
     first_round: Array
     num_rounds: Array
-    server: PyTree = ()
-    clients: PyTree = ()
-    whole: Array = 0.0  # type: ignore[assignment]
+    server: PyTree
+    clients: PyTree
+    whole: Array
 
     def share(self, heard: Array, own: Array) -> Array:
         """The share of those heard of, from their weight and that of the coalition's members, float[...]."""
@@ -144,6 +146,18 @@ def world_of(
     )
 
 
+class Seeds(NamedTuple):
+    """What a federation draws before its first round, each by a seed of its own; its key seeds initial parameters."""
+
+    participation: Key
+    steps: Key
+
+
+def seeds(key: Key) -> Seeds:
+    """The seeds of a federation of that key."""
+    return Seeds(jax.random.fold_in(key, 1), jax.random.fold_in(key, 2))
+
+
 def steps_by_round(
     data: FederatedData, local: Local, algorithm: Algorithm, steps: Steps | None, key: Key, num_rounds: int
 ) -> HostArray:
@@ -157,11 +171,8 @@ def steps_by_round(
         key: seeds what it draws.
         num_rounds: R.
     """
-    sizes = np.asarray(data.sizes)
-    if steps is None:
-        found = np.broadcast_to(local.num_steps(sizes), (num_rounds, len(sizes)))
-    else:
-        found = steps(key, sizes, local.steps_per_epoch(sizes), num_rounds)
+    sizes, law = np.asarray(data.sizes), steps or as_local_says(local=local)
+    found = law(key, sizes, local.steps_per_epoch(sizes), num_rounds)
     most = np.iinfo(np.int32).max if algorithm.most_steps is None else algorithm.most_steps
     return np.where(np.asarray(data.idle), 0, np.minimum(found, most)).astype(np.int32)
 
