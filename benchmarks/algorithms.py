@@ -41,7 +41,7 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithms import ALGORITHMS
+from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
 from fedjax_shap.typing import Masks, Utilities

@@ -66,10 +66,10 @@ from fedjax_shap.data.partition import by_column
 from fedjax_shap.data.published import HEART_FEATURES, HOSPITALS, heart_disease
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.trained import trained
-from fedjax_shap.learning.algorithms import ALGORITHMS
-from fedjax_shap.learning.federate import learner
+from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.train import learner
 from fedjax_shap.typing import HostArray
 
 CONFIG: dict[str, Any] = {"first_seed": 42, "seeds": 5, "rounds": 15, "updates": 100, "epochs": 50, "batch_size": 4}

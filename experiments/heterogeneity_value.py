@@ -65,11 +65,11 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm
-from fedjax_shap.learning.algorithms import ALGORITHMS
-from fedjax_shap.learning.federate import learner
+from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.metric import metric_for, score
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.plots import BLUE, GREEN, GREY, ORANGE
 from fedjax_shap.shapley.exact import shapley_values

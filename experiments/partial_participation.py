@@ -63,7 +63,7 @@ from fedjax_shap.in_run_methods import comfedsv, taylor
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
-from fedjax_shap.learning.participate import uniform
+from fedjax_shap.learning.participation import uniform
 from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.permutation import permutation

@@ -55,8 +55,8 @@ from fedjax_shap.economics.settle import settle
 from fedjax_shap.estimate import estimate
 from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
+from fedjax_shap.learning.algorithms.fedagrac import fedagrac
 from fedjax_shap.learning.device import Profile
-from fedjax_shap.learning.fedagrac import fedagrac
 from fedjax_shap.learning.fleet import metered
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear

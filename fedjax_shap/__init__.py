@@ -42,16 +42,16 @@ from fedjax_shap.in_run import estimate_rounds, multi_round
 from fedjax_shap.in_run_methods import comfedsv, taylor
 from fedjax_shap.learning import device, steps
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
-from fedjax_shap.learning.algorithms import ALGORITHMS
-from fedjax_shap.learning.calibrated import calibrated
-from fedjax_shap.learning.fedagrac import fedagrac
-from fedjax_shap.learning.fednova import fednova
-from fedjax_shap.learning.fedprox import fedprox
+from fedjax_shap.learning.algorithms.calibrated import calibrated
+from fedjax_shap.learning.algorithms.fedagrac import fedagrac
+from fedjax_shap.learning.algorithms.fednova import fednova
+from fedjax_shap.learning.algorithms.fedprox import fedprox
+from fedjax_shap.learning.algorithms.registry import ALGORITHMS
+from fedjax_shap.learning.algorithms.scaffold import scaffold
+from fedjax_shap.learning.algorithms.server_optimizer import fedadagrad, fedadam, fedopt, fedsgd, fedyogi
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Model, cnn, linear, mlp
-from fedjax_shap.learning.participate import always, cyclic, dropping, independent, trace, uniform
-from fedjax_shap.learning.scaffold import scaffold
-from fedjax_shap.learning.server_optimizer import fedadagrad, fedadam, fedopt, fedsgd, fedyogi
+from fedjax_shap.learning.participation import always, cyclic, dropping, independent, trace, uniform
 from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Result
 from fedjax_shap.shapley import stopping

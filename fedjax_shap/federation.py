@@ -28,7 +28,7 @@ from fedjax_shap.learning.device import Profile
 from fedjax_shap.learning.fleet import Metered, metered
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
-from fedjax_shap.learning.participate import Participation, dropping, ordered
+from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.workload import Workload, workload
 from fedjax_shap.learning.world import seeds, steps_by_round

@@ -19,11 +19,11 @@ from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
 from fedjax_shap.in_run_methods import IN_RUN
-from fedjax_shap.learning.algorithms import ALGORITHMS
+from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.fleet import FLEETS
 from fedjax_shap.learning.local import OPTIMIZERS, local
 from fedjax_shap.learning.model import MODELS
-from fedjax_shap.learning.participate import PARTICIPATIONS
+from fedjax_shap.learning.participation import PARTICIPATIONS
 from fedjax_shap.learning.steps import STEPS
 from fedjax_shap.shapley.registry import ESTIMATORS
 

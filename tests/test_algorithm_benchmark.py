@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import algorithms
-from fedjax_shap.learning.algorithms import ALGORITHMS
+from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 
 QUICK = (
     "--quick",

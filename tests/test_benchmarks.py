@@ -19,9 +19,9 @@ from fedjax_shap.data.published import HOSPITALS, heart_disease
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import fedavg
-from fedjax_shap.learning.federate import learner
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.train import learner
 from fedjax_shap.shapley.exact import shapley_values
 
 FLAMBY_FEDAVG = {  # accuracy in Cleveland, Hungary, Switzerland, VA by seed: FLamby's committed results, FedAvg100

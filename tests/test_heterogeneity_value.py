@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import pearsonr
 
 from experiments import heterogeneity_value as experiment
-from fedjax_shap.learning.algorithms import ALGORITHMS
+from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 
 SMALL = experiment.CONFIG | {"rounds": 3, "seeds": 2}
 

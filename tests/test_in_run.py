@@ -20,7 +20,7 @@ from fedjax_shap.in_run_methods import IN_RUN, comfedsv, taylor
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
-from fedjax_shap.learning.participate import trace
+from fedjax_shap.learning.participation import trace
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.permutation import permutation
 from fedjax_shap.shapley.registry import ESTIMATORS

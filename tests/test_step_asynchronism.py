@@ -12,7 +12,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.published import a9a
-from fedjax_shap.learning.algorithms import ALGORITHMS
+from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 
 SMALL = experiment.CONFIG | {"data": "breast_cancer", "clients": 3, "rounds": 30, "mean_steps": 10.0, "deviation": 10.0}
 SMALL |= {"l2": 0.02, "most": 40}

@@ -14,9 +14,9 @@ from flax import struct
 from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.games.aggregates import Open, together
 from fedjax_shap.games.game import Game
-from fedjax_shap.learning.federate import Learner
 from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, in_blocks, judged, score
 from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.train import Learner
 from fedjax_shap.learning.world import World
 from fedjax_shap.typing import Array, Key, Params
 

@@ -12,7 +12,7 @@ from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.metric import metric_for
 from fedjax_shap.learning.model import Architecture
-from fedjax_shap.learning.participate import Participation
+from fedjax_shap.learning.participation import Participation
 from fedjax_shap.learning.steps import Steps
 from fedjax_shap.typing import Array, Key, Params
 

@@ -15,13 +15,13 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
-from fedjax_shap.learning.federate import Learner, learner
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.metric import metric_for, score
 from fedjax_shap.learning.model import Architecture, Model
-from fedjax_shap.learning.participate import Participation, always
+from fedjax_shap.learning.participation import Participation, always
 from fedjax_shap.learning.steps import Steps
+from fedjax_shap.learning.train import Learner, learner
 from fedjax_shap.learning.world import World, seeds
 from fedjax_shap.typing import Array, HostArray, Key, Params
 

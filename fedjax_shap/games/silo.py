@@ -11,13 +11,13 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
-from fedjax_shap.learning.federate import Learner, learner
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.metric import accuracy, bootstrapped, metric_for, score
 from fedjax_shap.learning.model import Architecture
-from fedjax_shap.learning.participate import Participation
+from fedjax_shap.learning.participation import Participation
 from fedjax_shap.learning.steps import Steps
+from fedjax_shap.learning.train import Learner, learner
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.games.game import Effort, Game
-from fedjax_shap.learning.federate import Learner, Observe, unobserved
+from fedjax_shap.learning.train import Learner, Observe, unobserved
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from fedjax_shap._validate import require
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm, Round
-from fedjax_shap.learning.descent import client_update
+from fedjax_shap.learning.client_update import client_update
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Model
 from fedjax_shap.typing import Array, Params, PyTree

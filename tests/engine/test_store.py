@@ -29,7 +29,7 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
-from fedjax_shap.learning.participate import cyclic
+from fedjax_shap.learning.participation import cyclic
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.permutation import permutation
 

@@ -18,7 +18,7 @@ from fedjax_shap.games.rounds import rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Model, cnn, linear, mlp
-from fedjax_shap.learning.participate import trace
+from fedjax_shap.learning.participation import trace
 
 SIZES = (7, 12, 4, 9, 20)
 EVERY = all_subsets(5)

@@ -20,7 +20,7 @@ from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
-from fedjax_shap.learning.participate import always, cyclic, trace, uniform
+from fedjax_shap.learning.participation import always, cyclic, trace, uniform
 from fedjax_shap.shapley.exact import exact, shapley_values
 
 SIZES = (7, 12, 4, 9)

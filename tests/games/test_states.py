@@ -12,10 +12,10 @@ from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.programs import NoRoomError, Program, machine
 from fedjax_shap.games.silo import silo
 from fedjax_shap.learning import steps
-from fedjax_shap.learning.algorithms import ALGORITHMS
+from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
-from fedjax_shap.learning.participate import independent
+from fedjax_shap.learning.participation import independent
 
 EVERY = all_subsets(4)
 

@@ -12,7 +12,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.metric import cross_entropy
 from fedjax_shap.learning.model import mlp
-from fedjax_shap.learning.participate import trace
+from fedjax_shap.learning.participation import trace
 
 SIZES, THERE = (7, 12, 4, 9), (0, 1, 3)
 

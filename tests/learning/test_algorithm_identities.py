@@ -26,15 +26,15 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import fedavg
-from fedjax_shap.learning.calibrated import calibrated
-from fedjax_shap.learning.fedagrac import fedagrac
-from fedjax_shap.learning.federate import learner
-from fedjax_shap.learning.fednova import fednova
-from fedjax_shap.learning.fedprox import fedprox
+from fedjax_shap.learning.algorithms.calibrated import calibrated
+from fedjax_shap.learning.algorithms.fedagrac import fedagrac
+from fedjax_shap.learning.algorithms.fednova import fednova
+from fedjax_shap.learning.algorithms.fedprox import fedprox
+from fedjax_shap.learning.algorithms.scaffold import scaffold
+from fedjax_shap.learning.algorithms.server_optimizer import fedsgd
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
-from fedjax_shap.learning.scaffold import scaffold
-from fedjax_shap.learning.server_optimizer import fedsgd
+from fedjax_shap.learning.train import learner
 
 SIZES, LENGTH, RATE, L2 = (7, 12, 4), 6, 0.3, 0.01
 EVERY, ALONE = all_subsets(3), [1, 2, 4]  # the rows of EVERY with one member

@@ -16,10 +16,10 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.trained import trained
-from fedjax_shap.learning.algorithms import ALGORITHMS
-from fedjax_shap.learning.federate import learner
+from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
+from fedjax_shap.learning.train import learner
 
 SIZES, LENGTH, RATE, L2 = (7, 12, 4, 9), 10, 0.3, 0.01
 EVERY = all_subsets(4)

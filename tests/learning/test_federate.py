@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.learning.algorithm import fedavg
-from fedjax_shap.learning.federate import begun, learner
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
+from fedjax_shap.learning.train import begun, learner
 
 
 def learning_of(data, batch_size=3):

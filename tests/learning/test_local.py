@@ -9,7 +9,7 @@ from federations import CLASSES, FEATURES, SIZES, clients_of, federation, initia
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.learning.descent import client_update
+from fedjax_shap.learning.client_update import client_update
 from fedjax_shap.learning.local import local, shuffle
 from fedjax_shap.learning.model import linear
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.learning.participate import (
+from fedjax_shap.learning.participation import (
     PARTICIPATIONS,
     always,
     cyclic,

@@ -6,9 +6,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.scaffold import scaffold
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import cnn, linear, mlp, num_params
-from fedjax_shap.learning.scaffold import scaffold
 from fedjax_shap.learning.workload import flops_per_step, messages
 
 FEATURES, CLASSES = 50, 3

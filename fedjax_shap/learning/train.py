@@ -13,9 +13,9 @@ from fedjax_shap.learning.algorithm import Algorithm, settled
 from fedjax_shap.learning.local import Local, shuffle
 from fedjax_shap.learning.member import Part, part_of
 from fedjax_shap.learning.model import Architecture, Model
-from fedjax_shap.learning.participate import Participation, always
-from fedjax_shap.learning.side_by_side import train_chunk
+from fedjax_shap.learning.participation import Participation, always
 from fedjax_shap.learning.steps import Steps
+from fedjax_shap.learning.train_chunk import train_chunk
 from fedjax_shap.learning.world import Run, Sent, Trace, World, seeds, steps_by_round, world_of
 from fedjax_shap.trees import weighted_mean, where_rows, zeros
 from fedjax_shap.typing import Array, Key, Params, PyTree

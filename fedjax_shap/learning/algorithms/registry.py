@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
-from fedjax_shap.learning.calibrated import calibrated
-from fedjax_shap.learning.fedagrac import fedagrac
-from fedjax_shap.learning.fednova import fednova
-from fedjax_shap.learning.fedprox import fedprox
-from fedjax_shap.learning.scaffold import scaffold
-from fedjax_shap.learning.server_optimizer import fedadagrad, fedadam, fedopt, fedsgd, fedyogi
+from fedjax_shap.learning.algorithms.calibrated import calibrated
+from fedjax_shap.learning.algorithms.fedagrac import fedagrac
+from fedjax_shap.learning.algorithms.fednova import fednova
+from fedjax_shap.learning.algorithms.fedprox import fedprox
+from fedjax_shap.learning.algorithms.scaffold import scaffold
+from fedjax_shap.learning.algorithms.server_optimizer import fedadagrad, fedadam, fedopt, fedsgd, fedyogi
 
 ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
     "fedavg": fedavg,
