@@ -51,17 +51,17 @@ from fedjax_shap._validate import integer, number
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.partition import iid
 from fedjax_shap.data.sources import digits
+from fedjax_shap.devices.device import Profile
+from fedjax_shap.devices.fleet import metered
+from fedjax_shap.devices.workload import workload
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.estimate import estimate
 from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
 from fedjax_shap.learning.algorithms.fedagrac import fedagrac
-from fedjax_shap.learning.device import Profile
-from fedjax_shap.learning.fleet import metered
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.steps import Steps, constant, timed
-from fedjax_shap.learning.workload import workload
 from fedjax_shap.plots import BLUE, GREY, ORANGE
 from fedjax_shap.shapley.exact import exact
 

@@ -16,6 +16,7 @@ from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData, from_arrays
 from fedjax_shap.data.partition import by_column, dirichlet, iid, label_pairs, quantity, shards
 from fedjax_shap.data.sources import load
+from fedjax_shap.devices import device
 from fedjax_shap.economics import revenue, rules
 from fedjax_shap.economics.audits import AUDITS, audit
 from fedjax_shap.economics.baselines import by_size, costs_only, equal
@@ -40,7 +41,7 @@ from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.in_run import estimate_rounds, multi_round
 from fedjax_shap.in_run_methods import comfedsv, taylor
-from fedjax_shap.learning import device, steps
+from fedjax_shap.learning import steps
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
 from fedjax_shap.learning.algorithms.calibrated import calibrated
 from fedjax_shap.learning.algorithms.fedagrac import fedagrac

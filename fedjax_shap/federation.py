@@ -13,6 +13,9 @@ from fedjax_shap.config import Config, build
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.devices.device import Profile
+from fedjax_shap.devices.fleet import Metered, metered
+from fedjax_shap.devices.workload import Workload, workload
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
@@ -24,13 +27,10 @@ from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import Algorithm
-from fedjax_shap.learning.device import Profile
-from fedjax_shap.learning.fleet import Metered, metered
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.steps import Steps
-from fedjax_shap.learning.workload import Workload, workload
 from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Curve

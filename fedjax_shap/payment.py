@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fedjax_shap.config import Config
+from fedjax_shap.devices.device import steps_done
+from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.intervals import Intervals, indistinguishable, payment_intervals
 from fedjax_shap.economics.revenue import curve
@@ -13,8 +15,6 @@ from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.economics.verified import verified
 from fedjax_shap.federation import Federation
-from fedjax_shap.learning.device import steps_done
-from fedjax_shap.learning.fleet import Metered
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.registry import ESTIMATORS

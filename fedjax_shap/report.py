@@ -16,7 +16,7 @@ from rich.table import Table
 
 from fedjax_shap import plots
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.learning.fleet import Metered
+from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.result import Result
 from fedjax_shap.shapley.estimator import Attribution
 

@@ -12,6 +12,7 @@ import optax
 from fedjax_shap.data.corrupt import CORRUPTIONS
 from fedjax_shap.data.partition import PARTITIONS
 from fedjax_shap.data.sources import SOURCES
+from fedjax_shap.devices.fleet import FLEETS
 from fedjax_shap.economics.cost import COSTS
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.engine.plan import Plan
@@ -20,7 +21,6 @@ from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
 from fedjax_shap.in_run_methods import IN_RUN
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS
-from fedjax_shap.learning.fleet import FLEETS
 from fedjax_shap.learning.local import OPTIMIZERS, local
 from fedjax_shap.learning.model import MODELS
 from fedjax_shap.learning.participation import PARTICIPATIONS

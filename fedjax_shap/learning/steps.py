@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, integer, number, require
-from fedjax_shap.learning.device import Profile, steps_per_second
+from fedjax_shap.devices.device import Profile, steps_per_second
 from fedjax_shap.learning.local import Local
 from fedjax_shap.typing import HostArray, Key
 

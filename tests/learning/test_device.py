@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.learning.device import Profile, bill, steps_per_second, usage
-from fedjax_shap.learning.profiles import PROFILES, named, profiles_from_csv
+from fedjax_shap.devices.device import Profile, bill, steps_per_second, usage
+from fedjax_shap.devices.profiles import PROFILES, named, profiles_from_csv
 
 HOUR = 3600.0
 # Spec 4.5: A does 100 steps in an hour, B in a day.

@@ -9,14 +9,14 @@ from federations import CLASSES, FEATURES, federation
 from numpy.testing import assert_allclose
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.devices.device import Profile
+from fedjax_shap.devices.fleet import FLEETS, csv, metered, profiles, unknown
+from fedjax_shap.devices.profiles import PROFILES, named
+from fedjax_shap.devices.workload import workload
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.algorithms.scaffold import scaffold
-from fedjax_shap.learning.device import Profile
-from fedjax_shap.learning.fleet import FLEETS, csv, metered, profiles, unknown
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
-from fedjax_shap.learning.profiles import PROFILES, named
-from fedjax_shap.learning.workload import workload
 
 SETTINGS = {"unknown": {}, "profiles": {"profile": "t4"}, "csv": {"path": "devices.csv"}}
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.learning.device import Profile
+from fedjax_shap.devices.device import Profile
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.steps import STEPS, constant, epochs, extreme, gaussian, linear, timed, uniform
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.data import files
-from fedjax_shap.learning.device import Profile
+from fedjax_shap.devices.device import Profile
 
 _LINPACK = "J. Geerling, top500-benchmark, README: {} Gflops (float64) at {} W; https://github.com/geerlingguy/{}"
 

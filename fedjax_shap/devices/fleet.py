@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap.devices.device import Profile, Usage, bill, usage
+from fedjax_shap.devices.profiles import named, profiles_from_csv
+from fedjax_shap.devices.workload import Workload
 from fedjax_shap.economics.cost import Bill
-from fedjax_shap.learning.device import Profile, Usage, bill, usage
-from fedjax_shap.learning.profiles import named, profiles_from_csv
-from fedjax_shap.learning.workload import Workload
 from fedjax_shap.typing import HostArray
 
 Fleet = Callable[[int], tuple[Profile, ...]]  # C -> the C clients' devices

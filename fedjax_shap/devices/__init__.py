@@ -1,0 +1,1 @@
+"""What members' machines do in a run, and what that costs."""
