@@ -33,8 +33,8 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.games.repeated import repeated
 from fedjax_shap.noise import noise_floor
 from fedjax_shap.shapley.agreement import agreement
+from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.registry import DEFAULT, ESTIMATORS
 from fedjax_shap.typing import HostArray, Key, Utilities
 
 BUDGETS = {"A": (32, 64, 128), "B": (50, 100, 200, 500)}

@@ -31,8 +31,8 @@ from fedjax_shap.economics.rules import cost_aware
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.closed_form import airport
+from fedjax_shap.shapley.estimators.permutation import marginals, permutation
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.permutation import marginals, permutation
 from fedjax_shap.typing import HostArray, Utilities
 
 LEVEL, AIM, REVENUE = 0.95, (0.93, 0.97), 1000

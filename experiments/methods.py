@@ -24,10 +24,10 @@ from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.shapley.estimators.gtg import gtg
+from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
+from fedjax_shap.shapley.estimators.tmc import tmc
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.gtg import gtg
-from fedjax_shap.shapley.registry import DEFAULT, ESTIMATORS
-from fedjax_shap.shapley.tmc import tmc
 from fedjax_shap.typing import Key
 
 DECAY = 0.9  # of a round's weight in MR; the paper leaves lambda open

@@ -65,8 +65,8 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import uniform
 from fedjax_shap.shapley.estimator import Estimator
+from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.permutation import permutation
 from fedjax_shap.typing import HostArray
 
 PUBLISHED = 0.65  # P(gap > 0.5) of the federated value

@@ -16,8 +16,8 @@ from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.economics.verified import verified
 from fedjax_shap.federation import Federation
 from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.registry import ESTIMATORS
 
 BY_VALUES = ("", "shapley")  # rules that divide by no values, or by those of the run, whatever these are
 

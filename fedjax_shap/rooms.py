@@ -25,7 +25,7 @@ from fedjax_shap.learning.local import OPTIMIZERS, local
 from fedjax_shap.learning.model import MODELS
 from fedjax_shap.learning.participation import PARTICIPATIONS
 from fedjax_shap.learning.steps import STEPS
-from fedjax_shap.shapley.registry import ESTIMATORS
+from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 
 Registry = Mapping[str, Callable[..., Any]]
 

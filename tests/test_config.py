@@ -5,7 +5,7 @@ import pytest
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.config import override, parse, read_toml
 from fedjax_shap.rooms import ROOMS
-from fedjax_shap.shapley.registry import DEFAULT
+from fedjax_shap.shapley.estimators.registry import DEFAULT
 
 
 def refusal(raw: dict) -> str:

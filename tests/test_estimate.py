@@ -21,8 +21,8 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import trace
 from fedjax_shap.shapley.estimator import Attribution, Estimator
+from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.permutation import permutation
 
 TABLE = np.random.default_rng(0).normal(size=32).astype(np.float32).astype(np.float64)
 SOLVED = {

@@ -12,8 +12,8 @@ from benchmarks.estimator_games import game_b
 from fedjax_shap.coalitions import ranks
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.closed_form import table
+from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.registry import DEFAULT, ESTIMATORS
 
 TABLE = np.tanh(np.random.default_rng(0).uniform(0, 0.5, 64).cumsum() / 8)
 

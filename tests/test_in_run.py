@@ -21,9 +21,9 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.participation import trace
+from fedjax_shap.shapley.estimators.permutation import permutation
+from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.permutation import permutation
-from fedjax_shap.shapley.registry import ESTIMATORS
 
 SIZES = (7, 12, 4, 9)
 TRACE = ((1, 1, 1, 1), (1, 0, 0, 1), (0, 0, 0, 0), (0, 1, 1, 1), (1, 0, 1, 0))

@@ -10,8 +10,8 @@ from scipy.stats import binomtest
 from benchmarks import interval_coverage
 from fedjax_shap.coalitions import ranks
 from fedjax_shap.games.closed_form import table
+from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.permutation import permutation
 
 TABLE = np.tanh(np.random.default_rng(0).uniform(0, 0.5, 64).cumsum() / 8)
 

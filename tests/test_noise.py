@@ -19,8 +19,8 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.metric import accuracy, bootstrapped
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.noise import estimate_repeated, noise_floor
+from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact, shapley_values
-from fedjax_shap.shapley.permutation import permutation
 
 EVERY = all_subsets(3)
 TRAINING = local(learning_rate=0.3, batch_size=3)

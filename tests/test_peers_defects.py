@@ -21,8 +21,8 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import trace
+from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.permutation import permutation
 
 EVERY, START = all_subsets(3), initial(FEATURES, CLASSES)
 SETTINGS = (linear(), local(learning_rate=0.3, steps=2), fedavg(max_rounds=3))

@@ -8,7 +8,7 @@ import numpy as np
 
 from fedjax_shap._validate import number, one_of, require
 from fedjax_shap.shapley.estimator import Guarantees
-from fedjax_shap.shapley.sampled import Draws, Sampled
+from fedjax_shap.shapley.sampling import Draws, Sampled
 from fedjax_shap.typing import HostArray
 
 Allocation = Literal["equal", "neyman", "bernstein"]

@@ -6,8 +6,8 @@ import numpy as np
 
 from fedjax_shap._validate import finite, integer, number, require
 from fedjax_shap.coalitions import pack
-from fedjax_shap.shapley.permutation import prefixes
-from fedjax_shap.shapley.sampled import mean_and_error
+from fedjax_shap.shapley.estimators.permutation import prefixes
+from fedjax_shap.shapley.sampling import mean_and_error
 from fedjax_shap.shapley.semivalue import semivalues
 from fedjax_shap.typing import HostArray, Masks
 

@@ -14,8 +14,8 @@ from scipy.optimize import linprog, nnls
 from fedjax_shap._validate import finite, integer, require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
-from fedjax_shap.shapley.msr import independent
-from fedjax_shap.shapley.sampled import MOST_IN_A_TABLE, Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.estimators.msr import independent
+from fedjax_shap.shapley.sampling import MOST_IN_A_TABLE, Design, Draws, Sampled, sampled
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
 GROUPS = 8  # of draws, half of which are left out at a time for the standard errors; a power of two

@@ -30,8 +30,8 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.participation import cyclic
+from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.permutation import permutation
 
 EVERY = all_subsets(4)
 WORTH = np.arange(16) ** 2 / 7

@@ -7,10 +7,10 @@ from played import Played, play, saturating, voting
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.shapley.adjusted import regression_msr
+from fedjax_shap.shapley.estimators.permutation import permutation
+from fedjax_shap.shapley.estimators.polynomial import Polynomial, fit
+from fedjax_shap.shapley.estimators.regression_msr import regression_msr
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.permutation import permutation
-from fedjax_shap.shapley.polynomial import Polynomial, fit
 
 
 def quadratic(players):

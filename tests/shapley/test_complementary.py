@@ -13,8 +13,8 @@ from played import Played, airport, play, saturating, voting
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, pack, ranks
-from fedjax_shap.shapley.complementary import complementary, strata
-from fedjax_shap.shapley.permutation import permutation
+from fedjax_shap.shapley.estimators.complementary import complementary, strata
+from fedjax_shap.shapley.estimators.permutation import permutation
 
 RUNS = 300
 TABLE = np.random.default_rng(1).normal(size=64)

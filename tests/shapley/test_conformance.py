@@ -11,7 +11,7 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.estimate import estimate, game_key
 from fedjax_shap.games import closed_form
-from fedjax_shap.shapley.registry import ESTIMATORS
+from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.semivalue import coefficients_of, semivalues
 
 RUNS = 200

@@ -7,10 +7,10 @@ from played import play, saturating
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.shapley.covariance import JITTER, fitted
+from fedjax_shap.shapley.estimators.gaussian_process import gaussian_process
+from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.gaussian import gaussian_process
-from fedjax_shap.shapley.permutation import permutation
-from fedjax_shap.shapley.surrogate import JITTER, fitted
 
 
 def relative_error(estimator, game, budget, runs=10):

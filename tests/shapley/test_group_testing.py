@@ -11,7 +11,7 @@ from played import play
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, ranks
-from fedjax_shap.shapley.group_testing import group_testing, size_law
+from fedjax_shap.shapley.estimators.group_testing import group_testing, size_law
 
 TABLE = np.random.default_rng(1).normal(size=64)
 VOTES = (4, 3, 2, 1, 5, 2)

@@ -14,8 +14,8 @@ from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
+from fedjax_shap.shapley.estimators.gtg import gtg, stratified
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.gtg import gtg, stratified
 
 RANDOM = np.random.default_rng(1).normal(size=64)
 SATURATED = np.minimum(all_subsets(6) @ np.array([1.0, 2, 3, 1, 2, 3]), 5) + 0.5

@@ -12,7 +12,7 @@ from played import Played, additive, airport, play, saturating, voting
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, pack, ranks
-from fedjax_shap.shapley.ipss import balanced, ipss, key_size
+from fedjax_shap.shapley.estimators.ipss import balanced, ipss, key_size
 
 RUNS = 300
 TABLE = np.random.default_rng(1).normal(size=64)

@@ -11,9 +11,9 @@ from scipy.special import bernoulli
 from test_kernel import asked_for, kernel_weights, rows_of_all
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.shapley.estimators.kadditive import _fit, kadditive, shared
+from fedjax_shap.shapley.estimators.kernelshap import kernelshap
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.kadditive import _fit, kadditive, shared
-from fedjax_shap.shapley.kernel import kernelshap
 
 each_order = pytest.mark.parametrize("order", [1, 2, 3, 4])
 

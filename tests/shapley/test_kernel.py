@@ -11,9 +11,9 @@ from played import Played, airport, play, saturating, voting, with_null_and_twin
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.shapley.kernel import kernelshap
-from fedjax_shap.shapley.leverage import leverage
-from fedjax_shap.shapley.regression import Rows, known_moments, least_squares
+from fedjax_shap.shapley.estimators.kernelshap import kernelshap
+from fedjax_shap.shapley.estimators.leverage import leverage
+from fedjax_shap.shapley.least_squares import Rows, known_moments, least_squares
 
 each_way = pytest.mark.parametrize("paired", [True, False], ids=["paired", "alone"])
 

@@ -9,7 +9,7 @@ from test_kernel import asked_for
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.shapley.leverage import leverage
+from fedjax_shap.shapley.estimators.leverage import leverage
 
 
 def strata(masks):

@@ -7,10 +7,10 @@ from played import play
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import pack
-from fedjax_shap.shapley.by_size import Law, allocation, by_size
-from fedjax_shap.shapley.registry import ESTIMATORS
-from fedjax_shap.shapley.sampled import Sampled
-from fedjax_shap.shapley.told import nothing
+from fedjax_shap.shapley.estimators.registry import ESTIMATORS
+from fedjax_shap.shapley.evaluations import nothing
+from fedjax_shap.shapley.sampling import Sampled
+from fedjax_shap.shapley.strata import Law, allocation, by_size
 
 PLAYERS = {"least_core": 60, "gaussian_process": 150}  # fewer for those that take long; 200 for the others
 REFUSED = ("exact",)  # all coalitions of so many players are more than there is time for

@@ -11,7 +11,7 @@ from played import Played, play, saturating, voting
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import pack, ranks
-from fedjax_shap.shapley.msr import banzhaf, msr
+from fedjax_shap.shapley.estimators.msr import banzhaf, msr
 from fedjax_shap.shapley.semivalue import coefficients_of, weighted_banzhaf
 
 RUNS = 300

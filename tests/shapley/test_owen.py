@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from played import airport, play, saturating
 
 from fedjax_shap.coalitions import all_subsets, ranks
-from fedjax_shap.shapley.owen import differences, neighbours, owen
+from fedjax_shap.shapley.estimators.owen import differences, neighbours, owen
 
 TABLE = np.random.default_rng(1).normal(size=32)
 

@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, pack, ranks
+from fedjax_shap.shapley.estimators.permutation import blockwise, permutation
 from fedjax_shap.shapley.orders import ORDERS, low_discrepancy, orthogonal
-from fedjax_shap.shapley.permutation import blockwise, permutation
-from fedjax_shap.shapley.sampled import mean_and_error
+from fedjax_shap.shapley.sampling import mean_and_error
 
 MASKS, RUNS = all_subsets(6), 200
 COSTS, VOTES = (4.0, 1.0, 0.5, 4.0, 2.25, 3.0), (4, 3, 2, 1, 5, 2)

@@ -12,11 +12,11 @@ from sklearn.tree import DecisionTreeRegressor
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.shapley import regressor
-from fedjax_shap.shapley.adjusted import regression_msr
+from fedjax_shap.shapley.covariance import JITTER
+from fedjax_shap.shapley.estimators import regressor
+from fedjax_shap.shapley.estimators.regression_msr import regression_msr
+from fedjax_shap.shapley.estimators.regressor import REGRESSORS, GaussianProcess, Regressed, orders_for
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.regressor import REGRESSORS, GaussianProcess, Regressed, orders_for
-from fedjax_shap.shapley.surrogate import JITTER
 
 
 class Table:

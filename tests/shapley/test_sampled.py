@@ -7,8 +7,8 @@ from played import key_of, play, saturating
 
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.estimator import Attribution, Guarantees, projected
-from fedjax_shap.shapley.sampled import Design, jackknife, mean_and_error, sampled
-from fedjax_shap.shapley.told import nothing
+from fedjax_shap.shapley.evaluations import nothing
+from fedjax_shap.shapley.sampling import Design, jackknife, mean_and_error, sampled
 
 
 def recorded(proposed, players=6):

@@ -9,8 +9,8 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.estimate import estimate
 from fedjax_shap.games.closed_form import table
 from fedjax_shap.shapley.estimator import Attribution
-from fedjax_shap.shapley.permutation import permutation
-from fedjax_shap.shapley.registry import ESTIMATORS
+from fedjax_shap.shapley.estimators.permutation import permutation
+from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.stopping import (
     Standing,
     budget,

@@ -13,9 +13,9 @@ from played import Played, additive, airport, play, saturating
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, pack, ranks
-from fedjax_shap.shapley.permutation import permutation
+from fedjax_shap.shapley.estimators.permutation import permutation
+from fedjax_shap.shapley.estimators.stratified import Band, joins, stratified
 from fedjax_shap.shapley.semivalue import semivalues
-from fedjax_shap.shapley.stratified import Band, joins, stratified
 
 RUNS = 300
 TABLE = np.random.default_rng(1).normal(size=64)

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from played import airport, play, saturating
 
 from fedjax_shap.coalitions import all_subsets, ranks
-from fedjax_shap.shapley.structured import Strata, structured, swapped, within_strata
+from fedjax_shap.shapley.estimators.structured import Strata, structured, swapped, within_strata
 
 TABLE = np.random.default_rng(1).normal(size=64)
 

@@ -11,7 +11,7 @@ from played import play, saturating
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import ranks
-from fedjax_shap.shapley.subsampling import subsampling
+from fedjax_shap.shapley.estimators.subsampling import subsampling
 
 TABLE = np.random.default_rng(1).normal(size=128)
 

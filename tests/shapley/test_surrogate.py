@@ -6,8 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.optimize import approx_fprime
 
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.surrogate import (
+from fedjax_shap.shapley.covariance import (
     JITTER,
     Kernel,
     _prior,
@@ -17,6 +16,7 @@ from fedjax_shap.shapley.surrogate import (
     inverse_root,
     weights_of,
 )
+from fedjax_shap.shapley.exact import shapley_values
 
 
 def kernel(players):

@@ -13,7 +13,7 @@ from scipy.stats import hypergeom
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, pack, ranks
-from fedjax_shap.shapley.svarm import svarm
+from fedjax_shap.shapley.estimators.svarm import svarm
 
 RUNS = 300
 TABLE = np.random.default_rng(1).normal(size=64)

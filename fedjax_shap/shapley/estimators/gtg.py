@@ -7,7 +7,7 @@ import numpy as np
 from fedjax_shap._validate import integer, number
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.stopping import settled_within
-from fedjax_shap.shapley.walks import Manner, Walks, gains, walked
+from fedjax_shap.shapley.truncation import Manner, Walks, gains, walked
 from fedjax_shap.typing import HostArray
 
 

@@ -1,7 +1,7 @@
 """KernelSHAP: the Shapley value as weighted least squares over sampled coalitions (Lundberg, Lee 2017, theorem 2)."""
 
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.regression import REGRESSION_BIAS, known_moments, least_squares, regressed
+from fedjax_shap.shapley.least_squares import REGRESSION_BIAS, known_moments, least_squares, regressed
 
 
 def kernelshap(*, paired: bool = True, unbiased: bool = False) -> Estimator:

@@ -16,8 +16,8 @@ import numpy as np
 from fedjax_shap._validate import integer
 from fedjax_shap.coalitions import of_size
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
-from fedjax_shap.shapley.told import Told
+from fedjax_shap.shapley.evaluations import Told
+from fedjax_shap.shapley.sampling import Design, Draws, Sampled, sampled
 from fedjax_shap.typing import HostArray, Masks
 
 REGRESSION_BIAS = "a regression divides by the moments of the coalitions drawn, which go with what is drawn"

@@ -14,10 +14,10 @@ import numpy as np
 from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees, affordable, budget_of, seed_of
+from fedjax_shap.shapley.estimators.permutation import prefixes
+from fedjax_shap.shapley.evaluations import Told, nothing
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.permutation import prefixes
-from fedjax_shap.shapley.sampled import FREE_DRAWS
-from fedjax_shap.shapley.told import Told, nothing
+from fedjax_shap.shapley.sampling import FREE_DRAWS
 from fedjax_shap.typing import HostArray, Key, Masks
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from fedjax_shap._validate import integer, one_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.orders import ORDERS
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, Sampled, sampled
 from fedjax_shap.shapley.semivalue import Coefficients, coefficients_of, name_of, semivalues, shapley
 from fedjax_shap.typing import HostArray, Masks
 

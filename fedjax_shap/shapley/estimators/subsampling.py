@@ -8,7 +8,7 @@ from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, mean_and_error, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, Sampled, mean_and_error, sampled
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 LARGEST = 15  # others drawn: 2**16 coalitions a group

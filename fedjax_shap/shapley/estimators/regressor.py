@@ -10,7 +10,7 @@ import numpy as np
 
 from fedjax_shap._validate import one_of, require
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.shapley.surrogate import fitted, inverse_root, weights_of
+from fedjax_shap.shapley.covariance import fitted, inverse_root, weights_of
 from fedjax_shap.typing import HostArray, Masks
 
 MOST_LISTED = 14  # players: up to here all coalitions are predicted, beyond it those along joining orders

@@ -11,7 +11,7 @@ import numpy as np
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
-from fedjax_shap.shapley.told import Told, nothing
+from fedjax_shap.shapley.evaluations import Told, nothing
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 

@@ -3,26 +3,26 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fedjax_shap.shapley.adjusted import regression_msr
-from fedjax_shap.shapley.complementary import complementary
+from fedjax_shap.shapley.estimators.complementary import complementary
+from fedjax_shap.shapley.estimators.gaussian_process import gaussian_process
+from fedjax_shap.shapley.estimators.group_testing import group_testing
+from fedjax_shap.shapley.estimators.gtg import gtg
+from fedjax_shap.shapley.estimators.ipss import ipss
+from fedjax_shap.shapley.estimators.kadditive import kadditive
+from fedjax_shap.shapley.estimators.kernelshap import kernelshap
+from fedjax_shap.shapley.estimators.leave_one_out import individual, leave_one_out
+from fedjax_shap.shapley.estimators.leverage import leverage
+from fedjax_shap.shapley.estimators.msr import banzhaf, msr
+from fedjax_shap.shapley.estimators.owen import owen
+from fedjax_shap.shapley.estimators.permutation import permutation
+from fedjax_shap.shapley.estimators.regression_msr import regression_msr
+from fedjax_shap.shapley.estimators.stratified import stratified
+from fedjax_shap.shapley.estimators.structured import structured
+from fedjax_shap.shapley.estimators.subsampling import subsampling
+from fedjax_shap.shapley.estimators.svarm import svarm
+from fedjax_shap.shapley.estimators.tmc import tmc
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.gaussian import gaussian_process
-from fedjax_shap.shapley.group_testing import group_testing
-from fedjax_shap.shapley.gtg import gtg
-from fedjax_shap.shapley.ipss import ipss
-from fedjax_shap.shapley.kadditive import kadditive
-from fedjax_shap.shapley.kernel import kernelshap
 from fedjax_shap.shapley.least_core import least_core
-from fedjax_shap.shapley.leverage import leverage
-from fedjax_shap.shapley.msr import banzhaf, msr
-from fedjax_shap.shapley.owen import owen
-from fedjax_shap.shapley.permutation import permutation
-from fedjax_shap.shapley.single import individual, leave_one_out
-from fedjax_shap.shapley.stratified import stratified
-from fedjax_shap.shapley.structured import structured
-from fedjax_shap.shapley.subsampling import subsampling
-from fedjax_shap.shapley.svarm import svarm
-from fedjax_shap.shapley.tmc import tmc
 
 ESTIMATORS: Mapping[str, Callable[..., Any]] = {
     # every coalition

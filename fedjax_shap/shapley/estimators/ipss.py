@@ -8,8 +8,8 @@ import numpy as np
 from fedjax_shap._validate import one_of
 from fedjax_shap.coalitions import of_size, pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
-from fedjax_shap.shapley.told import Told
+from fedjax_shap.shapley.evaluations import Told
+from fedjax_shap.shapley.sampling import Design, Draws, Sampled, sampled
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
 LEAST_EACH = 2  # coalitions of the sampled size with each player, without which there is no standard error

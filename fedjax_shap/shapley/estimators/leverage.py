@@ -4,7 +4,7 @@ from typing import Literal
 
 from fedjax_shap._validate import one_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.regression import REGRESSION_BIAS, least_squares, regressed
+from fedjax_shap.shapley.least_squares import REGRESSION_BIAS, least_squares, regressed
 
 POWERS = {"leverage": 0.0, "modified": 0.5}  # of the kernel's shares of sizes, 1 / (s (P - s))
 

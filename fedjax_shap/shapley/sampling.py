@@ -23,8 +23,8 @@ from fedjax_shap.shapley.estimator import (
     budget_of,
     seed_of,
 )
+from fedjax_shap.shapley.evaluations import Told, nothing
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.told import Told, nothing
 from fedjax_shap.typing import HostArray, Key, Masks, PyTree, Utilities
 
 MOST_AT_ONCE = 2**16  # coalitions of the units proposed at a time, before it is known how many fit

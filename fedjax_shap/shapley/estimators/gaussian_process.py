@@ -7,10 +7,10 @@ what was told, values = B v, in closed form (see `surrogate`). Coalitions of eac
 import numpy as np
 
 from fedjax_shap._validate import integer, number
-from fedjax_shap.shapley.by_size import Law, by_size, sizes_of
+from fedjax_shap.shapley.covariance import fitted, inverse_root, weights_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import MANY_PLAYERS, Design, Draws, sampled
-from fedjax_shap.shapley.surrogate import fitted, inverse_root, weights_of
+from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, sampled
+from fedjax_shap.shapley.strata import Law, by_size, sizes_of
 from fedjax_shap.typing import HostArray, Masks
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from fedjax_shap._validate import fraction, integer
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import mean_and_error
-from fedjax_shap.shapley.walks import Manner, Walks, gains, walked
+from fedjax_shap.shapley.sampling import mean_and_error
+from fedjax_shap.shapley.truncation import Manner, Walks, gains, walked
 from fedjax_shap.typing import HostArray
 
 

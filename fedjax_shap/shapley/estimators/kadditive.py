@@ -8,9 +8,9 @@ import numpy as np
 from scipy.special import bernoulli
 
 from fedjax_shap._validate import integer, number
+from fedjax_shap.shapley.covariance import inverse_root
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.regression import Rows, regressed, slopes
-from fedjax_shap.shapley.surrogate import inverse_root
+from fedjax_shap.shapley.least_squares import Rows, regressed, slopes
 from fedjax_shap.typing import HostArray, Masks
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from fedjax_shap._validate import integer
 from fedjax_shap.shapley.allocation import Allocation, Spreads, apportion, check, promised, rule, spreads_of, stages
 from fedjax_shap.shapley.estimator import Estimator
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, Sampled, sampled
 from fedjax_shap.shapley.semivalue import Coefficients, coefficients_of, name_of, semivalues, shapley
 from fedjax_shap.typing import HostArray, Masks
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, mean_and_error, sampled
-from fedjax_shap.shapley.structured import Strata, next_strata, within_strata
+from fedjax_shap.shapley.estimators.structured import Strata, next_strata, within_strata
+from fedjax_shap.shapley.sampling import Design, Draws, Sampled, mean_and_error, sampled
 from fedjax_shap.typing import HostArray, Masks
 
 MOST_CELLS = 64  # of the grid of q: the spread within so narrow a cell is that of S alone

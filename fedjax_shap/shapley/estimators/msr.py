@@ -5,9 +5,9 @@ import numpy as np
 from fedjax_shap._validate import number, require
 from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import MANY_PLAYERS, Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.estimators.svarm import by_size, difference, missed, side
+from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, Sampled, sampled
 from fedjax_shap.shapley.semivalue import Coefficients, coefficients_of, name_of, semivalues, weighted_banzhaf
-from fedjax_shap.shapley.svarm import by_size, difference, missed, side
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
 

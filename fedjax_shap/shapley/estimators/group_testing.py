@@ -3,7 +3,7 @@
 import numpy as np
 
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, mean_and_error, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, Sampled, mean_and_error, sampled
 from fedjax_shap.typing import HostArray, Masks
 
 

@@ -20,12 +20,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from fedjax_shap._validate import integer, number
-from fedjax_shap.shapley.by_size import Law, by_size, sizes_of
+from fedjax_shap.shapley.covariance import weights_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.polynomial import fit
-from fedjax_shap.shapley.regressor import maker, orders_for, regressed
-from fedjax_shap.shapley.sampled import MANY_PLAYERS, Design, Draws, sampled
-from fedjax_shap.shapley.surrogate import weights_of
+from fedjax_shap.shapley.estimators.polynomial import fit
+from fedjax_shap.shapley.estimators.regressor import maker, orders_for, regressed
+from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, sampled
+from fedjax_shap.shapley.strata import Law, by_size, sizes_of
 from fedjax_shap.typing import HostArray, Masks
 
 LEAST = 2  # coalitions of each size, so that their spread can be told

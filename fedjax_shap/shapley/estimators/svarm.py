@@ -8,7 +8,7 @@ import numpy as np
 
 from fedjax_shap.coalitions import of_size, pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampled import MANY_PLAYERS, Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, Sampled, sampled
 from fedjax_shap.shapley.semivalue import Coefficients, semivalues, shapley
 from fedjax_shap.typing import HostArray, Masks, PyTree
 

@@ -8,7 +8,7 @@ import numpy as np
 from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.allocation import Allocation, Spreads, apportion, check, promised, rule, spreads_of, stages
 from fedjax_shap.shapley.estimator import Estimator
-from fedjax_shap.shapley.sampled import Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, Sampled, sampled
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
 MANY = 2**62  # pairs of a size, where there are more: they are never all drawn

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fedjax_shap.coalitions import of_size, pack
-from fedjax_shap.shapley.sampled import Sampled
+from fedjax_shap.shapley.sampling import Sampled
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
 FEW = 4096  # sizes of no more coalitions than this are listed, others drawn until they are new

@@ -1,0 +1,1 @@
+"""Estimators of values, one file each, over one registry."""
