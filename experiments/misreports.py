@@ -14,9 +14,9 @@ from fedjax_shap.data.partition import dirichlet
 from fedjax_shap.data.sources import digits
 from fedjax_shap.economics.claims import claims
 from fedjax_shap.economics.cost import per_example
+from fedjax_shap.economics.cost_cap import verified
 from fedjax_shap.economics.manipulation import split_table
 from fedjax_shap.economics.rules import RULES
-from fedjax_shap.economics.verified import verified
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.repeated import repeated
 from fedjax_shap.games.silo import silo

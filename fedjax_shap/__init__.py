@@ -22,13 +22,13 @@ from fedjax_shap.economics.audits import AUDITS, audit
 from fedjax_shap.economics.baselines import by_size, costs_only, equal
 from fedjax_shap.economics.case import Case, Finding
 from fedjax_shap.economics.cost import given, per_example, per_step
+from fedjax_shap.economics.cost_cap import verified
 from fedjax_shap.economics.intervals import indistinguishable, payment_intervals
 from fedjax_shap.economics.ledger import Ledger
 from fedjax_shap.economics.rules import RULES, cost_aware, costs_ignored
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.economics.verification import verify
-from fedjax_shap.economics.verified import verified
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint

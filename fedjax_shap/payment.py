@@ -8,12 +8,12 @@ import numpy as np
 from fedjax_shap.config import Config
 from fedjax_shap.devices.device import steps_done
 from fedjax_shap.devices.fleet import Metered
+from fedjax_shap.economics.cost_cap import verified
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.intervals import Intervals, indistinguishable, payment_intervals
 from fedjax_shap.economics.revenue import curve
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.economics.verified import verified
 from fedjax_shap.federation import Federation
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS

@@ -12,6 +12,7 @@ import numpy as np
 from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.economics.case import Case
 from fedjax_shap.economics.cost import Bill
+from fedjax_shap.economics.cost_cap import verified
 from fedjax_shap.economics.division import Applied, Rule
 from fedjax_shap.economics.money import counts
 from fedjax_shap.economics.redivide import rule_of
@@ -19,7 +20,6 @@ from fedjax_shap.economics.revenue import Curve, curve
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.economics.verified import verified
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.parts import LABEL
 from fedjax_shap.tables import read_json

@@ -12,11 +12,11 @@ import numpy as np
 from fedjax_shap._validate import InvalidInputError, finite, require
 from fedjax_shap.economics.case import Case
 from fedjax_shap.economics.claims import Claims
+from fedjax_shap.economics.cost_cap import HOW, suffix, verified
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.policies import LOSS, NEGATIVE
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.economics.verified import HOW, suffix, verified
 from fedjax_shap.typing import HostArray
 
 _CHOICES = {"negative": NEGATIVE, "reimburse": (True, False), "loss": LOSS}  # settings of rules, and what they can be
