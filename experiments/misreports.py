@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from fedjax_shap.audits.manipulation import split_table
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData, from_arrays
@@ -15,7 +16,6 @@ from fedjax_shap.data.sources import digits
 from fedjax_shap.economics.claims import claims
 from fedjax_shap.economics.cost import per_example
 from fedjax_shap.economics.cost_cap import verified
-from fedjax_shap.economics.manipulation import split_table
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.repeated import repeated

@@ -61,10 +61,10 @@ from experiments.methods import overrides, parser, progress
 from experiments.methods import run as run_experiment
 from fedjax_shap import money_plots, saved, tables
 from fedjax_shap._validate import integer
+from fedjax_shap.audits.evidence import Finding
+from fedjax_shap.audits.registry import audit
 from fedjax_shap.coalitions import ranks
 from fedjax_shap.config import parse
-from fedjax_shap.economics.audits import audit
-from fedjax_shap.economics.case import Finding
 from fedjax_shap.economics.intervals import Intervals, indistinguishable, payment_intervals
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.cache import keep_programs

@@ -8,6 +8,8 @@ Masks go in, utilities come out, values are read off, money follows::
 """
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.audits.evidence import Case, Finding
+from fedjax_shap.audits.registry import AUDITS, audit
 from fedjax_shap.bridges import as_shapiq_game
 from fedjax_shap.coalitions import Coalition, all_subsets
 from fedjax_shap.config import Config, override, parse, read_toml
@@ -18,9 +20,7 @@ from fedjax_shap.data.partition import by_column, dirichlet, iid, label_pairs, q
 from fedjax_shap.data.sources import load
 from fedjax_shap.devices import device
 from fedjax_shap.economics import revenue, rules
-from fedjax_shap.economics.audits import AUDITS, audit
 from fedjax_shap.economics.baselines import by_size, costs_only, equal
-from fedjax_shap.economics.case import Case, Finding
 from fedjax_shap.economics.cost import given, per_example, per_step
 from fedjax_shap.economics.cost_cap import verified
 from fedjax_shap.economics.intervals import indistinguishable, payment_intervals

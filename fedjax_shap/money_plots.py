@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.economics.case import Finding
+from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.revenue import what_if

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
-from fedjax_shap.economics.case import Case
+from fedjax_shap.audits.counterfactual import rule_of
+from fedjax_shap.audits.evidence import Case
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.cost_cap import verified
 from fedjax_shap.economics.division import Applied, Rule
 from fedjax_shap.economics.money import counts
-from fedjax_shap.economics.redivide import rule_of
 from fedjax_shap.economics.revenue import Curve, curve
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle

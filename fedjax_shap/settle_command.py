@@ -16,7 +16,7 @@ from rich.table import Table
 
 from fedjax_shap import money_plots, tables
 from fedjax_shap._validate import require
-from fedjax_shap.economics.audits import audit
+from fedjax_shap.audits.registry import audit
 from fedjax_shap.economics.intervals import Intervals, payment_intervals
 from fedjax_shap.economics.policies import LOSS, NEGATIVE
 from fedjax_shap.economics.record import KEYS, settle_record

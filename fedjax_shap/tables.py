@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
-from fedjax_shap.economics.case import Finding
+from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.money import written
 from fedjax_shap.economics.settlement import Settlement

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from experiments import misreporting, misreports
+from fedjax_shap.audits.evidence import Case
+from fedjax_shap.audits.manipulation import false_name_splitting, replication
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.federated import from_arrays
-from fedjax_shap.economics.case import Case
-from fedjax_shap.economics.manipulation import false_name_splitting, replication
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.shapley.exact import shapley_values

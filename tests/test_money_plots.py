@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from fedjax_shap import money_plots
-from fedjax_shap.economics.case import Finding
+from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.money import amounts

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.audits.evidence import Case
+from fedjax_shap.audits.fairness import marginals_of
+from fedjax_shap.audits.registry import AUDITS, Finding, audit
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.economics.audits import AUDITS, Finding, audit
-from fedjax_shap.economics.case import Case
-from fedjax_shap.economics.properties import marginals_of
 from fedjax_shap.economics.rules import RULES, by_size, cost_aware, costs_only, equal
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.shapley.exact import shapley_values

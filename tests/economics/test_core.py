@@ -5,9 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from fedjax_shap.audits.core import core_stability, least_excess
+from fedjax_shap.audits.evidence import Case
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.economics.case import Case
-from fedjax_shap.economics.core import core_stability, least_excess
 from fedjax_shap.economics.revenue import curve
 from fedjax_shap.economics.rules import costs_ignored, equal
 from fedjax_shap.economics.settle import settle

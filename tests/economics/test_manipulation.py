@@ -12,11 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.economics.case import Case
-from fedjax_shap.economics.claims import claims
-from fedjax_shap.economics.cost_cap import verified
-from fedjax_shap.economics.manipulation import (
+from fedjax_shap.audits.counterfactual import rule_of, values_by
+from fedjax_shap.audits.evidence import Case
+from fedjax_shap.audits.manipulation import (
     false_name_splitting,
     merged_table,
     merging,
@@ -24,7 +22,9 @@ from fedjax_shap.economics.manipulation import (
     replication,
     split_table,
 )
-from fedjax_shap.economics.redivide import rule_of, values_by
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.economics.claims import claims
+from fedjax_shap.economics.cost_cap import verified
 from fedjax_shap.economics.rules import RULES, by_size, cost_aware, costs_ignored, costs_only, equal
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.shapley.exact import shapley_values

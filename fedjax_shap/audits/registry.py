@@ -5,11 +5,10 @@ What an audit cannot judge for want of evidence it says: `Finding.holds` is None
 
 from collections.abc import Callable
 
-from fedjax_shap.economics.case import Case
-from fedjax_shap.economics.case import Finding as Finding
-from fedjax_shap.economics.core import core_stability
-from fedjax_shap.economics.manipulation import false_name_splitting, merging, over_reported_cost, replication
-from fedjax_shap.economics.properties import (
+from fedjax_shap.audits.core import core_stability
+from fedjax_shap.audits.evidence import Case
+from fedjax_shap.audits.evidence import Finding as Finding
+from fedjax_shap.audits.fairness import (
     budget_balance,
     free_riders,
     individual_rationality,
@@ -17,6 +16,7 @@ from fedjax_shap.economics.properties import (
     proportionality,
     symmetry,
 )
+from fedjax_shap.audits.manipulation import false_name_splitting, merging, over_reported_cost, replication
 
 AUDITS: dict[str, Callable[[Case], Finding]] = {
     audit.__name__: audit

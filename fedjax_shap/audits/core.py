@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 from scipy.optimize import linprog
 
-from fedjax_shap.economics.case import Case, Finding, shown
+from fedjax_shap.audits.evidence import Case, Finding, shown
 from fedjax_shap.typing import HostArray, Masks
 
 MOST_IN_A_PROGRAM = 12  # players: 4,094 coalitions; the linear program of more takes long

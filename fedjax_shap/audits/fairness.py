@@ -9,8 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
+from fedjax_shap.audits.evidence import ROUNDING, Case, Finding, shown
 from fedjax_shap.economics import money
-from fedjax_shap.economics.case import ROUNDING, Case, Finding, shown
 from fedjax_shap.economics.claims import listed
 from fedjax_shap.typing import HostArray
 

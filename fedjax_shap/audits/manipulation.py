@@ -15,9 +15,9 @@ from itertools import combinations
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.audits.counterfactual import redivided, rule_of, values_by
+from fedjax_shap.audits.evidence import Case, Finding, shown
 from fedjax_shap.economics import money
-from fedjax_shap.economics.case import Case, Finding, shown
-from fedjax_shap.economics.redivide import redivided, rule_of, values_by
 from fedjax_shap.typing import HostArray
 
 MODELS = {"halves": 0.5, "complements": 0.0}  # part of the contribution that one half makes without the other

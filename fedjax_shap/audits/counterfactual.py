@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, finite, require
-from fedjax_shap.economics.case import Case
+from fedjax_shap.audits.evidence import Case
 from fedjax_shap.economics.claims import Claims
 from fedjax_shap.economics.cost_cap import HOW, suffix, verified
 from fedjax_shap.economics.division import Rule

@@ -1,0 +1,1 @@
+"""What a settled run can be checked for."""
