@@ -24,11 +24,9 @@ from fedjax_shap.economics.baselines import by_size, costs_only, equal
 from fedjax_shap.economics.cost import given, per_example, per_step
 from fedjax_shap.economics.cost_cap import verified
 from fedjax_shap.economics.intervals import indistinguishable, payment_intervals
-from fedjax_shap.economics.ledger import Ledger
 from fedjax_shap.economics.rules import RULES, cost_aware, costs_ignored
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.economics.verification import verify
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
@@ -53,6 +51,8 @@ from fedjax_shap.learning.algorithms.server_optimizer import fedadagrad, fedadam
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Model, cnn, linear, mlp
 from fedjax_shap.learning.participation import always, cyclic, dropping, independent, trace, uniform
+from fedjax_shap.ledger.ledger import Ledger
+from fedjax_shap.ledger.verify import verify
 from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Result
 from fedjax_shap.shapley import stopping

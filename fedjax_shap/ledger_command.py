@@ -14,14 +14,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.economics import signing
-from fedjax_shap.economics.canonical import printable
-from fedjax_shap.economics.entry import Entry
-from fedjax_shap.economics.ledger import Ledger
-from fedjax_shap.economics.newfile import require_absent
-from fedjax_shap.economics.recorded import recorded
-from fedjax_shap.economics.verification import verify
 from fedjax_shap.engine.parts import aside, writable
+from fedjax_shap.ledger import signing
+from fedjax_shap.ledger.canonical import printable
+from fedjax_shap.ledger.content import recorded
+from fedjax_shap.ledger.entry import Entry
+from fedjax_shap.ledger.ledger import Ledger
+from fedjax_shap.ledger.newfile import require_absent
+from fedjax_shap.ledger.verify import verify
 from fedjax_shap.store_command import to_standard_output
 
 WIDE = 160  # columns of a table that goes into a file or a pipe

@@ -13,8 +13,8 @@ import pytest
 from console import called
 
 from fedjax_shap.__main__ import main
-from fedjax_shap.economics.canonical import canonical
 from fedjax_shap.economics.settle import settle
+from fedjax_shap.ledger.canonical import canonical
 
 RUN = {
     "config": {"title": "four hospitals", "seed": 3, "partition": {"name": "iid"}},

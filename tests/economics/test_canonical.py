@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.economics.canonical import canonical, digest, read
+from fedjax_shap.ledger.canonical import canonical, digest, read
 
 # Doubles by their bits and how ECMAScript writes them: RFC 8785, appendix B.
 NUMBERS = {

@@ -15,13 +15,13 @@ import pytest
 from tampering import COUNT, WAYS, draw, dump, numbers_in, opened, tamper
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.economics import canonical, rows, signing, verification
-from fedjax_shap.economics.entry import NOTHING, checkpoint_message, read_entry
-from fedjax_shap.economics.ledger import BrokenLedgerError, Ledger
-from fedjax_shap.economics.newfile import new_file
-from fedjax_shap.economics.recorded import recorded
 from fedjax_shap.economics.settle import settle
-from fedjax_shap.economics.verification import verify
+from fedjax_shap.ledger import canonical, row_checks, signing, verify
+from fedjax_shap.ledger.content import recorded
+from fedjax_shap.ledger.entry import NOTHING, checkpoint_message, read_entry
+from fedjax_shap.ledger.ledger import BrokenLedgerError, Ledger
+from fedjax_shap.ledger.newfile import new_file
+from fedjax_shap.ledger.verify import verify
 
 
 def settlement(revenue=100):

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from fedjax_shap.economics.ledger import Ledger
-from fedjax_shap.economics.signing import new_key
-from fedjax_shap.economics.verification import verify
+from fedjax_shap.ledger.ledger import Ledger
+from fedjax_shap.ledger.signing import new_key
+from fedjax_shap.ledger.verify import verify
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS, WRITERS, EACH = 50, 4, 25

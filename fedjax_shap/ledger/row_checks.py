@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.economics.entry import Entry, message, read_entry
-from fedjax_shap.economics.signing import is_signed
+from fedjax_shap.ledger.entry import Entry, message, read_entry
+from fedjax_shap.ledger.signing import is_signed
 
 
 class Rows(NamedTuple):

@@ -9,8 +9,8 @@ from typing import Any
 
 from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.economics import money
-from fedjax_shap.economics.canonical import canonical, digest
 from fedjax_shap.economics.claims import named
+from fedjax_shap.ledger.canonical import canonical, digest
 
 # What is kept of a run's result.json besides; the rest of the file is pinned by its own hash.
 _RUN = ("setting", "stopped", "num_coalitions", "coalitions", "fingerprint", "versions", "device")

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.economics.canonical import canonical, digest, read
-from fedjax_shap.economics.signing import Signer
+from fedjax_shap.ledger.canonical import canonical, digest, read
+from fedjax_shap.ledger.signing import Signer
 
 FIRST = "ledger"  # the kind of entry 0, which says whose ledger it is
 NOTHING = "0" * 64  # what entry 0 names as the hash of its predecessor

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.economics.newfile import new_file, require_absent
+from fedjax_shap.ledger.newfile import new_file, require_absent
 
 _MOST_BYTES = 100_000  # of a key file; what is longer is none
 

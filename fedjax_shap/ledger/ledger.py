@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fedjax_shap._validate import InvalidInputError, number, require
-from fedjax_shap.economics.canonical import printable
-from fedjax_shap.economics.entry import FIRST, NOTHING, Entry, checkpoint_message, make_entry, read_entry
-from fedjax_shap.economics.newfile import new_file
-from fedjax_shap.economics.signing import Signer, is_signed
+from fedjax_shap.ledger.canonical import printable
+from fedjax_shap.ledger.entry import FIRST, NOTHING, Entry, checkpoint_message, make_entry, read_entry
+from fedjax_shap.ledger.newfile import new_file
+from fedjax_shap.ledger.signing import Signer, is_signed
 
 FORMAT = 1  # raised when an older program would misread a ledger
 APPLICATION = 0x464A5348  # "FJSH": where SQLite keeps whose file a database is

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from fedjax_shap._validate import require
-from fedjax_shap.economics.canonical import printable
-from fedjax_shap.economics.entry import FIRST, NOTHING, Entry, checkpoint_message, read_entry
-from fedjax_shap.economics.ledger import (
+from fedjax_shap.ledger.canonical import printable
+from fedjax_shap.ledger.entry import FIRST, NOTHING, Entry, checkpoint_message, read_entry
+from fedjax_shap.ledger.ledger import (
     APPLICATION,
     COLUMNS,
     FORMAT,
@@ -35,8 +35,8 @@ from fedjax_shap.economics.ledger import (
     Ledger,
     checkpoint,
 )
-from fedjax_shap.economics.rows import Rows, complaints, judged, listed
-from fedjax_shap.economics.signing import is_signed
+from fedjax_shap.ledger.row_checks import Rows, complaints, judged, listed
+from fedjax_shap.ledger.signing import is_signed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""A permanent record of contributions, costs and payments."""
