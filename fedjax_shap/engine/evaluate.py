@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
-from fedjax_shap.engine import processes, share
+from fedjax_shap.engine import distribute, processes
 from fedjax_shap.engine.autoplan import autoplan
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.programs import Coalitions, NoRoomError, Program, abreast, in_flight, machine
@@ -62,14 +62,14 @@ def evaluate(
     store, lost = UtilityStore() if store is None else store, UtilityStore()
     store.bind(game, key)
     store.refresh()
-    share.same_game(game, key)
+    distribute.same_game(game, key)
     distinct, place = np.unique(masks, axis=0, return_inverse=True)
-    unknown = distinct[~share.known_to_all(store, distinct)]
+    unknown = distinct[~distribute.known_to_all(store, distinct)]
     if len(unknown):
-        plan = share.agreed(plan or Plan(), lambda left_open: autoplan(game, key, distinct, left_open))
-        mine = share.own(unknown, distinct, plan)
+        plan = distribute.agreed(plan or Plan(), lambda left_open: autoplan(game, key, distinct, left_open))
+        mine = distribute.own(unknown, distinct, plan)
         _fill(_program(game, key, plan), plan, mine, distinct, (store, lost), progress or _silent)
-        share.hand_round((store, lost), mine)
+        distribute.hand_round((store, lost), mine)
     spoilt = lost.holds(distinct)
     if not spoilt.any():
         return store.read(distinct)[place.reshape(-1)]
