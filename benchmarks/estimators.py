@@ -31,11 +31,11 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.repeated import repeated
-from fedjax_shap.noise import noise_floor
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray, Key, Utilities
+from fedjax_shap.valuation.repeats import noise_floor
 
 BUDGETS = {"A": (32, 64, 128), "B": (50, 100, 200, 500)}
 MEASURES = {"rel_l2": "relative_l2", "max_diff": "max_difference", "spearman": "spearman", "kendall": "kendall"}

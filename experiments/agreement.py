@@ -58,8 +58,8 @@ from fedjax_shap.data.partition import dirichlet, iid
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
-from fedjax_shap.noise import noise_floor
 from fedjax_shap.typing import HostArray
+from fedjax_shap.valuation.repeats import noise_floor
 
 CONFIG: dict[str, Any] = {
     "data": "digits",

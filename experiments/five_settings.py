@@ -65,9 +65,9 @@ from fedjax_shap.games.repeated import repeated
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import cnn, linear, mlp
-from fedjax_shap.noise import noise_floor
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.valuation.repeats import noise_floor
 
 CONFIG: dict[str, Any] = {
     "data": "mnist",

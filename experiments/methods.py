@@ -14,12 +14,10 @@ from benchmarks.harness import present
 from fedjax_shap._validate import InvalidInputError, one_of
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate, game_key
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.games.silo import silo
-from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
@@ -29,6 +27,8 @@ from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
 from fedjax_shap.shapley.estimators.tmc import tmc
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.typing import Key
+from fedjax_shap.valuation.estimate import estimate, game_key
+from fedjax_shap.valuation.in_run import estimate_rounds
 
 DECAY = 0.9  # of a round's weight in MR; the paper leaves lambda open
 TENTH = 10  # the default estimator and TMC train one coalition in so many

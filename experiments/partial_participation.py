@@ -58,8 +58,6 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.sources import load
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.games.rounds import Rounds, rounds
-from fedjax_shap.in_run import Method, estimate_rounds
-from fedjax_shap.in_run_methods import comfedsv, taylor
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
@@ -68,6 +66,8 @@ from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.typing import HostArray
+from fedjax_shap.valuation.in_run import Method, estimate_rounds
+from fedjax_shap.valuation.in_run_methods import comfedsv, taylor
 
 PUBLISHED = 0.65  # P(gap > 0.5) of the federated value
 WIDE = 0.5

@@ -61,9 +61,9 @@ from experiments.methods import METHODS, overrides, parser, progress, ranked, ru
 from fedjax_shap._validate import integer
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate
 from fedjax_shap.shapley.estimators.leave_one_out import individual, leave_one_out
 from fedjax_shap.typing import HostArray
+from fedjax_shap.valuation.estimate import estimate
 
 CONFIG: dict[str, Any] = FEDERATION | {"metric": "accuracy", "trainings": 3}
 NAME = "unequal, noisy"

@@ -55,7 +55,6 @@ from fedjax_shap.devices.device import Profile
 from fedjax_shap.devices.fleet import metered
 from fedjax_shap.devices.workload import workload
 from fedjax_shap.economics.settle import settle
-from fedjax_shap.estimate import estimate
 from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
 from fedjax_shap.learning.algorithms.fedagrac import fedagrac
@@ -64,6 +63,7 @@ from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.steps import Steps, constant, timed
 from fedjax_shap.plots import BLUE, GREY, ORANGE
 from fedjax_shap.shapley.exact import exact
+from fedjax_shap.valuation.estimate import estimate
 
 CONFIG: dict[str, Any] = {
     "steps": 100,

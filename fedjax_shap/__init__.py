@@ -10,7 +10,6 @@ Masks go in, utilities come out, values are read off, money follows::
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.audits.evidence import Case, Finding
 from fedjax_shap.audits.registry import AUDITS, audit
-from fedjax_shap.bridges import as_shapiq_game
 from fedjax_shap.coalitions import Coalition, all_subsets
 from fedjax_shap.config import Config, override, parse, read_toml
 from fedjax_shap.data.corrupt import corrupt, duplicate, feature_noise, free_rider, label_noise
@@ -30,15 +29,12 @@ from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
-from fedjax_shap.estimate import estimate
 from fedjax_shap.experiment import run
 from fedjax_shap.games.callable import from_callable
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import curves, silo
-from fedjax_shap.in_run import estimate_rounds, multi_round
-from fedjax_shap.in_run_methods import comfedsv, taylor
 from fedjax_shap.learning import steps
 from fedjax_shap.learning.algorithm import Algorithm, fedavg
 from fedjax_shap.learning.algorithms.calibrated import calibrated
@@ -53,7 +49,6 @@ from fedjax_shap.learning.model import Model, cnn, linear, mlp
 from fedjax_shap.learning.participation import always, cyclic, dropping, independent, trace, uniform
 from fedjax_shap.ledger.ledger import Ledger
 from fedjax_shap.ledger.verify import verify
-from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Result
 from fedjax_shap.shapley import stopping
 from fedjax_shap.shapley.agreement import agreement
@@ -82,6 +77,11 @@ from fedjax_shap.shapley.exact import exact, shapley_values
 from fedjax_shap.shapley.interactions import interactions, moebius
 from fedjax_shap.shapley.least_core import least_core
 from fedjax_shap.shapley.semivalue import beta, semivalues
+from fedjax_shap.valuation.bridges import as_shapiq_game
+from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.in_run import estimate_rounds, multi_round
+from fedjax_shap.valuation.in_run_methods import comfedsv, taylor
+from fedjax_shap.valuation.repeats import estimate_repeated
 
 __all__ = [
     "ALGORITHMS",

@@ -19,24 +19,24 @@ from fedjax_shap.devices.workload import Workload, workload
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
-from fedjax_shap.estimate import estimate, game_key
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.repeated import repeated
 from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.games.silo import curves, silo
-from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.world import seeds, steps_by_round
-from fedjax_shap.noise import estimate_repeated
 from fedjax_shap.result import Curve
 from fedjax_shap.shapley.estimator import Attribution, Estimator, projected
 from fedjax_shap.shapley.stopping import parse_rule
 from fedjax_shap.typing import HostArray, Key, Masks, Progress
+from fedjax_shap.valuation.estimate import estimate, game_key
+from fedjax_shap.valuation.in_run import estimate_rounds
+from fedjax_shap.valuation.repeats import estimate_repeated
 
 MOST_CURVES = 24  # members are also trained alone, for the curve, where there are no more than this many
 OpenStore = Callable[[str, str], UtilityStore]  # (name of the part of the run, fingerprint) -> its store

@@ -19,13 +19,13 @@ from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
-from fedjax_shap.in_run_methods import IN_RUN
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import OPTIMIZERS, local
 from fedjax_shap.learning.model import MODELS
 from fedjax_shap.learning.participation import PARTICIPATIONS
 from fedjax_shap.learning.steps import STEPS
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
+from fedjax_shap.valuation.in_run_methods import IN_RUN
 
 Registry = Mapping[str, Callable[..., Any]]
 

@@ -10,11 +10,9 @@ from federations import CLASSES, FEATURES, federation, initial
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.bridges import as_shapiq_game
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate
 from fedjax_shap.games.callable import from_callable
 from fedjax_shap.games.closed_form import additive, table
 from fedjax_shap.games.silo import silo
@@ -24,6 +22,8 @@ from fedjax_shap.learning.model import linear
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.interactions import interactions
 from fedjax_shap.shapley.least_core import least_core
+from fedjax_shap.valuation.bridges import as_shapiq_game
+from fedjax_shap.valuation.estimate import estimate
 
 TABLE = np.random.default_rng(0).normal(size=64) + 2.0
 PAIRED = from_callable(lambda masks: TABLE[masks @ (1 << np.arange(6))], 6)

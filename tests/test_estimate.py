@@ -11,11 +11,9 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate
 from fedjax_shap.games.closed_form import additive, airport, glove, table, weighted_voting
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
-from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
@@ -23,6 +21,8 @@ from fedjax_shap.learning.participation import trace
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
+from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.in_run import estimate_rounds
 
 TABLE = np.random.default_rng(0).normal(size=32).astype(np.float32).astype(np.float64)
 SOLVED = {

@@ -15,8 +15,6 @@ from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.federation import federation_of
 from fedjax_shap.games.rounds import rounds
-from fedjax_shap.in_run import estimate_rounds, multi_round
-from fedjax_shap.in_run_methods import IN_RUN, comfedsv, taylor
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
@@ -24,6 +22,8 @@ from fedjax_shap.learning.participation import trace
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.exact import exact
+from fedjax_shap.valuation.in_run import estimate_rounds, multi_round
+from fedjax_shap.valuation.in_run_methods import IN_RUN, comfedsv, taylor
 
 SIZES = (7, 12, 4, 9)
 TRACE = ((1, 1, 1, 1), (1, 0, 0, 1), (0, 0, 0, 0), (0, 1, 1, 1), (1, 0, 1, 0))

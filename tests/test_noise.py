@@ -11,16 +11,16 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
-from fedjax_shap.estimate import estimate, game_key
 from fedjax_shap.games.repeated import repeated
 from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.metric import accuracy, bootstrapped
 from fedjax_shap.learning.model import linear, mlp
-from fedjax_shap.noise import estimate_repeated, noise_floor
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact, shapley_values
+from fedjax_shap.valuation.estimate import estimate, game_key
+from fedjax_shap.valuation.repeats import estimate_repeated, noise_floor
 
 EVERY = all_subsets(3)
 TRAINING = local(learning_rate=0.3, batch_size=3)

@@ -12,17 +12,17 @@ from fedjax_shap.data.federated import from_arrays
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate, game_key
 from fedjax_shap.games.closed_form import table
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import curves, silo
-from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import trace
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
+from fedjax_shap.valuation.estimate import estimate, game_key
+from fedjax_shap.valuation.in_run import estimate_rounds
 
 EVERY, START = all_subsets(3), initial(FEATURES, CLASSES)
 SETTINGS = (linear(), local(learning_rate=0.3, steps=2), fedavg(max_rounds=3))

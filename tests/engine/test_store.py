@@ -21,7 +21,6 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.parts import BrokenPartError, read_part, write_part
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
-from fedjax_shap.estimate import estimate
 from fedjax_shap.games.closed_form import additive, airport
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.rounds import rounds
@@ -32,6 +31,7 @@ from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.participation import cyclic
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
+from fedjax_shap.valuation.estimate import estimate
 
 EVERY = all_subsets(4)
 WORTH = np.arange(16) ** 2 / 7

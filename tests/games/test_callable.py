@@ -16,11 +16,11 @@ from fedjax_shap.coalitions import all_subsets, pack
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
-from fedjax_shap.estimate import estimate
 from fedjax_shap.games.callable import from_callable
 from fedjax_shap.games.closed_form import additive, table
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact, shapley_values
+from fedjax_shap.valuation.estimate import estimate
 
 EVERY = all_subsets(6)
 WEIGHTS = np.array([1.0, 1e-9, 0.3, -2.0, 0.7, 1 / 3])

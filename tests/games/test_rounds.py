@@ -13,15 +13,15 @@ from fedjax_shap.data.federated import from_arrays
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import game_key
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
-from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import always, cyclic, trace, uniform
 from fedjax_shap.shapley.exact import exact, shapley_values
+from fedjax_shap.valuation.estimate import game_key
+from fedjax_shap.valuation.in_run import estimate_rounds
 
 SIZES = (7, 12, 4, 9)
 TRACE = ((1, 0, 0, 1), (0, 0, 0, 0), (0, 0, 1, 1), (1, 0, 1, 0))

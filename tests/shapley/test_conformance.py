@@ -9,10 +9,10 @@ from played import additive, airport, play, saturating, voting, with_null_and_tw
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate, game_key
 from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.semivalue import coefficients_of, semivalues
+from fedjax_shap.valuation.estimate import estimate, game_key
 
 RUNS = 200
 # These ask for what they ask for, whatever the budget, or estimate no semivalue; their own tests hold them.

@@ -10,12 +10,12 @@ from played import airport, play, truncated, walk
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, ranks
 from fedjax_shap.games.rounds import rounds
-from fedjax_shap.in_run import estimate_rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.shapley.estimators.gtg import gtg, stratified
 from fedjax_shap.shapley.exact import exact
+from fedjax_shap.valuation.in_run import estimate_rounds
 
 RANDOM = np.random.default_rng(1).normal(size=64)
 SATURATED = np.minimum(all_subsets(6) @ np.array([1.0, 2, 3, 1, 2, 3]), 5) + 0.5

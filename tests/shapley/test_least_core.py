@@ -12,9 +12,9 @@ from scipy.optimize import linprog
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, pack
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate
 from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.least_core import least_core, least_core_values
+from fedjax_shap.valuation.estimate import estimate
 
 
 def majority(weights, quota):

@@ -8,9 +8,9 @@ from played import play, saturating, with_null_and_twins
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, ranks
-from fedjax_shap.estimate import estimate
 from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
+from fedjax_shap.valuation.estimate import estimate
 
 NAMES = ("leave_one_out", "individual")
 each = pytest.mark.parametrize("name", NAMES)

@@ -6,7 +6,6 @@ from played import saturating
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate
 from fedjax_shap.games.closed_form import table
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.shapley.estimators.permutation import permutation
@@ -22,6 +21,7 @@ from fedjax_shap.shapley.stopping import (
     standard_error,
     wall_clock,
 )
+from fedjax_shap.valuation.estimate import estimate
 
 GAME = table(saturating(9).table).game
 

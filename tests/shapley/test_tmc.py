@@ -11,10 +11,10 @@ from played import airport, play, truncated, walk
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, pack, ranks
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import estimate
 from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.estimators.tmc import tmc
 from fedjax_shap.shapley.exact import exact
+from fedjax_shap.valuation.estimate import estimate
 
 RANDOM = np.random.default_rng(1).normal(size=64)
 FALLING = -np.sqrt(all_subsets(6) @ np.arange(1.0, 7.0)) + 0.01 * RANDOM

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap._validate import integer, require
-from fedjax_shap.estimate import estimate
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.repeated import repeated
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.typing import HostArray
+from fedjax_shap.valuation.estimate import estimate
 
 
 def estimate_repeated(game: Game, estimator: Estimator, *, repeats: int = 1, **options: Any) -> Attribution:

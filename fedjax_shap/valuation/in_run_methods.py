@@ -10,10 +10,10 @@ from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets, pack
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.rounds import RoundGame, Rounds
 from fedjax_shap.games.taylor import first_order
-from fedjax_shap.in_run import Means, Method, multi_round, played, worth_of_all
 from fedjax_shap.shapley.completion import columns_of, complete, observable, values_of_orders, values_of_table
 from fedjax_shap.shapley.estimator import Attribution, seed_of
 from fedjax_shap.typing import HostArray, Masks, Utilities
+from fedjax_shap.valuation.in_run import Means, Method, multi_round, played, worth_of_all
 
 
 def comfedsv(*, rank: int = 2, regularisation: float = 0.01, weighted: bool = True) -> Method:

@@ -10,12 +10,12 @@ from fedjax_shap._validate import fraction, number, require
 from fedjax_shap.engine.evaluate import OnNonfinite, evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import Turns, game_key, value_players
 from fedjax_shap.games.rounds import RoundGame, Rounds
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.stopping import Rule
 from fedjax_shap.typing import Key, Progress, Utilities
+from fedjax_shap.valuation.estimate import Turns, game_key, value_players
 
 
 class Means(NamedTuple):

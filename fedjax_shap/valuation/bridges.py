@@ -9,10 +9,10 @@ from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.estimate import game_key
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import HostArray, Key, Masks
+from fedjax_shap.valuation.estimate import game_key
 
 
 def as_shapiq_game(

@@ -1,0 +1,1 @@
+"""Games meet estimators: one verb, and what is built on it."""
