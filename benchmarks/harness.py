@@ -22,7 +22,7 @@ from rich.console import Console
 
 from fedjax_shap._validate import InvalidInputError, integer
 from fedjax_shap.engine import cache
-from fedjax_shap.experiment import Stopwatch
+from fedjax_shap.pipeline.run import Stopwatch
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("fedjax-shap", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")

@@ -48,9 +48,9 @@ from rich.table import Table
 
 from fedjax_shap import report
 from fedjax_shap._validate import InvalidInputError, integer
-from fedjax_shap.config import parse
-from fedjax_shap.experiment import run
-from fedjax_shap.result import Result
+from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.result import Result
+from fedjax_shap.pipeline.run import run
 from fedjax_shap.typing import HostArray
 
 CONFIG: dict[str, Any] = {

@@ -59,17 +59,18 @@ from rich.table import Table
 from experiments import hospitals
 from experiments.methods import overrides, parser, progress
 from experiments.methods import run as run_experiment
-from fedjax_shap import money_plots, saved, tables
+from fedjax_shap import money_plots, tables
 from fedjax_shap._validate import integer
 from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.audits.registry import audit
 from fedjax_shap.coalitions import ranks
-from fedjax_shap.config import parse
 from fedjax_shap.economics.intervals import Intervals, indistinguishable, payment_intervals
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.cache import keep_programs
-from fedjax_shap.experiment import run
-from fedjax_shap.federation import federation_of
+from fedjax_shap.pipeline import load
+from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.federation import federation_of
+from fedjax_shap.pipeline.run import run
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray
 
@@ -116,7 +117,7 @@ def paid(settings: dict[str, Any], folder: str | None, rate: str) -> dict[str, A
     """Values, costs, payments, intervals, audits and other prices at one learning rate; JSON."""
     with TemporaryDirectory() as stores:
         result = run(parse(raw_config(settings, folder, rate)), store=stores)
-        found = saved.saved(result.to_json(), Path(stores))
+        found = load.saved(result.to_json(), Path(stores))
         held = archive.read(Path(stores) / "repeats")
     values = shapley_values(held.utilities[np.argsort(ranks(held.masks))])
     drawn = replicates(values, settings["replicates"], settings["seed"])
@@ -166,9 +167,9 @@ def figure(record: dict[str, Any]) -> Figure:
     for axes, rate in zip(places[1:3], RATES):
         one = record["rates"][rate]
         title = f"Payments at rate {rate}, with 95 % intervals"
-        money_plots.payments(axes, saved.settlement(one["settlement"]), read_intervals(one), title)
+        money_plots.payments(axes, load.settlement(one["settlement"]), read_intervals(one), title)
     first = record["rates"][RATES[0]]
-    settled = saved.settlement(first["settlement"])
+    settled = load.settlement(first["settlement"])
     money_plots.costs_and_profits(places[3], settled)
     for axes, name in zip(places[4:], ("revenue", "energy")):
         held = first["sweeps"][name]
@@ -212,7 +213,7 @@ def show(record: dict[str, Any], console: Console) -> None:
         table = Table(title=f"At rate {rate}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
         for column in ("hospital", "patients", "value", "machine", "cost", "payment", "95 % interval", "by delta"):
             table.add_column(column, justify="left" if column in ("hospital", "machine") else "right", no_wrap=True)
-        settled, ends = saved.settlement(one["settlement"]), [read_intervals(one, how) for how in one["intervals"]]
+        settled, ends = load.settlement(one["settlement"]), [read_intervals(one, how) for how in one["intervals"]]
         for i, name in enumerate(settled.players):
             value = f"{settled.values[i]:.4f} ± {one['std_errors'][i]:.4f}"
             money = [f"{settled.costs[i]:,.2f}", f"{settled.payments[i]:,f}"]

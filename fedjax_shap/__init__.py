@@ -11,7 +11,6 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.audits.evidence import Case, Finding
 from fedjax_shap.audits.registry import AUDITS, audit
 from fedjax_shap.coalitions import Coalition, all_subsets
-from fedjax_shap.config import Config, override, parse, read_toml
 from fedjax_shap.data.corrupt import corrupt, duplicate, feature_noise, free_rider, label_noise
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData, from_arrays
@@ -29,7 +28,6 @@ from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
-from fedjax_shap.experiment import run
 from fedjax_shap.games.callable import from_callable
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.reconstructed import reconstructed
@@ -49,7 +47,9 @@ from fedjax_shap.learning.model import Model, cnn, linear, mlp
 from fedjax_shap.learning.participation import always, cyclic, dropping, independent, trace, uniform
 from fedjax_shap.ledger.ledger import Ledger
 from fedjax_shap.ledger.verify import verify
-from fedjax_shap.result import Result
+from fedjax_shap.pipeline.config import Config, override, parse, read_toml
+from fedjax_shap.pipeline.result import Result
+from fedjax_shap.pipeline.run import run
 from fedjax_shap.shapley import stopping
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.axioms import check

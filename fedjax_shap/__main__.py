@@ -17,14 +17,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from fedjax_shap import config as configuration
 from fedjax_shap import ledger_command, report, settle_command, store_command
 from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.engine import processes
-from fedjax_shap.experiment import Watch, run
-from fedjax_shap.quickstart import quickstart, toml
-from fedjax_shap.result import Result
-from fedjax_shap.rooms import ROOMS, type_name
+from fedjax_shap.pipeline import config as configuration
+from fedjax_shap.pipeline.quickstart import quickstart, toml
+from fedjax_shap.pipeline.result import Result
+from fedjax_shap.pipeline.run import Watch, run
+from fedjax_shap.pipeline.schema import ROOMS, type_name
 
 OUT = Console()
 ERR = Console(stderr=True)

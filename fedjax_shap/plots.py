@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fedjax_shap.result import Curve, Result
+from fedjax_shap.pipeline.result import Curve, Result
 from fedjax_shap.shapley.estimator import Attribution
 
 BLUE, ORANGE, GREY, GREEN = "#3b6ea5", "#d9822b", "#9aa0a6", "#4f9d69"

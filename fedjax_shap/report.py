@@ -17,7 +17,7 @@ from rich.table import Table
 from fedjax_shap import plots
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.devices.fleet import Metered
-from fedjax_shap.result import Result
+from fedjax_shap.pipeline.result import Result
 from fedjax_shap.shapley.estimator import Attribution
 
 MOST_ROUNDING = 1e-4  # of the values' sum: two programs that evaluate one model differ by less

@@ -23,7 +23,7 @@ from fedjax_shap.economics.record import KEYS, settle_record
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.parts import aside, writable
-from fedjax_shap.saved import Saved, read_run, rule_from
+from fedjax_shap.pipeline.load import Saved, read_run, rule_from
 from fedjax_shap.store_command import to_standard_output
 
 FORMATS = ("json", "csv", "table")

@@ -12,7 +12,6 @@ from benchmarks import flce, flce_protocol, harness, rounds_game, torch_draws
 from experiments import hospitals
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.config import parse
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.partition import by_column
 from fedjax_shap.data.published import HOSPITALS, heart_disease
@@ -22,6 +21,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.train import learner
+from fedjax_shap.pipeline.config import parse
 from fedjax_shap.shapley.exact import shapley_values
 
 FLAMBY_FEDAVG = {  # accuracy in Cleveland, Hungary, Switzerland, VA by seed: FLamby's committed results, FedAvg100

@@ -3,8 +3,8 @@ import inspect
 import pytest
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.config import override, parse, read_toml
-from fedjax_shap.rooms import ROOMS
+from fedjax_shap.pipeline.config import override, parse, read_toml
+from fedjax_shap.pipeline.schema import ROOMS
 from fedjax_shap.shapley.estimators.registry import DEFAULT
 
 

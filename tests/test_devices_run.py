@@ -13,13 +13,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fedjax_shap import report
 from fedjax_shap.__main__ import main
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.config import parse, read_toml
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.federation import federation_of
-from fedjax_shap.payment import payer
+from fedjax_shap.pipeline.config import parse, read_toml
+from fedjax_shap.pipeline.federation import federation_of
+from fedjax_shap.pipeline.payment import payer
 
 # Device A does 100 steps in an hour, B in a day (Spec 4.5); both draw 100 W at 0.30 a kWh.
 BASE = {

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedjax_shap.config import parse
-from fedjax_shap.experiment import Stopwatch, run
-from fedjax_shap.federation import federation_of
-from fedjax_shap.result import Result
+from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.federation import federation_of
+from fedjax_shap.pipeline.result import Result
+from fedjax_shap.pipeline.run import Stopwatch, run
 
 BASE = {
     "data": {"name": "breast_cancer", "validation": 0.4},
@@ -66,7 +66,7 @@ def test_the_curve_ends_at_the_value_of_everyone():
 
 
 def test_members_beyond_the_figure_are_not_trained_alone(monkeypatch):
-    monkeypatch.setattr("fedjax_shap.federation.MOST_CURVES", 2)
+    monkeypatch.setattr("fedjax_shap.pipeline.federation.MOST_CURVES", 2)
     assert result_of().curve.alone is None
 
 

@@ -8,17 +8,17 @@ from federations import CLASSES, FEATURES, clients_of, examples, federation, ini
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.config import parse
 from fedjax_shap.data.corrupt import corrupt, duplicate
 from fedjax_shap.data.federated import from_arrays
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
-from fedjax_shap.federation import federation_of
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.participation import trace
+from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.exact import exact

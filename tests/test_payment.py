@@ -7,9 +7,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.config import parse
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.experiment import run
+from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.run import run
 from fedjax_shap.report import sentences
 from fedjax_shap.shapley.semivalue import semivalues
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments import payments_hospitals as experiment
-from fedjax_shap.saved import settlement
+from fedjax_shap.pipeline.load import settlement
 from fedjax_shap.shapley.exact import shapley_values
 
 RESULTS = Path(experiment.__file__).parent / "results" / "payments_hospitals.json"

@@ -16,7 +16,7 @@ from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.saved import read_run, saved
+from fedjax_shap.pipeline.load import read_run, saved
 
 NAMES = ["north", "south", "[red]west"]  # the last would be a colour in rich markup
 TABLE = np.array([0.0, 0.30, 0.25, 0.50, -0.05, 0.28, 0.22, 0.47])  # row r holds player i where bit i of r is set

@@ -9,17 +9,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.config import parse
 from fedjax_shap.data.federated import from_arrays
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
-from fedjax_shap.experiment import run
 from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.participation import trace
+from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.run import run
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate
 from fedjax_shap.valuation.in_run import estimate_rounds

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from fedjax_shap._validate import places
-from fedjax_shap.config import Config, build
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
@@ -30,7 +29,8 @@ from fedjax_shap.learning.model import Architecture
 from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.world import seeds, steps_by_round
-from fedjax_shap.result import Curve
+from fedjax_shap.pipeline.config import Config, build
+from fedjax_shap.pipeline.result import Curve
 from fedjax_shap.shapley.estimator import Attribution, Estimator, projected
 from fedjax_shap.shapley.stopping import parse_rule
 from fedjax_shap.typing import HostArray, Key, Masks, Progress

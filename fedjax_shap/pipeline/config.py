@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fedjax_shap._validate import InvalidInputError, integer, one_of, require
-from fedjax_shap.rooms import ROOMS, type_name
+from fedjax_shap.pipeline.schema import ROOMS, type_name
 from fedjax_shap.shapley.estimators.registry import DEFAULT
 from fedjax_shap.shapley.stopping import parse_rule
 from fedjax_shap.valuation.in_run_methods import IN_RUN

@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from fedjax_shap.config import Config
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.settlement import Settlement
+from fedjax_shap.pipeline.config import Config
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 

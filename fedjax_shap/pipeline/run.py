@@ -9,12 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from fedjax_shap.config import Config
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.federation import federation_of
-from fedjax_shap.payment import divided_by, payer
-from fedjax_shap.result import Result
+from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.federation import federation_of
+from fedjax_shap.pipeline.payment import divided_by, payer
+from fedjax_shap.pipeline.result import Result
 from fedjax_shap.typing import Progress
 
 Watch = Callable[[str], Progress]  # stage -> where to report its progress

@@ -3,12 +3,12 @@
 import tomllib
 from importlib.resources import files
 
-from fedjax_shap.config import override, parse
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.experiment import Watch, run
-from fedjax_shap.federation import federation_of
-from fedjax_shap.result import Result
+from fedjax_shap.pipeline.config import override, parse
+from fedjax_shap.pipeline.federation import federation_of
+from fedjax_shap.pipeline.result import Result
+from fedjax_shap.pipeline.run import Watch, run
 from fedjax_shap.shapley.estimator import Attribution
 
 

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fedjax_shap.config import Config
 from fedjax_shap.devices.device import steps_done
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.cost_cap import verified
@@ -14,7 +13,8 @@ from fedjax_shap.economics.intervals import Intervals, indistinguishable, paymen
 from fedjax_shap.economics.revenue import curve
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.federation import Federation
+from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.federation import Federation
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.exact import exact
