@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.harness import ROOT, present
 from fedjax_shap._validate import integer, require
-from fedjax_shap.plots import BLUE, GREY, ORANGE
+from fedjax_shap.report.run_figures import BLUE, GREY, ORANGE
 
 CLIENTS, DEVICES, CLIENTS_ON_DEVICES = tuple(range(4, 15)), (1, 2, 4), 10
 KEPT = (

@@ -71,7 +71,7 @@ from fedjax_shap.learning.metric import metric_for, score
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.world import Trace, World
-from fedjax_shap.plots import BLUE, GREEN, GREY, ORANGE
+from fedjax_shap.report.run_figures import BLUE, GREEN, GREY, ORANGE
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import Array, HostArray, Params
 

@@ -46,11 +46,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fedjax_shap import report
 from fedjax_shap._validate import InvalidInputError, integer
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import run
+from fedjax_shap.report import run
 from fedjax_shap.typing import HostArray
 
 CONFIG: dict[str, Any] = {
@@ -133,10 +133,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, console = _parser().parse_args(arguments), Console()
     try:
         integer("seeds", options.seeds, least=1)
-        folder = report.prepare(options.out)
+        folder = run.prepare(options.out)
         results = {rate: [_one(options, folder, seed, rate) for seed in range(options.seeds)] for rate in RATES}
         first = results[RATES[0]][0]
-        report.write(first, folder)
+        run.write(first, folder)
         by_rate = {rate: spread(each) for rate, each in results.items()}
         (folder / "spread.json").write_text(json.dumps({str(rate): found for rate, found in by_rate.items()}, indent=1))
         for kind in ("png", "svg"):
@@ -144,8 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InvalidInputError as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
-    console.print(report.table(first))
-    for sentence in report.sentences(first):
+    console.print(run.table(first))
+    for sentence in run.sentences(first):
         console.print(sentence, markup=False, highlight=False)
     console.print(shown(by_rate, first))
     for rate, found in by_rate.items():

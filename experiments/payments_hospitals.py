@@ -59,7 +59,6 @@ from rich.table import Table
 from experiments import hospitals
 from experiments.methods import overrides, parser, progress
 from experiments.methods import run as run_experiment
-from fedjax_shap import money_plots, tables
 from fedjax_shap._validate import integer
 from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.audits.registry import audit
@@ -71,6 +70,7 @@ from fedjax_shap.pipeline import load
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.run import run
+from fedjax_shap.report import settlement_figures, tables
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray
 
@@ -127,8 +127,8 @@ def paid(settings: dict[str, Any], folder: str | None, rate: str) -> dict[str, A
     claims, errors = (settled.values, settled.costs, settled.revenue), result.attribution.std_errors
     close = indistinguishable(settled.values, replicates=drawn, draws=settings["repeats"])
     sweeps = {
-        "revenue": money_plots.over_revenue(settled, rule=rule),
-        "energy": money_plots.over_energy(settled, bill, ENERGY, rule=rule),
+        "revenue": settlement_figures.over_revenue(settled, rule=rule),
+        "energy": settlement_figures.over_energy(settled, bill, ENERGY, rule=rule),
     }
     parts, used = result.attribution.notes, result.metered.used.totals()
     assert found.case.table is not None
@@ -167,17 +167,17 @@ def figure(record: dict[str, Any]) -> Figure:
     for axes, rate in zip(places[1:3], RATES):
         one = record["rates"][rate]
         title = f"Payments at rate {rate}, with 95 % intervals"
-        money_plots.payments(axes, load.settlement(one["settlement"]), read_intervals(one), title)
+        settlement_figures.payments(axes, load.settlement(one["settlement"]), read_intervals(one), title)
     first = record["rates"][RATES[0]]
     settled = load.settlement(first["settlement"])
-    money_plots.costs_and_profits(places[3], settled)
+    settlement_figures.costs_and_profits(places[3], settled)
     for axes, name in zip(places[4:], ("revenue", "energy")):
         held = first["sweeps"][name]
         arrays = {key: np.array(held[key], float) for key in ("at", "payments")}
-        money_plots.repriced(axes, settled, money_plots.Sweep(**held | arrays))
+        settlement_figures.repriced(axes, settled, settlement_figures.Sweep(**held | arrays))
     places[5].set_xscale("log")
     findings = [Finding(**one) for one in first["audits"]]
-    money_plots.text(drawn.add_subplot(grid[:, 3]), findings)
+    settlement_figures.text(drawn.add_subplot(grid[:, 3]), findings)
     title = f"Four hospitals, one model: {settled.revenue:,f} to divide (second row and audits at rate {RATES[0]})"
     drawn.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return drawn

@@ -85,7 +85,7 @@ from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.steps import gaussian
 from fedjax_shap.learning.train import Learner, learner
 from fedjax_shap.learning.world import World
-from fedjax_shap.plots import GREY
+from fedjax_shap.report.run_figures import GREY
 from fedjax_shap.typing import Array, HostArray, Params
 
 CONFIG: dict[str, Any] = {

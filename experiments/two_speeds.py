@@ -61,7 +61,7 @@ from fedjax_shap.learning.algorithms.fedagrac import fedagrac
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.steps import Steps, constant, timed
-from fedjax_shap.plots import BLUE, GREY, ORANGE
+from fedjax_shap.report.run_figures import BLUE, GREY, ORANGE
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate
 

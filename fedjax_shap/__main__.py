@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from fedjax_shap import ledger_command, report, settle_command, store_command
+from fedjax_shap import ledger_command, settle_command, store_command
 from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.engine import processes
 from fedjax_shap.pipeline import config as configuration
@@ -25,6 +25,7 @@ from fedjax_shap.pipeline.quickstart import quickstart, toml
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import Watch, run
 from fedjax_shap.pipeline.schema import ROOMS, type_name
+from fedjax_shap.report import run
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -111,7 +112,7 @@ def _several(options: argparse._ArgumentGroup) -> None:
 
 
 def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
-    with report.output(known.out) as folder:
+    with run.output(known.out) as folder:
         with _bars() as bars:
             result, beside = quickstart(watch=_watch(bars))
         (folder / "quickstart.toml").write_text(toml(), encoding="utf-8")
@@ -130,7 +131,7 @@ def _run_together(known: argparse.Namespace, rest: list[str]) -> None:
         _data_folder(raw, known.data)
     _shorthands(raw, known)
     config = configuration.parse(raw)
-    with _tracing(known.profile), report.output(known.out or Path("runs") / Path(known.config).stem) as folder:
+    with _tracing(known.profile), run.output(known.out or Path("runs") / Path(known.config).stem) as folder:
         with _bars() as bars:
             result = run(config, store=folder / "utilities", watch=_watch(bars))
         if processes.rank() == 0:
@@ -153,11 +154,11 @@ def _list(known: argparse.Namespace, rest: list[str]) -> None:
             OUT.print(shown, "")
 
 
-def _show(result: Result, folder: Path, beside: report.Beside | None = None) -> None:
+def _show(result: Result, folder: Path, beside: run.Beside | None = None) -> None:
     """Writes what the run leaves behind and says it on the terminal."""
-    report.write(result, folder, beside)
-    OUT.print(report.table(result, beside), *report.devices(result))
-    for sentence in report.sentences(result, beside):
+    run.write(result, folder, beside)
+    OUT.print(run.table(result, beside), *run.devices(result))
+    for sentence in run.sentences(result, beside):
         OUT.print(sentence, markup=False, highlight=False)
     OUT.print(f"Wrote result.json, values, payments and curve to {folder}/")
 

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from fedjax_shap import money_plots, tables
 from fedjax_shap._validate import require
 from fedjax_shap.audits.registry import audit
 from fedjax_shap.economics.intervals import Intervals, payment_intervals
@@ -24,6 +23,7 @@ from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.parts import aside, writable
 from fedjax_shap.pipeline.load import Saved, read_run, rule_from
+from fedjax_shap.report import settlement_figures, tables
 from fedjax_shap.store_command import to_standard_output
 
 FORMATS = ("json", "csv", "table")
@@ -80,9 +80,9 @@ def _settle(known: argparse.Namespace, rest: list[str]) -> None:
     intervals = None if known.intervals is None else _intervals(settled, record, known.intervals)
     if known.figure is not None:
         given = _pricing(settled, record)
-        sweeps = [money_plots.over_revenue(settled, **given), money_plots.over_costs(settled, **given)]
+        sweeps = [settlement_figures.over_revenue(settled, **given), settlement_figures.over_costs(settled, **given)]
         title = f"Settlement of {settled.revenue:,f}"
-        _draw(money_plots.page(title, settled, intervals=intervals, sweeps=sweeps), known.figure)
+        _draw(settlement_figures.page(title, settled, intervals=intervals, sweeps=sweeps), known.figure)
     if known.out is None and kind == "table":
         _print([tables.as_table(settled, intervals)], _notes(settled, intervals))
     else:
@@ -104,7 +104,9 @@ def _audit(known: argparse.Namespace, rest: list[str]) -> None:
         _write(json.dumps(record, indent=1, allow_nan=False) + "\n", known.json, "json")
     if known.figure is not None:
         settled = run.case.settlement
-        drawn = money_plots.page(run.title, settled, intervals=_of_run(run), sweeps=_sweeps(run), findings=findings)
+        drawn = settlement_figures.page(
+            run.title, settled, intervals=_of_run(run), sweeps=_sweeps(run), findings=findings
+        )
         _draw(drawn, known.figure)
     _print([tables.findings_table(findings, f"Audits of {run.title}")], [run.said, *run.case.settlement.notes])
 
@@ -153,15 +155,15 @@ def _interval(settled: Settlement, std_errors: Any, **keywords: Any) -> Interval
     return payment_intervals(settled.values, settled.costs, settled.revenue, std_errors=std_errors, **given)
 
 
-def _sweeps(run: Saved) -> list[money_plots.Sweep]:
+def _sweeps(run: Saved) -> list[settlement_figures.Sweep]:
     """The run at other revenues, and at other prices of energy where its devices' bill is its costs."""
     if run.rule is None:
         return []
     settled, given = run.case.settlement, {"rule": run.rule, "sizes": run.case.sizes}
-    by_revenue = money_plots.over_revenue(settled, **given)
+    by_revenue = settlement_figures.over_revenue(settled, **given)
     if run.bill is not None and run.bill.total == settled.costs:
-        return [by_revenue, money_plots.over_energy(settled, run.bill, **given)]
-    return [by_revenue, money_plots.over_costs(settled, **given)]
+        return [by_revenue, settlement_figures.over_energy(settled, run.bill, **given)]
+    return [by_revenue, settlement_figures.over_costs(settled, **given)]
 
 
 def _written(kind: str, settled: Settlement, intervals: Intervals | None) -> str:

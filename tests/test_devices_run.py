@@ -10,7 +10,6 @@ import pytest
 from console import refused
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fedjax_shap import report
 from fedjax_shap.__main__ import main
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.devices.fleet import Metered
@@ -20,6 +19,7 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import parse, read_toml
 from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.payment import payer
+from fedjax_shap.report import run
 
 # Device A does 100 steps in an hour, B in a day (Spec 4.5); both draw 100 W at 0.30 a kWh.
 BASE = {
@@ -151,11 +151,11 @@ def test_a_table_shows_what_each_device_did_and_cost():
         changed(devices={"profile": ["t4", "raspberry_pi_4"], "fixed": [0, 2.5]}, steps={"name": "local"})
     )
     members = SimpleNamespace(names=("hospital", "clinic"))
-    for table in report.devices(SimpleNamespace(metered=metered, data=members)):
+    for table in run.devices(SimpleNamespace(metered=metered, data=members)):
         assert list(table.columns[0].cells) == ["hospital", "clinic"] and table.row_count == 2
     assert list(table.columns[1].cells) == ["t4", "raspberry_pi_4"]
     assert list(table.columns[-1].cells) == ["0", "2.5"]
-    assert report.devices(SimpleNamespace(metered=None)) == []
+    assert run.devices(SimpleNamespace(metered=None)) == []
 
 
 @pytest.mark.slow

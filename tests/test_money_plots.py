@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from fedjax_shap import money_plots
 from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.money import amounts
 from fedjax_shap.economics.rules import cost_aware
 from fedjax_shap.economics.settle import settle
+from fedjax_shap.report import settlement_figures
 
 VALUES, COSTS, REVENUE = [0.5, 0.3, -0.1], [10.0, 20.5, 3.0], 100
 NAMES = ["north", "south", "$west$"]
@@ -30,7 +30,7 @@ def axes():
 
 
 def test_payments_at_other_revenues_are_those_of_the_formula():
-    sweep = money_plots.over_revenue(SETTLED)
+    sweep = settlement_figures.over_revenue(SETTLED)
     assert (sweep.at[0], sweep.at[-1], sweep.now) == (0, 2 * REVENUE, REVENUE)
     assert sweep.mark == (33.5, "covers the costs")
     for revenue, paid in zip(sweep.at, sweep.payments, strict=True):
@@ -44,7 +44,10 @@ def test_payments_at_other_costs_and_prices_of_energy_are_those_of_the_formula()
     zero = amounts("zero", [0, 0, 0], NAMES)
     parts = [amounts("part", part.tolist(), NAMES) for part in (energy, rest)]
     bill = Bill(energy=parts[0], time=parts[1], communication=zero, fixed=zero)
-    by_energy, by_cost = money_plots.over_energy(SETTLED, bill, (0, 2, "7.5")), money_plots.over_costs(SETTLED, (0, 2))
+    by_energy, by_cost = (
+        settlement_figures.over_energy(SETTLED, bill, (0, 2, "7.5")),
+        settlement_figures.over_costs(SETTLED, (0, 2)),
+    )
     for factor, paid in zip((0, 2, 7.5), by_energy.payments, strict=True):
         np.testing.assert_allclose(paid, by_formula(rest + factor * energy, REVENUE), atol=0.01)
     for factor, paid in zip((0, 2), by_cost.payments, strict=True):
@@ -54,21 +57,21 @@ def test_payments_at_other_costs_and_prices_of_energy_are_those_of_the_formula()
 def test_a_price_that_the_rule_refuses_leaves_a_gap():
     rule = cost_aware(loss="refuse")
     settled = settle(VALUES, COSTS, REVENUE, players=NAMES, rule=rule)
-    sweep = money_plots.over_revenue(settled, rule=rule)
+    sweep = settlement_figures.over_revenue(settled, rule=rule)
     np.testing.assert_array_equal(np.isnan(sweep.payments).all(axis=1), sweep.at < 33.5)
-    money_plots.repriced(axes(), settled, sweep)
+    settlement_figures.repriced(axes(), settled, sweep)
 
 
 def test_revenues_are_whole_minor_units():
     settled = settle(VALUES, [1, 1, 1], 7, minor_unit=1)
-    assert (money_plots.over_revenue(settled).at % 1 == 0).all()
-    assert not np.isnan(money_plots.over_revenue(settled).payments).any()
+    assert (settlement_figures.over_revenue(settled).at % 1 == 0).all()
+    assert not np.isnan(settlement_figures.over_revenue(settled).payments).any()
 
 
 def test_nothing_to_divide_is_drawn_too():
     settled = settle(VALUES, [0, 0, 0], 0, players=NAMES)
-    sweep = money_plots.over_revenue(settled)
-    money_plots.page("none", settled, sweeps=[sweep]).savefig(io.BytesIO(), dpi=40)
+    sweep = settlement_figures.over_revenue(settled)
+    settlement_figures.page("none", settled, sweeps=[sweep]).savefig(io.BytesIO(), dpi=40)
     assert sweep.at.tolist() == [0]
 
 
@@ -76,7 +79,7 @@ def test_bars_are_payments_and_their_errors_the_intervals():
     low, high = np.array([60.0, 30.0, 3.0]), np.array([58.0, 50.0, 4.0])  # of one the payment lies outside, by rounding
     drawn = axes()
     intervals = Intervals(low=low, high=high, std_errors=np.ones(3), level=0.95, method="delta")
-    money_plots.payments(drawn, SETTLED, intervals)
+    settlement_figures.payments(drawn, SETTLED, intervals)
     paid = np.array([float(payment) for payment in SETTLED.payments])
     bars, errors = drawn.containers[0], drawn.containers[1]
     np.testing.assert_allclose([bar.get_height() for bar in bars], paid)
@@ -90,7 +93,7 @@ def test_bars_are_payments_and_their_errors_the_intervals():
 def test_costs_and_profits_are_bars_beside_each_other(revenue):
     settled = settle(VALUES, COSTS, revenue, players=NAMES)
     drawn = axes()
-    money_plots.costs_and_profits(drawn, settled)
+    settlement_figures.costs_and_profits(drawn, settled)
     profits = np.array([float(profit) for profit in settled.profits])
     heights = [np.array([bar.get_height() for bar in bars]) for bars in drawn.containers]
     np.testing.assert_allclose(heights[0], COSTS)
@@ -102,7 +105,9 @@ def test_costs_and_profits_are_bars_beside_each_other(revenue):
 def test_a_page_holds_every_panel_and_every_finding():
     marks = {True: "holds", False: "does not hold", None: "not judged"}
     findings = [Finding(name=f"audit_{i}", holds=holds, sentence="It costs $5 or $6.") for i, holds in enumerate(marks)]
-    page = money_plots.page("a $ page", SETTLED, sweeps=[money_plots.over_revenue(SETTLED)] * 2, findings=findings)
+    page = settlement_figures.page(
+        "a $ page", SETTLED, sweeps=[settlement_figures.over_revenue(SETTLED)] * 2, findings=findings
+    )
     assert len(page.axes) == 5
     titles = [text.get_text() for text in page.axes[-1].texts[::2]]
     assert titles == [f"audit {i}: {mark}" for i, mark in enumerate(marks.values())]
@@ -115,8 +120,8 @@ def test_many_members_are_numbered_and_the_least_paid_are_grey():
     count = 40
     settled = settle(list(range(1, count + 1)), [0] * count, 1000)
     drawn = axes()
-    money_plots.repriced(drawn, settled, money_plots.over_revenue(settled))
+    settlement_figures.repriced(drawn, settled, settlement_figures.over_revenue(settled))
     named = [text.get_text() for text in drawn.get_legend().get_texts()]
-    assert named == [f"player {i}" for i in range(count - 1, count - 1 - len(money_plots.COLORS), -1)]
-    money_plots.payments(drawn, settled)
+    assert named == [f"player {i}" for i in range(count - 1, count - 1 - len(settlement_figures.COLORS), -1)]
+    settlement_figures.payments(drawn, settled)
     assert drawn.get_xlabel() == "member"

@@ -10,7 +10,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.run import run
-from fedjax_shap.report import sentences
+from fedjax_shap.report.run import sentences
 from fedjax_shap.shapley.semivalue import semivalues
 
 RAW = {

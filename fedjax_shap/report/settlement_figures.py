@@ -19,7 +19,7 @@ from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.revenue import what_if
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.plots import BLUE, GREEN, GREY, MOST_NAMES, ORANGE
+from fedjax_shap.report.run_figures import BLUE, GREEN, GREY, MOST_NAMES, ORANGE
 from fedjax_shap.typing import HostArray
 
 COLORS = (BLUE, ORANGE, GREEN, "#8a6bb1", "#b0483f", "#5aa7b8", "#c2a83e", "#6b6b6b")

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from fedjax_shap import plots
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.pipeline.result import Result
+from fedjax_shap.report import run_figures
 from fedjax_shap.shapley.estimator import Attribution
 
 MOST_ROUNDING = 1e-4  # of the values' sum: two programs that evaluate one model differ by less
@@ -71,9 +71,9 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
     record = result.to_json() | {"beside": {name: _compared(result, other) for name, other in (beside or {}).items()}}
     written = [_aside(target / "result.json", lambda aside: aside.write_text(json.dumps(record, indent=1) + "\n"))]
     figures = {
-        "values": (plots.values(result, beside), ("png", "svg")),
-        "payments": (plots.payments(result), ("png", "svg")),
-        "curve": (plots.curve(result), ("png",)),
+        "values": (run_figures.values(result, beside), ("png", "svg")),
+        "payments": (run_figures.payments(result), ("png", "svg")),
+        "curve": (run_figures.curve(result), ("png",)),
     }
     for name, (figure, kinds) in figures.items():
         written += [_aside(target / f"{name}.{kind}", _saver(figure, kind)) for kind in kinds]
