@@ -1,6 +1,6 @@
 """The command line as a user meets it: what a command prints, and the sentence with which it is refused."""
 
-from fedjax_shap.__main__ import main
+from fedjax_shap.cli.main import main
 
 
 def called(capsys, *arguments: object) -> tuple[int, str, str]:

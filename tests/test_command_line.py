@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from console import refused
 
-from fedjax_shap.__main__ import main
+from fedjax_shap.cli.main import main
 
 SMALL = """
 title = "small"

@@ -10,8 +10,8 @@ import pytest
 from console import refused
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fedjax_shap.__main__ import main
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.cli.main import main
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.plan import Plan

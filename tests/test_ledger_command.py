@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from console import called
 
-from fedjax_shap.__main__ import main
+from fedjax_shap.cli.main import main
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.ledger.canonical import canonical
 

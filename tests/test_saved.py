@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from console import refused, said
 
-from fedjax_shap.__main__ import main
 from fedjax_shap.audits.registry import AUDITS
+from fedjax_shap.cli.main import main
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from console import refused, said
 
-from fedjax_shap.__main__ import main
+from fedjax_shap.cli.main import main
 from fedjax_shap.economics.intervals import payment_intervals
 from fedjax_shap.economics.record import settle_record
 from fedjax_shap.economics.rules import RULES

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from fedjax_shap._validate import require
 from fedjax_shap.audits.registry import audit
+from fedjax_shap.cli.store import to_standard_output
 from fedjax_shap.economics.intervals import Intervals, payment_intervals
 from fedjax_shap.economics.policies import LOSS, NEGATIVE
 from fedjax_shap.economics.record import KEYS, settle_record
@@ -24,7 +25,6 @@ from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.parts import aside, writable
 from fedjax_shap.pipeline.load import Saved, read_run, rule_from
 from fedjax_shap.report import settlement_figures, tables
-from fedjax_shap.store_command import to_standard_output
 
 FORMATS = ("json", "csv", "table")
 _BY_SUFFIX = {".csv": "csv", ".txt": "table"}

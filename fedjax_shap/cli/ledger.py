@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap.cli.store import to_standard_output
 from fedjax_shap.engine.parts import aside, writable
 from fedjax_shap.ledger import signing
 from fedjax_shap.ledger.canonical import printable
@@ -22,7 +23,6 @@ from fedjax_shap.ledger.entry import Entry
 from fedjax_shap.ledger.ledger import Ledger
 from fedjax_shap.ledger.newfile import require_absent
 from fedjax_shap.ledger.verify import verify
-from fedjax_shap.store_command import to_standard_output
 
 WIDE = 160  # columns of a table that goes into a file or a pipe
 FORMATS = ("json", "csv")

@@ -17,8 +17,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from fedjax_shap import ledger_command, settle_command, store_command
 from fedjax_shap._validate import InvalidInputError, one_of, require
+from fedjax_shap.cli import ledger, settle, store
 from fedjax_shap.engine import processes
 from fedjax_shap.pipeline import config as configuration
 from fedjax_shap.pipeline.quickstart import quickstart, toml
@@ -93,9 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     what = commands.add_parser("list", help="the names that a configuration may use, with their keywords")
     what.add_argument("room", nargs="?", help="one section only")
     what.set_defaults(call=_list)
-    settle_command.add_to(commands)
-    ledger_command.add_to(commands)
-    store_command.add_to(commands)
+    settle.add_to(commands)
+    ledger.add_to(commands)
+    store.add_to(commands)
     return parser
 
 
