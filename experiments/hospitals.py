@@ -50,7 +50,7 @@ from fedjax_shap._validate import InvalidInputError, integer
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import run
-from fedjax_shap.report import run
+from fedjax_shap.report import run as run_report
 from fedjax_shap.typing import HostArray
 
 CONFIG: dict[str, Any] = {
@@ -133,10 +133,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, console = _parser().parse_args(arguments), Console()
     try:
         integer("seeds", options.seeds, least=1)
-        folder = run.prepare(options.out)
+        folder = run_report.prepare(options.out)
         results = {rate: [_one(options, folder, seed, rate) for seed in range(options.seeds)] for rate in RATES}
         first = results[RATES[0]][0]
-        run.write(first, folder)
+        run_report.write(first, folder)
         by_rate = {rate: spread(each) for rate, each in results.items()}
         (folder / "spread.json").write_text(json.dumps({str(rate): found for rate, found in by_rate.items()}, indent=1))
         for kind in ("png", "svg"):
@@ -144,8 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InvalidInputError as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
-    console.print(run.table(first))
-    for sentence in run.sentences(first):
+    console.print(run_report.table(first))
+    for sentence in run_report.sentences(first):
         console.print(sentence, markup=False, highlight=False)
     console.print(shown(by_rate, first))
     for rate, found in by_rate.items():

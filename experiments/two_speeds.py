@@ -53,6 +53,7 @@ from fedjax_shap.data.partition import iid
 from fedjax_shap.data.sources import digits
 from fedjax_shap.devices.device import Profile
 from fedjax_shap.devices.fleet import metered
+from fedjax_shap.devices.timed import timed
 from fedjax_shap.devices.workload import workload
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.games.silo import silo
@@ -60,7 +61,7 @@ from fedjax_shap.learning.algorithm import Algorithm, fedavg
 from fedjax_shap.learning.algorithms.fedagrac import fedagrac
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
-from fedjax_shap.learning.steps import Steps, constant, timed
+from fedjax_shap.learning.steps import Steps, constant
 from fedjax_shap.report.run_figures import BLUE, GREY, ORANGE
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate

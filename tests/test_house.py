@@ -17,24 +17,25 @@ LINES_A_FILE, LINES_A_FUNCTION, BYTES_A_FILE = 260, 60, 1_000_000
 # share a floor without a folder share a room. `fedjax_shap/__init__.py` is the shop window: it imports anything but
 # `__main__`, and nothing but `__main__` imports it.
 FLOORS: tuple[tuple[set[str], ...], ...] = (
-    ({"typing", "coalitions", "trees", "_validate"},),
+    ({"typing", "coalitions", "trees", "_validate", "atomic"},),
     ({"data"}, {"shapley"}, {"economics"}),
-    ({"learning"},),
-    ({"games"},),
+    ({"learning"}, {"audits"}, {"ledger"}),
+    ({"games"}, {"devices"}),
     ({"engine"},),
-    ({"estimate", "bridges", "in_run", "in_run_methods", "noise"},),
-    ({"experiment", "config", "rooms", "federation", "payment", "result", "quickstart"},),
-    ({"report", "plots", "tables", "saved", "money_plots"},),
-    ({"__main__", "store_command", "settle_command", "ledger_command"},),
+    ({"valuation"},),
+    ({"pipeline"},),
+    ({"report"},),
+    ({"cli"},),
+    ({"__main__"},),
 )
 ROOMS = {name: (floor, room) for floor, rooms in enumerate(FLOORS) for room in rooms for name in room}
 WINDOW = "__init__"
 
 # `vmap` over coalitions stands only in engine/. Where else a file maps over something, it is named here.
 MAPPED_ELSEWHERE: dict[str, str] = {
-    "learning/federate.py": "the members of one coalition",
+    "learning/train.py": "the members of one coalition",
     "games/mixtures.py": "the uploads of a round, and the mixtures of a chunk: the layout that the engine asks for",
-    "learning/side_by_side.py": "the coalitions of a chunk that hold one client: the layout that the engine asks for",
+    "learning/train_chunk.py": "the coalitions of a chunk that hold one client: the layout that the engine asks for",
 }
 
 
@@ -189,7 +190,7 @@ def test_no_data_is_tracked():
         ("shapley/exact.py", "import fedjax_shap.economics.rules", "sideways from floor 1 (economics)"),
         ("data/sources.py", "from ..learning import model", "upwards from floor 2 (learning)"),
         ("games/silo.py", "def late():\n    from fedjax_shap import engine", "upwards from floor 4 (engine)"),
-        ("estimate.py", "from . import report", "upwards from floor 7 (report)"),
+        ("valuation/estimate.py", "from fedjax_shap import report", "upwards from floor 7 (report)"),
         ("games/silo.py", "from fedjax_shap import FederatedData", "imports the package itself"),
         ("__init__.py", "from fedjax_shap.__main__ import main", "imports __main__"),
         ("games/silo.py", "from fedjax_shap.cellar import wine", "imports cellar, which has no floor"),
@@ -205,10 +206,10 @@ def test_an_import_that_does_not_go_down_is_caught(module, line, found):
     ("module", "line"),
     [
         ("shapley/exact.py", "from fedjax_shap.shapley.estimator import Estimator\nfrom . import semivalue"),
-        ("games/silo.py", "import jax\nfrom fedjax_shap.learning import federate\nfrom ..data.federated import x"),
+        ("games/silo.py", "import jax\nfrom fedjax_shap.learning import train\nfrom ..data.federated import x"),
         ("coalitions.py", "from fedjax_shap._validate import require"),
-        ("__init__.py", "from fedjax_shap.report import page\nfrom fedjax_shap.engine import evaluate"),
-        ("__main__.py", "import fedjax_shap\nfrom fedjax_shap.quickstart import run"),
+        ("__init__.py", "from fedjax_shap.report import run\nfrom fedjax_shap.engine import evaluate"),
+        ("__main__.py", "import fedjax_shap\nfrom fedjax_shap.cli.main import main"),
     ],
 )
 def test_an_import_that_goes_down_or_stays_in_its_room_is_not_caught(module, line):

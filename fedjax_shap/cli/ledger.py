@@ -14,14 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap.atomic import replacing, require_absent, writable
 from fedjax_shap.cli.store import to_standard_output
-from fedjax_shap.engine.parts import aside, writable
 from fedjax_shap.ledger import signing
 from fedjax_shap.ledger.canonical import printable
 from fedjax_shap.ledger.content import recorded
 from fedjax_shap.ledger.entry import Entry
 from fedjax_shap.ledger.ledger import Ledger
-from fedjax_shap.ledger.newfile import require_absent
 from fedjax_shap.ledger.verify import verify
 
 WIDE = 160  # columns of a table that goes into a file or a pipe
@@ -159,7 +158,7 @@ def _export(known: argparse.Namespace, rest: list[str]) -> None:
         text.write("\n")
     else:
         csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *(row for one in entries[1:] for row in _rows(one))])
-    with writable("out", out), aside(out) as file:
+    with writable("out", out), replacing(out) as file:
         file.write(text.getvalue().encode())
     print(f"Wrote {len(entries) - 1:,} {'entry' if len(entries) == 2 else 'entries'} to {out}")
 

@@ -3,7 +3,6 @@
 import argparse
 import inspect
 import re
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,7 +24,7 @@ from fedjax_shap.pipeline.quickstart import quickstart, toml
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import Watch, run
 from fedjax_shap.pipeline.schema import ROOMS, type_name
-from fedjax_shap.report import run
+from fedjax_shap.report import run as run_report
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -112,7 +111,7 @@ def _several(options: argparse._ArgumentGroup) -> None:
 
 
 def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
-    with run.output(known.out) as folder:
+    with run_report.output(known.out) as folder:
         with _bars() as bars:
             result, beside = quickstart(watch=_watch(bars))
         (folder / "quickstart.toml").write_text(toml(), encoding="utf-8")
@@ -131,7 +130,7 @@ def _run_together(known: argparse.Namespace, rest: list[str]) -> None:
         _data_folder(raw, known.data)
     _shorthands(raw, known)
     config = configuration.parse(raw)
-    with _tracing(known.profile), run.output(known.out or Path("runs") / Path(known.config).stem) as folder:
+    with _tracing(known.profile), run_report.output(known.out or Path("runs") / Path(known.config).stem) as folder:
         with _bars() as bars:
             result = run(config, store=folder / "utilities", watch=_watch(bars))
         if processes.rank() == 0:
@@ -154,11 +153,11 @@ def _list(known: argparse.Namespace, rest: list[str]) -> None:
             OUT.print(shown, "")
 
 
-def _show(result: Result, folder: Path, beside: run.Beside | None = None) -> None:
+def _show(result: Result, folder: Path, beside: run_report.Beside | None = None) -> None:
     """Writes what the run leaves behind and says it on the terminal."""
-    run.write(result, folder, beside)
-    OUT.print(run.table(result, beside), *run.devices(result))
-    for sentence in run.sentences(result, beside):
+    run_report.write(result, folder, beside)
+    OUT.print(run_report.table(result, beside), *run_report.devices(result))
+    for sentence in run_report.sentences(result, beside):
         OUT.print(sentence, markup=False, highlight=False)
     OUT.print(f"Wrote result.json, values, payments and curve to {folder}/")
 
@@ -243,7 +242,3 @@ def _watch(bars: Progress) -> Watch:
         return progress
 
     return stage
-
-
-if __name__ == "__main__":
-    sys.exit(main())

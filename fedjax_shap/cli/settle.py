@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fedjax_shap._validate import require
+from fedjax_shap.atomic import replacing, writable
 from fedjax_shap.audits.registry import audit
 from fedjax_shap.cli.store import to_standard_output
 from fedjax_shap.economics.intervals import Intervals, payment_intervals
@@ -22,7 +23,7 @@ from fedjax_shap.economics.policies import LOSS, NEGATIVE
 from fedjax_shap.economics.record import KEYS, settle_record
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.engine.parts import aside, writable
+from fedjax_shap.pipeline import records
 from fedjax_shap.pipeline.load import Saved, read_run, rule_from
 from fedjax_shap.report import settlement_figures, tables
 
@@ -70,7 +71,7 @@ def add_to(commands: Any) -> None:
 
 
 def _settle(known: argparse.Namespace, rest: list[str]) -> None:
-    record = tables.read_record(known.input) | _given(known)
+    record = records.read_record(known.input) | _given(known)
     require(
         record.get("revenue") is not None, "Expected a revenue: give --revenue, or the key 'revenue' in a JSON file."
     )
@@ -196,7 +197,7 @@ def _write(text: str, path: str | None, argument: str = "out") -> None:
     if path is None:
         to_standard_output(text)
         return
-    with writable(argument, Path(path)), aside(Path(path)) as file:
+    with writable(argument, Path(path)), replacing(Path(path)) as file:
         file.write(text.encode())
 
 
@@ -207,7 +208,7 @@ def _require_figure(path: str | None) -> None:
 
 
 def _draw(figure: Figure, path: str) -> None:
-    with writable("figure", Path(path)), aside(Path(path)) as file:
+    with writable("figure", Path(path)), replacing(Path(path)) as file:
         figure.savefig(file, format=Path(path).suffix[1:].lower(), dpi=150)
 
 

@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from fedjax_shap._validate import require
+from fedjax_shap.atomic import replacing, writable
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.export import FORMATS, export
-from fedjax_shap.engine.parts import aside, writable
 
 OUT = Console()
 
@@ -95,7 +95,7 @@ def _export(known: argparse.Namespace, rest: list[str]) -> None:
     if known.out is None:
         to_standard_output(content.decode())
         return
-    with writable("out", Path(known.out)), aside(Path(known.out)) as file:
+    with writable("out", Path(known.out)), replacing(Path(known.out)) as file:
         file.write(content)
     print(f"Wrote {_counted(sum(len(held.masks) for held in stores), 'coalition')} to {known.out}")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap.atomic import writable
 from fedjax_shap.engine.parts import (
     LABEL,
     BrokenPartError,
@@ -18,7 +19,6 @@ from fedjax_shap.engine.parts import (
     part_names,
     read_part,
     unread,
-    writable,
     write_part,
 )
 from fedjax_shap.typing import Masks, Utilities

@@ -11,8 +11,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from fedjax_shap.atomic import replacing
 from fedjax_shap.engine import cache
-from fedjax_shap.engine.parts import aside
 from fedjax_shap.engine.plan import UNPLANNED, Plan
 from fedjax_shap.engine.programs import NoRoomError, Program, abreast, in_flight, machine
 from fedjax_shap.games.callable import HostGame
@@ -156,7 +156,7 @@ def _write(path: Path | None, plan: Plan) -> None:
     try:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with aside(path) as file:
+            with replacing(path) as file:
                 file.write(json.dumps({name: getattr(plan, name) for name in ("chunk", "layout", "buckets")}).encode())
     except OSError:
         pass

@@ -1,21 +1,19 @@
 """What a store keeps in its folder: a label, and parts that are written aside and then renamed: whole or absent."""
 
-import contextlib
 import errno
 import hashlib
 import io
 import json
-import os
 import re
 import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap.atomic import replacing, sync_names
 from fedjax_shap.typing import Masks, Utilities
 
 LABEL = "store.json"
@@ -24,47 +22,6 @@ _PART = re.compile(r"part-(\d{20})-[0-9a-f]{16}\.npz")
 
 class BrokenPartError(ValueError):
     """A part that cannot be used; the message says why."""
-
-
-@contextlib.contextmanager
-def aside(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that stands under `path` once it is whole and on disk, or not at all.
-
-    Args:
-        path: where it is to stand, in place of a file that may be there.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _keep_names(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def writable(argument: str, path: Path) -> Iterator[None]:
-    """Turns what the system has against writing to `path` into a refusal of `argument`."""
-    try:
-        yield
-    except OSError as error:
-        raise InvalidInputError(f"Expected {argument}={str(path)!r} to be writable: {error}.") from error
-
-
-def _keep_names(folder: Path) -> None:
-    """Brings a folder's names to disk, on file systems that can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 # ------------------------------------------------------------------ the label
@@ -112,8 +69,8 @@ def claim(folder: Path, fingerprint: str) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / LABEL).exists():
-        _keep_names(folder.parent)
-        with aside(folder / LABEL) as file:
+        sync_names(folder.parent)
+        with replacing(folder / LABEL) as file:
             file.write(json.dumps({"fingerprint": fingerprint}).encode())
     check(folder, fingerprint)
 
@@ -156,7 +113,7 @@ def write_part(folder: Path, fingerprint: str, masks: Masks, utilities: Utilitie
     name = f"part-{old[1] if old else f'{time.time_ns():020d}'}-{secrets.token_hex(8)}.npz"
     utilities = np.asarray(utilities, np.float64)
     seal = np.array([fingerprint, _checksum(fingerprint, masks, utilities)])
-    with aside(folder / name) as file:
+    with replacing(folder / name) as file:
         np.savez(file, masks=masks, utilities=utilities, seal=seal)
     return name
 

@@ -15,8 +15,9 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from fedjax_shap._validate import finite, require
+from fedjax_shap.atomic import writable
 from fedjax_shap.coalitions import gather, pack
-from fedjax_shap.engine.parts import BrokenPartError, check, claim, read_part, unread, writable, write_part
+from fedjax_shap.engine.parts import BrokenPartError, check, claim, read_part, unread, write_part
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities

@@ -4,20 +4,18 @@ Draws are folded in by identity: those of a client are a function of (key, round
 client changes nobody else's. Without `redraw` the draws of round 0 hold in every round.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, integer, number, require
-from fedjax_shap.devices.device import Profile, steps_per_second
 from fedjax_shap.learning.local import Local
 from fedjax_shap.typing import HostArray, Key
 
 # (key, sizes int[C], steps_per_epoch int[C], num_rounds) -> int32[R, C]
 Steps = Callable[[Key, HostArray, HostArray, int], HostArray]
 MOST_STEPS = 2**31 - 1  # that an int32 holds
-ROUNDING = 1e-9  # 3600 s of 100 steps an hour are 100 steps, whichever way their quotient was rounded
 
 
 def as_local_says(*, local: Local) -> Steps:
@@ -157,41 +155,7 @@ def epochs(*, epochs: int | tuple[int, int], redraw: bool = False) -> Steps:
 
     def steps(key: Key, sizes: HostArray, steps_per_epoch: HostArray, num_rounds: int) -> HostArray:
         done = passes(key, sizes, steps_per_epoch, num_rounds).astype(np.int64) * np.asarray(steps_per_epoch)
-        return _held(done, "epochs", epochs)
-
-    return steps
-
-
-def timed(
-    *, seconds: float, most: int | None = None, profiles: Sequence[Profile], flops_per_step: HostArray | float
-) -> Steps:
-    """As many whole steps as each client's device manages in a time budget: K_i = floor(T * speed_i) (Spec 1.1c, 4.5).
-
-    The budget is for training alone; messages are sent outside of it.
-
-    Args:
-        seconds: T > 0, the budget of one round.
-        most: the most steps of a client, >= 0, such as a limit to what is simulated; none if None.
-        profiles: the C clients' devices.
-        flops_per_step: floating-point operations of a local step of each client, float[C] or one number; used where a
-            profile gives its speed in them.
-
-    Raises:
-        InvalidInputError: a bad number, profiles for another number of clients, or more steps than an int32 holds.
-    """
-    number("seconds", seconds, above=0)
-    if most is not None:
-        integer("most", most, least=0, most=MOST_STEPS)
-    speeds = steps_per_second(profiles, flops_per_step)
-
-    def steps(key: Key, sizes: HostArray, steps_per_epoch: HostArray, num_rounds: int) -> HostArray:
-        require(
-            len(speeds) == len(sizes),
-            f"Expected profiles to have one entry for each of the {len(sizes)} clients, got {len(speeds)}.",
-        )
-        done = np.floor(seconds * speeds * (1 + ROUNDING))
-        done = done if most is None else np.minimum(done, most)
-        return np.tile(_held(done, "seconds", seconds), (num_rounds, 1))
+        return as_steps(done, "epochs", epochs)
 
     return steps
 
@@ -213,7 +177,7 @@ def _ordered(low_name: str, low: int, high_name: str, high: int) -> None:
     integer(high_name, high, least=low + 1, most=MOST_STEPS)
 
 
-def _held(done: HostArray, name: str, value: object) -> HostArray:
+def as_steps(done: HostArray, name: str, value: object) -> HostArray:
     """Numbers of steps as int32, or a refusal where one does not fit."""
     if done.size and done.max() > MOST_STEPS:
         raise InvalidInputError(
@@ -230,5 +194,4 @@ STEPS: dict[str, Callable[..., Steps]] = {
     "extreme": extreme,
     "linear": linear,
     "epochs": epochs,
-    "device": timed,
 }

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fedjax_shap._validate import InvalidInputError, number, require
+from fedjax_shap.atomic import creating
 from fedjax_shap.ledger.canonical import printable
 from fedjax_shap.ledger.entry import FIRST, NOTHING, Entry, checkpoint_message, make_entry, read_entry
-from fedjax_shap.ledger.newfile import new_file
 from fedjax_shap.ledger.signing import Signer, is_signed
 
 FORMAT = 1  # raised when an older program would misread a ledger
@@ -93,7 +93,7 @@ class Ledger:
         """
         content = {"format": FORMAT, "identity": secrets.token_hex(16), "public_key": signer and signer.public}
         first = make_entry(0, NOTHING, FIRST, content, signer)
-        with new_file("ledger", Path(path)) as temporary, cls(temporary, signer=signer).opened() as connection:
+        with creating("ledger", Path(path)) as temporary, cls(temporary, signer=signer).opened() as connection:
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute("BEGIN IMMEDIATE")
             for statement in SCHEMA:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.ledger.newfile import new_file, require_absent
+from fedjax_shap.atomic import creating, require_absent
 
 _MOST_BYTES = 100_000  # of a key file; what is longer is none
 
@@ -47,7 +47,7 @@ def new_key(path: str | Path) -> Signer:
         (path, key.private_bytes(pem, *plain), 0o600),
         (public_path(path), public, 0o644),
     ):
-        with new_file("key", place, mode=mode) as temporary, temporary.open("wb") as file:
+        with creating("key", place, mode=mode) as temporary, temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -22,7 +22,7 @@ from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.parts import LABEL
-from fedjax_shap.report.tables import read_json
+from fedjax_shap.pipeline.records import read_json
 from fedjax_shap.typing import HostArray, Masks
 
 RESULT, UTILITIES = "result.json", "utilities"

@@ -14,7 +14,7 @@ from fedjax_shap.shapley.estimator import Attribution
 
 def toml() -> str:
     """The quickstart's configuration, as TOML text to start one's own from."""
-    return files("fedjax_shap").joinpath("quickstart.toml").read_text(encoding="utf-8")
+    return files("fedjax_shap.pipeline").joinpath("quickstart.toml").read_text(encoding="utf-8")
 
 
 def quickstart(*, watch: Watch | None = None) -> tuple[Result, dict[str, Attribution]]:

@@ -13,6 +13,7 @@ from fedjax_shap.data.corrupt import CORRUPTIONS
 from fedjax_shap.data.partition import PARTITIONS
 from fedjax_shap.data.sources import SOURCES
 from fedjax_shap.devices.fleet import FLEETS
+from fedjax_shap.devices.timed import timed
 from fedjax_shap.economics.cost import COSTS
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.engine.plan import Plan
@@ -135,7 +136,7 @@ ROOMS: dict[str, Room] = {
     "local": Room(LOCALS, "sgd", bound=("optimizer",)),
     "algorithm": Room(ALGORITHMS, "fedavg"),
     "devices": Room(FLEETS, "unknown"),
-    "steps": Room(STEPS, "local", bound=("local", "profiles", "flops_per_step")),
+    "steps": Room({**STEPS, "device": timed}, "local", bound=("local", "profiles", "flops_per_step")),
     "participation": Room(PARTICIPATIONS, "always", _participation_keywords),
     "game": Room(GAMES, "silo", bound=_FROM_THE_RUN),
     "estimator": Room({**ESTIMATORS, **IN_RUN}, "exact", _estimator_keywords),

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from math import isfinite
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.atomic import replacing
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report import run_figures
@@ -69,14 +69,19 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
     """
     target = prepare(folder)
     record = result.to_json() | {"beside": {name: _compared(result, other) for name, other in (beside or {}).items()}}
-    written = [_aside(target / "result.json", lambda aside: aside.write_text(json.dumps(record, indent=1) + "\n"))]
+    written = [target / "result.json"]
+    with replacing(written[0]) as file:
+        file.write((json.dumps(record, indent=1) + "\n").encode())
     figures = {
         "values": (run_figures.values(result, beside), ("png", "svg")),
         "payments": (run_figures.payments(result), ("png", "svg")),
         "curve": (run_figures.curve(result), ("png",)),
     }
     for name, (figure, kinds) in figures.items():
-        written += [_aside(target / f"{name}.{kind}", _saver(figure, kind)) for kind in kinds]
+        for kind in kinds:
+            written.append(target / f"{name}.{kind}")
+            with replacing(written[-1]) as file:
+                figure.savefig(file, format=kind, dpi=160)
     return written
 
 
@@ -233,15 +238,3 @@ def _spoilt(result: Result) -> list[str]:
 def _with_error(found: Attribution, index: int) -> str:
     error = found.std_errors[index]
     return f"{found.values[index]:.4f}" + (f" ± {error:.4f}" if error > 0 else "")
-
-
-def _saver(figure: Figure, kind: str) -> Callable[[Path], object]:
-    return lambda aside: figure.savefig(aside, format=kind, dpi=160)
-
-
-def _aside(path: Path, write_to: Callable[[Path], object]) -> Path:
-    """Writes a file next to its place and renames it, so that it is whole or absent."""
-    aside = path.with_name(f".{path.name}.tmp")
-    write_to(aside)
-    aside.rename(path)
-    return path

@@ -7,8 +7,10 @@ from numpy.testing import assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.devices.device import Profile
+from fedjax_shap.devices.timed import timed
 from fedjax_shap.learning.local import local
-from fedjax_shap.learning.steps import STEPS, constant, epochs, extreme, gaussian, linear, timed, uniform
+from fedjax_shap.learning.steps import constant, epochs, extreme, gaussian, linear, uniform
+from fedjax_shap.pipeline.schema import ROOMS
 
 SIZES, BATCHES, ROUNDS = np.array([40, 80, 8, 100]), np.array([5, 10, 1, 13]), 6
 TWO = tuple(Profile(name=f"d{i}", steps_per_second=i + 1.5) for i in range(4))
@@ -22,6 +24,7 @@ ARGUMENTS = {
     "epochs": {"epochs": (1, 9)},
     "device": {"seconds": 2.0, "profiles": TWO, "flops_per_step": 1.0},
 }
+STEPS = ROOMS["steps"].entries
 REDRAWN = ("gaussian", "uniform", "epochs")
 MANY = np.full(4000, 10)
 

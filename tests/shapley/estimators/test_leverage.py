@@ -5,7 +5,7 @@ import pytest
 import shapiq
 from numpy.testing import assert_allclose
 from played import Played, play, saturating
-from test_kernel import asked_for
+from test_kernelshap import asked_for
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets

@@ -15,12 +15,13 @@ import pytest
 from tampering import COUNT, WAYS, draw, dump, numbers_in, opened, tamper
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.atomic import creating
 from fedjax_shap.economics.settle import settle
-from fedjax_shap.ledger import canonical, row_checks, signing, verify
+from fedjax_shap.ledger import canonical, row_checks, signing
+from fedjax_shap.ledger import verify as verification
 from fedjax_shap.ledger.content import recorded
 from fedjax_shap.ledger.entry import NOTHING, checkpoint_message, read_entry
 from fedjax_shap.ledger.ledger import BrokenLedgerError, Ledger
-from fedjax_shap.ledger.newfile import new_file
 from fedjax_shap.ledger.verify import verify
 
 
@@ -54,7 +55,7 @@ def path(tmp_path, original):
 @pytest.fixture
 def remembered(monkeypatch):
     """Both are pure functions: what was not altered need not be computed a thousand times."""
-    for module in (rows, verification):
+    for module in (row_checks, verification):
         monkeypatch.setattr(module, "is_signed", functools.cache(signing.is_signed))
         monkeypatch.setattr(module, "read_entry", functools.lru_cache(4 * COUNT)(read_entry))
 
@@ -413,16 +414,16 @@ def test_a_new_file_that_is_overtaken_gives_way(links, tmp_path, monkeypatch):
 
     if not links:
         monkeypatch.setattr(os, "link", without)
-    with new_file("out", tmp_path / "own") as temporary:
+    with creating("out", tmp_path / "own") as temporary:
         temporary.write_text("mine")
     assert (tmp_path / "own").read_text() == "mine"
     with (
         pytest.raises(InvalidInputError, match="never overwritten"),
-        new_file("out", tmp_path / "other") as temporary,
+        creating("out", tmp_path / "other") as temporary,
     ):
         temporary.write_text("mine")
         (tmp_path / "other").write_text("theirs")
-    with pytest.raises(KeyError), new_file("out", tmp_path / "third"):
+    with pytest.raises(KeyError), creating("out", tmp_path / "third"):
         raise KeyError
     assert (tmp_path / "other").read_text() == "theirs"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "own"]

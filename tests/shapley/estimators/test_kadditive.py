@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from played import play, saturating
 from scipy.special import bernoulli
-from test_kernel import asked_for, kernel_weights, rows_of_all
+from test_kernelshap import asked_for, kernel_weights, rows_of_all
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.shapley.estimators.kadditive import _fit, kadditive, shared

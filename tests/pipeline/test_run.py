@@ -89,7 +89,7 @@ def test_the_stopwatch_sees_compilation():
 @pytest.mark.slow
 @pytest.mark.parametrize("example", [0, 1])
 def test_the_examples_of_the_readme_print_what_it_says(example):
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
     examples = re.findall(r"```python\n(.*?)```\n\nprints\n\n```\n(.*?)```", readme, re.S)
     assert len(examples) == 2
     code, printed = examples[example]
