@@ -1,1 +1,3 @@
-"""Benchmarks: one file per question, the rival inside it, equal results asserted before the clock starts."""
+"""Benchmarks: one file per question, the rival inside it, equal results asserted before the clock
+starts.
+"""

@@ -1,19 +1,23 @@
-"""How fast are the federated algorithms, against FedAvg: one run of 100 clients, and 2^8 coalitions by the engine?
+"""How fast are the federated algorithms, against FedAvg: one run of 100 clients, and 2^8 coalitions
+by the engine?
 
-Digits, an MLP 64-64-10, mini-batches of SGD. In one run all clients train together; then every coalition of 8 clients
-is trained alone, all under the plan that the package chooses for FedAvg. Each algorithm's utilities (minus the
-log-losses of the models) are first held against the one-coalition training, `Learner.train`, which is another program;
-its clock starts after that. Algorithms are timed in turns, so that what else the machine does meets all of them, and
-`ratio` is the median over turns of an algorithm's seconds to those of FedAvg in the same turn. FedSGD takes one step a
-round, whatever the others take. `peak_bytes` is the memory of the compiled program as XLA plans it, data included.
+Digits, an MLP 64-64-10, mini-batches of SGD. In one run all clients train together; then every
+coalition of 8 clients is trained alone, all under the plan that the package chooses for FedAvg.
+Each algorithm's utilities (minus the log-losses of the models) are first held against the
+one-coalition training, `Learner.train`, which is another program; its clock starts after that.
+Algorithms are timed in turns, so that what else the machine does meets all of them, and `ratio` is
+the median over turns of an algorithm's seconds to those of FedAvg in the same turn. FedSGD takes
+one step a round, whatever the others take. `peak_bytes` is the memory of the compiled program as
+XLA plans it, data included.
 
     python -m benchmarks.algorithms --json algorithms.json
     python -m benchmarks.algorithms --quick
 
-On a CPU shared with other work (load 8 to 14 on 4 virtual cores; benchmarks/results/algorithms_cpu.json) algorithms
-that keep nothing for a member took 0.8 to 1.2 times FedAvg's seconds, which is the noise of that machine (FedSGD, of
-one step a round, 0.2 and 0.3 times); SCAFFOLD 1.6 times in one run and 1.4 for coalitions, FedaGrac 1.8 and 1.5, the
-patented calibration 1.7 and 1.6; these three 3.4 to 4.3 times its memory for coalitions.
+On a CPU shared with other work (load 8 to 14 on 4 virtual cores;
+benchmarks/results/algorithms_cpu.json) algorithms that keep nothing for a member took 0.8 to 1.2
+times FedAvg's seconds, which is the noise of that machine (FedSGD, of one step a round, 0.2 and 0.3
+times); SCAFFOLD 1.6 times in one run and 1.4 for coalitions, FedaGrac 1.8 and 1.5, the patented
+calibration 1.7 and 1.6; these three 3.4 to 4.3 times its memory for coalitions.
 """
 
 import argparse
@@ -46,9 +50,12 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
 from fedjax_shap.typing import Masks, Utilities
 
-NAMES = tuple(name for name in ALGORITHMS if name != "fedopt")  # fedadam and its kin are what it is for
+NAMES = tuple(
+    name for name in ALGORITHMS if name != "fedopt"
+)  # fedadam and its kin are what it is for
 LEARNING_RATE = 0.05
-# At their default rate 0.1 float32 rounding grows: FedAdagrad's log-losses differ by 8e-4 nats, in float64 by 1e-15.
+# At their default rate 0.1 float32 rounding grows: FedAdagrad's log-losses differ by 8e-4 nats, in
+# float64 by 1e-15.
 SETTINGS = {name: {"server_learning_rate": 0.01} for name in ("fedadam", "fedyogi", "fedadagrad")}
 GAP = 1e-4  # nats by which the one-coalition training may differ
 CHECKED = 8  # coalitions that are trained one at a time as well
@@ -65,21 +72,36 @@ class Work:
         key: seeds the training.
     """
 
-    def __init__(self, options: argparse.Namespace, num_clients: int, masks: Masks, plan: Plan) -> None:
+    def __init__(
+        self, options: argparse.Namespace, num_clients: int, masks: Masks, plan: Plan
+    ) -> None:
         """Deals out the rows, and completes the plan for FedAvg where it is left open."""
         self._options, self.masks, self.key = options, masks, jax.random.key(options.key)
-        self._data: FederatedData = federate(digits(), iid(num_clients=num_clients), seed=options.key)
+        self._data: FederatedData = federate(
+            digits(), iid(num_clients=num_clients), seed=options.key
+        )
         self.plan = autoplan(self.game("fedavg"), self.key, masks, plan)
 
     def game(self, name: str) -> Game:
         """The game under an algorithm, of which nothing is compiled yet."""
         asked = self._options
-        training = local(learning_rate=LEARNING_RATE, batch_size=asked.batch_size, steps=asked.steps)
+        training = local(
+            learning_rate=LEARNING_RATE, batch_size=asked.batch_size, steps=asked.steps
+        )
         algorithm = ALGORITHMS[name](max_rounds=asked.rounds, **SETTINGS.get(name, {}))
-        return silo(self._data, mlp(hidden=(asked.hidden,)), training, algorithm, metric="negative_loss", key=self.key)
+        return silo(
+            self._data,
+            mlp(hidden=(asked.hidden,)),
+            training,
+            algorithm,
+            metric="negative_loss",
+            key=self.key,
+        )
 
     def first(self, name: str) -> tuple[Game, dict[str, Any]]:
-        """The game, compiled and found equal to the one-coalition training; seconds and memory that took."""
+        """The game, compiled and found equal to the one-coalition training; seconds and memory that
+        took.
+        """
         game, gaps = self.game(name), []
 
         def check(found: Utilities) -> None:
@@ -88,10 +110,13 @@ class Work:
             gaps.append(float(np.abs(found[some] - alone).max()))
             require(
                 gaps[0] <= GAP,
-                f"Expected {name} to give the utilities of the one-coalition training within {GAP}, got {gaps[0]:.1e}.",
+                f"Expected {name} to give the utilities of the one-coalition training within "
+                f"{GAP}, got {gaps[0]:.1e}.",
             )
 
-        _, seconds = timed(lambda: evaluate(game, self.key, self.masks, self.plan), repeats=0, check=check)
+        _, seconds = timed(
+            lambda: evaluate(game, self.key, self.masks, self.plan), repeats=0, check=check
+        )
         found = {"first": seconds["first"], "compile": seconds["compile"], "max_abs_diff": gaps[0]}
         return game, found | {"peak_bytes": self._memory(game)}
 
@@ -104,9 +129,15 @@ class Work:
     def _memory(self, game: Game) -> int:
         """Bytes that the program of one chunk takes at most, its arguments included."""
         count = min(int(self.plan.chunk or 1), len(self.masks))
-        lowered = jax.jit(game.values).lower(game.world, self.key, chunk_of(self.masks[:count], count))  # type: ignore[arg-type]
+        lowered = jax.jit(game.values).lower(
+            game.world, self.key, chunk_of(self.masks[:count], count)
+        )  # type: ignore[arg-type]
         analysis: Any = lowered.compile().memory_analysis()
-        held = analysis.argument_size_in_bytes + analysis.output_size_in_bytes - analysis.alias_size_in_bytes
+        held = (
+            analysis.argument_size_in_bytes
+            + analysis.output_size_in_bytes
+            - analysis.alias_size_in_bytes
+        )
         return int(held + analysis.temp_size_in_bytes)
 
 
@@ -118,9 +149,14 @@ def measure(options: argparse.Namespace, work: Work) -> dict[str, dict[str, Any]
         for name in names:
             games[name], found[name] = work.first(name)
             print(f"{name}: compiled and checked", file=sys.stderr, flush=True)
-        runs = np.array([[work.seconds(games[name]) for name in names] for _ in range(options.repeats)])
+        runs = np.array(
+            [[work.seconds(games[name]) for name in names] for _ in range(options.repeats)]
+        )
     trained = int(work.masks.any(axis=1).sum())  # the empty coalition trains nothing
-    ratios, warm = np.median(runs / runs[:, [names.index("fedavg")]], axis=0), np.median(runs, axis=0)
+    ratios, warm = (
+        np.median(runs / runs[:, [names.index("fedavg")]], axis=0),
+        np.median(runs, axis=0),
+    )
     for at, name in enumerate(names):
         found[name] |= {
             "warm": float(warm[at]),
@@ -136,17 +172,32 @@ def show(record: dict[str, Any], console: Console) -> None:
     one, many = record["one_run"], record["coalitions"]
     table = Table(
         title=f"Left: one run of {one['clients']} clients. Right: {many['num_coalitions']} coalitions of "
-        f"{many['clients']} clients.\nRounds a second, seconds as a ratio to FedAvg, MB of the program",
+        f"{many['clients']} clients.\nRounds a second, seconds as a ratio to FedAvg, MB of the "
+        "program",
         title_justify="left",
         title_style="bold",
     )
-    for column in ("algorithm", "rounds/s", "ratio", "compile, s", "MB", "rounds/s", "ratio", "compile, s", "MB"):
+    for column in (
+        "algorithm",
+        "rounds/s",
+        "ratio",
+        "compile, s",
+        "MB",
+        "rounds/s",
+        "ratio",
+        "compile, s",
+        "MB",
+    ):
         table.add_column(column, justify="left" if column == "algorithm" else "right")
     for name in one["algorithms"]:
         cells = []
         for part in (one, many):
             row = part["algorithms"][name]
-            cells += [f"{row['rounds_per_second']:,.0f}", f"{row['ratio']:.2f}", f"{row['compile']:.1f}"]
+            cells += [
+                f"{row['rounds_per_second']:,.0f}",
+                f"{row['ratio']:.2f}",
+                f"{row['compile']:.1f}",
+            ]
             cells.append(f"{row['peak_bytes'] / 1e6:.1f}")
         table.add_row(name, *cells)
     console.print(table)
@@ -161,25 +212,43 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
     """What is measured, once the options are known to make sense."""
     if options.quick:
         vars(options).update(QUICK)
-    for name, least in (("clients", 1), ("players", 1), ("rounds", 1), ("steps", 1), ("hidden", 1), ("repeats", 1)):
+    for name, least in (
+        ("clients", 1),
+        ("players", 1),
+        ("rounds", 1),
+        ("steps", 1),
+        ("hidden", 1),
+        ("repeats", 1),
+    ):
         integer(name, getattr(options, name), least=least)
     integer("key", options.key, least=0)
     for name in options.algorithms:
         one_of("algorithms", name, NAMES)
     options.algorithms = {"fedavg", *options.algorithms}
     everyone = np.ones((1, options.clients), bool)
-    alone = Work(options, options.clients, everyone, Plan(chunk=1, layout="client", workers=1, devices=1))
+    alone = Work(
+        options, options.clients, everyone, Plan(chunk=1, layout="client", workers=1, devices=1)
+    )
     one_run = {"clients": options.clients, "algorithms": measure(options, alone)}
     masks = all_subsets(options.players)
     many = Work(options, options.players, masks, plan_of(options))
-    coalitions = {"clients": options.players, "num_coalitions": len(masks), "plan": asdict(many.plan)}
+    coalitions = {
+        "clients": options.players,
+        "num_coalitions": len(masks),
+        "plan": asdict(many.plan),
+    }
     coalitions["algorithms"] = measure(options, many)
     named = ("rounds", "steps", "hidden", "batch_size", "repeats", "key")
-    return {name: getattr(options, name) for name in named} | {"one_run": one_run, "coalitions": coalitions}
+    return {name: getattr(options, name) for name in named} | {
+        "one_run": one_run,
+        "coalitions": coalitions,
+    }
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.algorithms", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.algorithms", description=(__doc__ or "").split("\n")[0]
+    )
     add = parser.add_argument
     for name, default, told in (
         ("clients", 100, "clients of the one run"),
@@ -192,9 +261,19 @@ def _parser() -> argparse.ArgumentParser:
         ("key", 0, "seeds the split and the training"),
     ):
         add(f"--{name}", type=int, default=default, help=f"{told} (default: %(default)s)")
-    add("--algorithms", nargs="+", metavar="NAME", default=NAMES, help="those to time beside FedAvg (default: all)")
+    add(
+        "--algorithms",
+        nargs="+",
+        metavar="NAME",
+        default=NAMES,
+        help="those to time beside FedAvg (default: all)",
+    )
     add_plan(add)
-    add("--quick", action="store_true", help="sizes at which it takes seconds and says nothing of speed")
+    add(
+        "--quick",
+        action="store_true",
+        help="sizes at which it takes seconds and says nothing of speed",
+    )
     add("--json", help="where the record goes")
     return parser
 

@@ -1,15 +1,18 @@
-"""How near to the machine's limit does the engine train coalitions, and how much faster than one at a time?
+"""How near to the machine's limit does the engine train coalitions, and how much faster than one at
+a time?
 
-One game (or, with --suite, a table of them) is played by the engine; by the same jitted training one coalition at a
-time (in both layouts, of which the one with the shorter first call counts; in the suite client by client); by one vmap
-over all coalitions in which outsiders train along with members; and by PyTorch where it is installed. Their utilities,
-minus the log-losses of the coalitions' models, may differ by 1e-4 nats at most: a rival's are held against the engine's
-after its first call, before the clock of its later calls starts, and nothing is written where they differ by more. A
-first call plans and compiles everything anew.
+One game (or, with --suite, a table of them) is played by the engine; by the same jitted training
+one coalition at a time (in both layouts, of which the one with the shorter first call counts; in
+the suite client by client); by one vmap over all coalitions in which outsiders train along with
+members; and by PyTorch where it is installed. Their utilities, minus the log-losses of the
+coalitions' models, may differ by 1e-4 nats at most: a rival's are held against the engine's after
+its first call, before the clock of its later calls starts, and nothing is written where they differ
+by more. A first call plans and compiles everything anew.
 
-The useful work is counted by hand, see `benchmarks.games.useful_flops`; gemm_gflops and copy_gbs are the machine's own
-ceilings in the same run. seconds_* are medians once compiled, seconds_*_cold are those of a first call, and
-`torch_loop_fraction` is the share of the member-steps that PyTorch took: below 1, its seconds are an extrapolation.
+The useful work is counted by hand, see `benchmarks.games.useful_flops`; gemm_gflops and copy_gbs
+are the machine's own ceilings in the same run. seconds_* are medians once compiled, seconds_*_cold
+are those of a first call, and `torch_loop_fraction` is the share of the member-steps that PyTorch
+took: below 1, its seconds are an extrapolation.
 
     python -m benchmarks.coalition_engine --json coalition_engine.json
     python -m benchmarks.coalition_engine --data-name mnist --model cnn --batch-size 0 --data DIR
@@ -53,12 +56,25 @@ def measure(options: argparse.Namespace, case: Case, ceilings: dict[str, float])
     flops = useful_flops(case, contest.data, contest.masks)
     rate = flops / engine["warm"] / 1e9
     found = asdict(case) | {"num_coalitions": len(contest.masks), "plan": asdict(plan), **ceilings}
-    found |= {"useful_gflop": flops / 1e9, "member_steps": member_steps(contest.masks, steps, case.rounds)}
+    found |= {
+        "useful_gflop": flops / 1e9,
+        "member_steps": member_steps(contest.masks, steps, case.rounds),
+    }
     found |= {"engine_gflops": rate, "fraction_of_gemm": rate / ceilings["gemm_gflops"]}
-    found |= {"seconds_engine": engine["warm"], "seconds_engine_cold": engine["first"], "compile_s": engine["compile"]}
-    found |= {"num_programs": engine["programs"], "useful_fraction": useful_fraction(plan, contest.masks, steps)}
+    found |= {
+        "seconds_engine": engine["warm"],
+        "seconds_engine_cold": engine["first"],
+        "compile_s": engine["compile"],
+    }
+    found |= {
+        "num_programs": engine["programs"],
+        "useful_fraction": useful_fraction(plan, contest.masks, steps),
+    }
     found |= {"peak_memory_mb": memory.megabytes, **_rivals(options, contest, engine)}
-    return found | {"max_abs_diff": max(contest.gaps.values(), default=None), "max_abs_diffs": contest.gaps}
+    return found | {
+        "max_abs_diff": max(contest.gaps.values(), default=None),
+        "max_abs_diffs": contest.gaps,
+    }
 
 
 def _rivals(options: argparse.Namespace, contest: Contest, engine: Seconds) -> dict[str, Any]:
@@ -68,7 +84,9 @@ def _rivals(options: argparse.Namespace, contest: Contest, engine: Seconds) -> d
     if not options.no_loop:
         plans = loops(contest.case.n)
         if options.suite:
-            del plans["coalition"]  # a program for each size: its first call takes longer, most of it compilation
+            del plans[
+                "coalition"
+            ]  # a program for each size: its first call takes longer, most of it compilation
         each = {name: contest.rival(f"the loop by {name}", plan) for name, plan in plans.items()}
         found["jitted_loop_layout"] = min(each, key=lambda name: each[name]["first"])
         clocks["jitted_loop"] = each[found["jitted_loop_layout"]]
@@ -88,14 +106,27 @@ def show(record: dict[str, Any], console: Console) -> None:
     """The table on the terminal."""
     first = record["rows"][0]
     title = f"Ceilings: {first['gemm_gflops']:.0f} GF/s matrix product (GEMM), {first['copy_gbs']:.0f} GB/s copy.\n"
-    title += "Seconds once compiled / of a first call; gap: the largest difference of utilities, in nats"
+    title += (
+        "Seconds once compiled / of a first call; gap: the largest difference of utilities, in nats"
+    )
     table = Table(title=title, title_justify="left", title_style="bold")
-    for column in ("game", "engine", "GF/s", "of GEMM", "one at a time", "one vmap", "PyTorch", "gap"):
+    for column in (
+        "game",
+        "engine",
+        "GF/s",
+        "of GEMM",
+        "one at a time",
+        "one vmap",
+        "PyTorch",
+        "gap",
+    ):
         table.add_column(column, justify="left" if column == "game" else "right")
     for row in record["rows"]:
         model = "LeNet5" if row["model"] == "cnn" else f"MLP {row['hidden']}"
         batch = f"batch {row['batch_size']}" if row["batch_size"] else "full batch"
-        game = f"{row['data_name']} {model}, n = {row['n']}, {batch}, {row['rounds']} x {row['steps']}"
+        game = (
+            f"{row['data_name']} {model}, n = {row['n']}, {batch}, {row['rounds']} x {row['steps']}"
+        )
         if row["num_coalitions"] < 2 ** row["n"]:
             game += f", {row['num_coalitions']} coalitions"
         engine = f"{row['seconds_engine']:.2f} / {row['seconds_engine_cold']:.2f}"
@@ -105,7 +136,9 @@ def show(record: dict[str, Any], console: Console) -> None:
         table.add_row(game, engine, *rates, *rivals, gap)
     console.print(table)
     if any((row["torch_loop_fraction"] or 1) < 1 for row in record["rows"]):
-        console.print("* extrapolated by member-steps from a part of the coalitions", highlight=False)
+        console.print(
+            "* extrapolated by member-steps from a part of the coalitions", highlight=False
+        )
 
 
 def _against(row: dict[str, Any], name: str) -> str:
@@ -144,7 +177,9 @@ def _cut(case: Case, options: argparse.Namespace) -> Case:
     """The case, on a CPU with no more than so much useful work."""
     if jax.default_backend() != "cpu":
         return case
-    return case.within(useful_flops(case, case.data(options.data), case.masks()), options.gflop * 1e9)
+    return case.within(
+        useful_flops(case, case.data(options.data), case.masks()), options.gflop * 1e9
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -153,8 +188,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
-    add("--data-name", choices=("digits", "mnist"), default="digits", help="whose images (default: %(default)s)")
-    add("--model", choices=("mlp", "cnn"), default="mlp", help="one hidden layer, or LeNet5 (default: %(default)s)")
+    add(
+        "--data-name",
+        choices=("digits", "mnist"),
+        default="digits",
+        help="whose images (default: %(default)s)",
+    )
+    add(
+        "--model",
+        choices=("mlp", "cnn"),
+        default="mlp",
+        help="one hidden layer, or LeNet5 (default: %(default)s)",
+    )
     for name, told in (
         ("hidden", "width of the MLP's hidden layer"),
         ("n", "clients"),
@@ -178,7 +223,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_plan(add)
     add("--repeats", type=int, help="timed calls once compiled (default: 5; 2 in the suite)")
-    add("--torch-seconds", type=float, help="beyond which PyTorch is extrapolated (default: 60; 5 in the suite)")
+    add(
+        "--torch-seconds",
+        type=float,
+        help="beyond which PyTorch is extrapolated (default: 60; 5 in the suite)",
+    )
     for name in ("loop", "vmap", "torch"):
         add(f"--no-{name}", action="store_true", help="leave this rival out")
     add("--json", help="where the record goes")

@@ -1,4 +1,6 @@
-"""One game played by the engine and by its rivals, who must find the engine's utilities before their clock counts."""
+"""One game played by the engine and by its rivals, who must find the engine's utilities before
+their clock counts.
+"""
 
 import math
 
@@ -33,7 +35,9 @@ class Contest:
     """
 
     def __init__(self, case: Case, folder: str | None, repeats: int) -> None:
-        """Builds the federation and draws the initial weights; `repeats` are the later calls of each contestant."""
+        """Builds the federation and draws the initial weights; `repeats` are the later calls of
+        each contestant.
+        """
         self.case, self.key, self.repeats = case, jax.random.key(0), repeats
         self.data, self.masks = case.data(folder), case.masks()
         self.initial = self.game().world.initial
@@ -52,7 +56,9 @@ class Contest:
         game, plans = self.game(), [asked]
 
         def call() -> Utilities:
-            plans[0] = autoplan(game, self.key, self.masks, plans[0])  # made in the first call, kept in later ones
+            plans[0] = autoplan(
+                game, self.key, self.masks, plans[0]
+            )  # made in the first call, kept in later ones
             return evaluate(game, self.key, self.masks, plans[0])
 
         with compiled_anew():
@@ -75,8 +81,8 @@ class Contest:
         It uses one core or all, whichever trains one coalition faster.
 
         Args:
-            limit: where the whole game would take longer, in seconds, so much of it runs, every k-th coalition from the
-                largest on, and the seconds are scaled up by member-steps.
+            limit: where the whole game would take longer, in seconds, so much of it runs, every
+                k-th coalition from the largest on, and the seconds are scaled up by member-steps.
         """
         case = self.case
         batches = torch_loop.draw_batches(
@@ -90,7 +96,9 @@ class Contest:
         threads = min(probes, key=lambda count: probes[count])
         loop.use_threads(threads)
         whole = probes[threads] * self.masks.sum() / case.n
-        rows = np.argsort(self.masks.sum(axis=1), kind="stable")[:: -max(math.ceil(whole / limit), 1)]
+        rows = np.argsort(self.masks.sum(axis=1), kind="stable")[
+            :: -max(math.ceil(whole / limit), 1)
+        ]
         some, expected = self.masks[rows], self.expected[rows]
         _, seconds = timed(
             lambda: loop.utilities(some),
@@ -98,12 +106,17 @@ class Contest:
             check=lambda found: self._agree("PyTorch", found, expected),
         )
         share = float(some.sum() / self.masks.sum())
-        return {"first": seconds["first"] / share, "warm": seconds["warm"] / share, "threads": threads}, share
+        return {
+            "first": seconds["first"] / share,
+            "warm": seconds["warm"] / share,
+            "threads": threads,
+        }, share
 
     def _agree(self, name: str, found: Utilities, expected: Utilities) -> None:
         """Refuses utilities that are not the engine's."""
         self.gaps[name] = float(np.abs(found - expected).max())
         require(
             self.gaps[name] <= LARGEST_GAP,
-            f"Expected {name} to give the engine's utilities within {LARGEST_GAP} nats, got {self.gaps[name]:.1e}.",
+            f"Expected {name} to give the engine's utilities within {LARGEST_GAP} nats, got "
+            f"{self.gaps[name]:.1e}.",
         )

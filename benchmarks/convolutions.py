@@ -1,9 +1,10 @@
 """Which way to compute the convolutions of many models side by side is fastest on this device?
 
-M LeNet5 take a few steps of gradient descent on one shared mini-batch: with XLA's own convolution, which `vmap` over
-models turns into a grouped one; with patches and a matrix product, which it turns into a batched one; and with XLA's
-own, one model after another (`lax.map`). The trained models are held against each other before the clock starts. As in
-the engine, steps stand in a loop, which CPUs compile to other code, and each core of a CPU works on models of its own.
+M LeNet5 take a few steps of gradient descent on one shared mini-batch: with XLA's own convolution,
+which `vmap` over models turns into a grouped one; with patches and a matrix product, which it turns
+into a batched one; and with XLA's own, one model after another (`lax.map`). The trained models are
+held against each other before the clock starts. As in the engine, steps stand in a loop, which CPUs
+compile to other code, and each core of a CPU works on models of its own.
 
     python -m benchmarks.convolutions --json convolutions.json
 """
@@ -43,7 +44,9 @@ def ways(x: Array, y: Array) -> dict[str, Training]:
         gradient = jax.grad(lambda params: cross_entropy(model.apply(params, x), y).mean())
 
         def step(_: int, params: Params) -> Params:
-            return jax.tree.map(lambda leaf, slope: leaf - LEARNING_RATE * slope, params, gradient(params))
+            return jax.tree.map(
+                lambda leaf, slope: leaf - LEARNING_RATE * slope, params, gradient(params)
+            )
 
         return lambda params: jax.lax.fori_loop(0, STEPS, step, params)
 
@@ -55,7 +58,9 @@ def ways(x: Array, y: Array) -> dict[str, Training]:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Milliseconds a model-step by way and number of models, several batches of models in flight on a CPU."""
+    """Milliseconds a model-step by way and number of models, several batches of models in flight on
+    a CPU.
+    """
     draw, workers = np.random.default_rng(0), machine(Plan()).workers
     x = jnp.asarray(draw.normal(size=(options.batch_size, *IMAGE)), jnp.float32)
     y = jnp.asarray(draw.integers(0, CLASSES, options.batch_size))
@@ -68,10 +73,20 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             found = jax.block_until_ready(training(params))
             expected = found if expected is None else expected
             gap = max(jax.tree.leaves(jax.tree.map(_gap, found, expected)))
-            require(gap <= LARGEST_GAP, f"Expected {name} to give the models of the others, got a gap of {gap:.1e}.")
-            seconds = statistics.median(_seconds(training, params, workers) for _ in range(options.repeats))
+            require(
+                gap <= LARGEST_GAP,
+                f"Expected {name} to give the models of the others, got a gap of {gap:.1e}.",
+            )
+            seconds = statistics.median(
+                _seconds(training, params, workers) for _ in range(options.repeats)
+            )
             rows.append(
-                {"models": count, "way": name, "ms_a_model_step": 1e3 * seconds / (count * workers * STEPS), "gap": gap}
+                {
+                    "models": count,
+                    "way": name,
+                    "ms_a_model_step": 1e3 * seconds / (count * workers * STEPS),
+                    "gap": gap,
+                }
             )
     return {"batch_size": options.batch_size, "workers": workers, "rows": rows}
 
@@ -89,12 +104,17 @@ def _seconds(training: Training, params: Params, workers: int) -> float:
 
 def show(record: dict[str, Any], console: Console) -> None:
     """The table on the terminal."""
-    table = Table(title=f"Milliseconds a model-step, LeNet5, batch {record['batch_size']}", title_justify="left")
+    table = Table(
+        title=f"Milliseconds a model-step, LeNet5, batch {record['batch_size']}",
+        title_justify="left",
+    )
     names = list(dict.fromkeys(row["way"] for row in record["rows"]))
     for column in ("models", *names):
         table.add_column(column, justify="right")
     for count in dict.fromkeys(row["models"] for row in record["rows"]):
-        each = {row["way"]: row["ms_a_model_step"] for row in record["rows"] if row["models"] == count}
+        each = {
+            row["way"]: row["ms_a_model_step"] for row in record["rows"] if row["models"] == count
+        }
         table.add_row(str(count), *(f"{each[name]:.2f}" for name in names))
     console.print(table)
 
@@ -117,9 +137,22 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.convolutions", description=(__doc__ or "").split("\n")[0]
     )
     add = parser.add_argument
-    add("--models", nargs="+", type=int, default=[1, 4, 16], help="how many at once (default: %(default)s)")
-    add("--batch-size", type=int, default=32, help="images in the mini-batch (default: %(default)s)")
-    add("--repeats", type=int, default=7, help="timed calls, of which the median counts (default: %(default)s)")
+    add(
+        "--models",
+        nargs="+",
+        type=int,
+        default=[1, 4, 16],
+        help="how many at once (default: %(default)s)",
+    )
+    add(
+        "--batch-size", type=int, default=32, help="images in the mini-batch (default: %(default)s)"
+    )
+    add(
+        "--repeats",
+        type=int,
+        default=7,
+        help="timed calls, of which the median counts (default: %(default)s)",
+    )
     add("--json", help="where the record goes")
     return parser
 

@@ -1,7 +1,9 @@
-"""Two federations small enough for exact values, on which estimators are held against these at equal budgets.
+"""Two federations small enough for exact values, on which estimators are held against these at
+equal budgets.
 
-Game A is FLCE's tic-tac-toe federation of 8 clients whose sizes differ, seed 6694. Game B is ours: 10 clients share the
-digits, the largest with 6.5 times as many rows as the smallest, and client i has 5 i percent wrong labels.
+Game A is FLCE's tic-tac-toe federation of 8 clients whose sizes differ, seed 6694. Game B is ours:
+10 clients share the digits, the largest with 6.5 times as many rows as the smallest, and client i
+has 5 i percent wrong labels.
 """
 
 from typing import Literal
@@ -31,7 +33,8 @@ def game_a(
     seed: int = FLCE_SEED,
     draws: Draws = "published",
 ) -> tuple[Game, Key]:
-    """FLCE's tic-tac-toe game of 8 clients, best test accuracy, V(nobody) = 0, and the key that it is valued with.
+    """FLCE's tic-tac-toe game of 8 clients, best test accuracy, V(nobody) = 0, and the key that it
+    is valued with.
 
     Args:
         data_folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -45,15 +48,22 @@ def game_a(
 
 
 def game_b(*, metric: str = "accuracy", seed: int = 0) -> tuple[Game, Key]:
-    """Digits among 10 clients of unequal size and label quality, and the key that it is valued with.
+    """Digits among 10 clients of unequal size and label quality, and the key that it is valued
+    with.
 
     Args:
         metric: what a coalition is worth.
         seed: decides sizes, rows, wrong labels and initial weights.
     """
-    data = federate(digits(), quantity(num_clients=NUM_CLIENTS, alpha=ALPHA, min_size=20), seed=seed)
-    wrong = [label_noise(client=client, rate=WRONG_LABELS * client) for client in range(NUM_CLIENTS)]
+    data = federate(
+        digits(), quantity(num_clients=NUM_CLIENTS, alpha=ALPHA, min_size=20), seed=seed
+    )
+    wrong = [
+        label_noise(client=client, rate=WRONG_LABELS * client) for client in range(NUM_CLIENTS)
+    ]
     data = corrupt(data, wrong, seed=seed)
     training = local(optimizer="sgd", learning_rate=0.1, batch_size=32, epochs=1)
     key = jax.random.key(seed)
-    return silo(data, mlp(hidden=(32,)), training, fedavg(max_rounds=ROUNDS), metric=metric, key=key), key
+    return silo(
+        data, mlp(hidden=(32,)), training, fedavg(max_rounds=ROUNDS), metric=metric, key=key
+    ), key

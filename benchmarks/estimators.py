@@ -1,9 +1,10 @@
 """How near do estimators come to exact Shapley values when each may train equally many coalitions?
 
-Two federations are trained in full, once (kept in `--store`): A, FLCE's tic-tac-toe game of 8 clients, and B, digits
-among 10 clients of unequal size with a ladder of wrong labels. Each estimator then gets budgets of distinct coalitions,
-nobody and everybody among them, under many seeds; so do shapiq's, where it is installed. `noise floor` is what remains
-between the exact values of two trainings of the same game: nobody can be expected to come nearer to the truth.
+Two federations are trained in full, once (kept in `--store`): A, FLCE's tic-tac-toe game of 8
+clients, and B, digits among 10 clients of unequal size with a ladder of wrong labels. Each
+estimator then gets budgets of distinct coalitions, nobody and everybody among them, under many
+seeds; so do shapiq's, where it is installed. `noise floor` is what remains between the exact values
+of two trainings of the same game: nobody can be expected to come nearer to the truth.
 
     python -m benchmarks.estimators --data DIR --json estimators.json --figure estimators.png
 """
@@ -38,7 +39,12 @@ from fedjax_shap.typing import HostArray, Key, Utilities
 from fedjax_shap.valuation.repeats import noise_floor
 
 BUDGETS = {"A": (32, 64, 128), "B": (50, 100, 200, 500)}
-MEASURES = {"rel_l2": "relative_l2", "max_diff": "max_difference", "spearman": "spearman", "kendall": "kendall"}
+MEASURES = {
+    "rel_l2": "relative_l2",
+    "max_diff": "max_difference",
+    "spearman": "spearman",
+    "kendall": "kendall",
+}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "permutation, random": ("permutation", {"orders": "random"}),
     "permutation, orthogonal": ("permutation", {"orders": "orthogonal"}),
@@ -48,26 +54,37 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "svarm, plain": ("svarm", {"stratified": False}),
     "regression_msr, gaussian": ("regression_msr", {"surrogate": "gaussian_process"}),
 }
-NAMED, FAMILIAR = 5, ("kernelshap", "tmc", "permutation")  # the best so many are named in the figure, and these
-BEST_OF_PEERS = {  # rows of the lowest error that other implementations reached on such games, relative L2
+NAMED, FAMILIAR = (
+    5,
+    ("kernelshap", "tmc", "permutation"),
+)  # the best so many are named in the figure, and these
+# rows of the lowest error that other implementations reached on such games, relative L2
+BEST_OF_PEERS = {
     "A": dict(zip(BUDGETS["A"], (0.15, 0.034, 0.008))),
     "B": dict(zip(BUDGETS["B"], (0.43, 0.16, 0.107, 0.028))),
 }
-Values = Callable[[Utilities, int, int], HostArray | None]  # (table, budget, seed) -> values, None where refused
+Values = Callable[
+    [Utilities, int, int], HostArray | None
+]  # (table, budget, seed) -> values, None where refused
 
 
 def contestants() -> dict[tuple[str, str], Values]:
-    """(package, estimator) -> its values; ours are those registered whose target is the Shapley value."""
+    """(package, estimator) -> its values; ours are those registered whose target is the Shapley
+    value.
+    """
     named = {name: (name, {}) for name in ESTIMATORS} | VARIANTS
     ours = {
         ("fedjax_shap", name): partial(_values, kind, options)
         for name, (kind, options) in named.items()
-        if (promised := ESTIMATORS[kind](**options).guarantees).target == "shapley" and promised.errors != "none"
+        if (promised := ESTIMATORS[kind](**options).guarantees).target == "shapley"
+        and promised.errors != "none"
     }
     return ours | {("shapiq", name): values for name, values in rivals().items()}
 
 
-def _values(kind: str, options: dict[str, Any], table: Utilities, budget: int, seed: int) -> HostArray | None:
+def _values(
+    kind: str, options: dict[str, Any], table: Utilities, budget: int, seed: int
+) -> HostArray | None:
     """What one of our estimators makes of a table; None where the budget is too small for it."""
     estimator, key, turn = ESTIMATORS[kind](**options), jax.random.key(seed), 0
     try:
@@ -88,8 +105,13 @@ def tables(options: argparse.Namespace) -> dict[str, tuple[Utilities, dict[str, 
         game, key = game_a(options.data) if name == "A" else game_b()
         fresh, own = game_a(options.data, draws="own") if name == "A" else (game, key)
         table = _trained(game, key, options.store, name)
-        several = _trained(repeated(fresh, options.trainings), own, options.store, f"{name}-repeated")
-        found[name] = (table, {"noise_floor": _measures(noise_floor(shapley_values(several)) or {})})
+        several = _trained(
+            repeated(fresh, options.trainings), own, options.store, f"{name}-repeated"
+        )
+        found[name] = (
+            table,
+            {"noise_floor": _measures(noise_floor(shapley_values(several)) or {})},
+        )
     return found
 
 
@@ -105,7 +127,9 @@ def _measures(found: dict[str, float]) -> dict[str, float]:
 
 
 def measure(name: str, table: Utilities, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each estimator and budget: the means over the seeds, and the 10th and 90th percentile of rel_l2."""
+    """A row for each estimator and budget: the means over the seeds, and the 10th and 90th
+    percentile of rel_l2.
+    """
     exact, rows = shapley_values(table), []
     for (package, estimator), values in contestants().items():
         for budget in BUDGETS[name]:
@@ -118,7 +142,11 @@ def measure(name: str, table: Utilities, options: argparse.Namespace) -> list[di
             means = {short: float(np.mean([one[short] for one in told])) for short in MEASURES}
             band = np.quantile([one["rel_l2"] for one in told], [0.1, 0.9]).tolist()
             row = {"game": name, "package": package, "estimator": estimator, "budget": budget}
-            rows.append(row | means | {"rel_l2_band": band, "seeds": len(told), "seconds": round(seconds, 5)})
+            rows.append(
+                row
+                | means
+                | {"rel_l2_band": band, "seeds": len(told), "seconds": round(seconds, 5)}
+            )
     return rows
 
 
@@ -131,14 +159,36 @@ def figure(record: dict[str, Any]) -> Figure:
         for row in record["rows"]:
             if row["game"] == game:
                 lines.setdefault((row["package"], row["estimator"]), []).append(row)
-        best = sorted(lines, key=lambda name: (-len(lines[name]), np.prod([row["rel_l2"] for row in lines[name]])))
-        ours, theirs = ([name for name in best if name[0] == package] for package in ("fedjax_shap", "shapiq"))
-        named = [*ours[:NAMED], *(name for name in ours if name[1] in FAMILIAR), *theirs[: NAMED // 2]]
+        best = sorted(
+            lines,
+            key=lambda name: (-len(lines[name]), np.prod([row["rel_l2"] for row in lines[name]])),
+        )
+        ours, theirs = (
+            [name for name in best if name[0] == package] for package in ("fedjax_shap", "shapiq")
+        )
+        named = [
+            *ours[:NAMED],
+            *(name for name in ours if name[1] in FAMILIAR),
+            *theirs[: NAMED // 2],
+        ]
         for name in [name for name in best if name not in named] + list(dict.fromkeys(named)):
-            _line(axes, name, lines[name], record["default"], named.index(name) if name in named else None)
+            _line(
+                axes,
+                name,
+                lines[name],
+                record["default"],
+                named.index(name) if name in named else None,
+            )
         floor = record["games"][game]["noise_floor"]["rel_l2"]
-        axes.axhline(floor, color="0.4", linestyle=":", linewidth=1.2, label="noise floor of training")
-        axes.set(xscale="log", yscale="log", xlabel="distinct coalitions trained", ylabel="relative L2 error")
+        axes.axhline(
+            floor, color="0.4", linestyle=":", linewidth=1.2, label="noise floor of training"
+        )
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlabel="distinct coalitions trained",
+            ylabel="relative L2 error",
+        )
         axes.set_xticks(BUDGETS[game], [str(budget) for budget in BUDGETS[game]], minor=False)
         axes.minorticks_off()
         axes.set_title(f"game {game}: {record['games'][game]['players']} clients", loc="left")
@@ -147,8 +197,12 @@ def figure(record: dict[str, Any]) -> Figure:
     return drawn
 
 
-def _line(axes: Any, name: tuple[str, str], rows: list[dict[str, Any]], default: str, rank: int | None) -> None:
-    """One estimator's line: the default stands out with its band, shapiq's are dashed, grey where there is no rank."""
+def _line(
+    axes: Any, name: tuple[str, str], rows: list[dict[str, Any]], default: str, rank: int | None
+) -> None:
+    """One estimator's line: the default stands out with its band, shapiq's are dashed, grey where
+    there is no rank.
+    """
     package, estimator = name
     budgets, errors = [row["budget"] for row in rows], [row["rel_l2"] for row in rows]
     style: dict[str, Any] = {"linestyle": "-" if package == "fedjax_shap" else "--"}
@@ -160,14 +214,18 @@ def _line(axes: Any, name: tuple[str, str], rows: list[dict[str, Any]], default:
         axes.plot(budgets, errors, "ko-", linewidth=2.4, zorder=5, label=f"{estimator} (default)")
     else:
         label = estimator if package == "fedjax_shap" else f"{estimator} (shapiq)"
-        axes.plot(budgets, errors, color=f"C{rank % 10}", marker="o", markersize=3, label=label, **style)
+        axes.plot(
+            budgets, errors, color=f"C{rank % 10}", marker="o", markersize=3, label=label, **style
+        )
 
 
 def show(record: dict[str, Any], console: Console) -> None:
     """A table for each game on the terminal, best estimator first."""
     for game, about in record["games"].items():
         budgets = BUDGETS[game]
-        table = Table(title=f"Game {game}: relative L2 error, mean over seeds", title_justify="left")
+        table = Table(
+            title=f"Game {game}: relative L2 error, mean over seeds", title_justify="left"
+        )
         table.add_column("estimator", no_wrap=True)
         for budget in budgets:
             table.add_column(str(budget), justify="right")
@@ -178,10 +236,16 @@ def show(record: dict[str, Any], console: Console) -> None:
                 cells.setdefault(name, {})[row["budget"]] = row["rel_l2"]
         for name in sorted(cells, key=lambda name: cells[name][max(cells[name])]):
             style = "bold" if name == record["default"] else None
-            table.add_row(name, *(f"{cells[name][b]:.3f}" if b in cells[name] else "-" for b in budgets), style=style)
+            table.add_row(
+                name,
+                *(f"{cells[name][b]:.3f}" if b in cells[name] else "-" for b in budgets),
+                style=style,
+            )
         table.add_section()
         table.add_row("best of the peers", *(f"{BEST_OF_PEERS[game][b]:.3f}" for b in budgets))
-        table.add_row("noise floor of training", *(f"{about['noise_floor']['rel_l2']:.3f}" for _ in budgets))
+        table.add_row(
+            "noise floor of training", *(f"{about['noise_floor']['rel_l2']:.3f}" for _ in budgets)
+        )
         console.print(table)
 
 
@@ -198,19 +262,36 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
     for name, (table, _) in found.items():
         rows += measure(name, table, options)
     games = {
-        name: about | {"players": len(table).bit_length() - 1, "exact": shapley_values(table).tolist()}
+        name: about
+        | {"players": len(table).bit_length() - 1, "exact": shapley_values(table).tolist()}
         for name, (table, about) in found.items()
     }
     return {"default": DEFAULT, "games": games, "best_of_peers": BEST_OF_PEERS, "rows": rows}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.estimators", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.estimators", description=(__doc__ or "").split("\n")[0]
+    )
     add = parser.add_argument
-    add("--data", help="the folder of data sets, for game A (default: the variable FEDJAX_SHAP_DATA)")
-    add("--games", nargs="+", choices=("A", "B"), default=("A", "B"), help="which games (default: both)")
+    add(
+        "--data",
+        help="the folder of data sets, for game A (default: the variable FEDJAX_SHAP_DATA)",
+    )
+    add(
+        "--games",
+        nargs="+",
+        choices=("A", "B"),
+        default=("A", "B"),
+        help="which games (default: both)",
+    )
     add("--seeds", type=int, default=40, help="draws of each estimator (default: %(default)s)")
-    add("--trainings", type=int, default=3, help="trainings for the noise floor (default: %(default)s)")
+    add(
+        "--trainings",
+        type=int,
+        default=3,
+        help="trainings for the noise floor (default: %(default)s)",
+    )
     add("--store", help="a folder in which the trained utilities are kept")
     add("--json", help="where the record goes")
     add("--figure", help="where the figure goes")

@@ -1,8 +1,10 @@
-"""How long do the exact Shapley values of FLCE's tic-tac-toe federations take, and are they the published ones?
+"""How long do the exact Shapley values of FLCE's tic-tac-toe federations take, and are they the
+published ones?
 
-Both are answered for the protocol of `benchmarks.flce_protocol`: 256 coalitions of 8 clients, 80 rounds each. The rival
-is the same training, jitted, one coalition at a time, in both layouts; the faster of them counts. It runs on the first
-seed only, and its utilities are held against ours before its clock starts.
+Both are answered for the protocol of `benchmarks.flce_protocol`: 256 coalitions of 8 clients, 80
+rounds each. The rival is the same training, jitted, one coalition at a time, in both layouts; the
+faster of them counts. It runs on the first seed only, and its utilities are held against ours
+before its clock starts.
 
     python -m benchmarks.flce --data DIR --seeds 6694 6695 --json flce.json
 """
@@ -31,24 +33,50 @@ from fedjax_shap.typing import Utilities
 
 LOOPS = loops(8)
 AGREEMENT = ("cosine_distance", "spearman", "max_difference")  # with the published values
-NEAR_TIES = 3  # test examples by which best accuracies may differ, as float reassociation tips near-ties
-SMOOTH_ROUNDS, SMOOTH_GAP = 5, 1e-4  # the log-loss after so few rounds may differ by no more, in nats
-SMOOTH: dict[str, Any] = {"metric": "negative_loss", "report": "final", "skip_rounds": 0, "empty": None}
+NEAR_TIES = (
+    3  # test examples by which best accuracies may differ, as float reassociation tips near-ties
+)
+SMOOTH_ROUNDS, SMOOTH_GAP = (
+    5,
+    1e-4,
+)  # the log-loss after so few rounds may differ by no more, in nats
+SMOOTH: dict[str, Any] = {
+    "metric": "negative_loss",
+    "report": "final",
+    "skip_rounds": 0,
+    "empty": None,
+}
 
 
 def measure(options: argparse.Namespace, seed: int, *, against_loops: bool) -> dict[str, Any]:
-    """One federation: its values against the published ones, the seconds of our engine, and those of the loops."""
+    """One federation: its values against the published ones, the seconds of our engine, and those
+    of the loops.
+    """
     data, published = federation(options.data, options.partition, seed, options.draws)
-    key, masks, ours = jax.random.key(options.key), all_subsets(data.num_clients), Plan(chunk=options.chunk)
+    key, masks, ours = (
+        jax.random.key(options.key),
+        all_subsets(data.num_clients),
+        Plan(chunk=options.chunk),
+    )
     repeats = options.repeats if against_loops else 0
     game = game_of(data, seed, options.draws, key, rounds=options.rounds)
     utilities, seconds = timed(lambda: evaluate(game, key, masks, ours), repeats=repeats)
-    loops = {name: _loop(options, seed, data, name, utilities) for name in LOOPS} if against_loops else {}
+    loops = (
+        {name: _loop(options, seed, data, name, utilities) for name in LOOPS}
+        if against_loops
+        else {}
+    )
     values = shapley_values(utilities)
     agreed = agreement(values, published)
-    found = {"seed": seed, "sizes": np.asarray(data.sizes).tolist(), **{name: agreed[name] for name in AGREEMENT}}
+    found = {
+        "seed": seed,
+        "sizes": np.asarray(data.sizes).tolist(),
+        **{name: agreed[name] for name in AGREEMENT},
+    }
     found |= {"values": values.tolist(), "published": published.tolist()}
-    found["useful_fraction"] = useful_fraction(ours, masks, np.asarray(game.effort.steps(game.world)))
+    found["useful_fraction"] = useful_fraction(
+        ours, masks, np.asarray(game.effort.steps(game.world))
+    )
     return found | {"seconds_exact": seconds, "seconds_jitted_loop": loops}
 
 
@@ -57,41 +85,58 @@ def _loop(
 ) -> dict[str, Any]:
     """Seconds of one loop, whose utilities are refused where they are not ours.
 
-    Eighty rounds amplify every float error, and accuracy moves in steps: so log-losses after a few rounds are held to
-    a tight bound, for every 15th coalition, and the accuracies of all coalitions to `NEAR_TIES` test examples.
+    Eighty rounds amplify every float error, and accuracy moves in steps: so log-losses after a few
+    rounds are held to a tight bound, for every 15th coalition, and the accuracies of all coalitions
+    to `NEAR_TIES` test examples.
     """
     key, masks, plan = jax.random.key(options.key), all_subsets(data.num_clients), LOOPS[name]
-    smooth = game_of(data, seed, options.draws, key, rounds=min(SMOOTH_ROUNDS, options.rounds), **SMOOTH)
+    smooth = game_of(
+        data, seed, options.draws, key, rounds=min(SMOOTH_ROUNDS, options.rounds), **SMOOTH
+    )
     some = [evaluate(smooth, key, masks[::15], how) for how in (plan, Plan(chunk=options.chunk))]
     gap = float(np.abs(some[0] - some[1]).max())
     require(
         gap <= SMOOTH_GAP,
-        f"Expected the loop by {name} to give our log-losses within {SMOOTH_GAP} nats, got {gap:.1e}.",
+        f"Expected the loop by {name} to give our log-losses within {SMOOTH_GAP} nats, got "
+        f"{gap:.1e}.",
     )
-    game, differs = game_of(data, seed, options.draws, key, rounds=options.rounds), {"log_loss": gap}
+    game, differs = (
+        game_of(data, seed, options.draws, key, rounds=options.rounds),
+        {"log_loss": gap},
+    )
 
     def check(utilities: Utilities) -> None:
         examples = len(data.validation[1]) * np.abs(utilities - expected)
-        differs.update(examples=float(examples.max().round(3)), coalitions=int((examples > 0.5).sum()))
+        differs.update(
+            examples=float(examples.max().round(3)), coalitions=int((examples > 0.5).sum())
+        )
         require(
             examples.max() < NEAR_TIES + 0.5,
-            f"Expected the loop by {name} to give our accuracies within {NEAR_TIES} test examples, got "
+            f"Expected the loop by {name} to give our accuracies within {NEAR_TIES} test examples, "
+            "got "
             f"{examples.max():.0f}.",
         )
 
-    _, seconds = timed(lambda: evaluate(game, key, masks, plan), repeats=options.repeats, check=check)
+    _, seconds = timed(
+        lambda: evaluate(game, key, masks, plan), repeats=options.repeats, check=check
+    )
     return seconds | {"differs": differs}
 
 
 def summary(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
-    """The record without its surroundings: settings, means over the seeds, the first seed's seconds, and the rows.
+    """The record without its surroundings: settings, means over the seeds, the first seed's
+    seconds, and the rows.
 
-    `seconds_*` are those of a first call, compilation included; `parts` has the compilation and later calls apart.
+    `seconds_*` are those of a first call, compilation included; `parts` has the compilation and
+    later calls apart.
     """
     loops = rows[0]["seconds_jitted_loop"]
     fastest = min(loops, key=lambda name: loops[name]["first"]) if loops else None
     return {
-        **{name: getattr(options, name) for name in ("partition", "draws", "key", "chunk", "rounds")},
+        **{
+            name: getattr(options, name)
+            for name in ("partition", "draws", "key", "chunk", "rounds")
+        },
         "cosine_distance_mean": float(np.mean([row["cosine_distance"] for row in rows])),
         "spearman_mean": float(np.mean([row["spearman"] for row in rows])),
         "seconds_exact": rows[0]["seconds_exact"]["first"],
@@ -112,20 +157,35 @@ def show(record: dict[str, Any], console: Console) -> None:
     for column in ("seed", "cosine dist.", "Spearman", "max diff.", "ours, s", "one at a time, s"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in record["per_seed"]:
-        loops = "\n".join(f"{s['warm']:.1f} {name}" for name, s in row["seconds_jitted_loop"].items())
-        figures = (f"{row['cosine_distance']:.2e}", f"{row['spearman']:.3f}", f"{row['max_difference']:.4f}")
-        table.add_row(str(row["seed"]), *figures, f"{row['seconds_exact']['warm']:.2f}", loops or "-")
+        loops = "\n".join(
+            f"{s['warm']:.1f} {name}" for name, s in row["seconds_jitted_loop"].items()
+        )
+        figures = (
+            f"{row['cosine_distance']:.2e}",
+            f"{row['spearman']:.3f}",
+            f"{row['max_difference']:.4f}",
+        )
+        table.add_row(
+            str(row["seed"]), *figures, f"{row['seconds_exact']['warm']:.2f}", loops or "-"
+        )
     table.add_section()
-    table.add_row("mean", f"{record['cosine_distance_mean']:.2e}", f"{record['spearman_mean']:.3f}", "", "", "")
+    table.add_row(
+        "mean",
+        f"{record['cosine_distance_mean']:.2e}",
+        f"{record['spearman_mean']:.3f}",
+        "",
+        "",
+        "",
+    )
     console.print(table)
     ours, loop = record["parts"]["exact"], record["parts"]["jitted_loop"]
-    said = (
-        f"Ours: {ours['first']:.2f} s with {ours['compile']:.2f} s of compilation, {ours['warm']:.2f} s once compiled"
-    )
+    said = f"Ours: {ours['first']:.2f} s with {ours['compile']:.2f} s of compilation, {ours['warm']:.2f} s once compiled"
     if loop:
         said += f"; the same training one coalition at a time: {loop['first']:.1f} s and {loop['warm']:.1f} s, "
         said += f"{loop['first'] / ours['first']:.1f} and {loop['warm'] / ours['warm']:.1f} times as long"
-    console.print(f"{said}; published: {record['published_seconds']} s.", highlight=False, soft_wrap=True)
+    console.print(
+        f"{said}; published: {record['published_seconds']} s.", highlight=False, soft_wrap=True
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,16 +199,26 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
     integer("repeats", options.repeats, least=0)
     integer("key", options.key, least=0)
     first = 0 if not options.no_loop else None
-    rows = [measure(options, seed, against_loops=index == first) for index, seed in enumerate(options.seeds)]
+    rows = [
+        measure(options, seed, against_loops=index == first)
+        for index, seed in enumerate(options.seeds)
+    ]
     return summary(rows, options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.flce", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.flce", description=(__doc__ or "").split("\n")[0]
+    )
     add = parser.add_argument
     add("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
     add("--seeds", nargs="+", type=int, default=SEEDS, help="FLCE's seeds (default: all six)")
-    add("--partition", choices=("quantity", "label"), default="quantity", help="how FLCE split the rows")
+    add(
+        "--partition",
+        choices=("quantity", "label"),
+        default="quantity",
+        help="how FLCE split the rows",
+    )
     draws = "initial weights and batch orders: FLCE's or our own (default: %(default)s)"
     add("--draws", choices=("published", "own"), default="published", help=draws)
     add("--key", type=int, default=0, help="seeds our own draws (default: %(default)s)")

@@ -1,17 +1,19 @@
 """FLCE's protocol for tic-tac-toe: its federations, its training, and whose random draws are used.
 
-FLCE (PVLDB 2024) trains the 255 coalitions of 8 clients one after another: an MLP 27-16-1 with one sigmoid output,
-Adam 0.008 whose state is fresh for each client and round, batches of 16 with the last, partial one kept, 1 local epoch,
-80 rounds, mean weighted by examples. V(S) is the best test accuracy over the rounds, the first excluded; V(empty) = 0.
+FLCE (PVLDB 2024) trains the 255 coalitions of 8 clients one after another: an MLP 27-16-1 with one
+sigmoid output, Adam 0.008 whose state is fresh for each client and round, batches of 16 with the
+last, partial one kept, 1 local epoch, 80 rounds, mean weighted by examples. V(S) is the best test
+accuracy over the rounds, the first excluded; V(empty) = 0.
 
-The published values are one draw of a noisy game, so there are two sets of draws. "published" repeats FLCE's own: its
-code seeds PyTorch with the federation's seed before it builds the model, and with that seed + 17 before each local
-epoch, so that every client keeps one order of its rows in all rounds. "own" takes initial weights from a key and a new
-order each round, as this package does by itself.
+The published values are one draw of a noisy game, so there are two sets of draws. "published"
+repeats FLCE's own: its code seeds PyTorch with the federation's seed before it builds the model,
+and with that seed + 17 before each local epoch, so that every client keeps one order of its rows in
+all rounds. "own" takes initial weights from a key and a new order each round, as this package does
+by itself.
 
 References:
-    Chen, Li, Li, Wang 2024, "Contributions estimation in federated learning: a comprehensive experimental evaluation"
-    (PVLDB 17(8)), its code and its repository's results.
+    Chen, Li, Li, Wang 2024, "Contributions estimation in federated learning: a comprehensive
+    experimental evaluation" (PVLDB 17(8)), its code and its repository's results.
 """
 
 from typing import Any, Literal
@@ -34,19 +36,29 @@ from fedjax_shap.typing import HostArray, Key
 Draws = Literal["published", "own"]
 SEEDS = (6694, 6695, 6696, 6697, 6698, 6699)
 HIDDEN, ROUNDS = 16, 80
-FLCE_UTILITY: dict[str, Any] = {"metric": "accuracy", "report": "best", "skip_rounds": 1, "empty": 0.0}
+FLCE_UTILITY: dict[str, Any] = {
+    "metric": "accuracy",
+    "report": "best",
+    "skip_rounds": 1,
+    "empty": 0.0,
+}
 ORDER_SEED = 17  # FLCE adds it to the federation's seed before a client shuffles its rows
-PUBLISHED_SECONDS = 2293  # of an exact computation, the mean over 3 seeds and 2 partitions, on FLCE's machine
+PUBLISHED_SECONDS = (
+    2293  # of an exact computation, the mean over 3 seeds and 2 partitions, on FLCE's machine
+)
 
 
-def federation(folder: str | None, partition: str, seed: int, draws: Draws) -> tuple[FederatedData, HostArray]:
+def federation(
+    folder: str | None, partition: str, seed: int, draws: Draws
+) -> tuple[FederatedData, HostArray]:
     """The clients' data, and the published values float64[P].
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
         partition: "quantity" or "label".
         seed: FLCE's seed.
-        draws: with "published" each client's rows stand in the order in which FLCE's loader goes over them.
+        draws: with "published" each client's rows stand in the order in which FLCE's loader goes
+            over them.
 
     Raises:
         InvalidInputError: no such file, or one that is not such a federation.
@@ -57,10 +69,14 @@ def federation(folder: str | None, partition: str, seed: int, draws: Draws) -> t
     if draws == "published":
         orders = [batch_order(seed + ORDER_SEED, len(y)) for _, y in clients]
         clients = [(x[rows], y[rows]) for (x, y), rows in zip(clients, orders)]
-    return from_arrays(clients, data.test, names=data.names, num_classes=2), pool.notes["exact_shapley"]
+    return from_arrays(clients, data.test, names=data.names, num_classes=2), pool.notes[
+        "exact_shapley"
+    ]
 
 
-def game_of(data: FederatedData, seed: int, draws: Draws, key: Key, *, rounds: int = ROUNDS, **options: Any) -> Game:
+def game_of(
+    data: FederatedData, seed: int, draws: Draws, key: Key, *, rounds: int = ROUNDS, **options: Any
+) -> Game:
     """FLCE's game.
 
     Args:
@@ -72,12 +88,16 @@ def game_of(data: FederatedData, seed: int, draws: Draws, key: Key, *, rounds: i
         **options: those of `silo` where they differ from FLCE's.
     """
     widths = (data.x.shape[-1], HIDDEN, 1)
-    initial = jax.tree.map(jnp.asarray, linear_layers(seed, widths)) if draws == "published" else None
+    initial = (
+        jax.tree.map(jnp.asarray, linear_layers(seed, widths)) if draws == "published" else None
+    )
     utility: dict[str, Any] = {"initial": initial} | FLCE_UTILITY | options
     return silo(
         data,
         mlp(hidden=(HIDDEN,), initializer="torch", output="sigmoid"),
-        local(optimizer="adam", learning_rate=0.008, batch_size=16, epochs=1, reshuffle=draws == "own"),
+        local(
+            optimizer="adam", learning_rate=0.008, batch_size=16, epochs=1, reshuffle=draws == "own"
+        ),
         fedavg(max_rounds=rounds),
         key=key,
         **utility,

@@ -1,4 +1,6 @@
-"""The games that the engine is measured on: federations of digits or MNIST, their models, and the work in them."""
+"""The games that the engine is measured on: federations of digits or MNIST, their models, and the
+work in them.
+"""
 
 import argparse
 from collections.abc import Callable
@@ -57,7 +59,13 @@ class Case:
     def __post_init__(self) -> None:
         one_of("data_name", self.data_name, ("digits", "mnist"))
         one_of("model", self.model, ("mlp", "cnn"))
-        for name, least in (("hidden", 1), ("n", 1), ("rounds", 1), ("steps", 1), ("batch_size", 0)):
+        for name, least in (
+            ("hidden", 1),
+            ("n", 1),
+            ("rounds", 1),
+            ("steps", 1),
+            ("batch_size", 0),
+        ):
             integer(name, getattr(self, name), least=least)
 
     def masks(self) -> Masks:
@@ -66,7 +74,11 @@ class Case:
 
     def architecture(self, precision: Precision = "float32") -> Architecture:
         """Its model."""
-        return cnn(precision=precision) if self.model == "cnn" else mlp(hidden=(self.hidden,), precision=precision)
+        return (
+            cnn(precision=precision)
+            if self.model == "cnn"
+            else mlp(hidden=(self.hidden,), precision=precision)
+        )
 
     def data(self, folder: str | None = None) -> FederatedData:
         """Its federation.
@@ -79,13 +91,21 @@ class Case:
             pool = digits(image=image)
         else:
             limit = MNIST_TRAIN * self.n
-            pool = mnist(folder=folder, flat=not image, train_limit=limit, test_limit=MNIST_VALIDATION)
+            pool = mnist(
+                folder=folder, flat=not image, train_limit=limit, test_limit=MNIST_VALIDATION
+            )
         return federate(pool, iid(num_clients=self.n), seed=0)
 
     def game(
-        self, data: FederatedData, key: Key, *, initial: Params | None = None, precision: Precision = "float32"
+        self,
+        data: FederatedData,
+        key: Key,
+        *,
+        initial: Params | None = None,
+        precision: Precision = "float32",
     ) -> Game:
-        """Its game on such data, valued by minus the log-loss; made anew, nothing of it is compiled yet.
+        """Its game on such data, valued by minus the log-loss; made anew, nothing of it is compiled
+        yet.
 
         Args:
             data: what `data` gave.
@@ -93,13 +113,16 @@ class Case:
             initial: these instead of drawn ones.
             precision: in how many bits models compute.
         """
-        training = local(learning_rate=LEARNING_RATE, batch_size=self.batch_size or None, steps=self.steps)
+        training = local(
+            learning_rate=LEARNING_RATE, batch_size=self.batch_size or None, steps=self.steps
+        )
         rounds = fedavg(max_rounds=self.rounds)
         model = self.architecture(precision)
         return silo(data, model, training, rounds, metric="negative_loss", key=key, initial=initial)
 
     def within(self, flops: float, limit: float) -> "Case":
-        """The case cut so that its useful work of `flops` is about `limit`: fewer rounds, then steps, then coalitions.
+        """The case cut so that its useful work of `flops` is about `limit`: fewer rounds, then
+        steps, then coalitions.
 
         Args:
             flops: floating-point operations of the case as it is.
@@ -113,11 +136,15 @@ class Case:
         steps = max(int(self.steps * min(share, 1)), 1)
         share *= self.steps / steps
         count = max(int(2**self.n * share) // 2 * 2, FEWEST_COALITIONS)
-        return replace(self, rounds=rounds, steps=steps, coalitions=0 if count >= 2**self.n else count)
+        return replace(
+            self, rounds=rounds, steps=steps, coalitions=0 if count >= 2**self.n else count
+        )
 
 
 def loops(num_players: int) -> dict[str, Plan]:
-    """The honest baseline in both layouts: the same training, jitted, one coalition after another, members only."""
+    """The honest baseline in both layouts: the same training, jitted, one coalition after another,
+    members only.
+    """
     return {
         "coalition": Plan(chunk=1, layout="coalition", buckets=num_players, workers=1, devices=1),
         "client": Plan(chunk=1, layout="client", workers=1, devices=1),
@@ -133,15 +160,21 @@ def add_plan(add: Callable[..., Any]) -> None:
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
-    """The plan that the options of `add_plan` ask for; what they leave open, the package chooses."""
+    """The plan that the options of `add_plan` ask for; what they leave open, the package
+    chooses.
+    """
     names = ("chunk", "layout", "buckets", "workers", "devices")
-    return Plan(**{name: getattr(options, name) for name in names if getattr(options, name) is not None})
+    return Plan(
+        **{name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    )
 
 
 def stratified(num_players: int, count: int, *, seed: int = 0) -> Masks:
-    """A sample of distinct coalitions in which sizes stand as among all 2^P, and every coalition's complement is too.
+    """A sample of distinct coalitions in which sizes stand as among all 2^P, and every coalition's
+    complement is too.
 
-    So the sample is to the engine what all coalitions are, only fewer: each player is in half of it.
+    So the sample is to the engine what all coalitions are, only fewer: each player is in half of
+    it.
 
     Args:
         num_players: P.
@@ -156,13 +189,20 @@ def stratified(num_players: int, count: int, *, seed: int = 0) -> Masks:
     """
     every = all_subsets(num_players)
     integer("count", count, least=2, most=len(every))
-    require(count % 2 == 0, f"Expected count={count} to be even, as coalitions are drawn with their complements.")
+    require(
+        count % 2 == 0,
+        f"Expected count={count} to be even, as coalitions are drawn with their complements.",
+    )
     if count == len(every):
         return every
-    half = every[: len(every) // 2]  # those without the last player; their complements are the others
+    half = every[
+        : len(every) // 2
+    ]  # those without the last player; their complements are the others
     sizes, rng = half.sum(axis=1), np.random.default_rng(seed)
     wanted = apportion(np.bincount(sizes), count // 2)
-    rows = [rng.permutation(np.flatnonzero(sizes == size))[:some] for size, some in enumerate(wanted)]
+    rows = [
+        rng.permutation(np.flatnonzero(sizes == size))[:some] for size, some in enumerate(wanted)
+    ]
     drawn = half[np.sort(np.concatenate(rows))]
     return np.concatenate([drawn, ~drawn])
 
@@ -179,11 +219,13 @@ def member_steps(masks: Masks, steps: HostArray, rounds: int) -> int:
 
 
 def useful_flops(case: Case, data: FederatedData, masks: Masks) -> float:
-    """Floating-point operations of the game, counted by hand: what any engine must do, whatever it does besides.
+    """Floating-point operations of the game, counted by hand: what any engine must do, whatever it
+    does besides.
 
-    With MACs the multiplications of the layers' matrix products for one example: 2 MACs forward, 2 for the gradient of
-    the weights and 2 for that of the activations, which the first layer does not need; and 2 forward for each example
-    of the validation set, once a coalition. Biases, activations, losses and optimisers are not counted.
+    With MACs the multiplications of the layers' matrix products for one example: 2 MACs forward, 2
+    for the gradient of the weights and 2 for that of the activations, which the first layer does
+    not need; and 2 forward for each example of the validation set, once a coalition. Biases,
+    activations, losses and optimisers are not counted.
 
     Args:
         case: what is trained.
@@ -196,13 +238,17 @@ def useful_flops(case: Case, data: FederatedData, masks: Masks) -> float:
     sizes = np.asarray(data.sizes)
     batch = np.minimum(case.batch_size, sizes) if case.batch_size else sizes
     starts = np.arange(case.steps)[:, None] % -(-sizes // batch) * batch
-    seen = np.minimum(batch, sizes - starts).sum(axis=0)  # int[P], examples a round: the last batch of a pass is short
+    seen = np.minimum(batch, sizes - starts).sum(
+        axis=0
+    )  # int[P], examples a round: the last batch of a pass is short
     valued = len(masks) * len(data.validation[1])
     return float(masks.sum(axis=0) @ seen) * case.rounds * training + 2.0 * sum(layers) * valued
 
 
 def _macs(params: Params, side: int) -> list[int]:
-    """Multiplications for one example in each layer, first to last; `side` is the height of an image in pixels."""
+    """Multiplications for one example in each layer, first to last; `side` is the height of an
+    image in pixels.
+    """
     found, side = [], side + 2 * LENET_PADDING
     for name in sorted(params):
         kernel = params[name]["kernel"]

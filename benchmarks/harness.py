@@ -43,17 +43,25 @@ def surroundings(command: str) -> dict[str, Any]:
         "commit": commit(),
         "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()}), {jax.device_count()} device(s)",
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "load_average_1min": None if load is None else round(load, 2),
-        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "versions": {name: version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
     }
 
 
 def commit(folder: Path = ROOT) -> str:
-    """The commit of `folder`, "+" behind it where tracked files differ from it; "unknown" outside a repository."""
+    """The commit of `folder`, "+" behind it where tracked files differ from it; "unknown" outside a
+    repository.
+    """
     done = [
         subprocess.run(["git", *what], cwd=folder, capture_output=True, text=True, check=False)
-        for what in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        for what in (
+            ("rev-parse", "--short=12", "HEAD"),
+            ("status", "--porcelain", "--untracked-files=no"),
+        )
     ]
     if any(one.returncode for one in done):
         return "unknown"
@@ -64,7 +72,9 @@ def processor() -> str:
     """The processor's name, as far as the system tells it."""
     try:
         told = [
-            line.partition(":")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+            line.partition(":")[2]
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
         ]
     except OSError:
         told = []
@@ -72,7 +82,9 @@ def processor() -> str:
 
 
 def command_line(module: str, arguments: Sequence[str], *folders: str | None) -> str:
-    """The command to print beside a number, with DIR for each of this machine's `folders`, however it is given."""
+    """The command to print beside a number, with DIR for each of this machine's `folders`, however
+    it is given.
+    """
     named = [str(folder) for folder in folders if folder]
     written = list(arguments)
     for folder in sorted(named, key=len, reverse=True):
@@ -90,21 +102,28 @@ def present(
     """Runs a benchmark, shows its record, and writes it to `options.json` where that is given.
 
     Args:
-        parser: of its command line, called "python -m MODULE"; has `json`, `data` where it reads one, `figure` for
-            `draw`.
+        parser: of its command line, called "python -m MODULE"; has `json`, `data` where it reads
+            one, `figure` for `draw`.
         arguments: the command line; that of this process if None.
         measure: options -> the record without its surroundings.
         show: prints the record.
         draw: record -> the figure that goes to `options.figure` where that is given.
 
     Returns:
-        The exit code: 0 for success, 2 and a sentence on the error stream for input that cannot be used.
+        The exit code: 0 for success, 2 and a sentence on the error stream for input that cannot be
+        used.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options, console = parser.parse_args(given), Console(width=None if sys.stdout.isatty() else 140)  # no 80 columns
+    options, console = (
+        parser.parse_args(given),
+        Console(width=None if sys.stdout.isatty() else 140),
+    )  # no 80 columns
     drawn = getattr(options, "figure", None)
     named = [Path(path).parent for path in (options.json, drawn) if path is not None]
-    folders = [getattr(options, "data", None), *(str(folder) for folder in named if folder != Path())]
+    folders = [
+        getattr(options, "data", None),
+        *(str(folder) for folder in named if folder != Path()),
+    ]
     try:
         command = command_line(parser.prog.removeprefix("python -m "), given, *folders)
         record = surroundings(command) | measure(options)
@@ -115,7 +134,9 @@ def present(
         if options.json is not None:
             console.print(f"Wrote {write_json(record, options.json)}", highlight=False)
     except InvalidInputError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         return 2
     return 0
 
@@ -125,12 +146,16 @@ def _save(figure: Figure, path: str) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
     except OSError as error:
-        raise InvalidInputError(f"Expected figure={path!r} to be a file to write: {error}.") from error
+        raise InvalidInputError(
+            f"Expected figure={path!r} to be a file to write: {error}."
+        ) from error
 
 
 @contextmanager
 def compiled_anew() -> Iterator[None]:
-    """What is compiled or planned inside is really so: nothing that other processes kept is read, nothing is kept."""
+    """What is compiled or planned inside is really so: nothing that other processes kept is read,
+    nothing is kept.
+    """
     before = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
     named = os.environ.get(cache.VARIABLE)
     _persistent_cache(False)
@@ -152,17 +177,19 @@ def _persistent_cache(enabled: bool) -> None:
 def timed(
     call: Callable[[], T], *, repeats: int = 5, check: Callable[[T], None] = lambda result: None
 ) -> tuple[T, Seconds]:
-    """Calls once to warm up, has the result checked, then calls `repeats` times with everything compiled.
+    """Calls once to warm up, has the result checked, then calls `repeats` times with everything
+    compiled.
 
     Args:
-        call: what is measured; its result must be on the host, so that nothing is still running when it returns.
+        call: what is measured; its result must be on the host, so that nothing is still running
+            when it returns.
         repeats: how often it is called after the first time, >= 0.
         check: raises where the first result is not the expected one.
 
     Returns:
-        (result of the first call, seconds): `first` with compilation, `compile` of these in XLA's compiler, for so many
-        `programs`, `warm` the median of `repeats` further calls (of the first call less its compilation where repeats
-        is 0), `runs` each.
+        (result of the first call, seconds): `first` with compilation, `compile` of these in XLA's
+        compiler, for so many `programs`, `warm` the median of `repeats` further calls (of the first
+        call less its compilation where repeats is 0), `runs` each.
     """
     integer("repeats", repeats, least=0)
     with Stopwatch() as watch:
@@ -197,5 +224,7 @@ def write_json(record: Mapping[str, Any], path: str | Path) -> Path:
         aside.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         aside.rename(target)
     except OSError as error:
-        raise InvalidInputError(f"Expected json={str(path)!r} to be a file that can be written: {error}.") from error
+        raise InvalidInputError(
+            f"Expected json={str(path)!r} to be a file that can be written: {error}."
+        ) from error
     return target

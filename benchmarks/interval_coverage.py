@@ -1,11 +1,11 @@
 """How often do 95 % intervals of payments cover what the exact values would pay?
 
-Four cases, each simulated `--runs` times and settled by Spec 5.2: `airport`, a closed form, valued by 256 random
-joining orders; `digits`, a stored table of utilities (the embedded digits among 10 clients, all 1,024 coalitions
-trained once and kept in `--store`), valued by 128 orders and their reverses; `additive`, values seen through 32 normal
-draws each; and `kink`, the same with members whose values are zero, just below it, and far below it.
-`delta, independent` is the delta method where it is not told that the values of an efficient estimator always have the
-same sum.
+Four cases, each simulated `--runs` times and settled by Spec 5.2: `airport`, a closed form, valued
+by 256 random joining orders; `digits`, a stored table of utilities (the embedded digits among 10
+clients, all 1,024 coalitions trained once and kept in `--store`), valued by 128 orders and their
+reverses; `additive`, values seen through 32 normal draws each; and `kink`, the same with members
+whose values are zero, just below it, and far below it. `delta, independent` is the delta method
+where it is not told that the values of an efficient estimator always have the same sum.
 
     python -m benchmarks.interval_coverage --json interval_coverage.json
 """
@@ -36,9 +36,29 @@ from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray, Utilities
 
 LEVEL, AIM, REVENUE = 0.95, (0.93, 0.97), 1000
-LONGEST = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # the runways that the users of the airport need
-WORTH, SPREAD, SEEN = (5.0, 4.0, 3.0, 2.0, 1.5, 1.0), 0.8, 32  # values, one draw's standard deviation, draws
-BENT = (5.0, 3.0, 0.3, 0.0, -0.1, -2.0)  # values, of which the third lies two standard errors above zero
+LONGEST = (
+    1.0,
+    2.0,
+    3.0,
+    4.0,
+    5.0,
+    6.0,
+    8.0,
+    10.0,
+)  # the runways that the users of the airport need
+WORTH, SPREAD, SEEN = (
+    (5.0, 4.0, 3.0, 2.0, 1.5, 1.0),
+    0.8,
+    32,
+)  # values, one draw's standard deviation, draws
+BENT = (
+    5.0,
+    3.0,
+    0.3,
+    0.0,
+    -0.1,
+    -2.0,
+)  # values, of which the third lies two standard errors above zero
 ORDERS = 256
 OTHER_SEEDS = 10**6  # of the bootstrap, so that it shares no random numbers with the draws
 
@@ -82,13 +102,21 @@ def _digits(store: str | None) -> Study:
 
 def _noisy(values: Sequence[float], store: str | None) -> Study:
     truth = np.array(values)
-    return Study(truth, lambda seed: np.random.default_rng(seed).normal(truth, SPREAD, (SEEN, len(truth))), False)
+    return Study(
+        truth,
+        lambda seed: np.random.default_rng(seed).normal(truth, SPREAD, (SEEN, len(truth))),
+        False,
+    )
 
 
 def _marginals(table: Utilities, orders: Any, seed: int) -> HostArray:
-    """float64[U, P]: what the package's permutation estimator drew, the mean over the orders of each unit."""
+    """float64[U, P]: what the package's permutation estimator drew, the mean over the orders of
+    each unit.
+    """
     estimator = permutation(orders=orders, max_permutations=ORDERS)
-    masks, state = estimator.ask(jax.random.key(seed), estimator.init(len(table).bit_length() - 1, len(table), None))
+    masks, state = estimator.ask(
+        jax.random.key(seed), estimator.init(len(table).bit_length() - 1, len(table), None)
+    )
     draws = estimator.tell(state, masks, table[ranks(masks)]).draws
     return marginals(draws._replace(units=draws.units.orders)).mean(axis=1)
 
@@ -107,13 +135,24 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     rows = []
     for name, study in studies(options.store, options.cases).items():
         costs = list(range(1, len(study.truth) + 1))
-        owed = np.array([float(paid) for paid in cost_aware().divide(claims(study.truth, costs, REVENUE)).payments])
+        owed = np.array(
+            [
+                float(paid)
+                for paid in cost_aware().divide(claims(study.truth, costs, REVENUE)).payments
+            ]
+        )
         ends: dict[str, list[HostArray]] = {}
         for run in range(options.runs):
             for method, bounds in _intervals(study, costs, run, options.replicates).items():
                 ends.setdefault(method, []).append(bounds)
         rows += [_row(name, method, owed, np.stack(bounds)) for method, bounds in ends.items()]
-    return {"level": LEVEL, "aim": AIM, "runs": options.runs, "replicates": options.replicates, "rows": rows}
+    return {
+        "level": LEVEL,
+        "aim": AIM,
+        "runs": options.runs,
+        "replicates": options.replicates,
+        "rows": rows,
+    }
 
 
 def _intervals(study: Study, costs: list[int], run: int, count: int) -> dict[str, HostArray]:
@@ -154,7 +193,11 @@ def _row(name: str, method: str, owed: HostArray, ends: HostArray) -> dict[str, 
 def wilson(share: HostArray, runs: int, reach: float = 1.96) -> tuple[HostArray, HostArray]:
     """The 95 % band of a share seen in so many runs (Wilson 1927)."""
     middle = (share + reach**2 / (2 * runs)) / (1 + reach**2 / runs)
-    half = reach / (1 + reach**2 / runs) * np.sqrt(share * (1 - share) / runs + reach**2 / (4 * runs**2))
+    half = (
+        reach
+        / (1 + reach**2 / runs)
+        * np.sqrt(share * (1 - share) / runs + reach**2 / (4 * runs**2))
+    )
     return middle - half, middle + half
 
 
@@ -163,7 +206,10 @@ def show(record: dict[str, Any], console: Console) -> None:
     title = f"Coverage of {LEVEL:.0%} intervals of payments, {record['runs']:,} runs; aim {AIM[0]:.0%} to {AIM[1]:.0%}"
     table = Table(title=title, title_justify="left")
     for column in ("case", "method", "mean", "within", "by player, percent"):
-        table.add_column(column, justify="left" if column in ("case", "method", "by player, percent") else "right")
+        table.add_column(
+            column,
+            justify="left" if column in ("case", "method", "by player, percent") else "right",
+        )
     for row in record["rows"]:
         by_player = " ".join(f"{100 * covered:5.1f}" for covered in row["coverage"])
         within = f"{row['within_aim']} of {len(row['coverage'])}"
@@ -178,12 +224,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     summary = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.interval_coverage", description=summary)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.interval_coverage", description=summary
+    )
     add = parser.add_argument
-    add("--cases", nargs="+", choices=tuple(CASES), default=list(CASES), help="which cases (default: all)")
-    add("--runs", type=int, default=2000, help="simulated estimates of each case (default: %(default)s)")
-    add("--replicates", type=int, default=400, help="bootstrap replicates of each (default: %(default)s)")
-    add("--store", help="the folder in which the utilities of the digits game are kept (default: trained anew)")
+    add(
+        "--cases",
+        nargs="+",
+        choices=tuple(CASES),
+        default=list(CASES),
+        help="which cases (default: all)",
+    )
+    add(
+        "--runs",
+        type=int,
+        default=2000,
+        help="simulated estimates of each case (default: %(default)s)",
+    )
+    add(
+        "--replicates",
+        type=int,
+        default=400,
+        help="bootstrap replicates of each (default: %(default)s)",
+    )
+    add(
+        "--store",
+        help="the folder in which the utilities of the digits game are kept (default: trained anew)",
+    )
     add("--json", help="where the record goes")
     return parser
 

@@ -1,13 +1,15 @@
 """How long do exact Shapley values take by training all 1,024 coalitions of ten clients of MNIST?
 
-The game is flirds' (read from its published results): LeNet5, 10 clients, 10 rounds, 5 local epochs, batches of 64, SGD
-0.01, validated on 2,000 of the official test images. It took 41,168 s there, on a data-centre GPU. How its clients
-share the 60,000 training images is not told; here each has 6,000 at random, and the work hardly depends on it.
+The game is flirds' (read from its published results): LeNet5, 10 clients, 10 rounds, 5 local
+epochs, batches of 64, SGD 0.01, validated on 2,000 of the official test images. It took 41,168 s
+there, on a data-centre GPU. How its clients share the 60,000 training images is not told; here each
+has 6,000 at random, and the work hardly depends on it.
 
-On a GPU all of it runs. On a CPU a part does: coalitions sampled by size together with their complements, fewer rounds,
-fewer epochs. The member-steps a second (once compiled) then give what the whole would take: `seconds_extrapolated` is
-an extrapolation from `fraction_run` of the member-steps. `useful_fraction` is said of this game, and of its training on
-each of the five MNIST settings of `benchmarks.mnist_settings`.
+On a GPU all of it runs. On a CPU a part does: coalitions sampled by size together with their
+complements, fewer rounds, fewer epochs. The member-steps a second (once compiled) then give what
+the whole would take: `seconds_extrapolated` is an extrapolation from `fraction_run` of the
+member-steps. `useful_fraction` is said of this game, and of its training on each of the five MNIST
+settings of `benchmarks.mnist_settings`.
 
     python -m benchmarks.mnist_exact --data DIR --json mnist_exact.json
     python -m benchmarks.mnist_exact --data DIR --coalitions 64 --rounds 2 --epochs 5
@@ -59,7 +61,9 @@ def training(epochs: int) -> Local:
 def game_of(data: FederatedData, key: Key, *, rounds: int, epochs: int) -> Game:
     """The game, of so many rounds and local epochs."""
     model = cnn(initializer="torch")
-    return silo(data, model, training(epochs), fedavg(max_rounds=rounds), metric="accuracy", key=key)
+    return silo(
+        data, model, training(epochs), fedavg(max_rounds=rounds), metric="accuracy", key=key
+    )
 
 
 def measure(options: argparse.Namespace, part: dict[str, int]) -> dict[str, Any]:
@@ -99,15 +103,20 @@ def measure(options: argparse.Namespace, part: dict[str, int]) -> dict[str, Any]
         "accuracy_range": [float(utilities.min()), float(utilities.max())],
         "values": shapley_values(utilities).tolist() if complete else None,
         "useful_fraction": useful_fraction(plan, masks, steps),
-        "useful_fraction_of_settings": {} if options.no_settings else of_settings(options.data, plan),
+        "useful_fraction_of_settings": {}
+        if options.no_settings
+        else of_settings(options.data, plan),
     }
 
 
 def of_settings(folder: str | None, plan: Plan) -> dict[str, float]:
-    """The useful fraction of the same training on each of the five settings, all coalitions of its ten clients."""
+    """The useful fraction of the same training on each of the five settings, all coalitions of its
+    ten clients.
+    """
     pool, masks = mnist_pool(folder), all_subsets(CLIENTS)
     steps: dict[int, HostArray] = {
-        number: training(EPOCHS).num_steps(np.asarray(mnist_setting(pool, number).sizes)) for number in SETTINGS
+        number: training(EPOCHS).num_steps(np.asarray(mnist_setting(pool, number).sizes))
+        for number in SETTINGS
     }
     return {str(number): useful_fraction(plan, masks, counts) for number, counts in steps.items()}
 
@@ -115,15 +124,11 @@ def of_settings(folder: str | None, plan: Plan) -> dict[str, float]:
 def show(record: dict[str, Any], console: Console) -> None:
     """What the record says, in sentences."""
     ran = f"{record['coalitions']} coalitions, {record['rounds']} round(s) of {record['epochs']} epoch(s)"
-    said = (
-        f"{ran}: {record['seconds_planning']:.1f} s to make a plan and {record['seconds_run']:.1f} s to carry it out, "
-    )
+    said = f"{ran}: {record['seconds_planning']:.1f} s to make a plan and {record['seconds_run']:.1f} s to carry it out, "
     said += f"{record['compile_s']:.1f} s of compilation in both; "
     said += f"{record['member_steps_per_second']:,.0f} member-steps a second once compiled.\n"
     if record["seconds_exact"] is None:
-        said += (
-            f"Extrapolated from {100 * record['fraction_run']:.3g} % of the member-steps: the whole game would take "
-        )
+        said += f"Extrapolated from {100 * record['fraction_run']:.3g} % of the member-steps: the whole game would take "
         said += f"{record['seconds_extrapolated']:,.0f} s here"
     else:
         said += f"That is the whole game: {record['seconds_exact']:,.0f} s"
@@ -154,8 +159,17 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
     for name, whole in WHOLE.items():
-        add(f"--{name}", type=int, help=f"how many of the {whole} {name} (default: all; on a CPU {ON_A_CPU[name]})")
-    add("--images", type=int, default=IMAGES, help="fewer training images, for a trial (default: all)")
+        add(
+            f"--{name}",
+            type=int,
+            help=f"how many of the {whole} {name} (default: all; on a CPU {ON_A_CPU[name]})",
+        )
+    add(
+        "--images",
+        type=int,
+        default=IMAGES,
+        help="fewer training images, for a trial (default: all)",
+    )
     add("--no-settings", action="store_true", help="leave out the five settings")
     add_plan(add)
     add("--json", help="where the record goes")

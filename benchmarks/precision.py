@@ -1,8 +1,8 @@
 """What do TF32 or bfloat16 products change about members' values, and how much faster are they?
 
-One game of `benchmarks.games` is valued exactly in float32, and again with models that compute in fewer bits; their
-parameters stay float32. The values are compared: Spearman's rank correlation and the largest difference, beside the
-largest value. On CPUs "tf32" is float32: only GPUs have it.
+One game of `benchmarks.games` is valued exactly in float32, and again with models that compute in
+fewer bits; their parameters stay float32. The values are compared: Spearman's rank correlation and
+the largest difference, beside the largest value. On CPUs "tf32" is float32: only GPUs have it.
 
     python -m benchmarks.precision --json precision.json
 """
@@ -29,12 +29,19 @@ from fedjax_shap.shapley.exact import shapley_values
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Values and seconds at each precision."""
-    case = Case(**{field.name: getattr(options, field.name) for field in fields(Case) if hasattr(options, field.name)})
+    case = Case(
+        **{
+            field.name: getattr(options, field.name)
+            for field in fields(Case)
+            if hasattr(options, field.name)
+        }
+    )
     data, key, rows = case.data(options.data), jax.random.key(0), []
     for precision in get_args(Precision):
         game = case.game(data, key, precision=precision)
         utilities, seconds = timed(
-            lambda game=game: evaluate(game, key, case.masks(), plan_of(options)), repeats=options.repeats
+            lambda game=game: evaluate(game, key, case.masks(), plan_of(options)),
+            repeats=options.repeats,
         )
         values = shapley_values(utilities)
         full = rows[0]["values"] if rows else values
@@ -47,7 +54,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 "values": np.asarray(values).tolist(),
             }
         )
-    return {"n": case.n, "data_name": case.data_name, "model": case.model, "hidden": case.hidden, "rows": rows}
+    return {
+        "n": case.n,
+        "data_name": case.data_name,
+        "model": case.model,
+        "hidden": case.hidden,
+        "rows": rows,
+    }
 
 
 def show(record: dict[str, Any], console: Console) -> None:
@@ -58,7 +71,9 @@ def show(record: dict[str, Any], console: Console) -> None:
         table.add_column(column, justify="left" if column == "precision" else "right")
     for row in record["rows"]:
         seconds = f"{row['seconds']['warm']:.2f}"
-        table.add_row(row["precision"], f"{row['spearman']:.3f}", f"{row['max_difference']:.1e}", seconds)
+        table.add_row(
+            row["precision"], f"{row['spearman']:.3f}", f"{row['max_difference']:.1e}", seconds
+        )
     console.print(table)
 
 
@@ -74,18 +89,35 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.precision", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.precision", description=(__doc__ or "").split("\n")[0]
+    )
     add = parser.add_argument
     add("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
-    add("--data-name", choices=("digits", "mnist"), default="digits", help="whose images (default: %(default)s)")
-    add("--model", choices=("mlp", "cnn"), default="mlp", help="one hidden layer, or LeNet5 (default: %(default)s)")
+    add(
+        "--data-name",
+        choices=("digits", "mnist"),
+        default="digits",
+        help="whose images (default: %(default)s)",
+    )
+    add(
+        "--model",
+        choices=("mlp", "cnn"),
+        default="mlp",
+        help="one hidden layer, or LeNet5 (default: %(default)s)",
+    )
     for name, told in (
         ("hidden", "width of the hidden layer"),
         ("n", "clients"),
         ("rounds", "rounds"),
         ("steps", "steps"),
     ):
-        add(f"--{name}", type=int, default=getattr(Case(), name), help=f"{told} (default: %(default)s)")
+        add(
+            f"--{name}",
+            type=int,
+            default=getattr(Case(), name),
+            help=f"{told} (default: %(default)s)",
+        )
     add_plan(add)
     add("--repeats", type=int, default=3, help="timed calls once compiled (default: %(default)s)")
     add("--json", help="where the record goes")

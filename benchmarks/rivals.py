@@ -10,7 +10,9 @@ import numpy as np
 from fedjax_shap.coalitions import ranks
 from fedjax_shap.typing import HostArray, Utilities
 
-TRIALS = 6  # of nominal budgets, since a coalition asked for again costs shapiq's budget and not ours
+TRIALS = (
+    6  # of nominal budgets, since a coalition asked for again costs shapiq's budget and not ours
+)
 OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {  # our name -> (shapiq's class, its options)
     "permutation": ("PermutationSamplingSV", {}),
     "kernelshap": ("KernelSHAP", {"pairing_trick": True}),
@@ -22,7 +24,9 @@ OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {  # our name -> (shapiq's c
     "regression msr": ("RegressionMSR", {}),
     "proxyshap": ("ProxySHAP", {}),
 }
-Rival = Callable[[Utilities, int, int], HostArray | None]  # (table float64[2^P], budget, seed) -> values float64[P]
+Rival = Callable[
+    [Utilities, int, int], HostArray | None
+]  # (table float64[2^P], budget, seed) -> values float64[P]
 
 
 def rivals() -> dict[str, Rival]:
@@ -31,12 +35,22 @@ def rivals() -> dict[str, Rival]:
         return {}
     import shapiq
 
-    known = {name: (getattr(shapiq.approximator, kind, None), given) for name, (kind, given) in OPTIONS.items()}
-    return {name: partial(_values, kind, given) for name, (kind, given) in known.items() if kind is not None}
+    known = {
+        name: (getattr(shapiq.approximator, kind, None), given)
+        for name, (kind, given) in OPTIONS.items()
+    }
+    return {
+        name: partial(_values, kind, given)
+        for name, (kind, given) in known.items()
+        if kind is not None
+    }
 
 
-def _values(kind: Any, options: dict[str, Any], table: Utilities, budget: int, seed: int) -> HostArray | None:
-    """The values of the run that asked for most distinct coalitions, of those that asked for no more than `budget`.
+def _values(
+    kind: Any, options: dict[str, Any], table: Utilities, budget: int, seed: int
+) -> HostArray | None:
+    """The values of the run that asked for most distinct coalitions, of those that asked for no
+    more than `budget`.
 
     None where each run asked for more.
     """
@@ -51,7 +65,9 @@ def _values(kind: Any, options: dict[str, Any], table: Utilities, budget: int, s
     return best
 
 
-def played(kind: Any, options: dict[str, Any], table: Utilities, nominal: int, seed: int) -> tuple[HostArray, int]:
+def played(
+    kind: Any, options: dict[str, Any], table: Utilities, nominal: int, seed: int
+) -> tuple[HostArray, int]:
     """(values, how many distinct coalitions were asked for) at a budget as shapiq counts it."""
     asked: set[int] = set()
 
@@ -61,5 +77,7 @@ def played(kind: Any, options: dict[str, Any], table: Utilities, nominal: int, s
         return table[rows] - table[0]
 
     num_players = len(table).bit_length() - 1
-    found = kind(n=num_players, random_state=seed, **options).approximate(budget=nominal, game=utility)
+    found = kind(n=num_players, random_state=seed, **options).approximate(
+        budget=nominal, game=utility
+    )
     return np.asarray(found.get_n_order_values(1)), len(asked)

@@ -1,11 +1,11 @@
 """The initial weights and the batch orders that PyTorch draws from a seed, without PyTorch.
 
-PyTorch's CPU generator is a Mersenne twister whose words are used as they come, so that a published run whose seed is
-known can be repeated draw by draw.
+PyTorch's CPU generator is a Mersenne twister whose words are used as they come, so that a published
+run whose seed is known can be repeated draw by draw.
 
 References:
-    Matsumoto and Nishimura 1998, "Mersenne twister".
-    He et al. 2015, "Delving deep into rectifiers", whose uniform bound with a = sqrt(5) is PyTorch's 1/sqrt(fan_in).
+    Matsumoto and Nishimura 1998, "Mersenne twister". He et al. 2015, "Delving deep into
+    rectifiers", whose uniform bound with a = sqrt(5) is PyTorch's 1/sqrt(fan_in).
 """
 
 from collections.abc import Sequence
@@ -18,29 +18,35 @@ from fedjax_shap.typing import HostArray, Params
 
 
 def linear_layers(seed: int, widths: Sequence[int]) -> Params:
-    """The parameters of an MLP built by `torch.manual_seed(seed)` and one `torch.nn.Linear` a layer.
+    """The parameters of an MLP built by `torch.manual_seed(seed)` and one `torch.nn.Linear` a
+    layer.
 
     Args:
         seed: PyTorch's seed, >= 0.
         widths: input width, hidden widths, output width; at least two.
 
     Returns:
-        {"Dense_0": {"kernel": float32[in, out], "bias": float32[out]}, ...}, the tree of `learning.model.mlp`.
+        {"Dense_0": {"kernel": float32[in, out], "bias": float32[out]}, ...}, the tree of
+        `learning.model.mlp`.
     """
     generator = _generator(seed)
     layers = {}
     for index, (inputs, outputs) in enumerate(pairwise(widths)):
         bound = inputs**-0.5
         weight = uniform(generator, (outputs, inputs), -bound, bound)
-        layers[f"Dense_{index}"] = {"kernel": weight.T.copy(), "bias": uniform(generator, (outputs,), -bound, bound)}
+        layers[f"Dense_{index}"] = {
+            "kernel": weight.T.copy(),
+            "bias": uniform(generator, (outputs,), -bound, bound),
+        }
     return layers
 
 
 def batch_order(seed: int, size: int) -> HostArray:
-    """The order int64[size] in which `DataLoader(shuffle=True)` goes over its rows after `torch.manual_seed(seed)`.
+    """The order int64[size] in which `DataLoader(shuffle=True)` goes over its rows after
+    `torch.manual_seed(seed)`.
 
-    The loader first draws 64 bits for its workers, then 64 bits that seed the generator of the permutation, of which
-    the twister takes the lower 32.
+    The loader first draws 64 bits for its workers, then 64 bits that seed the generator of the
+    permutation, of which the twister takes the lower 32.
     """
     integer("size", size, least=1)
     return permutation(int(_words(_generator(seed), 4)[3]), size)
@@ -55,9 +61,13 @@ def permutation(seed: int, size: int) -> HostArray:
     return order
 
 
-def uniform(generator: np.random.RandomState, shape: tuple[int, ...], low: float, high: float) -> HostArray:
+def uniform(
+    generator: np.random.RandomState, shape: tuple[int, ...], low: float, high: float
+) -> HostArray:
     """float32[shape] as `tensor.uniform_(low, high)` draws it: 24 bits of each word."""
-    mantissa = (_words(generator, int(np.prod(shape))) & np.uint32((1 << 24) - 1)).astype(np.float32)
+    mantissa = (_words(generator, int(np.prod(shape))) & np.uint32((1 << 24) - 1)).astype(
+        np.float32
+    )
     drawn = mantissa * np.float32(2.0**-24) * np.float32(high - low) + np.float32(low)
     return drawn.reshape(shape).astype(np.float32)
 

@@ -1,7 +1,8 @@
-"""The rival: the same game in PyTorch, one coalition after another, from the same weights on the same mini-batches.
+"""The rival: the same game in PyTorch, one coalition after another, from the same weights on the
+same mini-batches.
 
-PyTorch is no dependency; without it there is no such figure. The rows of every mini-batch are drawn beforehand, by the
-package's own shuffles, so that its clock measures training and valuing alone.
+PyTorch is no dependency; without it there is no such figure. The rows of every mini-batch are drawn
+beforehand, by the package's own shuffles, so that its clock measures training and valuing alone.
 """
 
 import importlib.util
@@ -21,8 +22,11 @@ def available() -> bool:
     return importlib.util.find_spec("torch") is not None
 
 
-def draw_batches(data: FederatedData, key: Key, *, rounds: int, steps: int, batch_size: int) -> list[list[Any]]:
-    """The rows of each mini-batch, as `learning.local` draws them: [round][client][step] -> int64[B], or all rows.
+def draw_batches(
+    data: FederatedData, key: Key, *, rounds: int, steps: int, batch_size: int
+) -> list[list[Any]]:
+    """The rows of each mini-batch, as `learning.local` draws them: [round][client][step] ->
+    int64[B], or all rows.
 
     Args:
         data: the federation.
@@ -33,7 +37,10 @@ def draw_batches(data: FederatedData, key: Key, *, rounds: int, steps: int, batc
     """
     if not batch_size:
         return [[[slice(None)] * steps for _ in range(data.num_clients)]] * rounds
-    longest, drawn = data.y.shape[1], jax.jit(jax.vmap(shuffle, in_axes=(0, None, None)), static_argnums=1)
+    longest, drawn = (
+        data.y.shape[1],
+        jax.jit(jax.vmap(shuffle, in_axes=(0, None, None)), static_argnums=1),
+    )
     found: list[list[Any]] = []
     for round_ in range(rounds):
         found.append([])
@@ -55,7 +62,9 @@ class TorchLoop:
         device: where it computes.
     """
 
-    def __init__(self, data: FederatedData, initial: Params, batches: list[list[Any]], learning_rate: float) -> None:
+    def __init__(
+        self, data: FederatedData, initial: Params, batches: list[list[Any]], learning_rate: float
+    ) -> None:
         """Lays out weights, examples and batches for PyTorch.
 
         Args:
@@ -69,8 +78,12 @@ class TorchLoop:
         self._torch, self.device = torch, "cuda" if torch.cuda.is_available() else "cpu"
         self._initial = [self._tensor(leaf) for leaf in _as_torch(initial)]
         self._clients = [self._examples(data.client(i)) for i in range(data.num_clients)]
-        self._validation = self._examples((np.asarray(data.validation[0]), np.asarray(data.validation[1])))
-        self._batches = [[[self._rows(rows) for rows in own] for own in round_] for round_ in batches]
+        self._validation = self._examples(
+            (np.asarray(data.validation[0]), np.asarray(data.validation[1]))
+        )
+        self._batches = [
+            [[self._rows(rows) for rows in own] for own in round_] for round_ in batches
+        ]
         self._sizes, self._rate = np.asarray(data.sizes, float), learning_rate
 
     def use_threads(self, count: int) -> None:
@@ -87,12 +100,17 @@ class TorchLoop:
         shares = self._sizes[members] / max(self._sizes[members].sum(), 1)
         for batches in self._batches if len(members) else []:
             uploads = [self._trained(params, self._clients[i], batches[i]) for i in members]
-            params = [sum(s * leaf for s, leaf in zip(shares.tolist(), leaves)) for leaves in zip(*uploads)]
+            params = [
+                sum(s * leaf for s, leaf in zip(shares.tolist(), leaves))
+                for leaves in zip(*uploads)
+            ]
         with self._torch.no_grad():
             x, y = self._validation
             return -float(functional.cross_entropy(self._logits(params, x), y).item())
 
-    def _trained(self, params: list[Any], examples: tuple[Any, Any], batches: list[Any]) -> list[Any]:
+    def _trained(
+        self, params: list[Any], examples: tuple[Any, Any], batches: list[Any]
+    ) -> list[Any]:
         """One client's local training."""
         torch, (x, y) = self._torch, examples
         own = [leaf.detach().clone().requires_grad_() for leaf in params]
@@ -118,7 +136,9 @@ class TorchLoop:
     def _examples(self, held: tuple[HostArray, HostArray]) -> tuple[Any, Any]:
         """Features, images with their channels first, and labels."""
         x, y = held
-        return self._tensor(np.moveaxis(x, -1, 1) if x.ndim == 4 else x), self._tensor(y.astype(np.int64))
+        return self._tensor(np.moveaxis(x, -1, 1) if x.ndim == 4 else x), self._tensor(
+            y.astype(np.int64)
+        )
 
     def _rows(self, rows: HostArray | slice) -> Any:
         return rows if isinstance(rows, slice) else self._tensor(rows)
@@ -128,7 +148,9 @@ class TorchLoop:
 
 
 def _as_torch(params: Params) -> list[HostArray]:
-    """The layers' weights and biases in PyTorch's layout: [out, in], or [out, in, height, width]."""
+    """The layers' weights and biases in PyTorch's layout: [out, in], or [out, in, height,
+    width].
+    """
     found, channels = [], 0
     for name in sorted(params):
         kernel, bias = (np.array(params[name][part]) for part in ("kernel", "bias"))
@@ -137,7 +159,11 @@ def _as_torch(params: Params) -> list[HostArray]:
         else:
             if channels:  # what comes out of a convolution: ours has its channels last
                 side = round((len(kernel) / channels) ** 0.5)
-                kernel = kernel.reshape(side, side, channels, -1).transpose(2, 0, 1, 3).reshape(len(kernel), -1)
+                kernel = (
+                    kernel.reshape(side, side, channels, -1)
+                    .transpose(2, 0, 1, 3)
+                    .reshape(len(kernel), -1)
+                )
                 channels = 0
             kernel = kernel.T
         found += [kernel, bias]

@@ -1,1 +1,3 @@
-"""Experiments: one file a claim, whose docstring says claim, command, minutes, what is expected and what was seen."""
+"""Experiments: one file a claim, whose docstring says claim, command, minutes, what is expected and
+what was seen.
+"""

@@ -1,22 +1,26 @@
 """Do fast machines buy value that their data does not have?
 
-Claim: yes, in two ways. While trainings are far from their end, a coalition with a fast member has come further, and
-the fastest are paid two to eight times what the slowest are, under every algorithm, calibrated or not. What is left of
-that in the end depends on the algorithm: where members' labels differ, FedAvg still pays the fast more; the published
-calibration (FedaGrac) does not, the patented one and SCAFFOLD do by half. Where data are alike, little is left.
+Claim: yes, in two ways. While trainings are far from their end, a coalition with a fast member has
+come further, and
+the fastest are paid two to eight times what the slowest are, under every algorithm, calibrated or
+not. What is left of that in the end depends on the algorithm: where members' labels differ, FedAvg
+still pays the fast more; the published calibration (FedaGrac) does not, the patented one and
+SCAFFOLD do by half. Where data are alike, little is left.
 
-Five members hold data of one worth and do 2, 4, 8, 16 and 32 local steps a round. In "alike" they have equally many
-rows of one distribution; in "pairs" 80 % of a member's rows are of two classes of its own. Over five seeds each member
-has every speed once; rows, mini-batches and the start are drawn anew. All 32 coalitions are trained alone, and values
-after each round are those of the models that they have by then. The noise floor: the same with 12 steps for all,
-members being listed by the speeds that they would have had. Costs are 0, so that payments show values alone.
+Five members hold data of one worth and do 2, 4, 8, 16 and 32 local steps a round. In "alike" they
+have equally many rows of one distribution; in "pairs" 80 % of a member's rows are of two classes of
+its own. Over five seeds each member has every speed once; rows, mini-batches and the start are
+drawn anew. All 32 coalitions are trained alone, and values after each round are those of the models
+that they have by then. The noise floor: the same with 12 steps for all, members being listed by the
+speeds that they would have had. Costs are 0, so that payments show values alone.
 
-Command: python -m experiments.heterogeneity_value --json heterogeneity_value.json --figure heterogeneity_value.png
+Command: python -m experiments.heterogeneity_value --json heterogeneity_value.json --figure
+heterogeneity_value.png
 Minutes: 9 on one core shared with other work.
 Seen (AMD EPYC, CPU, shared with other work, 2026-11-21; commit and all numbers in
-experiments/results/heterogeneity_value.json): payments of 10,000 to the slowest and to the fastest, mean +- standard
-error over 5 seeds, and "more": what the two fastest are paid more than the two slowest, in % of an equal share, less
-the same with equal steps, seed by seed:
+experiments/results/heterogeneity_value.json): payments of 10,000 to the slowest and to the fastest,
+mean +- standard error over 5 seeds, and "more": what the two fastest are paid more than the two
+slowest, in % of an equal share, less the same with equal steps, seed by seed:
 
                             after 20 rounds                          the last 20 of 200 rounds
                             slowest      fastest    more             slowest    fastest    more         V(N) - V(0)
@@ -29,12 +33,13 @@ the same with equal steps, seed by seed:
             patented, 0.1    699 +- 77   3248 +- 72  99.9 +- 5.0     1943 +- 21 2058 +- 17 4.1 +- 1.1   1.857
             equal steps     2094 +- 50   2064 +- 44                  2035 +- 17 2021 +- 25              1.749
 
-    Calibration was expected to take away what speed buys. It takes away FedAvg's lean (V(N) rises by 0.14 nats where
-    labels differ, 0.03 of it for unequal speed, the rest for local steps as such), not the lead: when values are read
-    matters ten times as much for payments as which algorithm trains. FedNova, for which these steps are too large, does
-    not settle.
+    Calibration was expected to take away what speed buys. It takes away FedAvg's lean (V(N) rises
+    by 0.14 nats where labels differ, 0.03 of it for unequal speed, the rest for local steps as
+    such), not the lead: when values are read matters ten times as much for payments as which
+    algorithm trains. FedNova, for which these steps are too large, does not settle.
 
-References: Spec 1.1c, 4 and 5; Wang et al. 2020 (FedNova) for the objective that FedAvg minimises under unequal K_i.
+References: Spec 1.1c, 4 and 5; Wang et al. 2020 (FedNova) for the objective that FedAvg minimises
+under unequal K_i.
 """
 
 import argparse
@@ -86,15 +91,21 @@ CONFIG: dict[str, Any] = {
 }
 SPEEDS = (2, 4, 8, 16, 32)  # local steps a round, slowest member first
 FEDERATIONS = ("alike", "pairs")
-REVENUE = 10_000  # paid out by value alone: costs are left at 0, so that payments show what values say
-TENTH = 10  # the early values are those after a tenth of the rounds, those of the end the mean over the last tenth
+REVENUE = (
+    10_000  # paid out by value alone: costs are left at 0, so that payments show what values say
+)
+# the early values are those after a tenth of the rounds, those of the end the mean over the last
+# tenth
+TENTH = 10
 FLOORS = ("fedavg", "fedagrac_lam1.0")  # algorithms that are run with equal steps too
 COLORS = (BLUE, ORANGE, GREEN, "#8e5ea2", "#c0504d")  # one an algorithm
 
 
 def algorithms(rounds: int) -> dict[str, Algorithm]:
     """Those that are compared, by name."""
-    plain = {name: ALGORITHMS[name](max_rounds=rounds) for name in ("fedavg", "fednova", "scaffold")}
+    plain = {
+        name: ALGORITHMS[name](max_rounds=rounds) for name in ("fedavg", "fednova", "scaffold")
+    }
     plain["fedagrac_lam1.0"] = ALGORITHMS["fedagrac"](lam=1.0, max_rounds=rounds)
     return plain | {"patent_lam0.1": ALGORITHMS["calibrated"](lam=0.1, max_rounds=rounds)}
 
@@ -109,12 +120,18 @@ def federation(settings: dict[str, Any], name: str, seed: int) -> FederatedData:
 
 
 def speeds(seed: int) -> HostArray:
-    """int[C], the place in `SPEEDS` of each member: the next turn under each seed, so all have each speed in turn."""
+    """int[C], the place in `SPEEDS` of each member: the next turn under each seed, so all have each
+    speed in turn.
+    """
     return (np.arange(len(SPEEDS)) + seed) % len(SPEEDS)
 
 
-def values(settings: dict[str, Any], name: str, algorithm: Algorithm, seed: int, *, unequal: bool) -> HostArray:
-    """float64[C, R]: exact Shapley values after each round, members listed from the slowest to the fastest."""
+def values(
+    settings: dict[str, Any], name: str, algorithm: Algorithm, seed: int, *, unequal: bool
+) -> HostArray:
+    """float64[C, R]: exact Shapley values after each round, members listed from the slowest to the
+    fastest.
+    """
     places, data = speeds(seed), federation(settings, name, seed)
     steps = np.array(SPEEDS)[places] if unequal else np.full(len(SPEEDS), round(np.mean(SPEEDS)))
     named = {name: settings[name] for name in ("learning_rate", "batch_size", "l2")}
@@ -129,23 +146,37 @@ def values(settings: dict[str, Any], name: str, algorithm: Algorithm, seed: int,
         return trace.observed
 
     masks = all_subsets(len(SPEEDS))
-    utilities = evaluate(trained(learning, after_rounds, worth), key, masks, Plan(chunk=len(masks), layout="client"))
+    utilities = evaluate(
+        trained(learning, after_rounds, worth), key, masks, Plan(chunk=len(masks), layout="client")
+    )
     return shapley_values(utilities)[np.argsort(places)]
 
 
-def measure(settings: dict[str, Any], name: str, done: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Values and payments in one of `FEDERATIONS` under every algorithm, with unequal and with equal speeds."""
+def measure(
+    settings: dict[str, Any], name: str, done: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Values and payments in one of `FEDERATIONS` under every algorithm, with unequal and with
+    equal speeds.
+    """
     rows = []
     for called, algorithm in algorithms(settings["rounds"]).items():
         for unequal in (True, False) if called in FLOORS else (True,):
-            each = [values(settings, name, algorithm, seed, unequal=unequal) for seed in range(settings["seeds"])]
-            rows.append({"federation": name, "algorithm": called, "unequal": unequal} | summary(np.array(each)))
+            each = [
+                values(settings, name, algorithm, seed, unequal=unequal)
+                for seed in range(settings["seeds"])
+            ]
+            rows.append(
+                {"federation": name, "algorithm": called, "unequal": unequal}
+                | summary(np.array(each))
+            )
         done(f"{name}: {called}")
     return rows
 
 
 def summary(found: HostArray) -> dict[str, Any]:
-    """What values [seeds, C, R] say early and in the end: how they go with speed, how they differ, what is paid."""
+    """What values [seeds, C, R] say early and in the end: how they go with speed, how they differ,
+    what is paid.
+    """
     tenth = max(found.shape[-1] // TENTH, 1)
     stages = {"early": found[:, :, tenth - 1], "end": found[:, :, -tenth:].mean(axis=-1)}
     along = [[_correlation(each) for each in of_seed.T] for of_seed in found]
@@ -157,14 +188,18 @@ def summary(found: HostArray) -> dict[str, Any]:
 
 def _stage(found: HostArray) -> dict[str, Any]:
     """Values [seeds, C], slowest member first, and what follows from them, a number a seed."""
-    paid = np.array([settle(list(each), [0] * len(SPEEDS), REVENUE).payments for each in found], float)
+    paid = np.array(
+        [settle(list(each), [0] * len(SPEEDS), REVENUE).payments for each in found], float
+    )
     return {
         "values": found.tolist(),
         "payments": paid.tolist(),
         "grand": found.sum(axis=1).tolist(),
         "correlation": [_correlation(each) for each in found],
         "spread": ((found.max(axis=1) - found.min(axis=1)) / found.mean(axis=1)).tolist(),
-        "premium": ((paid[:, -2:].mean(axis=1) - paid[:, :2].mean(axis=1)) / (REVENUE / len(SPEEDS))).tolist(),
+        "premium": (
+            (paid[:, -2:].mean(axis=1) - paid[:, :2].mean(axis=1)) / (REVENUE / len(SPEEDS))
+        ).tolist(),
     }
 
 
@@ -174,7 +209,9 @@ def _correlation(values: HostArray) -> float:
 
 
 def figure(record: dict[str, Any]) -> Figure:
-    """What members of each speed are paid, and how values go with speed round by round; a row a federation."""
+    """What members of each speed are paid, and how values go with speed round by round; a row a
+    federation.
+    """
     drawn = Figure(figsize=(15.0, 7.6), layout="constrained")
     panels = drawn.subplots(len(FEDERATIONS), 3, squeeze=False)
     for (early, paid, along), name in zip(panels, FEDERATIONS, strict=True):
@@ -183,14 +220,22 @@ def figure(record: dict[str, Any]) -> Figure:
             for axes, stage in ((early, "early"), (paid, "end")):
                 _bars(axes, row[stage]["payments"], COLORS[place], row["algorithm"], place)
             rounds = np.arange(1, len(row["correlation_by_round"]) + 1)
-            along.plot(rounds, row["correlation_by_round"], color=COLORS[place], label=row["algorithm"])
+            along.plot(
+                rounds, row["correlation_by_round"], color=COLORS[place], label=row["algorithm"]
+            )
         (floor,) = (row for row in shown if not row["unequal"] and row["algorithm"] == "fedavg")
         for axes, stage in ((early, "early"), (paid, "end")):
             _bars(axes, floor[stage]["payments"], "black", "fedavg, equal steps", -1, linestyle=":")
             axes.set(xlabel="local steps a round", ylabel=f"payment of {REVENUE:,}")
             axes.set_xticks(range(len(SPEEDS)), map(str, SPEEDS))
             axes.axhline(REVENUE / len(SPEEDS), color=GREY, linewidth=0.8)
-        along.plot(rounds, floor["correlation_by_round"], color="black", linestyle=":", label="fedavg, equal steps")
+        along.plot(
+            rounds,
+            floor["correlation_by_round"],
+            color="black",
+            linestyle=":",
+            label="fedavg, equal steps",
+        )
         along.set(xlabel="round", ylabel="correlation of value and steps", ylim=(-1.05, 1.05))
         along.axhline(0, color=GREY, linewidth=0.8)
         titles = ("paid after a tenth of the rounds", "paid in the end", "how values go with speed")
@@ -198,30 +243,48 @@ def figure(record: dict[str, Any]) -> Figure:
             axes.set_title(f"{name}: {what}", loc="left")
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
-    drawn.legend(*panels[0, 0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=6)
+    drawn.legend(
+        *panels[0, 0].get_legend_handles_labels(),
+        frameon=False,
+        loc="outside lower center",
+        ncols=6,
+    )
     return drawn
 
 
-def _bars(axes: Axes, paid: list[list[float]], color: str, label: str, place: int, **style: Any) -> None:
+def _bars(
+    axes: Axes, paid: list[list[float]], color: str, label: str, place: int, **style: Any
+) -> None:
     each = np.array(paid)
     error = each.std(axis=0, ddof=1) / np.sqrt(len(each))
-    along = np.arange(len(SPEEDS)) + 0.05 * (place - 2)  # beside each other, so that bars can be told apart
-    axes.errorbar(along, each.mean(axis=0), error, color=color, label=label, marker="o", markersize=3, **style)
+    along = np.arange(len(SPEEDS)) + 0.05 * (
+        place - 2
+    )  # beside each other, so that bars can be told apart
+    axes.errorbar(
+        along, each.mean(axis=0), error, color=color, label=label, marker="o", markersize=3, **style
+    )
 
 
 def show(record: dict[str, Any], console: Console) -> None:
     """A table a federation and stage, with standard errors; "more" is told above."""
     rounds = record["config"]["rounds"]
     tenth = max(rounds // TENTH, 1)
-    equal = {row["federation"]: row for row in record["rows"] if not row["unequal"] and row["algorithm"] == "fedavg"}
+    equal = {
+        row["federation"]: row
+        for row in record["rows"]
+        if not row["unequal"] and row["algorithm"] == "fedavg"
+    }
     for name, (stage, when) in product(
-        FEDERATIONS, {"early": f"after {tenth} rounds", "end": f"the last {tenth} of {rounds} rounds"}.items()
+        FEDERATIONS,
+        {"early": f"after {tenth} rounds", "end": f"the last {tenth} of {rounds} rounds"}.items(),
     ):
         title = f"{name}, {when}: mean ± standard error over seeds"
         table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
         columns = ("V(N) - V(∅)", "correlation", "spread", "slowest", "fastest", "more, %")
         for column in ("algorithm", "steps", *columns):
-            table.add_column(column, justify="left" if column == "algorithm" else "right", no_wrap=True)
+            table.add_column(
+                column, justify="left" if column == "algorithm" else "right", no_wrap=True
+            )
         for row in record["rows"]:
             if row["federation"] == name:
                 of, paid = row[stage], np.array(row[stage]["payments"])
@@ -230,7 +293,12 @@ def show(record: dict[str, Any], console: Console) -> None:
                 more = np.array(of["premium"]) - equal[name][stage]["premium"]  # seed by seed
                 kind = "unequal" if row["unequal"] else "equal"
                 table.add_row(
-                    row["algorithm"], kind, _told(of["grand"], ".3f"), *each, *ends, _told(100 * more, "+.1f")
+                    row["algorithm"],
+                    kind,
+                    _told(of["grand"], ".3f"),
+                    *each,
+                    *ends,
+                    _told(100 * more, "+.1f"),
                 )
         console.print(table)
 

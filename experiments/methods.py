@@ -84,9 +84,15 @@ METHODS: Mapping[str, Method] = {
     "in-run exact": lambda of, store: estimate_rounds(of.run, exact(), key=of.key),
     "MR": _decayed,
     "OR": _one_round,
-    "GTG": lambda of, store: estimate_rounds(of.run, gtg(), key=of.key, budget=2**of.data.num_clients - 1),
-    "TMC": lambda of, store: estimate(of.game, tmc(), key=of.key, budget=2 ** (of.data.num_clients - 1)),
-    DEFAULT: lambda of, store: estimate(of.game, ESTIMATORS[DEFAULT](), key=of.key, budget=of.tenth),
+    "GTG": lambda of, store: estimate_rounds(
+        of.run, gtg(), key=of.key, budget=2**of.data.num_clients - 1
+    ),
+    "TMC": lambda of, store: estimate(
+        of.game, tmc(), key=of.key, budget=2 ** (of.data.num_clients - 1)
+    ),
+    DEFAULT: lambda of, store: estimate(
+        of.game, ESTIMATORS[DEFAULT](), key=of.key, budget=of.tenth
+    ),
 }
 SAID: Mapping[str, str] = {  # what stands in tables beside a name
     "exact": "every coalition trained",
@@ -120,15 +126,29 @@ def overrides(settings: Mapping[str, Any], texts: list[str]) -> dict[str, Any]:
         try:
             changed[name] = kind(value)
         except ValueError:
-            raise InvalidInputError(f"Expected --set {text!r} to give {name} as {kind.__name__}.") from None
+            raise InvalidInputError(
+                f"Expected --set {text!r} to give {name} as {kind.__name__}."
+            ) from None
     return changed
 
 
 def parser(name: str, about: str | None, settings: Mapping[str, Any]) -> argparse.ArgumentParser:
-    """The command line of the experiment called `name`: where data lie, settings, and where results go."""
-    made = argparse.ArgumentParser(prog=f"python -m experiments.{name}", description=(about or "").split("\n")[0])
-    made.add_argument("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
-    made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=f"one of {', '.join(settings)}")
+    """The command line of the experiment called `name`: where data lie, settings, and where results
+    go.
+    """
+    made = argparse.ArgumentParser(
+        prog=f"python -m experiments.{name}", description=(about or "").split("\n")[0]
+    )
+    made.add_argument(
+        "--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)"
+    )
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"one of {', '.join(settings)}",
+    )
     made.add_argument("--json", help="where the record goes")
     made.add_argument("--figure", help="where the figure goes")
     return made
@@ -141,7 +161,9 @@ def run(
     show: Callable[[dict[str, Any], Console], None],
     draw: Callable[[dict[str, Any]], Figure],
 ) -> int:
-    """What `benchmarks.harness.present` does, and a line where the command line keeps neither record nor figure."""
+    """What `benchmarks.harness.present` does, and a line where the command line keeps neither
+    record nor figure.
+    """
     code, options = present(made, arguments, measure, show, draw), made.parse_args(arguments)
     if code == 0 and options.json is None and options.figure is None:
         print("Nothing was kept: --json FILE keeps the record, --figure FILE the figure.")
@@ -151,7 +173,9 @@ def run(
 def progress() -> Callable[[str], None]:
     """A function that tells the error stream what is done, and the seconds since it was made."""
     began = time.perf_counter()
-    return lambda done: print(f"{time.perf_counter() - began:7.1f} s  {done}", file=sys.stderr, flush=True)
+    return lambda done: print(
+        f"{time.perf_counter() - began:7.1f} s  {done}", file=sys.stderr, flush=True
+    )
 
 
 def ranked(values: Any) -> list[int]:

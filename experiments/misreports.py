@@ -1,4 +1,6 @@
-"""Misreports: federations in which a member misreports its data or its cost, and what rules pay for it."""
+"""Misreports: federations in which a member misreports its data or its cost, and what rules pay for
+it.
+"""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -15,7 +17,7 @@ from fedjax_shap.data.partition import dirichlet
 from fedjax_shap.data.sources import digits
 from fedjax_shap.economics.claims import claims
 from fedjax_shap.economics.cost import per_example
-from fedjax_shap.economics.cost_cap import verified
+from fedjax_shap.economics.cost_cap import cap_costs
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.repeated import repeated
@@ -29,12 +31,18 @@ from fedjax_shap.typing import HostArray
 
 REVENUE = 1000
 OVERSTATED = (10, 50, 100)  # per cent of the cost
-PARTS = {"halves": 0.5, "complements": 0.0, "copies": 1.0}  # the models of `economics.manipulation`, beside training
+PARTS = {
+    "halves": 0.5,
+    "complements": 0.0,
+    "copies": 1.0,
+}  # the models of `economics.manipulation`, beside training
 SAID = {"split": "appears as two halves", "copy": "appears twice", "repeat": "holds its rows twice"}
 
 
 def misreported(data: FederatedData, way: str, member: int, seed: int) -> FederatedData:
-    """The federation in which one member misreports its data: "split", "copy" or "repeat"; a new one comes last."""
+    """The federation in which one member misreports its data: "split", "copy" or "repeat"; a new
+    one comes last.
+    """
     held = [data.client(each) for each in range(data.num_clients)]
     x, y = held[member]
     new = [*data.names, f"{data.names[member]} (2)"]
@@ -53,11 +61,19 @@ def misreported(data: FederatedData, way: str, member: int, seed: int) -> Federa
 def tables(settings: dict[str, Any], data: FederatedData, rounds: int) -> HostArray:
     """float64[2^P, trainings]: the utility of every coalition under several seeds of training."""
     training = local(
-        learning_rate=settings["learning_rate"], batch_size=settings["batch_size"], epochs=settings["epochs"]
+        learning_rate=settings["learning_rate"],
+        batch_size=settings["batch_size"],
+        epochs=settings["epochs"],
     )
     key = jax.random.key(settings["seed"])
-    game = silo(data, linear(), training, fedavg(max_rounds=rounds), metric=settings["metric"], key=key)
-    return evaluate(repeated(game, settings["trainings"]), jax.random.fold_in(key, 1), all_subsets(data.num_clients))
+    game = silo(
+        data, linear(), training, fedavg(max_rounds=rounds), metric=settings["metric"], key=key
+    )
+    return evaluate(
+        repeated(game, settings["trainings"]),
+        jax.random.fold_in(key, 1),
+        all_subsets(data.num_clients),
+    )
 
 
 def valued(of: str, table: HostArray) -> HostArray:
@@ -66,38 +82,61 @@ def valued(of: str, table: HostArray) -> HostArray:
     if of == "least_core":
         return least_core_values(all_subsets(players), table)
     last = np.eye(players)[-1]
-    kinds: dict[str, Any] = {"shapley": "shapley", "banzhaf": "banzhaf", "leave_one_out": lambda count: last}
+    kinds: dict[str, Any] = {
+        "shapley": "shapley",
+        "banzhaf": "banzhaf",
+        "leave_one_out": lambda count: last,
+    }
     return semivalues(table, kinds[of]) if of else np.zeros_like(table[:players])
 
 
 def paid(
-    name: str, table: HostArray, costs: Sequence[Fraction], sizes: Sequence[int], implied: Any = None
+    name: str,
+    table: HostArray,
+    costs: Sequence[Fraction],
+    sizes: Sequence[int],
+    implied: Any = None,
 ) -> HostArray:
-    """float64[trainings, P]: payments before rounding under the rule `name`; capped at `implied` costs if given."""
+    """float64[trainings, P]: payments before rounding under the rule `name`; capped at `implied`
+    costs if given.
+    """
     rule = RULES[name]()
-    rule = rule if implied is None else verified(rule, [float(cost) for cost in implied])
+    rule = rule if implied is None else cap_costs(rule, [float(cost) for cost in implied])
     claimed = [float(cost) for cost in costs]
     divided = [
-        rule.divide(claims(values, claimed, REVENUE, sizes=list(sizes))).payments for values in valued(rule.of, table).T
+        rule.divide(claims(values, claimed, REVENUE, sizes=list(sizes))).payments
+        for values in valued(rule.of, table).T
     ]
     return np.array(divided, np.float64)
 
 
-def overstated(name: str, table: HostArray, costs: Sequence[Fraction], sizes: Sequence[int], cap: bool) -> HostArray:
+def overstated(
+    name: str, table: HostArray, costs: Sequence[Fraction], sizes: Sequence[int], cap: bool
+) -> HostArray:
     """float64[OVERSTATED, trainings, P]: what each member gains by claiming more than its cost."""
     implied = costs if cap else None
     honest = paid(name, table, costs, sizes, implied)
     gains = []
     for more in OVERSTATED:
-        raised = [[*costs[:p], cost * (100 + more) / 100, *costs[p + 1 :]] for p, cost in enumerate(costs)]
+        raised = [
+            [*costs[:p], cost * (100 + more) / 100, *costs[p + 1 :]] for p, cost in enumerate(costs)
+        ]
         gains.append(
-            np.stack([paid(name, table, each, sizes, implied)[:, p] - honest[:, p] for p, each in enumerate(raised)], 1)
+            np.stack(
+                [
+                    paid(name, table, each, sizes, implied)[:, p] - honest[:, p]
+                    for p, each in enumerate(raised)
+                ],
+                1,
+            )
         )
     return np.stack(gains)
 
 
 def measure(settings: dict[str, Any], rounds: int, done: Callable[[str], None]) -> dict[str, Any]:
-    """All gains where models are trained for so many rounds, and what the models of a split would have said of it."""
+    """All gains where models are trained for so many rounds, and what the models of a split would
+    have said of it.
+    """
     data = federate(
         digits(),
         dirichlet(num_clients=settings["members"], alpha=settings["alpha"], min_size=32),
@@ -117,7 +156,9 @@ def measure(settings: dict[str, Any], rounds: int, done: Callable[[str], None]) 
         which: {name: overstated(name, table, costs, sizes, cap).tolist() for name in RULES}
         for which, cap in (("as claimed", False), ("capped", True))
     }
-    gains: dict[str, dict[str, list[list[float]]]] = {way: {name: [] for name in RULES} for way in SAID}
+    gains: dict[str, dict[str, list[list[float]]]] = {
+        way: {name: [] for name in RULES} for way in SAID
+    }
     for way in SAID:
         for member in range(settings["members"]):
             other = misreported(data, way, member, settings["seed"])
@@ -125,7 +166,9 @@ def measure(settings: dict[str, Any], rounds: int, done: Callable[[str], None]) 
             for name in RULES:
                 after = paid(name, found, due, held)
                 both = after[:, member] + (after[:, -1] if way != "repeat" else 0)
-                gains[way][name].append((both - honest[name][:, member] - float(sum(due) - sum(costs))).tolist())
+                gains[way][name].append(
+                    (both - honest[name][:, member] - float(sum(due) - sum(costs))).tolist()
+                )
             done(f"{rounds} rounds: {way}, member {member}")
     return {
         "rounds": rounds,
@@ -139,8 +182,12 @@ def measure(settings: dict[str, Any], rounds: int, done: Callable[[str], None]) 
     }
 
 
-def modelled(table: HostArray, costs: Sequence[Fraction], sizes: Sequence[int]) -> dict[str, list[list[float]]]:
-    """[P][trainings] a model: what a split gains under "cost_aware" where one half makes a stated part of both."""
+def modelled(
+    table: HostArray, costs: Sequence[Fraction], sizes: Sequence[int]
+) -> dict[str, list[list[float]]]:
+    """[P][trainings] a model: what a split gains under "cost_aware" where one half makes a stated
+    part of both.
+    """
     honest = paid("cost_aware", table, costs, sizes)
     found: dict[str, list[list[float]]] = {}
     for model, part in PARTS.items():

@@ -1,20 +1,26 @@
-"""What four hospitals are paid for a joint model: values with error bars, costs of their machines, intervals, audits.
+"""What four hospitals are paid for a joint model: values with error bars, costs of their machines,
+intervals, audits.
 
-Claim: exact Shapley values of four real hospitals, with the noise of training and of the test set, become payments that
+Claim: exact Shapley values of four real hospitals, with the noise of training and of the test set,
+become payments that
 carry intervals and stand or fall by audits, without training anything twice.
 
-Values: FLamby's Fed-Heart-Disease as in `experiments.hospitals`, at its learning rate 0.001 and at 0.01, over 20 seeds
-of training, each model valued on 200 resamples of the 254 test patients too. Costs: each hospital's device profile
-(one of `learning.profiles`, dealt out by us, with an assumed 1,000 local steps a second, since starting a step takes
-longer than computing so small a one), an hour of it at 2.50, a kWh at 0.30, and a fixed cost for its data, 2,000 and 40
-a patient. Revenue 60,000. Prices, revenue and which hospital has which machine are made up. Rule: cost-aware, negative
-values clipped. Intervals: percentiles of 2,000 replicates, each with seeds drawn with replacement and one resample of
-the test patients, widened as for 20 draws; beside them the delta method's from the standard errors.
+Values: FLamby's Fed-Heart-Disease as in `experiments.hospitals`, at its learning rate 0.001 and at
+0.01, over 20 seeds
+of training, each model valued on 200 resamples of the 254 test patients too. Costs: each hospital's
+device profile (one of `learning.profiles`, dealt out by us, with an assumed 1,000 local steps a
+second, since starting a step takes longer than computing so small a one), an hour of it at 2.50, a
+kWh at 0.30, and a fixed cost for its data, 2,000 and 40 a patient. Revenue 60,000. Prices, revenue
+and which hospital has which machine are made up. Rule: cost-aware, negative values clipped.
+Intervals: percentiles of 2,000 replicates, each with seeds drawn with replacement and one resample
+of the test patients, widened as for 20 draws; beside them the delta method's from the standard
+errors.
 
-Command: python -m experiments.payments_hospitals --data DIR --json payments.json --figure payments.png
+Command: python -m experiments.payments_hospitals --data DIR --json payments.json --figure
+payments.png
 Minutes: 0.4 on two shared cores.
-Expected: the machines cost next to nothing, so that costs are what data cost; Switzerland is paid its cost; intervals
-    are wide, as the test set is small.
+Expected: the machines cost next to nothing, so that costs are what data cost; Switzerland is paid
+    its cost; intervals are wide, as the test set is small.
 Seen (AMD EPYC, CPU, shared with other work, 2026-11-21; all numbers and the commit in
 experiments/results/payments_hospitals.json, the page in docs/payments_hospitals.png):
 
@@ -24,22 +30,25 @@ experiments/results/payments_hospitals.json, the page in docs/payments_hospitals
     Switzerland      3,200      3,200    3,200 to  4,985             3,200    3,200 to  3,200
     VA               5,400      8,766    6,519 to 11,282             9,313    5,526 to 14,298
 
-    As expected; that the core is empty was not. 1,500 steps take each machine 1.5 s, 0.00104 of its time and at most
-    0.00001 of energy; a kWh would have to cost 3,000 times as much to move any payment by a cent, and 10^8 times as
-    much for 380. The test set makes most of the errors: at 0.001 it is 3 to 4, at 0.01 7 to 11 times what 20 seeds
-    leave of the noise of training. Cleveland and Hungary are told apart at neither rate, at 0.01 Hungary and VA are
-    not either.
-    The delta method takes the values' errors as independent, and they are not: those of Cleveland and Hungary, valued
-    on the same patients, rise and fall together (correlation 0.72 at 0.001). Its intervals are up to 1.9 times as wide
-    as those of the replicates, and for VA at 0.01 0.8 times.
-    Audits: budget, individual rationality and proportionality hold, and Switzerland, not told from worthless, makes no
-    profit. The core is empty at both rates: at 0.001 Cleveland alone reaches -0.573 and all four -0.581, so that
-    if revenue goes with the utility, 13 of the 14 smaller coalitions would do better alone, Hungary by 38,295. Whether
-    it does is for those who sell the model to say. Claiming 10 % more than its cost would gain Cleveland 543, and a
-    copy of its data 5,081 (under the audit's model of a copy); costs capped at the devices' bill leave nothing to gain
-    from the first. At 0.01 Cleveland and Switzerland would gain 4,027 by joining as one. Much of the others' value is
-    that they mend what Switzerland's data spoil (alone it reaches -1.33, an untrained model -0.74): where it never
-    comes without Cleveland there is less to mend, and Hungary's value falls from .141 to .080, VA's from .042 to .002.
+    As expected; that the core is empty was not. 1,500 steps take each machine 1.5 s, 0.00104 of its
+    time and at most 0.00001 of energy; a kWh would have to cost 3,000 times as much to move any
+    payment by a cent, and 10^8 times as much for 380. The test set makes most of the errors: at
+    0.001 it is 3 to 4, at 0.01 7 to 11 times what 20 seeds leave of the noise of training.
+    Cleveland and Hungary are told apart at neither rate, at 0.01 Hungary and VA are not either. The
+    delta method takes the values' errors as independent, and they are not: those of Cleveland and
+    Hungary, valued on the same patients, rise and fall together (correlation 0.72 at 0.001). Its
+    intervals are up to 1.9 times as wide as those of the replicates, and for VA at 0.01 0.8 times.
+    Audits: budget, individual rationality and proportionality hold, and Switzerland, not told from
+        worthless, makes no
+    profit. The core is empty at both rates: at 0.001 Cleveland alone reaches -0.573 and all four
+    -0.581, so that if revenue goes with the utility, 13 of the 14 smaller coalitions would do
+    better alone, Hungary by 38,295. Whether it does is for those who sell the model to say.
+    Claiming 10 % more than its cost would gain Cleveland 543, and a copy of its data 5,081 (under
+    the audit's model of a copy); costs capped at the devices' bill leave nothing to gain from the
+    first. At 0.01 Cleveland and Switzerland would gain 4,027 by joining as one. Much of the others'
+    value is that they mend what Switzerland's data spoil (alone it reaches -1.33, an untrained
+    model -0.74): where it never comes without Cleveland there is less to mend, and Hungary's value
+    falls from .141 to .080, VA's from .042 to .002.
 """
 
 import argparse
@@ -76,7 +85,12 @@ from fedjax_shap.typing import HostArray
 
 SETTINGS = {"repeats": 20, "resamples": 200, "replicates": 2_000, "revenue": 60_000, "seed": 0}
 RATES = ("0.001", "0.01")  # FLamby's, and one at which training comes to its end
-MACHINES = ("t4", "desktop_i5_7400t", "raspberry_pi_5", "mac_mini_m4")  # in the order of the hospitals
+MACHINES = (
+    "t4",
+    "desktop_i5_7400t",
+    "raspberry_pi_5",
+    "mac_mini_m4",
+)  # in the order of the hospitals
 STEPS_PER_SECOND, HOUR, PATIENT, MEMBER = 1_000.0, "2.50", 40, 2_000  # assumed; and prices, made up
 ENERGY = tuple(round(10 ** (power / 2)) for power in range(21))  # factors on the price of a kWh
 
@@ -97,10 +111,12 @@ def raw_config(settings: dict[str, Any], folder: str | None, rate: str) -> dict[
 
 
 def replicates(values: HostArray, count: int, seed: int) -> HostArray:
-    """Replicates of the mean over seeds of training: seeds drawn with replacement, and one resample of the test set.
+    """Replicates of the mean over seeds of training: seeds drawn with replacement, and one resample
+    of the test set.
 
     Args:
-        values: float64[P, 1 + resamples, k], of k seeds, on the test set (first) and on its resamples.
+        values: float64[P, 1 + resamples, k], of k seeds, on the test set (first) and on its
+            resamples.
         count: B.
         seed: of the draws.
 
@@ -123,7 +139,12 @@ def paid(settings: dict[str, Any], folder: str | None, rate: str) -> dict[str, A
     drawn = replicates(values, settings["replicates"], settings["seed"])
     settled, bill, rule = found.case.settlement, found.bill, found.rule
     assert bill is not None and result.metered is not None
-    given = {"players": settled.players, "rule": rule, "minor_unit": settled.minor_unit, "draws": settings["repeats"]}
+    given = {
+        "players": settled.players,
+        "rule": rule,
+        "minor_unit": settled.minor_unit,
+        "draws": settings["repeats"],
+    }
     claims, errors = (settled.values, settled.costs, settled.revenue), result.attribution.std_errors
     close = indistinguishable(settled.values, replicates=drawn, draws=settings["repeats"])
     sweeps = {
@@ -139,7 +160,11 @@ def paid(settings: dict[str, Any], folder: str | None, rate: str) -> dict[str, A
         "std_errors": errors.tolist(),
         "noise": {name: parts[name].tolist() for name in ("training_noise", "test_set_noise")},
         "correlations": np.corrcoef(drawn.T).tolist(),  # of the replicates of the values
-        "machines": {"name": list(MACHINES), "seconds": used["training"].tolist(), "joules": used["joules"].tolist()},
+        "machines": {
+            "name": list(MACHINES),
+            "seconds": used["training"].tolist(),
+            "joules": used["joules"].tolist(),
+        },
         "bill": bill.to_json(),
         "intervals": {
             "replicates": plain(payment_intervals(*claims, replicates=drawn, **given)),
@@ -154,12 +179,20 @@ def paid(settings: dict[str, Any], folder: str | None, rate: str) -> dict[str, A
 def plain(record: Any) -> Any:
     """A record of arrays as JSON has it."""
     held = asdict(record) if isinstance(record, Intervals) else record
-    lists = {key: np.asarray(value, float).tolist() for key, value in held.items() if isinstance(value, np.ndarray)}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in held.items()} | lists
+    lists = {
+        key: np.asarray(value, float).tolist()
+        for key, value in held.items()
+        if isinstance(value, np.ndarray)
+    }
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in held.items()
+    } | lists
 
 
 def figure(record: dict[str, Any]) -> Figure:
-    """One page: values, payments at both rates, costs and profits, other prices, and the audits at FLamby's rate."""
+    """One page: values, payments at both rates, costs and profits, other prices, and the audits at
+    FLamby's rate.
+    """
     drawn = Figure(figsize=(20.0, 9.0), layout="constrained")
     grid = drawn.add_gridspec(2, 4, width_ratios=[1, 1, 1, 1.15])
     places = [drawn.add_subplot(grid[row, column]) for row in range(2) for column in range(3)]
@@ -167,7 +200,9 @@ def figure(record: dict[str, Any]) -> Figure:
     for axes, rate in zip(places[1:3], RATES):
         one = record["rates"][rate]
         title = f"Payments at rate {rate}, with 95 % intervals"
-        settlement_figures.payments(axes, load.settlement(one["settlement"]), read_intervals(one), title)
+        settlement_figures.payments(
+            axes, load.settlement(one["settlement"]), read_intervals(one), title
+        )
     first = record["rates"][RATES[0]]
     settled = load.settlement(first["settlement"])
     settlement_figures.costs_and_profits(places[3], settled)
@@ -196,12 +231,29 @@ def _values(axes: Axes, rates: dict[str, Any]) -> None:
     for place, (rate, one) in enumerate(rates.items()):
         values = np.array(one["settlement"]["values"])
         at = np.arange(len(values)) + (place - 0.5) * width
-        axes.bar(at, values, width * 0.92, color=hospitals.COLORS[place], zorder=2, label=f"learning rate {rate}")
-        axes.errorbar(at, values, 1.96 * np.array(one["std_errors"]), fmt="none", ecolor="black", capsize=4, zorder=3)
+        axes.bar(
+            at,
+            values,
+            width * 0.92,
+            color=hospitals.COLORS[place],
+            zorder=2,
+            label=f"learning rate {rate}",
+        )
+        axes.errorbar(
+            at,
+            values,
+            1.96 * np.array(one["std_errors"]),
+            fmt="none",
+            ecolor="black",
+            capsize=4,
+            zorder=3,
+        )
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(values)), one["settlement"]["players"])
     axes.set_ylabel("Shapley value, nats of log-loss")
-    axes.set_title("What each hospital's data is worth, with 95 % intervals", loc="left", fontsize=11)
+    axes.set_title(
+        "What each hospital's data is worth, with 95 % intervals", loc="left", fontsize=11
+    )
     axes.legend(frameon=False, fontsize=9)
     axes.grid(axis="y", alpha=0.3, zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
@@ -210,30 +262,62 @@ def _values(axes: Axes, rates: dict[str, Any]) -> None:
 def show(record: dict[str, Any], console: Console) -> None:
     """A table for each rate, the pairs not told apart, and the audits."""
     for rate, one in record["rates"].items():
-        table = Table(title=f"At rate {rate}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-        for column in ("hospital", "patients", "value", "machine", "cost", "payment", "95 % interval", "by delta"):
-            table.add_column(column, justify="left" if column in ("hospital", "machine") else "right", no_wrap=True)
-        settled, ends = load.settlement(one["settlement"]), [read_intervals(one, how) for how in one["intervals"]]
+        table = Table(
+            title=f"At rate {rate}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+        )
+        for column in (
+            "hospital",
+            "patients",
+            "value",
+            "machine",
+            "cost",
+            "payment",
+            "95 % interval",
+            "by delta",
+        ):
+            table.add_column(
+                column,
+                justify="left" if column in ("hospital", "machine") else "right",
+                no_wrap=True,
+            )
+        settled, ends = (
+            load.settlement(one["settlement"]),
+            [read_intervals(one, how) for how in one["intervals"]],
+        )
         for i, name in enumerate(settled.players):
             value = f"{settled.values[i]:.4f} ± {one['std_errors'][i]:.4f}"
             money = [f"{settled.costs[i]:,.2f}", f"{settled.payments[i]:,f}"]
             between = [f"{each.low[i]:,.0f} to {each.high[i]:,.0f}" for each in ends]
-            table.add_row(name, str(one["sizes"][i]), value, one["machines"]["name"][i], *money, *between)
+            table.add_row(
+                name, str(one["sizes"][i]), value, one["machines"]["name"][i], *money, *between
+            )
         console.print(table)
         apart = ", ".join(" and ".join(pair) for pair in one["not_told_apart"]) or "none"
         console.print(f"Pairs whose values are not told apart: {apart}.", highlight=False)
-        console.print(tables.findings_table([Finding(**each) for each in one["audits"]], f"Audits at rate {rate}"))
+        console.print(
+            tables.findings_table(
+                [Finding(**each) for each in one["audits"]], f"Audits at rate {rate}"
+            )
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the experiment; 0 for success, 2 for input that cannot be used."""
     keep_programs()
-    return run_experiment(parser("payments_hospitals", __doc__, SETTINGS), arguments, _record, show, figure)
+    return run_experiment(
+        parser("payments_hospitals", __doc__, SETTINGS), arguments, _record, show, figure
+    )
 
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
     settings = overrides(SETTINGS, options.set)
-    for name, least in (("repeats", 10), ("resamples", 2), ("replicates", 400), ("revenue", 1), ("seed", 0)):
+    for name, least in (
+        ("repeats", 10),
+        ("resamples", 2),
+        ("replicates", 400),
+        ("revenue", 1),
+        ("seed", 0),
+    ):
         integer(name, settings[name], least=least)
     done, rates = progress(), {}
     for rate in RATES:

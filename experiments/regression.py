@@ -1,4 +1,6 @@
-"""Softmax regression as an optimisation problem: its objective, its optimum, and the label skew of FedaGrac's code."""
+"""Softmax regression as an optimisation problem: its objective, its optimum, and the label skew of
+FedaGrac's code.
+"""
 
 from typing import NamedTuple
 
@@ -15,7 +17,9 @@ LARGEST_ERROR = 1e-10  # of f*
 
 
 class Objective(NamedTuple):
-    """f(x) = mean cross-entropy + l2 |x|^2 of softmax regression on all training rows, in float64."""
+    """f(x) = mean cross-entropy + l2 |x|^2 of softmax regression on all training rows, in
+    float64.
+    """
 
     x: HostArray  # [N, D + 1], a column of ones behind the features
     y: HostArray  # int[N]
@@ -38,12 +42,17 @@ class Objective(NamedTuple):
         return float(((x @ params[:-1] + params[-1]).argmax(axis=1) == y).mean())
 
     def optimum(self) -> tuple[HostArray, float, float]:
-        """(x*, f(x*), how far that is above f* at most: |gradient|^2 / (4 l2), f being strongly convex)."""
+        """(x*, f(x*), how far that is above f* at most: |gradient|^2 / (4 l2), f being strongly
+        convex).
+        """
         start = np.zeros(self.x.shape[1] * self.num_classes)
         options = {"maxiter": 20_000, "maxfun": 40_000, "ftol": 1e-16, "gtol": 1e-10, "maxcor": 30}
         found = minimize(self, start, jac=True, method="L-BFGS-B", options=options)
         error = float((found.jac**2).sum() / (4 * self.l2))
-        require(error <= LARGEST_ERROR, f"Expected l2={self.l2} to let L-BFGS reach f* within {LARGEST_ERROR}.")
+        require(
+            error <= LARGEST_ERROR,
+            f"Expected l2={self.l2} to let L-BFGS reach f* within {LARGEST_ERROR}.",
+        )
         return found.x, float(found.fun), error
 
 
@@ -54,17 +63,19 @@ def objective(pool: Pool, l2: float) -> Objective:
 
 
 def balanced(*, num_clients: int, alpha: float) -> Partition:
-    """Dirichlet label skew as in FedaGrac's code: a client that has its even share already gets no further class.
+    """Dirichlet label skew as in FedaGrac's code: a client that has its even share already gets no
+    further class.
 
-    So sizes stay near each other, and clients differ by their classes. As there, the last client gets the row that
-    rounding may leave over.
+    So sizes stay near each other, and clients differ by their classes. As there, the last client
+    gets the row that rounding may leave over.
 
     Args:
         num_clients: C.
         alpha: the concentration, > 0.
 
     Raises:
-        InvalidInputError: a setting out of range; later, too few rows for every client to get one a class.
+        InvalidInputError: a setting out of range; later, too few rows for every client to get one a
+            class.
 
     References:
         Wu et al. 2023, "FedaGrac", arXiv 2112.09355, the authors' code (DataPartitioner).
@@ -88,7 +99,8 @@ def balanced(*, num_clients: int, alpha: float) -> Partition:
             if min(map(len, held)) >= pool.num_classes:
                 return as_shares(held)
         raise InvalidInputError(
-            f"Expected alpha={alpha} to leave each of {num_clients} clients at least {pool.num_classes} rows, but none "
+            f"Expected alpha={alpha} to leave each of {num_clients} clients at least "
+            f"{pool.num_classes} rows, but none "
             f"of {MOST_DRAWS} draws does."
         )
 

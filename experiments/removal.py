@@ -1,20 +1,24 @@
 """Does taking out the members that an estimator values most hurt the model most?
 
-Claim: as members leave in the order of their values, most valuable first, accuracy falls at once; least valuable first,
-it stays until the harmful ones are gone. The area between both curves tells how much an order knows (0 is chance: an
-order and its reverse have opposite areas), and a tenth of the trainings orders members as well as all of them. Values
-inside one run order members worse than chance where unequal labels meet unequal numbers of steps.
+Claim: as members leave in the order of their values, most valuable first, accuracy falls at once;
+least valuable first,
+it stays until the harmful ones are gone. The area between both curves tells how much an order knows
+(0 is chance: an order and its reverse have opposite areas), and a tenth of the trainings orders
+members as well as all of them. Values inside one run order members worse than chance where unequal
+labels meet unequal numbers of steps.
 
-One federation of 10 clients with unequal labels, of which three have wrong labels. The accuracy after each departure is
-looked up among the 1,024 coalitions that the exact values have trained: nothing is trained again.
+One federation of 10 clients with unequal labels, of which three have wrong labels. The accuracy
+after each departure is looked up among the 1,024 coalitions that the exact values have trained:
+nothing is trained again.
 
 Command: python -m experiments.removal --json removal.json --figure removal.png
     python -m experiments.removal --data DIR --set data=mnist --json removal.json
     python -m experiments.removal --set steps=4 --json removal_equal_steps.json     (equally many steps for all)
 Minutes: 6 on four cores shared with other work.
 Seen (AMD EPYC, CPU, shared with other work, 2026-11-21, digits; commit and all numbers in
-experiments/results/removal.json and removal_equal_steps.json): area between the curves, mean and standard deviation
-over 3 trainings, and accuracy with the best or the worst three gone, of 0.704 with all and 0.798 with 4 steps for all:
+experiments/results/removal.json and removal_equal_steps.json): area between the curves, mean and
+standard deviation over 3 trainings, and accuracy with the best or the worst three gone, of 0.704
+with all and 0.798 with 4 steps for all:
 
                               epochs=1, 2 to 9 steps                steps=4
                               area             best     worst      area             best     worst
@@ -30,17 +34,20 @@ over 3 trainings, and accuracy with the best or the worst three gone, of 0.704 w
     in-run exact              -0.084 +- 0.018  0.527    0.527       0.158 +- 0.005  0.545    0.693
     MR                        -0.122 +- 0.029  0.527    0.470       0.158 +- 0.047  0.545    0.693
 
-    A tenth of the trainings comes as near to all of them as another training does, and OR, with one run, nearly so.
-    In-run exact, MR and GTG ordered members worse than chance: the largest member got the lowest in-run value (-0.44 to
-    -0.53 of a total of 0.6) and one of the highest exact values (0.13 to 0.15). With equally many steps for all they
-    order members better than chance (Spearman of in-run and exact +0.55 to +0.71, before -0.18 to -0.08), though less
-    well than every other method. So a part of it is that members with more rows take more steps; we think that they
-    pull the model towards their labels, which later rounds are worth undoing. In a trial that was not kept (two
-    trainings) the first three rounds alone ordered members as exact values do (areas of 0.30 and 0.31). What else is
-    behind it was not looked into. Published agreement on such data is the contrary, +0.89 and +0.93 (`agreement`).
+    A tenth of the trainings comes as near to all of them as another training does, and OR, with one
+    run, nearly so. In-run exact, MR and GTG ordered members worse than chance: the largest member
+    got the lowest in-run value (-0.44 to -0.53 of a total of 0.6) and one of the highest exact
+    values (0.13 to 0.15). With equally many steps for all they order members better than chance
+    (Spearman of in-run and exact +0.55 to +0.71, before -0.18 to -0.08), though less well than
+    every other method. So a part of it is that members with more rows take more steps; we think
+    that they pull the model towards their labels, which later rounds are worth undoing. In a trial
+    that was not kept (two trainings) the first three rounds alone ordered members as exact values
+    do (areas of 0.30 and 0.31). What else is behind it was not looked into. Published agreement on
+    such data is the contrary, +0.89 and +0.93 (`agreement`).
 
 References:
-    Ghorbani, Zou 2019, "Data Shapley"; FLCE's client removal (Chen et al. 2024); OpenDataVal (Jiang et al. 2023).
+    Ghorbani, Zou 2019, "Data Shapley"; FLCE's client removal (Chen et al. 2024); OpenDataVal (Jiang
+    et al. 2023).
 """
 
 import argparse
@@ -82,7 +89,9 @@ def removal(order: Sequence[int], num_players: int) -> HostArray:
 def measure(
     settings: dict[str, Any], pool: Pool, training: int, done: Callable[[str], None]
 ) -> tuple[dict[str, HostArray], UtilityStore]:
-    """The values of every method under one seed of training, and the accuracy of every coalition under it."""
+    """The values of every method under one seed of training, and the accuracy of every coalition
+    under it.
+    """
     of, store = federated(settings, pool, NAME, training), UtilityStore()
     each = {name: valued(name, of, store).found.values for name in METHODS}
     for name, estimator in (("leave-one-out", leave_one_out()), ("individual", individual())):
@@ -97,11 +106,18 @@ def departures(values: HostArray, store: UtilityStore) -> dict[str, Any]:
     order = ranked(values)
     best, worst = (store.read(removal(one, len(values))) for one in (order, order[::-1]))
     area = float(np.mean(worst - best))
-    return {"values": values.tolist(), "best_first": best.tolist(), "worst_first": worst.tolist(), "area": area}
+    return {
+        "values": values.tolist(),
+        "best_first": best.tolist(),
+        "worst_first": worst.tolist(),
+        "area": area,
+    }
 
 
 def figure(record: dict[str, Any]) -> Figure:
-    """Accuracy as members leave, most valuable first (falling lines) and least valuable first, by method."""
+    """Accuracy as members leave, most valuable first (falling lines) and least valuable first, by
+    method.
+    """
     drawn = Figure(figsize=(11.0, 4.8), layout="constrained")
     for axes, which, title in zip(
         drawn.subplots(1, 2, sharey=True),
@@ -120,19 +136,31 @@ def figure(record: dict[str, Any]) -> Figure:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     drawn.axes[0].set_ylabel("accuracy of those who are left")
-    drawn.legend(*drawn.axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=6)
+    drawn.legend(
+        *drawn.axes[0].get_legend_handles_labels(),
+        frameon=False,
+        loc="outside lower center",
+        ncols=6,
+    )
     return drawn
 
 
 def show(record: dict[str, Any], console: Console) -> None:
-    """The table on the terminal: the area between both curves, and accuracies after three departures."""
+    """The table on the terminal: the area between both curves, and accuracies after three
+    departures.
+    """
     title = "Accuracy as members leave, mean over trainings"
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for column in ("method", "area between", "best 3 gone", "worst 3 gone"):
         table.add_column(column, justify="left" if column == "method" else "right", no_wrap=True)
-    areas = {name: np.array([run[name]["area"] for run in record["runs"]]) for name in record["runs"][0]}
+    areas = {
+        name: np.array([run[name]["area"] for run in record["runs"]]) for name in record["runs"][0]
+    }
     for name in sorted(areas, key=lambda name: -areas[name].mean()):
-        gone = [np.mean([run[name][which][3] for run in record["runs"]]) for which in ("best_first", "worst_first")]
+        gone = [
+            np.mean([run[name][which][3] for run in record["runs"]])
+            for which in ("best_first", "worst_first")
+        ]
         spread = f"{areas[name].mean():.3f} ± {areas[name].std(ddof=1):.3f}"
         table.add_row(name, spread, *(f"{one:.3f}" for one in gone))
     console.print(table)

@@ -1,14 +1,16 @@
 """Which algorithms reach the common optimum where members take different numbers of local steps?
 
-Claim: FedAvg with unequal K_i converges to another point than the optimum. Both forms of calibration reach the optimum:
-the published one (FedaGrac) at lambda = 1 only, the patented one at its default lambda too, and at any other below 1.
+Claim: FedAvg with unequal K_i converges to another point than the optimum. Both forms of
+calibration reach the optimum:
+the published one (FedaGrac) at lambda = 1 only, the patented one at its default lambda too, and at
+any other below 1.
 
-Softmax regression on a9a, f(x) = mean cross-entropy + 1e-4 |x|^2, 20 clients of unequal labels, K_i = |N(50, 30^2)|
-between 2 and 100, fixed, full-batch gradients, eta = 0.5. f* is found by L-BFGS in float64, apart from the package, and
-f of each round's model is computed in float64 too.
+Softmax regression on a9a, f(x) = mean cross-entropy + 1e-4 |x|^2, 20 clients of unequal labels, K_i
+= |N(50, 30^2)| between 2 and 100, fixed, full-batch gradients, eta = 0.5. f* is found by L-BFGS in
+float64, apart from the package, and f of each round's model is computed in float64 too.
 
-Why, at a fixed point x of full-batch rounds; y_i is the model that member i ends its round with, x_ik those on the way,
-g_i its gradient, nu_i the mean of its g_i(x_ik), and x = sum_i w_i y_i:
+Why, at a fixed point x of full-batch rounds; y_i is the model that member i ends its round with,
+x_ik those on the way, g_i its gradient, nu_i the mean of its g_i(x_ik), and x = sum_i w_i y_i:
 
     FedAvg       0 = sum_i w_i K_i nu_i: another objective's condition, as it weighs members by w_i K_i, at other points
                  than x. FedAdam and its kin stop where the mean update vanishes: the same condition.
@@ -28,7 +30,8 @@ Command: python -m experiments.step_asynchronism --data DIR --json step_asynchro
     python -m experiments.step_asynchronism --set data=breast_cancer --rounds 20     (a small stand-in, embedded)
 Minutes: 20 on one core shared with other work.
 Seen (AMD EPYC, CPU, shared with other work, 2026-11-21; commit and all curves in
-experiments/results/step_asynchronism.json): f - f*, f* = 0.324483, where accuracy on the test set is 0.8499:
+experiments/results/step_asynchronism.json): f - f*, f* = 0.324483, where accuracy on the test set
+is 0.8499:
 
                               round 10    round 100   accuracy
     patented, 0.1             1.31e-3     7.74e-5     0.8501       (lambda 0: 7.74e-5, 0.5: 7.76e-5, 1: 9.69e-5)
@@ -41,14 +44,17 @@ experiments/results/step_asynchronism.json): f - f*, f* = 0.324483, where accura
     FedNova                   1.64e-1     1.54e-1     0.7962
     FedAvg                    2.20e-1     2.10e-1     0.7886       (FedAdam, FedYogi, FedAdagrad the same: 2.10e-1)
 
-    So the patented form at its default lambda does what the published one does at lambda = 1, and sooner: the published
-    one overshoots at first (f - f* = 6.7 in round 2). Seeds 1 and 2: FedAvg 1.90e-1 and 1.51e-1, published at 1 9.3e-5
-    and 9.7e-5, patented at 0.1 6.2e-5 and 9.7e-5. With partition=dirichlet a few large clients outweigh the others:
-    FedAvg 2.98e-2, published at 1 1.27e-4, patented at 0.1 1.25e-4. With batch_size=32 and learning_rate=0.05 (seed 0):
-    FedAvg 4.8e-2, FedNova 2.9e-2, published at 1 2.2e-3 (at 0.03 4.4e-2), patented at 0.1 2.1e-3, SCAFFOLD 1.5e-3.
+    So the patented form at its default lambda does what the published one does at lambda = 1, and
+    sooner: the published one overshoots at first (f - f* = 6.7 in round 2). Seeds 1 and 2: FedAvg
+    1.90e-1 and 1.51e-1, published at 1 9.3e-5 and 9.7e-5, patented at 0.1 6.2e-5 and 9.7e-5. With
+    partition=dirichlet a few large clients outweigh the others: FedAvg 2.98e-2, published at 1
+    1.27e-4, patented at 0.1 1.25e-4. With batch_size=32 and learning_rate=0.05 (seed 0): FedAvg
+    4.8e-2, FedNova 2.9e-2, published at 1 2.2e-3 (at 0.03 4.4e-2), patented at 0.1 2.1e-3, SCAFFOLD
+    1.5e-3.
 
-References: Wu et al. 2023, "FedaGrac", arXiv 2112.09355, and the authors' code, of which the partition and the K_i are;
-    Spec 4 for the patented form; Wang et al. 2020, "FedNova", for FedAvg's fixed point.
+References: Wu et al. 2023, "FedaGrac", arXiv 2112.09355, and the authors' code, of which the
+    partition and the K_i are; Spec 4 for the patented form; Wang et al. 2020, "FedNova", for
+    FedAvg's fixed point.
 """
 
 import argparse
@@ -117,13 +123,23 @@ class Contestant(NamedTuple):
 def contestants(settings: dict[str, Any]) -> dict[str, Contestant]:
     """All that are compared, by name."""
     rounds, rate = {"max_rounds": settings["rounds"]}, settings["learning_rate"]
-    plain = {name: ALGORITHMS[name](**rounds) for name in ("fedavg", "fedprox", "fednova", "scaffold")}
-    published = {f"fedagrac_lam{lam}": ALGORITHMS["fedagrac"](lam=lam, **rounds) for lam in PUBLISHED}
+    plain = {
+        name: ALGORITHMS[name](**rounds) for name in ("fedavg", "fedprox", "fednova", "scaffold")
+    }
+    published = {
+        f"fedagrac_lam{lam}": ALGORITHMS["fedagrac"](lam=lam, **rounds) for lam in PUBLISHED
+    }
     patented = {f"patent_lam{lam}": ALGORITHMS["calibrated"](lam=lam, **rounds) for lam in PATENTED}
     adaptive = {name: ALGORITHMS[name](**rounds) for name in ("fedadam", "fedyogi", "fedadagrad")}
     adaptive["fedsgd"] = ALGORITHMS["fedsgd"](learning_rate=rate, **rounds)
-    every = {name: Contestant(one, rate) for name, one in (plain | published | patented | adaptive).items()}
-    slowly = {f"{name}_eta{PATENT_RATE}": every[name] for name in ("patent_lam0.1", "fedagrac_lam1.0", "fedavg")}
+    every = {
+        name: Contestant(one, rate)
+        for name, one in (plain | published | patented | adaptive).items()
+    }
+    slowly = {
+        f"{name}_eta{PATENT_RATE}": every[name]
+        for name in ("patent_lam0.1", "fedagrac_lam1.0", "fedavg")
+    }
     return every | {name: one._replace(learning_rate=PATENT_RATE) for name, one in slowly.items()}
 
 
@@ -144,8 +160,14 @@ def bound(settings: dict[str, Any], data: FederatedData, one: Contestant) -> Lea
         least=settings["fewest"],
         most=settings["most"],
     )
-    training = local(learning_rate=one.learning_rate, batch_size=settings["batch_size"] or None, l2=2 * settings["l2"])
-    return learner(data, linear(), training, one.algorithm, key=jax.random.key(settings["seed"]), steps=steps)
+    training = local(
+        learning_rate=one.learning_rate,
+        batch_size=settings["batch_size"] or None,
+        l2=2 * settings["l2"],
+    )
+    return learner(
+        data, linear(), training, one.algorithm, key=jax.random.key(settings["seed"]), steps=steps
+    )
 
 
 def followed(settings: dict[str, Any], learning: Learner) -> HostArray:
@@ -156,14 +178,21 @@ def followed(settings: dict[str, Any], learning: Learner) -> HostArray:
         return jnp.concatenate([layer["kernel"].ravel(), layer["bias"]])
 
     game = trained(learning, lambda world, params, trace, mask: trace.observed, flat)
-    everyone, plan = np.ones((1, game.num_players), bool), Plan(chunk=1, layout="client", workers=1, devices=1)
+    everyone, plan = (
+        np.ones((1, game.num_players), bool),
+        Plan(chunk=1, layout="client", workers=1, devices=1),
+    )
     found = evaluate(game, jax.random.key(settings["seed"]), everyone, plan, on_nonfinite="keep")
     return np.asarray(found[0], np.float64)
 
 
-def measure(settings: dict[str, Any], pool: Pool, names: Sequence[str], done: Callable[[str], None]) -> dict[str, Any]:
+def measure(
+    settings: dict[str, Any], pool: Pool, names: Sequence[str], done: Callable[[str], None]
+) -> dict[str, Any]:
     """F - f* by round and the test accuracy at the end, of each of `names`."""
-    partition = PARTITIONS[settings["partition"]](num_clients=settings["clients"], alpha=settings["alpha"])
+    partition = PARTITIONS[settings["partition"]](
+        num_clients=settings["clients"], alpha=settings["alpha"]
+    )
     data, f = federate(pool, partition, seed=settings["seed"]), objective(pool, settings["l2"])
     best, lowest, error = f.optimum()
     done("the optimum")
@@ -187,7 +216,9 @@ def measure(settings: dict[str, Any], pool: Pool, names: Sequence[str], done: Ca
 
 
 def figure(record: dict[str, Any]) -> Figure:
-    """F - f* by round on a logarithmic scale: the algorithms beside each other, and both forms at several lambdas."""
+    """F - f* by round on a logarithmic scale: the algorithms beside each other, and both forms at
+    several lambdas.
+    """
     drawn = Figure(figsize=(13.0, 5.4), layout="constrained")
     panels = algorithms, published, patented = drawn.subplots(1, 3, sharey=True)
     named, lams = list(record["curves"]), {"fedagrac": published, "patent": patented}
@@ -198,15 +229,21 @@ def figure(record: dict[str, Any]) -> Figure:
             _line(algorithms, record, name, name, linestyle=style)
         if form in lams:
             _line(lams[form], record, name, "λ = " + lam.replace("_eta", ", η = "))
-    for axes, title in zip(panels, ("algorithms", "published form (FedaGrac)", "patented form"), strict=True):
+    for axes, title in zip(
+        panels, ("algorithms", "published form (FedaGrac)", "patented form"), strict=True
+    ):
         for name, color in (("fedavg", GREY), ("fedavg_eta0.01", "black")):
             if axes is not algorithms and name in named:
-                _line(axes, record, name, name.replace("_eta", ", η = "), color=color, linestyle=":")
+                _line(
+                    axes, record, name, name.replace("_eta", ", η = "), color=color, linestyle=":"
+                )
         axes.set_title(title, loc="left")
         axes.set_xlabel("round")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.13))
+        axes.legend(
+            frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.13)
+        )
     algorithms.set_ylabel("f - f*")
     return drawn
 
@@ -230,21 +267,30 @@ def show(record: dict[str, Any], console: Console) -> None:
     console.print(table)
     console.print(f"Accuracy at the optimum: {record['accuracy_at_optimum']:.4f}", highlight=False)
     if record["stand_in"]:
-        console.print(f"This is {settings['data']}, a small stand-in; the claim is about a9a.", highlight=False)
+        console.print(
+            f"This is {settings['data']}, a small stand-in; the claim is about a9a.",
+            highlight=False,
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the experiment; 0 for success, 2 for input that cannot be used."""
     made = parser("step_asynchronism", __doc__, CONFIG)
-    made.add_argument("--rounds", type=int, help=f"the setting of this name (default: {CONFIG['rounds']})")
-    made.add_argument("--seed", type=int, help=f"the setting of this name (default: {CONFIG['seed']})")
+    made.add_argument(
+        "--rounds", type=int, help=f"the setting of this name (default: {CONFIG['rounds']})"
+    )
+    made.add_argument(
+        "--seed", type=int, help=f"the setting of this name (default: {CONFIG['seed']})"
+    )
     made.add_argument("--algorithms", nargs="+", metavar="NAME", help="those to run (default: all)")
     return run(made, arguments, _record, show, figure)
 
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
     settings = overrides(CONFIG, options.set)
-    settings |= {name: value for name in ("rounds", "seed") if (value := getattr(options, name)) is not None}
+    settings |= {
+        name: value for name in ("rounds", "seed") if (value := getattr(options, name)) is not None
+    }
     one_of("partition", settings["partition"], PARTITIONS)
     integer("batch_size", settings["batch_size"], least=0)
     number("deviation", settings["deviation"], least=0)

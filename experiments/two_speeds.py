@@ -1,22 +1,27 @@
 """Two members, one 24 times as fast as the other: what do they do, use, cost, add, and get paid?
 
-Claim: under a common time budget the fast member is worth and paid far more than the slow one at first, and little more
-once models are near their end, though both hold data of one distribution and number. With as many steps for both their
-values are equal up to the luck of their rows, but there is time for a twenty-fourth of the rounds, and a poorer model.
+Claim: under a common time budget the fast member is worth and paid far more than the slow one at
+first, and little more
+once models are near their end, though both hold data of one distribution and number. With as many
+steps for both their values are equal up to the luck of their rows, but there is time for a
+twenty-fourth of the rounds, and a poorer model.
 
-Device A does 100 local steps in 1 hour, device B in 24 (Spec 4.5). Two ways to run a federation of both:
+Device A does 100 local steps in 1 hour, device B in 24 (Spec 4.5). Two ways to run a federation of
+both:
 
     same time    each has an hour a round: K_A = 100, K_B = floor(100 / 24) = 4;
     same steps   each does 100 steps a round, which lasts 24 hours, of which A waits 23.
 
-Both ways are given five days: 120 rounds or 5. Digits are dealt equally to A and B, softmax regression is trained, each
-of the four coalitions alone, and the Shapley values of accuracy and the costs of Spec 5.8 are settled by Spec 5.2. The
-watts, the prices and the revenue are made up; all else follows.
+Both ways are given five days: 120 rounds or 5. Digits are dealt equally to A and B, softmax
+regression is trained, each of the four coalitions alone, and the Shapley values of accuracy and the
+costs of Spec 5.8 are settled by Spec 5.2. The watts, the prices and the revenue are made up; all
+else follows.
 
 Command: python -m experiments.two_speeds --json two_speeds.json --figure two_speeds.png
 Minutes: 0.8 on one core shared with other work.
-Seen (AMD EPYC, CPU, shared with other work, 2026-11-21; commit and all numbers in experiments/results/two_speeds.json),
-under FedAvg; FedaGrac at lambda = 1 pays the same within 2 (its V(N) under the same time: 0.889, 0.918, 0.951):
+Seen (AMD EPYC, CPU, shared with other work, 2026-11-21; commit and all numbers in
+experiments/results/two_speeds.json), under FedAvg; FedaGrac at lambda = 1 pays the same within 2
+(its V(N) under the same time: 0.889, 0.918, 0.951):
 
                                 V(N)     values of A, B     costs of A, B     paid to A, B
     same time, 1 day            0.898    0.517, 0.281       6.60,   4.68      647.34, 352.66
@@ -26,9 +31,10 @@ under FedAvg; FedaGrac at lambda = 1 pays the same within 2 (its V(N) under the 
                 5 days          0.880    0.380, 0.400       1.38,  24.36      475.98, 524.02
                 30 days         0.906    0.403, 0.403       8.25, 146.16      431.04, 568.96
 
-    After 5 days A's value less B's is 0.040, 0.058 and 0.065 under seeds 0 to 2 by the same time, and -0.020, -0.029
-    and 0.000 by the same steps. B works nearly all the time either way, and costs nearly the same; that A waits for 115
-    of 120 hours costs nothing, since Spec 5.8 charges for use.
+    After 5 days A's value less B's is 0.040, 0.058 and 0.065 under seeds 0 to 2 by the same time,
+    and -0.020, -0.029 and 0.000 by the same steps. B works nearly all the time either way, and
+    costs nearly the same; that A waits for 115 of 120 hours costs nothing, since Spec 5.8 charges
+    for use.
 
 References:
     Spec 1.1c, 4.5, 5.2, 5.8.
@@ -122,7 +128,9 @@ def measure(settings: dict[str, Any], way: Way, algorithm: Algorithm) -> dict[st
     data = federate(digits(), iid(num_clients=len(MEMBERS)), seed=settings["seed"])
     training = local(learning_rate=settings["learning_rate"], batch_size=settings["batch_size"])
     key = jax.random.key(settings["seed"])
-    game = silo(data, linear(), training, algorithm, metric=settings["metric"], key=key, steps=way.steps)
+    game = silo(
+        data, linear(), training, algorithm, metric=settings["metric"], key=key, steps=way.steps
+    )
     planned = np.asarray(game.world.num_steps)
     asked = workload(data, linear(), training, algorithm)
     took = metered(devices(settings), asked, planned, np.ones(planned.shape))
@@ -140,7 +148,9 @@ def measure(settings: dict[str, Any], way: Way, algorithm: Algorithm) -> dict[st
 
 
 def figure(record: dict[str, Any]) -> Figure:
-    """Hours at work and waiting, values, and payments with their costs, a group of bars a way of running."""
+    """Hours at work and waiting, values, and payments with their costs, a group of bars a way of
+    running.
+    """
     drawn = Figure(figsize=(12.0, 4.4), layout="constrained")
     hours, values, payments = drawn.subplots(1, 3)
     rows = record["rows"]
@@ -151,11 +161,21 @@ def figure(record: dict[str, Any]) -> Figure:
         work = [row["took"]["training"][member] / HOUR for row in rows]
         hours.bar(at, work, label=f"{MEMBERS[member]} works", **each)
         idle = [row["took"]["idle"][member] / HOUR for row in rows]
-        hours.bar(at, idle, bottom=work, width=0.36, color=GREY, zorder=2, label="waits" if member == 0 else None)
+        hours.bar(
+            at,
+            idle,
+            bottom=work,
+            width=0.36,
+            color=GREY,
+            zorder=2,
+            label="waits" if member == 0 else None,
+        )
         values.bar(at, [row["values"][member] for row in rows], **each)
         payments.bar(at, [float(row["settlement"]["payments"][member]) for row in rows], **each)
         cost = [float(row["settlement"]["costs"][member]) for row in rows]
-        payments.bar(at, cost, width=0.36, color=GREY, zorder=3, label="its cost" if member == 0 else None)
+        payments.bar(
+            at, cost, width=0.36, color=GREY, zorder=3, label="its cost" if member == 0 else None
+        )
     titles = ("hours of all rounds", f"Shapley values ({record['config']['metric']})", "payments")
     for axes, title in zip((hours, values, payments), titles, strict=True):
         axes.set_title(title, loc="left")
@@ -172,10 +192,29 @@ def show(record: dict[str, Any], console: Console) -> None:
     """The derivation, line by line, and a table of all."""
     for row in record["rows"]:
         if row["algorithm"] == "fedavg":
-            console.print("\n".join(derivation(row, record["config"])) + "\n", highlight=False, soft_wrap=True)
-    table = Table(title="What each is worth and paid", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for column in ("way", "algorithm", "V(N)", "value A", "value B", "cost A", "cost B", "paid A", "paid B"):
-        table.add_column(column, justify="left" if column in ("way", "algorithm") else "right", no_wrap=True)
+            console.print(
+                "\n".join(derivation(row, record["config"])) + "\n", highlight=False, soft_wrap=True
+            )
+    table = Table(
+        title="What each is worth and paid",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+    )
+    for column in (
+        "way",
+        "algorithm",
+        "V(N)",
+        "value A",
+        "value B",
+        "cost A",
+        "cost B",
+        "paid A",
+        "paid B",
+    ):
+        table.add_column(
+            column, justify="left" if column in ("way", "algorithm") else "right", no_wrap=True
+        )
     for row in record["rows"]:
         settled = row["settlement"]
         values = [f"{value:.3f}" for value in (row["grand"], *row["values"])]
@@ -190,12 +229,18 @@ def derivation(row: dict[str, Any], settings: dict[str, Any]) -> list[str]:
     lasted = took["round_seconds"][0] / HOUR
     lines = [f"{row['way'].capitalize()}: {rounds} rounds of {lasted:.2f} hours."]
     for i, name in enumerate(MEMBERS):
-        hours, kwh, idle = took["training"][i] / HOUR, took["joules"][i] / 3.6e6, took["idle"][i] / HOUR
+        hours, kwh, idle = (
+            took["training"][i] / HOUR,
+            took["joules"][i] / 3.6e6,
+            took["idle"][i] / HOUR,
+        )
         watts = settings[f"watts_{name.lower()}"]
         energy, time = (float(took["costs"][part][i]) for part in ("energy", "time"))
         lines += [
-            f"  {name}: K = {row['steps'][i]} steps a round; at work {hours:.2f} h, waiting {idle:.2f} h",
-            f"     {watts:g} W x {hours:.2f} h = {kwh:.3f} kWh; energy {energy:.2f} + time {time:.2f} = cost "
+            f"  {name}: K = {row['steps'][i]} steps a round; at work {hours:.2f} h, waiting "
+            f"{idle:.2f} h",
+            f"     {watts:g} W x {hours:.2f} h = {kwh:.3f} kWh; energy {energy:.2f} + time "
+            f"{time:.2f} = cost "
             f"{float(settled['costs'][i]):.2f}",
         ]
     total, worth = sum(map(float, settled["costs"])), sum(row["values"])
@@ -204,7 +249,8 @@ def derivation(row: dict[str, Any], settings: dict[str, Any]) -> list[str]:
     for i, name in enumerate(MEMBERS):
         value, cost = row["values"][i], float(settled["costs"][i])
         lines.append(
-            f"  {name} is paid {cost:.2f} + {value:.4f} / {worth:.4f} x {profit:.2f} = {settled['payments'][i]}"
+            f"  {name} is paid {cost:.2f} + {value:.4f} / {worth:.4f} x {profit:.2f} = "
+            f"{settled['payments'][i]}"
         )
     return lines
 

@@ -8,7 +8,7 @@ Masks go in, utilities come out, values are read off, money follows::
 """
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.audits.evidence import Case, Finding
+from fedjax_shap.audits.evidence import Evidence, Finding
 from fedjax_shap.audits.registry import AUDITS, audit
 from fedjax_shap.coalitions import Coalition, all_subsets
 from fedjax_shap.data.corrupt import corrupt, duplicate, feature_noise, free_rider, label_noise
@@ -20,7 +20,7 @@ from fedjax_shap.devices import device
 from fedjax_shap.economics import revenue, rules
 from fedjax_shap.economics.baselines import by_size, costs_only, equal
 from fedjax_shap.economics.cost import given, per_example, per_step
-from fedjax_shap.economics.cost_cap import verified
+from fedjax_shap.economics.cost_cap import cap_costs
 from fedjax_shap.economics.intervals import indistinguishable, payment_intervals
 from fedjax_shap.economics.rules import RULES, cost_aware, costs_ignored
 from fedjax_shap.economics.settle import settle
@@ -41,7 +41,13 @@ from fedjax_shap.learning.algorithms.fednova import fednova
 from fedjax_shap.learning.algorithms.fedprox import fedprox
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.algorithms.scaffold import scaffold
-from fedjax_shap.learning.algorithms.server_optimizer import fedadagrad, fedadam, fedopt, fedsgd, fedyogi
+from fedjax_shap.learning.algorithms.server_optimizer import (
+    fedadagrad,
+    fedadam,
+    fedopt,
+    fedsgd,
+    fedyogi,
+)
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Model, cnn, linear, mlp
 from fedjax_shap.learning.participation import always, cyclic, dropping, independent, trace, uniform
@@ -91,10 +97,10 @@ __all__ = [
     "RULES",
     "Algorithm",
     "Attribution",
-    "Case",
     "Coalition",
     "Config",
     "Estimator",
+    "Evidence",
     "FederatedData",
     "Finding",
     "Game",
@@ -116,6 +122,7 @@ __all__ = [
     "by_column",
     "by_size",
     "calibrated",
+    "cap_costs",
     "check",
     "cnn",
     "comfedsv",
@@ -207,6 +214,5 @@ __all__ = [
     "tmc",
     "trace",
     "uniform",
-    "verified",
     "verify",
 ]

@@ -1,4 +1,5 @@
-"""Refusals: bad input is answered early, on the host, in one sentence (after jax_privacy, ``_validate.py``).
+"""Refusals: bad input is answered early, on the host, in one sentence (after jax_privacy,
+``_validate.py``).
 
 Each sentence names the argument, its value and what was expected: ``Expected alpha=-1 to be > 0.``
 """
@@ -11,7 +12,9 @@ import numpy as np
 
 
 class InvalidInputError(ValueError):
-    """The caller's input cannot be used; the message is one sentence that says why and what would do."""
+    """The caller's input cannot be used; the message is one sentence that says why and what would
+    do.
+    """
 
 
 def require(condition: bool, sentence: str) -> None:
@@ -20,8 +23,12 @@ def require(condition: bool, sentence: str) -> None:
         raise InvalidInputError(sentence)
 
 
-def number(name: str, value: Any, *, above: float | None = None, least: float | None = None) -> None:
-    """Refuses `value` unless it is a finite number, `> above` and `>= least` where these are given."""
+def number(
+    name: str, value: Any, *, above: float | None = None, least: float | None = None
+) -> None:
+    """Refuses `value` unless it is a finite number, `> above` and `>= least` where these are
+    given.
+    """
     bound = f" > {above:g}" if above is not None else f" >= {least:g}" if least is not None else ""
     expected = f"Expected {name}={value!r} to be a finite number{bound}."
     require(isinstance(value, int | float | np.number) and not isinstance(value, bool), expected)
@@ -44,7 +51,9 @@ def fraction(name: str, value: Any) -> None:
 
 
 def one_of(name: str, value: Any, known: Iterable[str], wanted: str = "a known name") -> None:
-    """Refuses `value` unless it is one of the names in `known`; the sentence offers the nearest one."""
+    """Refuses `value` unless it is one of the names in `known`; the sentence offers the nearest
+    one.
+    """
     known = sorted(known)
     if value in known:
         return
@@ -54,14 +63,19 @@ def one_of(name: str, value: Any, known: Iterable[str], wanted: str = "a known n
 
 
 def places(name: str, given: Sequence[str], players: Sequence[str]) -> list[int] | None:
-    """Where each of `players` stands in `given`, or None where `given` names none of them and goes by position.
+    """Where each of `players` stands in `given`, or None where `given` names none of them and goes
+    by position.
 
-    Names that are only partly those of the players are refused: by position they would go to the wrong ones.
+    Names that are only partly those of the players are refused: by position they would go to the
+    wrong ones.
     """
     if not set(given) & set(players):
         return None
     same = sorted(given) == sorted(players)
-    require(same, f"Expected {name} to name {', '.join(players)}, or none of them, got {', '.join(given)}.")
+    require(
+        same,
+        f"Expected {name} to name {', '.join(players)}, or none of them, got {', '.join(given)}.",
+    )
     return [list(given).index(player) for player in players]
 
 
@@ -70,4 +84,6 @@ def finite(name: str, values: Any) -> None:
     values = np.asarray(values)
     if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        raise InvalidInputError(f"Expected {name} to be finite, but {name}[{place}]={values[place]}.")
+        raise InvalidInputError(
+            f"Expected {name} to be finite, but {name}[{place}]={values[place]}."
+        )

@@ -1,4 +1,6 @@
-"""Files written aside, brought to disk and renamed: each stands under its name whole, or not at all."""
+"""Files written aside, brought to disk and renamed: each stands under its name whole, or not at
+all.
+"""
 
 import contextlib
 import os
@@ -42,10 +44,12 @@ def creating(argument: str, path: Path, *, mode: int = 0o666) -> Iterator[Path]:
         mode: the permissions of the file from the first moment on, less the process's umask.
 
     Yields:
-        Where the empty file is for now, in the folder of `path`; the block closes it and brings it to disk.
+        Where the empty file is for now, in the folder of `path`; the block closes it and brings it
+        to disk.
 
     Raises:
-        InvalidInputError: something stands under `path` already, or the folder cannot be written to.
+        InvalidInputError: something stands under `path` already, or the folder cannot be written
+            to.
     """
     require_absent(argument, path)
     try:
@@ -61,7 +65,9 @@ def creating(argument: str, path: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writable(argument: str, path: Path) -> Iterator[None]:
-    """Turns an error of the operating system while writing to `path` into a refusal of `argument`."""
+    """Turns an error of the operating system while writing to `path` into a refusal of
+    `argument`.
+    """
     try:
         yield
     except OSError as error:
@@ -85,7 +91,9 @@ def sync_names(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _aside(path: Path, mode: int = 0o666) -> Iterator[Path]:
-    """An empty file beside `path`, under a name that no other process gives; removed where it still has that name."""
+    """An empty file beside `path`, under a name that no other process gives; removed where it still
+    has that name.
+    """
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}.tmp")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))

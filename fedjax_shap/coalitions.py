@@ -1,7 +1,7 @@
 """Coalitions as masks: every subset, bit packing, and one coalition as a program sees it.
 
-A mask is ``bool[P]``; row r of `all_subsets` holds player i where bit i of r is set, so a table over all subsets
-is indexed by `ranks`.
+A mask is ``bool[P]``; row r of `all_subsets` holds player i where bit i of r is set, so a table
+over all subsets is indexed by `ranks`.
 """
 
 from itertools import combinations
@@ -32,7 +32,8 @@ class Coalition:
 
 @struct.dataclass
 class Chunk:
-    """Many coalitions, and the turns in which their players work: in a turn one player trains for G of its coalitions.
+    """Many coalitions, and the turns in which their players work: in a turn one player trains for G
+    of its coalitions.
 
     Attributes:
         mask: bool[M, P], True for members.
@@ -50,7 +51,9 @@ class Chunk:
 
 
 def all_subsets(num_players: int) -> Masks:
-    """All 2^P masks, bool[2^P, P], in the order of `ranks`: row 0 is empty, the last row is everyone."""
+    """All 2^P masks, bool[2^P, P], in the order of `ranks`: row 0 is empty, the last row is
+    everyone.
+    """
     integer("num_players", num_players, least=1, most=MOST_PLAYERS)
     rows = np.arange(2**num_players, dtype=np.uint32)
     masks = np.empty((len(rows), num_players), bool)
@@ -79,7 +82,8 @@ def pack(masks: Masks) -> list[bytes]:
 
 
 def gather(masks: Masks, slots: int) -> Coalition:
-    """The coalitions of `masks` with their members in `slots` slots (leading axis M on every field).
+    """The coalitions of `masks` with their members in `slots` slots (leading axis M on every
+    field).
 
     Args:
         masks: bool[M, P].
@@ -107,7 +111,13 @@ def chunk_of(masks: Masks, width: int) -> Chunk:
         for start in range(0, len(rows), width)
     ]
     room = num_players * -(-num_coalitions // width)
-    player, rows, present = np.zeros(room, np.int32), np.zeros((room, width), np.int32), np.zeros((room, width), bool)
+    player, rows, present = (
+        np.zeros(room, np.int32),
+        np.zeros((room, width), np.int32),
+        np.zeros((room, width), bool),
+    )
     for turn, (who, where) in enumerate(turns):
         player[turn], rows[turn, : len(where)], present[turn, : len(where)] = who, where, True
-    return Chunk(mask=masks, num_turns=np.int32(len(turns)), player=player, rows=rows, present=present)  # type: ignore[arg-type]
+    return Chunk(
+        mask=masks, num_turns=np.int32(len(turns)), player=player, rows=rows, present=present
+    )  # type: ignore[arg-type]

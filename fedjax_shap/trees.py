@@ -12,7 +12,9 @@ def like(values: Array, other: Array) -> Array:
 
 
 def where_rows(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
-    """`yes` in the rows of the leading axis where `condition` bool[S] holds, else `no`, leaf by leaf."""
+    """`yes` in the rows of the leading axis where `condition` bool[S] holds, else `no`, leaf by
+    leaf.
+    """
     return jax.tree.map(lambda a, b: jnp.where(like(condition, a), a, b), yes, no)
 
 
@@ -29,7 +31,9 @@ def weighted_mean(trees: PyTree, weights: Array) -> PyTree:
     total = weights.sum()
     shares = weights / jnp.where(total > 0, total, 1.0)
     # GPUs round products unless told
-    return jax.tree.map(lambda stacked: jnp.tensordot(shares, stacked, axes=1, precision="highest"), trees)
+    return jax.tree.map(
+        lambda stacked: jnp.tensordot(shares, stacked, axes=1, precision="highest"), trees
+    )
 
 
 def zeros(tree: PyTree) -> PyTree:

@@ -6,7 +6,8 @@ Every shape in this package is written in these letters::
     N padded examples B batch          L classes        R rounds         K local steps
     T examples of a server's set       E local epochs
 
-A *player* is whoever is valued; a *client* is whoever trains. In a horizontal federation they are the same ids.
+A *player* is whoever is valued; a *client* is whoever trains. In a horizontal federation they are
+the same ids.
 """
 
 from collections.abc import Callable

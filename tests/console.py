@@ -1,10 +1,12 @@
-"""The command line as a user meets it: what a command prints, and the sentence with which it is refused."""
+"""The command line as a user meets it: what a command prints, and the sentence with which it is
+refused."""
 
 from fedjax_shap.cli.main import main
 
 
 def called(capsys, *arguments: object) -> tuple[int, str, str]:
-    """(exit code, standard output, standard error) of a command, none of whose errors is a traceback."""
+    """(exit code, standard output, standard error) of a command, none of whose errors is a
+    traceback."""
     capsys.readouterr()
     try:
         code = main([str(argument) for argument in arguments])

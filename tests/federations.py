@@ -1,4 +1,5 @@
-"""Small federations on which the package and the oracle run side by side; the arrays are the same on both sides."""
+"""Small federations on which the package and the oracle run side by side; the arrays are the same
+on both sides."""
 
 from itertools import pairwise
 
@@ -16,8 +17,13 @@ SIZES = (7, 12, 4)
 
 def examples(count, seed, classes=CLASSES, features=FEATURES):
     """`count` examples around `classes` centres that are the same for every seed."""
-    rng, centres = np.random.default_rng(seed), np.random.default_rng(99).normal(size=(classes, features))
-    y = np.concatenate([np.arange(classes), rng.integers(0, classes, max(count - classes, 0))])[:count]
+    rng, centres = (
+        np.random.default_rng(seed),
+        np.random.default_rng(99).normal(size=(classes, features)),
+    )
+    y = np.concatenate([np.arange(classes), rng.integers(0, classes, max(count - classes, 0))])[
+        :count
+    ]
     return (centres[y] + rng.normal(size=(count, features))).astype(np.float32), y.astype(np.int32)
 
 
@@ -29,7 +35,8 @@ def federation(sizes=SIZES, *, classes=CLASSES, features=FEATURES, idle=None, he
 
 
 def initial(*widths, seed=0):
-    """Parameters of the package's `mlp` (or `linear`) with these widths, first to last, float32 on the host."""
+    """Parameters of the package's `mlp` (or `linear`) with these widths, first to last, float32 on
+    the host."""
     rng = np.random.default_rng(seed)
     return {
         f"Dense_{depth}": {
@@ -43,7 +50,10 @@ def initial(*widths, seed=0):
 def layers(params):
     """The package's parameters as the oracle's, in float64."""
     return [
-        (np.asarray(params[name]["kernel"], np.float64), np.asarray(params[name]["bias"], np.float64))
+        (
+            np.asarray(params[name]["kernel"], np.float64),
+            np.asarray(params[name]["bias"], np.float64),
+        )
         for name in sorted(params)
     ]
 
@@ -63,7 +73,11 @@ def in_float64(world):
     """A world, or any pytree, with its floating-point leaves in float64; needs `jax.enable_x64`."""
 
     def widen(leaf):
-        return jnp.asarray(leaf, jnp.float64) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating) else leaf
+        return (
+            jnp.asarray(leaf, jnp.float64)
+            if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)
+            else leaf
+        )
 
     return jax.tree.map(widen, world)
 
@@ -83,6 +97,8 @@ def drawn_batches(key, round_, client, *, num_rows, size, batch_size, steps):
     per_epoch = -(-size // batch_size)
     seed = jax.random.fold_in(jax.random.fold_in(key, round_), client)
     epochs = range(-(-steps // per_epoch))
-    orders = [np.asarray(shuffle(jax.random.fold_in(seed, e), num_rows, jnp.int32(size))) for e in epochs]
+    orders = [
+        np.asarray(shuffle(jax.random.fold_in(seed, e), num_rows, jnp.int32(size))) for e in epochs
+    ]
     starts = [(k // per_epoch, k % per_epoch * batch_size) for k in range(steps)]
     return [orders[e][start : min(start + batch_size, size)] for e, start in starts]

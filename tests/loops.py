@@ -1,14 +1,17 @@
-"""Federated algorithms as naive float64 loops, one client after another, to be checked by eye against their papers.
+"""Federated algorithms as naive float64 loops, one client after another, to be checked by eye
+against their papers.
 
-Plain NumPy over `oracle.gradient`; nothing here may import JAX or the package under test. A model is one vector
-float64[D]. A round is a function `(run, t, members, present, state, **settings)` that changes `state`, a dict whose "x"
-is the server's model: `members` are the ids of the coalition, `present` those of them who take part in round t. w_i are
-the run's weights over those present, and sum to 1. Nothing happens in a round in which their total is zero. A client
-without steps (K_i = 0) sends the model that it received, and what it last kept.
+Plain NumPy over `oracle.gradient`; nothing here may import JAX or the package under test. A model
+is one vector float64[D]. A round is a function `(run, t, members, present, state, **settings)` that
+changes `state`, a dict whose "x" is the server's model: `members` are the ids of the coalition,
+`present` those of them who take part in round t. w_i are the run's weights over those present, and
+sum to 1. Nothing happens in a round in which their total is zero. A client without steps (K_i = 0)
+sends the model that it received, and what it last kept.
 
-Read for this: the papers named below; Spec 4 for the calibrated ones; HarliWu/FedaGrac (federated_learning/FedaGrac,
-scaffold and FedNova: learner.py, param_server.py); JYWa/FedNova (distoptim/FedNova.py: the normalising vector under
-momentum, tau_eff); owkin/FLamby (flamby/strategies/fed_opt.py, fed_prox.py, scaffold.py) and adap/flower
+Read for this: the papers named below; Spec 4 for the calibrated ones; HarliWu/FedaGrac
+(federated_learning/FedaGrac, scaffold and FedNova: learner.py, param_server.py); JYWa/FedNova
+(distoptim/FedNova.py: the normalising vector under momentum, tau_eff); owkin/FLamby
+(flamby/strategies/fed_opt.py, fed_prox.py, scaffold.py) and adap/flower
 (server/strategy/fedadam.py): m and v without bias correction, v = 0 at first, tau outside the root.
 """
 
@@ -75,7 +78,8 @@ def batch(run, i, k):
 
 
 def descend(run, t, i, x, correction=0.0, mu=0.0):
-    """Client i's local SGD of round t from x along g + correction + mu (y - x): (x_{K_i}, the raw g_0, g_1, ...)."""
+    """Client i's local SGD of round t from x along g + correction + mu (y - x): (x_{K_i}, the raw
+    g_0, g_1, ...)."""
     y, gradients, ball = x.copy(), [], np.zeros_like(x)
     for k in range(run.steps[t, i]):
         g = gradient(run, i, y, batch(run, i, k))
@@ -86,7 +90,8 @@ def descend(run, t, i, x, correction=0.0, mu=0.0):
 
 
 def mean(run, values):
-    """The weighted mean of a dict {client: vector or number}, by the weights of those who are in it."""
+    """The weighted mean of a dict {client: vector or number}, by the weights of those who are in
+    it."""
     total = sum(run.weights[i] for i in values)
     return sum(run.weights[i] / total * value for i, value in values.items())
 
@@ -105,15 +110,19 @@ def fedavg(run, t, members, present, state):
 
 
 def fedprox(run, t, members, present, state, mu):
-    """Li, Sahu, Zaheer, Sanjabi, Talwalkar, Smith 2020: every step also descends mu / 2 |y - x_t|^2."""
+    """Li, Sahu, Zaheer, Sanjabi, Talwalkar, Smith 2020: every step also descends mu / 2 |y -
+    x_t|^2."""
     x = state["x"]
     state["x"] = mean(run, {i: descend(run, t, i, x, mu=mu)[0] for i in present})
 
 
 def fedsgd(run, t, members, present, state, learning_rate, momentum):
-    """McMahan et al. 2017: one gradient of everyone at x_t, one step of the server, here with a heavy ball."""
+    """McMahan et al. 2017: one gradient of everyone at x_t, one step of the server, here with a
+    heavy ball."""
     x, zero = state["x"], np.zeros_like(state["x"])
-    sent = {i: gradient(run, i, x, batch(run, i, 0)) if run.steps[t, i] > 0 else zero for i in present}
+    sent = {
+        i: gradient(run, i, x, batch(run, i, 0)) if run.steps[t, i] > 0 else zero for i in present
+    }
     state["ball"] = momentum * state.get("ball", zero) + mean(run, sent)
     state["x"] = x - learning_rate * state["ball"]
 
@@ -122,10 +131,12 @@ def fedsgd(run, t, members, present, state, learning_rate, momentum):
 
 
 def fednova(run, t, members, present, state):
-    """Wang, Liu, Liang, Joshi, Poor 2020, eq. 8: x - tau_eff sum w_i eta d_i, with tau_eff = sum w_i |a_i|_1.
+    """Wang, Liu, Liang, Joshi, Poor 2020, eq. 8: x - tau_eff sum w_i eta d_i, with tau_eff = sum
+    w_i |a_i|_1.
 
-    a_i tells how often each gradient counts in x_t - x_{K_i} = eta sum_k a_ik g_k; d_i = sum_k a_ik g_k / |a_i|_1.
-    Under a heavy ball rho the k-th of K gradients counts 1 + rho + ... + rho^(K - 1 - k) times.
+    a_i tells how often each gradient counts in x_t - x_{K_i} = eta sum_k a_ik g_k; d_i = sum_k a_ik
+    g_k / |a_i|_1. Under a heavy ball rho the k-th of K gradients counts 1 + rho + ... + rho^(K - 1
+    - k) times.
     """
     x, normalised, lengths = state["x"], {}, {}
     for i in present:
@@ -141,8 +152,9 @@ def fednova(run, t, members, present, state):
 def scaffold(run, t, members, present, state, server_learning_rate):
     """Karimireddy, Kale, Mohri, Reddi, Stich, Suresh 2020, Algorithm 1 with option II; weighted.
 
-    There c moves by |S| / N times the mean of c_i+ - c_i over the |S| present of N; here by the share of the present
-    in the weight of the members, times the weighted mean: the same where weights are equal.
+    There c moves by |S| / N times the mean of c_i+ - c_i over the |S| present of N; here by the
+    share of the present in the weight of the members, times the weighted mean: the same where
+    weights are equal.
     """
     x, variates = state["x"], kept(state, "variates")
     c, zero = state.setdefault("c", np.zeros_like(x)), np.zeros_like(x)
@@ -158,7 +170,8 @@ def scaffold(run, t, members, present, state, server_learning_rate):
 
 
 def calibrated(run, t, members, present, state, lam):
-    """Spec 4.1 to 4.3, the patented form, taken literally; zero correction in a client's own first round."""
+    """Spec 4.1 to 4.3, the patented form, taken literally; zero correction in a client's own first
+    round."""
     x, first, last = state["x"], kept(state, "first gradients"), kept(state, "last models")
     v, zero = state.setdefault("v", np.zeros_like(x)), np.zeros_like(x)
     ends = {}
@@ -174,7 +187,8 @@ def calibrated(run, t, members, present, state, lam):
 
 
 def fedagrac(run, t, members, present, state, lam, send, mean_steps=None):
-    """Wu, Guo, Wang, Zhang, Qu, Zhang, Liu 2023 (Spec 4.4); above the mean steps one sends the first gradient."""
+    """Wu, Guo, Wang, Zhang, Qu, Zhang, Liu 2023 (Spec 4.4); above the mean steps one sends the
+    first gradient."""
     x, averages = state["x"], kept(state, "averages")
     nu, zero = state.setdefault("nu", np.zeros_like(x)), np.zeros_like(x)
     middle = mean(run, {i: run.steps[t, i] for i in present}) if mean_steps is None else mean_steps
@@ -191,15 +205,32 @@ def fedagrac(run, t, members, present, state, lam, send, mean_steps=None):
 # ------------------------------------------------------------------ optimisers at the server
 
 
-def fedopt(run, t, members, present, state, kind, server_learning_rate, b1, eps, b2=0.999, initial=None, debias=False):
+def fedopt(
+    run,
+    t,
+    members,
+    present,
+    state,
+    kind,
+    server_learning_rate,
+    b1,
+    eps,
+    b2=0.999,
+    initial=None,
+    debias=False,
+):
     """Reddi, Charles, Zaheer, Garrett, Rush, Konecny, Kumar, McMahan 2021, Algorithm 2.
 
-    There v starts at `initial` >= eps^2 (here eps^2 if None; FLamby's is 0), and m and v are used as they are; `debias`
-    divides them by 1 - b^t as Kingma and Ba 2015 do, with t counting the rounds that took place.
+    There v starts at `initial` >= eps^2 (here eps^2 if None; FLamby's is 0), and m and v are used
+    as they are; `debias` divides them by 1 - b^t as Kingma and Ba 2015 do, with t counting the
+    rounds that took place.
     """
     x = state["x"]
     step = mean(run, {i: descend(run, t, i, x)[0] - x for i in present})
-    m, v = state.get("m", np.zeros_like(x)), state.get("v", np.full_like(x, eps**2 if initial is None else initial))
+    m, v = (
+        state.get("m", np.zeros_like(x)),
+        state.get("v", np.full_like(x, eps**2 if initial is None else initial)),
+    )
     m = b1 * m + (1 - b1) * step
     if kind == "adagrad":
         v = v + step**2
@@ -217,7 +248,8 @@ def fedopt(run, t, members, present, state, kind, server_learning_rate, b1, eps,
 
 
 def play(run, algorithm, t, members, present, state, settings):
-    """The state after round t, in which those of `members` who are `present` take part; `state` stays as it is."""
+    """The state after round t, in which those of `members` who are `present` take part; `state`
+    stays as it is."""
     found = {name: dict(held) if isinstance(held, dict) else held for name, held in state.items()}
     if sum(run.weights[i] for i in present) > 0:
         algorithm(run, t, members, present, found, **settings)
@@ -234,10 +266,12 @@ def train(run, algorithm, coalition, **settings: Any):
 
 
 def round_models(run, algorithm, inner_rounds=1, **settings: Any):
-    """The games inside one run: for each round t {S: the model that S, of those present, makes out of x_t} (Spec 2.2).
+    """The games inside one run: for each round t {S: the model that S, of those present, makes out
+    of x_t} (Spec 2.2).
 
-    S meets the run as it stands: the server's state, and what each member keeps. The run moves on with all present. A
-    round is `inner_rounds` aggregations by the same clients, which take a row of `run.steps` each.
+    S meets the run as it stands: the server's state, and what each member keeps. The run moves on
+    with all present. A round is `inner_rounds` aggregations by the same clients, which take a row
+    of `run.steps` each.
     """
     state, everyone, games = {"x": flat(run.start)}, tuple(range(len(run.clients))), []
 

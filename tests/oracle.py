@@ -1,9 +1,11 @@
-"""The reference: the Spec's sections 1, 2, 1.3 and 5.2 as naive float64 loops, to be checked by eye.
+"""The reference: the Spec's sections 1, 2, 1.3 and 5.2 as naive float64 loops, to be checked by
+eye.
 
-Plain NumPy, one coalition at a time, one client at a time. Nothing here may import JAX or the package under test.
-A model is a list of (kernel[D, H], bias[H]) pairs: one pair is softmax regression, more are an MLP with ReLU between.
-A client is a pair (x[N, ...], y[N]); a coalition is a tuple of client ids; `local` is a function
-(params, x, y, client, round) -> (params, losses seen before each step). Optimisers start afresh every round.
+Plain NumPy, one coalition at a time, one client at a time. Nothing here may import JAX or the
+package under test. A model is a list of (kernel[D, H], bias[H]) pairs: one pair is softmax
+regression, more are an MLP with ReLU between. A client is a pair (x[N, ...], y[N]); a coalition is
+a tuple of client ids; `local` is a function (params, x, y, client, round) -> (params, losses seen
+before each step). Optimisers start afresh every round.
 """
 
 from fractions import Fraction
@@ -64,19 +66,23 @@ def gradient(params, x, y):
 
 
 def _train(params, x, y, steps, batches, rule):
-    """`steps` steps on all rows, or on the rows of one of `batches` each; rule(k, leaf name, p, g) -> new p."""
+    """`steps` steps on all rows, or on the rows of one of `batches` each; rule(k, leaf name, p, g)
+    -> new p."""
     losses = []
     for k in range(steps):
         rows = np.arange(len(y)) if batches is None else batches[k]
         bx, by = x[rows], y[rows]
         losses.append(loss(params, bx, by))
         layers = enumerate(zip(params, gradient(params, bx, by)))
-        params = [tuple(rule(k, (i, j), layer[j], g[j]) for j in (0, 1)) for i, (layer, g) in layers]
+        params = [
+            tuple(rule(k, (i, j), layer[j], g[j]) for j in (0, 1)) for i, (layer, g) in layers
+        ]
     return params, losses
 
 
 def local_sgd(params, x, y, steps, learning_rate, batches=None):
-    """Gradient descent (Spec 1.1b): full batch, or one array of row indices a step. Returns (params, losses)."""
+    """Gradient descent (Spec 1.1b): full batch, or one array of row indices a step. Returns
+    (params, losses)."""
     return _train(params, x, y, steps, batches, lambda k, leaf, p, g: p - learning_rate * g)
 
 
@@ -127,10 +133,11 @@ def fedavg(
 ):
     """Trains one coalition from `initial`. Returns (params, the training loss of every round run).
 
-    The loss of a round is the weighted mean over members of the mean loss that each saw before its local steps; a
-    member without steps, as an idle one, which uploads what it received, counts with the received model's loss on
-    all its examples. With `tol`, training ends after `patience` rounds in a row with
-    |loss_t - loss_{t-1}| <= tol * |loss_{t-1}|. Nobody, or total weight zero, leaves `initial`.
+    The loss of a round is the weighted mean over members of the mean loss that each saw before its
+    local steps; a member without steps, as an idle one, which uploads what it received, counts with
+    the received model's loss on all its examples. With `tol`, training ends after `patience` rounds
+    in a row with |loss_t - loss_{t-1}| <= tol * |loss_{t-1}|. Nobody, or total weight zero, leaves
+    `initial`.
     """
     total = sum(_weight(i, clients, weights) for i in coalition)
     if total == 0:
@@ -174,10 +181,13 @@ def balanced_accuracy(logits, y):
 
 
 def roc_auc(logits, y):
-    """How often an example of class 1 scores above one of class 0, a tie counting 1/2; score = logit 1 - logit 0."""
+    """How often an example of class 1 scores above one of class 0, a tie counting 1/2; score =
+    logit 1 - logit 0."""
     scores = logits[:, 1] - logits[:, 0]
     ones, zeros = scores[y == 1], scores[y == 0]
-    return sum(1.0 if a > b else 0.5 if a == b else 0.0 for a in ones for b in zeros) / (len(ones) * len(zeros))
+    return sum(1.0 if a > b else 0.5 if a == b else 0.0 for a in ones for b in zeros) / (
+        len(ones) * len(zeros)
+    )
 
 
 def scored(metric, x, y):
@@ -199,12 +209,16 @@ def table_of(value, n):
 
 
 def silo_table(initial, clients, rounds, local, metric, **options):
-    """V(S) of all 2^n coalitions, each trained alone by `fedavg` (Spec 1); metric is a function of params."""
-    return table_of(lambda S: metric(fedavg(initial, clients, S, rounds, local, **options)[0]), len(clients))
+    """V(S) of all 2^n coalitions, each trained alone by `fedavg` (Spec 1); metric is a function of
+    params."""
+    return table_of(
+        lambda S: metric(fedavg(initial, clients, S, rounds, local, **options)[0]), len(clients)
+    )
 
 
 def shapley(table):
-    """Spec 1.3, float64[n] of table[2^n]: sum over S without i of |S|! (n-|S|-1)! / n! [V(S + i) - V(S)]."""
+    """Spec 1.3, float64[n] of table[2^n]: sum over S without i of |S|! (n-|S|-1)! / n! [V(S + i) -
+    V(S)]."""
     n = (len(table) - 1).bit_length()
     values = np.zeros(n)
     for i in range(n):
@@ -228,11 +242,14 @@ def shapley_by_permutations(table):
     return values / factorial(n)
 
 
-def rounds_values(initial, clients, participants, local, weights, metric, inner_rounds=1, **options):
+def rounds_values(
+    initial, clients, participants, local, weights, metric, inner_rounds=1, **options
+):
     """The games inside one run (Spec 2.1-2.4).
 
-    participants[t] are the ids of round t. Returns (values[R, n], metrics[R + 1]): row t is the Shapley value of round
-    t's game, zero for the absent; metrics are V(x_0), ..., V(x_R). Every S trains anew from x_t.
+    participants[t] are the ids of round t. Returns (values[R, n], metrics[R + 1]): row t is the
+    Shapley value of round t's game, zero for the absent; metrics are V(x_0), ..., V(x_R). Every S
+    trains anew from x_t.
     """
     values, x_t = np.zeros((len(participants), len(clients))), initial
     metrics = [metric(initial)]
@@ -252,7 +269,8 @@ def rounds_values(initial, clients, participants, local, weights, metric, inner_
 
 
 def exact_payment(values, costs, revenue):
-    """r_i = c_i + phi_i / sum(phi) * (R - sum(c)) as Fractions, exact for whatever numbers are given."""
+    """r_i = c_i + phi_i / sum(phi) * (R - sum(c)) as Fractions, exact for whatever numbers are
+    given."""
     phi, c, R = [Fraction(v) for v in values], [Fraction(v) for v in costs], Fraction(revenue)
     return [c_i + phi_i / sum(phi) * (R - sum(c)) for c_i, phi_i in zip(c, phi)]
 
@@ -266,7 +284,8 @@ def additive_answer(weights):
 
 
 def airport_answer(costs):
-    """V(S) = its largest cost (Littlechild and Owen 1973): every stretch of runway is shared by those who need it."""
+    """V(S) = its largest cost (Littlechild and Owen 1973): every stretch of runway is shared by
+    those who need it."""
     answer, built = [Fraction(0)] * len(costs), Fraction(0)
     for end in sorted(Fraction(c) for c in costs):
         users = [i for i, c in enumerate(costs) if c >= end]
@@ -277,30 +296,42 @@ def airport_answer(costs):
 
 
 def glove_answer(left, right):
-    """V(S) = its pairs of a left and a right glove; left owners come first (Shapley and Shubik 1969).
+    """V(S) = its pairs of a left and a right glove; left owners come first (Shapley and Shubik
+    1969).
 
-    Of r owners of the scarcer glove against m of the other, each scarce one gets
-    1/2 + (m - r) / (2 r) * sum_{k=1..r} m! r! / ((m + k)! (r - k)!); the others share the rest of the r pairs.
+    Of r owners of the scarcer glove against m of the other, each scarce one gets 1/2 + (m - r) / (2
+    r) * sum_{k=1..r} m! r! / ((m + k)! (r - k)!); the others share the rest of the r pairs.
     """
     r, m = min(left, right), max(left, right)
     if r == 0:
         return [Fraction(0)] * m
-    tail = sum(Fraction(factorial(m) * factorial(r), factorial(m + k) * factorial(r - k)) for k in range(1, r + 1))
+    tail = sum(
+        Fraction(factorial(m) * factorial(r), factorial(m + k) * factorial(r - k))
+        for k in range(1, r + 1)
+    )
     scarce = Fraction(1, 2) + Fraction(m - r, 2 * r) * tail
     plenty = (r - r * scarce) / m
-    return [scarce] * left + [plenty] * right if left <= right else [plenty] * left + [scarce] * right
+    return (
+        [scarce] * left + [plenty] * right if left <= right else [plenty] * left + [scarce] * right
+    )
 
 
 def voting_answer(weights, quota):
-    """V(S) = 1 if its weights reach the quota: the share of orders in which i's arrival makes a majority.
+    """V(S) = 1 if its weights reach the quota: the share of orders in which i's arrival makes a
+    majority.
 
-    Enumerates the coalitions S of the others that lose alone and win with i (Shapley and Shubik 1954).
+    Enumerates the coalitions S of the others that lose alone and win with i (Shapley and Shubik
+    1954).
     """
     n, answer = len(weights), []
     for i, weight in enumerate(weights):
         others, power = [j for j in range(n) if j != i], Fraction(0)
         for size in range(n):
-            swings = [S for S in combinations(others, size) if quota - weight <= sum(weights[j] for j in S) < quota]
+            swings = [
+                S
+                for S in combinations(others, size)
+                if quota - weight <= sum(weights[j] for j in S) < quota
+            ]
             power += Fraction(len(swings), n * comb(n - 1, size))
         answer.append(power)
     return answer

@@ -1,4 +1,5 @@
-"""Estimators played on bare functions of masks, without an engine: fast enough for hundreds of runs."""
+"""Estimators played on bare functions of masks, without an engine: fast enough for hundreds of
+runs."""
 
 from collections.abc import Callable
 from functools import cache
@@ -38,7 +39,8 @@ def play(
 def walk(
     estimator: Estimator, table: np.ndarray, seed: int = 0, *, budget: int, turn: int | None = None
 ) -> tuple[Attribution, Any, np.ndarray]:
-    """(what is read, the state, all that was asked for, in order), asked to the end of a game given as a table."""
+    """(what is read, the state, all that was asked for, in order), asked to the end of a game given
+    as a table."""
     state, asked = estimator.init(len(table).bit_length() - 1, budget, turn), []
     while True:
         masks, state = estimator.ask(key_of(seed, len(asked)), state)
@@ -49,7 +51,8 @@ def walk(
 
 
 def truncated(table: np.ndarray, orders: Any, near: float) -> np.ndarray:
-    """float64[K, P]: marginals along joining orders, one player at a time, 0 once V is nearer than `near` to V(N)."""
+    """float64[K, P]: marginals along joining orders, one player at a time, 0 once V is nearer than
+    `near` to V(N)."""
     found = np.zeros((len(orders), len(orders[0])))
     for order, gained in zip(orders, found, strict=True):
         row, before = 0, table[0]
@@ -79,7 +82,8 @@ class Played:
 
 
 def airport(num_players: int) -> Played:
-    """Fees of users whose demands repeat, so that there are twins, the least of them demanding nothing."""
+    """Fees of users whose demands repeat, so that there are twins, the least of them demanding
+    nothing."""
     costs = np.floor(np.linspace(0, num_players / 2, num_players))
     solved = closed_form.airport(costs)
     return Played(num_players, lambda masks: (masks * costs).max(axis=1), solved.values)

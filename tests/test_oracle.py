@@ -64,8 +64,12 @@ def test_gradients_are_the_finite_differences_of_the_loss(widths):
 def test_loss_and_metrics_are_those_of_sklearn(held_out):
     x, y = held_out
     logits = oracle.forward(network((4, 3)), x)
-    assert_allclose(oracle.negative_loss(logits, y), -log_loss(y, oracle.probabilities(logits)), rtol=1e-12)
-    assert_allclose(oracle.balanced_accuracy(logits, y), balanced_accuracy_score(y, logits.argmax(axis=1)))
+    assert_allclose(
+        oracle.negative_loss(logits, y), -log_loss(y, oracle.probabilities(logits)), rtol=1e-12
+    )
+    assert_allclose(
+        oracle.balanced_accuracy(logits, y), balanced_accuracy_score(y, logits.argmax(axis=1))
+    )
     assert oracle.accuracy(logits, y) == (logits.argmax(axis=1) == y).mean()
     some = y < 2  # the third class does not occur
     expected = np.mean([(logits[y == c].argmax(axis=1) == c).mean() for c in (0, 1)])
@@ -121,7 +125,10 @@ def test_weights_by_count_uniform_and_given_are_told_apart(clients):
     shares = {"examples": 6 / 10, "uniform": 1 / 2, (3.0, 7.0, 1.0): 3 / 4}
     for weights, first in shares.items():
         mixed, _ = oracle.fedavg(start, clients, coalition, 1, sgd(4), weights)
-        expected = [(first * K + (1 - first) * k, first * B + (1 - first) * b) for (K, B), (k, b) in zip(*uploads)]
+        expected = [
+            (first * K + (1 - first) * k, first * B + (1 - first) * b)
+            for (K, B), (k, b) in zip(*uploads)
+        ]
         assert_params_close(mixed, expected, rtol=1e-12)
 
 
@@ -136,7 +143,9 @@ def test_training_stops_after_patience_calm_rounds_with_the_last_rounds_model(cl
     start, everyone, tol = network((4, 3)), (0, 1, 2), 0.02
     _, full = oracle.fedavg(start, clients, everyone, 60, sgd(2))
     calm = [abs(b - a) <= tol * abs(a) for a, b in pairwise(full)]
-    stop = next(t for t in range(2, 59) if all(calm[t - 2 : t + 1])) + 2  # three calm changes: rounds run
+    stop = (
+        next(t for t in range(2, 59) if all(calm[t - 2 : t + 1])) + 2
+    )  # three calm changes: rounds run
     assert stop < 60
     stopped, trace = oracle.fedavg(start, clients, everyone, 60, sgd(2), tol=tol, patience=3)
     expected, _ = oracle.fedavg(start, clients, everyone, stop, sgd(2))
@@ -170,7 +179,9 @@ def test_idle_members_hold_the_aggregate_back_by_their_weight(clients):
 
 
 def test_tables_are_in_binary_order():
-    assert_array_equal(oracle.table_of(lambda S: sum(10**i for i in S), 3), [0, 1, 10, 11, 100, 101, 110, 111])
+    assert_array_equal(
+        oracle.table_of(lambda S: sum(10**i for i in S), 3), [0, 1, 10, 11, 100, 101, 110, 111]
+    )
 
 
 def test_silo_tables_value_each_coalition_by_its_own_training(clients, held_out):
@@ -195,15 +206,31 @@ def test_the_formula_is_the_mean_over_orders_and_is_efficient(n):
 
 
 GAMES = {
-    "additive": (lambda S: sum((3, -1, 0.5, 2)[i] for i in S), 4, oracle.additive_answer((3, -1, 0.5, 2))),
+    "additive": (
+        lambda S: sum((3, -1, 0.5, 2)[i] for i in S),
+        4,
+        oracle.additive_answer((3, -1, 0.5, 2)),
+    ),
     "airport": (
         lambda S: max(((4, 1, 0, 4, 2.5)[i] for i in S), default=0),
         5,
         oracle.airport_answer((4, 1, 0, 4, 2.5)),
     ),
-    "glove 2:5": (lambda S: min(sum(i < 2 for i in S), sum(i >= 2 for i in S)), 7, oracle.glove_answer(2, 5)),
-    "glove 4:2": (lambda S: min(sum(i < 4 for i in S), sum(i >= 4 for i in S)), 6, oracle.glove_answer(4, 2)),
-    "glove 3:3": (lambda S: min(sum(i < 3 for i in S), sum(i >= 3 for i in S)), 6, oracle.glove_answer(3, 3)),
+    "glove 2:5": (
+        lambda S: min(sum(i < 2 for i in S), sum(i >= 2 for i in S)),
+        7,
+        oracle.glove_answer(2, 5),
+    ),
+    "glove 4:2": (
+        lambda S: min(sum(i < 4 for i in S), sum(i >= 4 for i in S)),
+        6,
+        oracle.glove_answer(4, 2),
+    ),
+    "glove 3:3": (
+        lambda S: min(sum(i < 3 for i in S), sum(i >= 3 for i in S)),
+        6,
+        oracle.glove_answer(3, 3),
+    ),
     "glove 0:2": (lambda S: 0, 2, oracle.glove_answer(0, 2)),
     "voting": (
         lambda S: sum((4, 3, 2, 1, 0)[i] for i in S) >= 6,
@@ -217,14 +244,20 @@ GAMES = {
 def test_closed_forms_are_the_values_of_their_games_by_both_definitions(value, n, answer):
     table = oracle.table_of(value, n)
     assert_allclose(oracle.shapley(table), [float(a) for a in answer], rtol=1e-12, atol=1e-14)
-    assert_allclose(oracle.shapley_by_permutations(table), [float(a) for a in answer], rtol=1e-12, atol=1e-14)
+    assert_allclose(
+        oracle.shapley_by_permutations(table), [float(a) for a in answer], rtol=1e-12, atol=1e-14
+    )
 
 
 def test_textbook_answers_are_met_exactly():
     third, sixth = Fraction(1, 3), Fraction(1, 6)
     assert oracle.glove_answer(2, 1) == [sixth, sixth, 4 * sixth]
     assert oracle.voting_answer((50, 49, 1), 51) == [2 * third, sixth, sixth]
-    assert oracle.airport_answer((1, 2, 3)) == [third, third + Fraction(1, 2), third + Fraction(3, 2)]
+    assert oracle.airport_answer((1, 2, 3)) == [
+        third,
+        third + Fraction(1, 2),
+        third + Fraction(3, 2),
+    ]
 
 
 def test_values_of_rounds_are_efficient_and_absent_players_get_nothing(clients, held_out):
@@ -235,12 +268,16 @@ def test_values_of_rounds_are_efficient_and_absent_players_get_nothing(clients, 
             network((4, 3)), clients, participants, sgd(2), "examples", metric, inner_rounds=inner
         )
         assert_allclose(values.sum(axis=1), np.diff(metrics), atol=1e-12)
-        assert_array_equal(values == 0, [[False] * 3, [False, True, False], [True, False, True], [True] * 3])
+        assert_array_equal(
+            values == 0, [[False] * 3, [False, True, False], [True, False, True], [True] * 3]
+        )
 
 
 def test_a_single_round_of_everyone_is_the_silo_game_of_one_round(clients, held_out):
     start, metric = network((4, 3)), oracle.scored(oracle.negative_loss, *held_out)
-    values, _ = oracle.rounds_values(start, clients, [(0, 1, 2)], sgd(2), "uniform", metric, inner_rounds=3)
+    values, _ = oracle.rounds_values(
+        start, clients, [(0, 1, 2)], sgd(2), "uniform", metric, inner_rounds=3
+    )
     table = oracle.silo_table(start, clients, 3, sgd(2), metric, weights="uniform")
     assert_array_equal(values[0], oracle.shapley(table))
 
@@ -253,7 +290,9 @@ def test_rounds_move_on_with_the_model_of_all_participants(clients, held_out):
         rounds.append(round_)
         return oracle.local_sgd(params, x, y, 2, 0.3)
 
-    _, metrics = oracle.rounds_values(start, clients, [(0, 1, 2)] * 2, local, "examples", metric, inner_rounds=2)
+    _, metrics = oracle.rounds_values(
+        start, clients, [(0, 1, 2)] * 2, local, "examples", metric, inner_rounds=2
+    )
     assert set(rounds) == {0, 1, 2, 3}
     assert metrics[-1] == metric(oracle.fedavg(start, clients, (0, 1, 2), 4, sgd(2))[0])
 

@@ -1,4 +1,5 @@
-"""What other packages got wrong, each a promise of ours: marginals lost in parallel, idle caches, paid free riders."""
+"""What other packages got wrong, each a promise of ours: marginals lost in parallel, idle caches,
+paid free riders."""
 
 import jax
 import numpy as np
@@ -42,7 +43,9 @@ def run_of(data, available, **options):
 def test_no_marginal_is_lost_however_many_coalitions_are_valued_at_once(game, key):
     values = [estimate(game, exact(), key=key, plan=Plan(chunk=chunk)).values for chunk in (1, 3)]
     assert_allclose(values[1], values[0], rtol=1e-4, atol=1e-6)
-    assert_allclose(values[0], oracle.shapley(evaluate(game, game_key(key), EVERY)), rtol=1e-4, atol=1e-6)
+    assert_allclose(
+        values[0], oracle.shapley(evaluate(game, game_key(key), EVERY)), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_a_coalition_is_trained_once_and_hits_are_counted(key):
@@ -57,17 +60,24 @@ def test_a_coalition_is_trained_once_and_hits_are_counted(key):
 
 def test_single_clients_are_trained_as_larger_coalitions_are_and_from_the_same_model(game, key):
     utilities = evaluate(game, key, EVERY)
-    expected = oracle.silo_table(layers(START), clients_of(federation()), 3, sgd(0.3, 2), metric_of(federation()))
+    expected = oracle.silo_table(
+        layers(START), clients_of(federation()), 3, sgd(0.3, 2), metric_of(federation())
+    )
     assert_allclose(utilities, expected, atol=1e-5)
     assert_array_equal(evaluate(game, key, EVERY), utilities)
 
 
 def test_values_sum_to_what_there_is_and_every_result_says_by_how_much_they_miss(game, key):
-    for found in (estimate(game, exact(), key=key), estimate(game, permutation(), key=key, budget=8)):
+    for found in (
+        estimate(game, exact(), key=key),
+        estimate(game, permutation(), key=key, budget=8),
+    ):
         assert abs(found.efficiency_gap) < 1e-12
         assert_allclose(found.values.sum(), found.grand - found.empty, atol=1e-12)
         assert found.grand - found.empty > 0.1
-    assert_allclose(found.replace(values=found.values / 2).efficiency_gap, -(found.grand - found.empty) / 2)
+    assert_allclose(
+        found.replace(values=found.values / 2).efficiency_gap, -(found.grand - found.empty) / 2
+    )
 
 
 def test_the_store_holds_trained_utilities_and_nothing_else(game, key, tmp_path):
@@ -116,7 +126,11 @@ def test_a_coalition_is_worth_its_last_model_unless_the_best_is_asked_for(key):
 
 
 def test_a_seed_reproduces_the_values_and_another_does_not():
-    game = silo(federation(), linear(), local(learning_rate=0.3, batch_size=3), SETTINGS[2], **OPTIONS)
-    first, same, other = (estimate(game, exact(), key=jax.random.key(seed)).values for seed in (0, 0, 1))
+    game = silo(
+        federation(), linear(), local(learning_rate=0.3, batch_size=3), SETTINGS[2], **OPTIONS
+    )
+    first, same, other = (
+        estimate(game, exact(), key=jax.random.key(seed)).values for seed in (0, 0, 1)
+    )
     assert_array_equal(first, same)
     assert np.abs(first - other).max() > 1e-4

@@ -1,4 +1,6 @@
-"""Redivision: what the rule of a settlement would pay on other claims, before rounding, and with no training."""
+"""Redivision: what the rule of a settlement would pay on other claims, before rounding, and with no
+training.
+"""
 
 import inspect
 from collections.abc import Sequence
@@ -10,16 +12,20 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, finite, require
-from fedjax_shap.audits.evidence import Case
+from fedjax_shap.audits.evidence import Evidence
 from fedjax_shap.economics.claims import Claims
-from fedjax_shap.economics.cost_cap import HOW, suffix, verified
+from fedjax_shap.economics.cost_cap import HOW, suffix
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.policies import LOSS, NEGATIVE
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.typing import HostArray
 
-_CHOICES = {"negative": NEGATIVE, "reimburse": (True, False), "loss": LOSS}  # settings of rules, and what they can be
+_CHOICES = {
+    "negative": NEGATIVE,
+    "reimburse": (True, False),
+    "loss": LOSS,
+}  # settings of rules, and what they can be
 
 
 def rule_of(settlement: Settlement) -> tuple[Rule, str | None]:
@@ -39,8 +45,8 @@ def rule_of(settlement: Settlement) -> tuple[Rule, str | None]:
     raise InvalidInputError(known)
 
 
-def redivided(
-    case: Case,
+def counterfactual_payments(
+    case: Evidence,
     values: HostArray,
     costs: Sequence[Fraction],
     sizes: Sequence[int] | None,
@@ -48,7 +54,8 @@ def redivided(
     *,
     how: str | None = None,
 ) -> tuple[Fraction, ...]:
-    """What the case's rule pays on claims of Q players, Q being any number; their names do not matter.
+    """What the case's rule pays on claims of Q players, Q being any number; their names do not
+    matter.
 
     Args:
         case: whose rule and revenue.
@@ -67,8 +74,11 @@ def redivided(
     rule, verifies = rule_of(case.settlement)
     how = how if verifies is None else verifies
     if how is not None:
-        require(implied is not None, "Expected metered costs to be given, as the rule verifies costs by them.")
-        rule = verified(rule, list(implied), how=how)
+        require(
+            implied is not None,
+            "Expected metered costs to be given, as the rule verifies costs by them.",
+        )
+        rule = cap_costs(rule, list(implied), how=how)
     claims = Claims(
         players=tuple(f"player {i}" for i in range(len(costs))),
         values=tuple(map(Fraction, np.asarray(values).tolist())),
@@ -83,14 +93,17 @@ def values_by(of: str, table: HostArray) -> HostArray:
     """The values that a rule divides by, from all utilities.
 
     Args:
-        of: "shapley" (Shapley 1953), "banzhaf" (Banzhaf 1965), "leave_one_out", or "" for a rule without values.
+        of: "shapley" (Shapley 1953), "banzhaf" (Banzhaf 1965), "leave_one_out", or "" for a rule
+            without values.
         table: float64[2^P]; row r holds player i where bit i of r is set.
 
     Returns:
-        float64[P]: for each player the mean marginal contribution, by the weights of the sizes joined; 0 for "".
+        float64[P]: for each player the mean marginal contribution, by the weights of the sizes
+        joined; 0 for "".
 
     Raises:
-        InvalidInputError: values of another kind, such as the least core's, which are no such mean; or beyond floats.
+        InvalidInputError: values of another kind, such as the least core's, which are no such mean;
+            or beyond floats.
     """
     players = len(table).bit_length() - 1
     sizes = np.arange(players)
@@ -100,7 +113,10 @@ def values_by(of: str, table: HostArray) -> HostArray:
         "banzhaf": np.full(players, 0.5 ** (players - 1)),
         "leave_one_out": (sizes == players - 1).astype(np.float64),
     }
-    require(of in known, f"Expected the values of={of!r} to be means of marginal contributions: {', '.join(known)}.")
+    require(
+        of in known,
+        f"Expected the values of={of!r} to be means of marginal contributions: {', '.join(known)}.",
+    )
     weights = known[of][[int(row).bit_count() for row in range(2 ** (players - 1))]]
     values = np.empty(players)
     for player in range(players):

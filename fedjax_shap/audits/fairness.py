@@ -1,7 +1,8 @@
-"""Audits of what a settlement should be whatever anyone does: balance, rationality, fairness (Spec 5.1-5.7).
+"""Audits of what a settlement should be whatever anyone does: balance, rationality, fairness (Spec
+5.1-5.7).
 
-A property is judged exactly, but for what whole minor units forbid: payments may be off by less than one. Values that
-come with standard errors are told apart at 95 %.
+A property is judged exactly, but for what whole minor units forbid: payments may be off by less
+than one. Values that come with standard errors are told apart at 95 %.
 """
 
 from fractions import Fraction
@@ -9,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from fedjax_shap.audits.evidence import ROUNDING, Case, Finding, shown
+from fedjax_shap.audits.evidence import ROUNDING, Evidence, Finding, shown
 from fedjax_shap.economics import money
 from fedjax_shap.economics.claims import listed
 from fedjax_shap.typing import HostArray
@@ -17,23 +18,29 @@ from fedjax_shap.typing import HostArray
 SIGMAS = 1.96  # standard errors within which a value or a difference may be 0, at 95 %
 
 
-def budget_balance(case: Case) -> Finding:
+def budget_balance(case: Evidence) -> Finding:
     """Payments sum to the revenue, exactly."""
     settled = case.settlement
     paid, revenue = sum(map(Fraction, settled.payments), Fraction(0)), Fraction(settled.revenue)
     off = paid - revenue
     told = f"Payments sum to {shown(paid, case)}, the revenue exactly."
     if off != 0:
-        told = f"Payments sum to {float(abs(off)):g} {'more' if off > 0 else 'less'} than the revenue."
+        told = (
+            f"Payments sum to {float(abs(off)):g} {'more' if off > 0 else 'less'} than the revenue."
+        )
     numbers = {"paid": float(paid), "revenue": float(revenue), "difference": float(off)}
     return Finding(name="budget_balance", holds=off == 0, sentence=told, numbers=numbers)
 
 
-def individual_rationality(case: Case) -> Finding:
+def individual_rationality(case: Evidence) -> Finding:
     """Nobody is paid less than its cost, by a minor unit or more."""
     settled = case.settlement
     profits = list(map(Fraction, settled.profits))
-    short = [(name, -profit) for name, profit in zip(settled.players, profits) if -profit >= settled.minor_unit]
+    short = [
+        (name, -profit)
+        for name, profit in zip(settled.players, profits)
+        if -profit >= settled.minor_unit
+    ]
     spent = sum(map(Fraction, settled.costs), Fraction(0))
     lack = spent - Fraction(settled.revenue)
     told = "Every payment covers the player's cost."
@@ -45,14 +52,16 @@ def individual_rationality(case: Case) -> Finding:
     return Finding(name="individual_rationality", holds=not short, sentence=told, numbers=numbers)
 
 
-def symmetry(case: Case) -> Finding:
+def symmetry(case: Evidence) -> Finding:
     """Twins, players of equal marginal contributions to all coalitions known, have equal values.
 
     Equal means to rounding, or within 1.96 standard errors of the difference, taken as independent.
     """
     name = "symmetry"
     if case.masks is None:
-        return Finding(name=name, holds=None, sentence="Twins cannot be looked for, as no utilities are known.")
+        return Finding(
+            name=name, holds=None, sentence="Twins cannot be looked for, as no utilities are known."
+        )
     errors = np.zeros(len(case.names)) if case.std_errors is None else case.std_errors
     twins, apart = [], []
     for i, j in combinations(range(len(case.names)), 2):
@@ -62,21 +71,33 @@ def symmetry(case: Case) -> Finding:
             gap = abs(case.values[i] - case.values[j])
             if gap > ROUNDING * _scale(case.values) + SIGMAS * np.hypot(errors[i], errors[j]):
                 apart.append((i, j, gap))
-    told = "No two players are twins" if not twins else f"Twins have equal values: {_pairs(case, twins)}"
+    told = (
+        "No two players are twins"
+        if not twins
+        else f"Twins have equal values: {_pairs(case, twins)}"
+    )
     if apart:
         told = "Twins of different values: " + ", ".join(
             f"{case.names[i]} and {case.names[j]} (by {gap:.6g})" for i, j, gap in apart
         )
     told += "." if case.table is not None else ", judged by the coalitions that are known."
     holds = False if apart else None if case.table is None else True
-    return Finding(name=name, holds=holds, sentence=told, numbers={"twins": [list(pair) for pair in twins]})
+    return Finding(
+        name=name, holds=holds, sentence=told, numbers={"twins": [list(pair) for pair in twins]}
+    )
 
 
-def null_players(case: Case) -> Finding:
-    """Players that add nothing to any coalition known have value 0 and make no profit of a minor unit or more."""
+def null_players(case: Evidence) -> Finding:
+    """Players that add nothing to any coalition known have value 0 and make no profit of a minor
+    unit or more.
+    """
     name = "null_players"
     if case.masks is None:
-        return Finding(name=name, holds=None, sentence="Marginal contributions are not known: there are no utilities.")
+        return Finding(
+            name=name,
+            holds=None,
+            sentence="Marginal contributions are not known: there are no utilities.",
+        )
     marginals = [marginals_of(case, player) for player in range(len(case.names))]
     if not all(map(len, marginals)):
         told = "Too few utilities are known: of some players no marginal contribution can be told."
@@ -84,7 +105,9 @@ def null_players(case: Case) -> Finding:
     nothing = ROUNDING * _scale(case.utilities)
     null = [player for player, each in enumerate(marginals) if (np.abs(each) <= nothing).all()]
     errors = np.zeros(len(case.names)) if case.std_errors is None else case.std_errors
-    valued = [p for p in null if abs(case.values[p]) > ROUNDING * _scale(case.values) + SIGMAS * errors[p]]
+    valued = [
+        p for p in null if abs(case.values[p]) > ROUNDING * _scale(case.values) + SIGMAS * errors[p]
+    ]
     paid = [p for p in null if case.settlement.profits[p] >= case.settlement.minor_unit]
     if not null:
         told = "Every player adds to some coalition."
@@ -96,11 +119,18 @@ def null_players(case: Case) -> Finding:
     whole = case.table is not None
     told += "" if whole else " Judged by the coalitions that are known."
     holds = False if valued or paid else True if whole or not null else None
-    return Finding(name=name, holds=holds, sentence=told, numbers={"null": null, "valued": valued, "in_profit": paid})
+    return Finding(
+        name=name,
+        holds=holds,
+        sentence=told,
+        numbers={"null": null, "valued": valued, "in_profit": paid},
+    )
 
 
-def free_riders(case: Case) -> Finding:
-    """Nobody whose value cannot be told from 0, or is below it, makes a profit of a minor unit or more."""
+def free_riders(case: Evidence) -> Finding:
+    """Nobody whose value cannot be told from 0, or is below it, makes a profit of a minor unit or
+    more.
+    """
     name = "free_riders"
     if case.std_errors is None and case.table is None:
         told = "Free riders cannot be told, as the values have no standard errors and not all utilities are known."
@@ -114,39 +144,55 @@ def free_riders(case: Case) -> Finding:
         told = f"Not told from worthless, and in profit: {_profits(case, paid)}."
     else:
         told = f"Not told from worthless, and without profit: {_figures(case, idle)}."
-    return Finding(name=name, holds=not paid, sentence=told, numbers={"suspects": idle, "in_profit": paid})
+    return Finding(
+        name=name, holds=not paid, sentence=told, numbers={"suspects": idle, "in_profit": paid}
+    )
 
 
-def proportionality(case: Case) -> Finding:
-    """Profits of players of positive value are as their values, p_i / p_j = phi_i / phi_j (Spec 5.1).
+def proportionality(case: Evidence) -> Finding:
+    """Profits of players of positive value are as their values, p_i / p_j = phi_i / phi_j (Spec
+    5.1).
 
-    What whole minor units forbid is allowed for: with w_i its share of those values, a profit may be off by 1 + K w_i
-    minor units where K players have them. Players of other values are left to the audit of free riders.
+    What whole minor units forbid is allowed for: with w_i its share of those values, a profit may
+    be off by 1 + K w_i minor units where K players have them. Players of other values are left to
+    the audit of free riders.
     """
     settled, name = case.settlement, "proportionality"
     values = [max(Fraction(value), Fraction(0)) for value in settled.values]
     total, unit = sum(values), Fraction(settled.minor_unit)
     counted = [p for p, value in enumerate(values) if value > 0]
     if not counted:
-        return Finding(name=name, holds=None, sentence="No player has a value above 0, so there is no proportion.")
-    profits = [Fraction(paid) - Fraction(cost) for paid, cost in zip(settled.payments, settled.costs)]
+        return Finding(
+            name=name,
+            holds=None,
+            sentence="No player has a value above 0, so there is no proportion.",
+        )
+    profits = [
+        Fraction(paid) - Fraction(cost) for paid, cost in zip(settled.payments, settled.costs)
+    ]
     pool = sum((profits[p] for p in counted), Fraction(0))
     due = {p: values[p] / total * pool for p in counted}
     slack = unit / 1000  # floats stand for the exact values that were divided
     off = {p: profits[p] - due[p] for p in counted}
-    wrong = [p for p in counted if abs(off[p]) > unit * (1 + len(counted) * values[p] / total) + slack]
+    wrong = [
+        p for p in counted if abs(off[p]) > unit * (1 + len(counted) * values[p] / total) + slack
+    ]
     told = "Profits are in proportion to values, to the minor unit."
     if wrong:
         worst = max(wrong, key=lambda p: abs(off[p]))
         told = (
-            f"Profits are not in proportion to values: {case.names[worst]} makes {shown(profits[worst], case)} where "
+            f"Profits are not in proportion to values: {case.names[worst]} makes "
+            f"{shown(profits[worst], case)} where "
             f"its value is due {shown(due[worst], case)}, the furthest off of {len(wrong)} players."
         )
-    numbers = {"profits": list(map(float, profits)), "due": {case.names[p]: float(d) for p, d in due.items()}}
+    numbers = {
+        "profits": list(map(float, profits)),
+        "due": {case.names[p]: float(d) for p, d in due.items()},
+    }
     return Finding(name=name, holds=not wrong, sentence=told, numbers=numbers)
 
 
-def marginals_of(case: Case, player: int) -> HostArray:
+def marginals_of(case: Evidence, player: int) -> HostArray:
     """float64[K]: V(S + player) - V(S) for each coalition S of which both are known."""
     if case.masks is None:
         return np.empty(0)
@@ -160,7 +206,7 @@ def marginals_of(case: Case, player: int) -> HostArray:
     return marginals[~np.isnan(marginals)]
 
 
-def _exchanged(case: Case, one: int, other: int) -> HostArray:
+def _exchanged(case: Evidence, one: int, other: int) -> HostArray:
     """float64[K]: V(S + one) - V(S + other) for each S without both of which both are known."""
     if case.table is not None:
         neither = _rows_without(case, one, other)
@@ -173,7 +219,7 @@ def _exchanged(case: Case, one: int, other: int) -> HostArray:
     return differences[~np.isnan(differences)]
 
 
-def _rows_without(case: Case, *players: int) -> HostArray:
+def _rows_without(case: Evidence, *players: int) -> HostArray:
     """The rows of the table that hold none of these players."""
     rows = np.arange(2 ** len(case.names))
     return rows[(rows & sum(1 << player for player in players)) == 0]
@@ -183,13 +229,13 @@ def _scale(numbers: HostArray | None) -> float:
     return float(np.abs(np.asarray(numbers)).max(initial=0.0))
 
 
-def _pairs(case: Case, pairs: list[tuple[int, int]]) -> str:
+def _pairs(case: Evidence, pairs: list[tuple[int, int]]) -> str:
     return ", ".join(f"{case.names[i]} and {case.names[j]}" for i, j in pairs)
 
 
-def _figures(case: Case, players: list[int]) -> str:
+def _figures(case: Evidence, players: list[int]) -> str:
     return listed((case.names[p], f"{case.values[p]:.6g}") for p in players)
 
 
-def _profits(case: Case, players: list[int]) -> str:
+def _profits(case: Evidence, players: list[int]) -> str:
     return listed((case.names[p], money.written(case.settlement.profits[p])) for p in players)

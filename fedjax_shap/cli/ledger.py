@@ -1,4 +1,6 @@
-"""`fedjax-shap ledger init | append | show | verify | export`: the permanent record of runs and payments."""
+"""`fedjax-shap ledger init | append | show | verify | export`: the permanent record of runs and
+payments.
+"""
 
 import argparse
 import csv
@@ -26,23 +28,49 @@ from fedjax_shap.ledger.verify import verify
 WIDE = 160  # columns of a table that goes into a file or a pipe
 FORMATS = ("json", "csv")
 _COLUMNS = (
-    *("entry", "time", "kind", "title", "player", "examples", "value", "std_error", "cost", "payment", "profit"),
+    *(
+        "entry",
+        "time",
+        "kind",
+        "title",
+        "player",
+        "examples",
+        "value",
+        "std_error",
+        "cost",
+        "payment",
+        "profit",
+    ),
     *("payment_std_error", "rule", "policy", "revenue", "hash"),
 )
 
 
 def add_to(commands: Any) -> None:
-    """Adds the command `ledger` to the subparsers `commands`; `call` returns its exit code, None for success."""
-    parser = commands.add_parser("ledger", help="the permanent record of runs, contributions, costs and payments")
+    """Adds the command `ledger` to the subparsers `commands`; `call` returns its exit code, None
+    for success.
+    """
+    parser = commands.add_parser(
+        "ledger", help="the permanent record of runs, contributions, costs and payments"
+    )
     what = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
     ledger, key = {"metavar": "LEDGER", "help": "the ledger's file"}, {"metavar": "KEYFILE"}
     one = what.add_parser("init", help="make a ledger in a new file")
     one.add_argument("ledger", **ledger)
-    one.add_argument("--key", **key, help="sign entries by this key, which is made, with KEYFILE.pub, if it is new")
+    one.add_argument(
+        "--key",
+        **key,
+        help="sign entries by this key, which is made, with KEYFILE.pub, if it is new",
+    )
     one.set_defaults(call=_init)
-    one = what.add_parser("append", help="append what a run or a settlement found: values, costs, payments")
+    one = what.add_parser(
+        "append", help="append what a run or a settlement found: values, costs, payments"
+    )
     one.add_argument("ledger", **ledger)
-    one.add_argument("result", metavar="RESULT", help="a run's folder or result.json, or what `settle` wrote as JSON")
+    one.add_argument(
+        "result",
+        metavar="RESULT",
+        help="a run's folder or result.json, or what `settle` wrote as JSON",
+    )
     one.add_argument("--key", **key, help="the key of a ledger that is signed")
     one.set_defaults(call=_append)
     one = what.add_parser("show", help="the entries, one a line, or one of them in full")
@@ -55,10 +83,18 @@ def add_to(commands: Any) -> None:
         description="What the owner of the key rewrote, and an older copy of the file put in its place, need --expect.",
     )
     one.add_argument("ledger", **ledger)
-    one.add_argument("--public-key", metavar="FILE", help="the public key, kept elsewhere (default: the ledger's own)")
-    one.add_argument("--expect", metavar="HASH", help="the hash of an entry that was noted elsewhere")
+    one.add_argument(
+        "--public-key",
+        metavar="FILE",
+        help="the public key, kept elsewhere (default: the ledger's own)",
+    )
+    one.add_argument(
+        "--expect", metavar="HASH", help="the hash of an entry that was noted elsewhere"
+    )
     one.set_defaults(call=_verify)
-    one = what.add_parser("export", help="all entries as JSON, or as a table with a row for each player of an entry")
+    one = what.add_parser(
+        "export", help="all entries as JSON, or as a table with a row for each player of an entry"
+    )
     one.add_argument("ledger", **ledger)
     one.add_argument("out", metavar="OUT", help="the file to write")
     one.add_argument("--format", choices=FORMATS, help="default: by the ending of OUT")
@@ -69,20 +105,27 @@ def _init(known: argparse.Namespace, rest: list[str]) -> None:
     path, made, signer = Path(known.ledger), False, None
     require_absent("ledger", path)  # before a key is made for nothing
     if known.key is not None:
-        same = path.absolute() in (Path(known.key).absolute(), signing.public_path(known.key).absolute())
+        same = path.absolute() in (
+            Path(known.key).absolute(),
+            signing.public_path(known.key).absolute(),
+        )
         require(not same, f"Expected key={known.key!r} to be another file than the ledger.")
         made = not Path(known.key).exists()
         signer = signing.new_key(known.key) if made else signing.read_key(known.key)
     Ledger.create(path, signer=signer)
     if signer is None:
         print(
-            f"Made {path}, not signed: who can write to it can rewrite it, unless hashes of entries are kept elsewhere."
+            f"Made {path}, not signed: who can write to it can rewrite it, unless hashes of "
+            "entries are kept elsewhere."
         )
     else:
         print(f"Made {path}, signed by the key in {known.key} (public key {signer.public}).")
     if made:
         public = signing.public_path(known.key)
-        print(f"Made that key, open to its owner only, and {public}, which `verify` takes; keep both away from {path}.")
+        print(
+            f"Made that key, open to its owner only, and {public}, which `verify` takes; keep both "
+            f"away from {path}."
+        )
 
 
 def _append(known: argparse.Namespace, rest: list[str]) -> None:
@@ -91,7 +134,9 @@ def _append(known: argparse.Namespace, rest: list[str]) -> None:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InvalidInputError(f"Expected result={str(path)!r} to be a readable file: {error}.") from error
+        raise InvalidInputError(
+            f"Expected result={str(path)!r} to be a readable file: {error}."
+        ) from error
     signer = None if known.key is None else signing.read_key(known.key)
     entry = Ledger(known.ledger, signer=signer).append(*recorded(content))
     print(f"Appended entry {entry.number} ({entry.kind}) to {known.ledger}: {entry.hash}")
@@ -125,11 +170,15 @@ def _show(known: argparse.Namespace, rest: list[str]) -> None:
             len(entry.content.get("players") or ()),
         )
         told = (payments.get("revenue"), payments.get("rule"), entry.hash[:8])
-        shown.add_row(str(entry.number), *(escape(printable(_told(cell))) for cell in (*cells, *told)))
+        shown.add_row(
+            str(entry.number), *(escape(printable(_told(cell))) for cell in (*cells, *told))
+        )
     out = Console(width=None if sys.stdout.isatty() else WIDE)
     with out.capture() as captured:
         out.print(shown)
-    to_standard_output(f"{captured.get()}Last: entry {entries[-1].number}, hash {entries[-1].hash}\n")
+    to_standard_output(
+        f"{captured.get()}Last: entry {entries[-1].number}, hash {entries[-1].hash}\n"
+    )
 
 
 def _verify(known: argparse.Namespace, rest: list[str]) -> int:
@@ -142,7 +191,10 @@ def _verify(known: argparse.Namespace, rest: list[str]) -> int:
         return 1
     whose = "by the key in its entry 0; --public-key would say whether that is the true one"
     signed = f"signed {'by the given key' if public else whose}" if found.signed else "not signed"
-    print(f"{known.ledger}: {found.count:,} {'entry' if found.count == 1 else 'entries'}, all as written, {signed}.")
+    print(
+        f"{known.ledger}: {found.count:,} {'entry' if found.count == 1 else 'entries'}, all as "
+        f"written, {signed}."
+    )
     print(f"Last hash, to be noted elsewhere and given with --expect: {found.head}")
     return 0
 
@@ -150,14 +202,19 @@ def _verify(known: argparse.Namespace, rest: list[str]) -> int:
 def _export(known: argparse.Namespace, rest: list[str]) -> None:
     out = Path(known.out)
     kind = known.format or out.suffix.removeprefix(".").lower()
-    require(kind in FORMATS, f"Expected out={known.out!r} to end in .json or .csv, or --format to say which.")
+    require(
+        kind in FORMATS,
+        f"Expected out={known.out!r} to end in .json or .csv, or --format to say which.",
+    )
     entries = _read(known.ledger)
     text = io.StringIO(newline="")
     if kind == "json":
         json.dump([_object(entry) for entry in entries], text, indent=1)
         text.write("\n")
     else:
-        csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *(row for one in entries[1:] for row in _rows(one))])
+        csv.writer(text, lineterminator="\n").writerows(
+            [_COLUMNS, *(row for one in entries[1:] for row in _rows(one))]
+        )
     with writable("out", out), replacing(out) as file:
         file.write(text.getvalue().encode())
     print(f"Wrote {len(entries) - 1:,} {'entry' if len(entries) == 2 else 'entries'} to {out}")
@@ -182,7 +239,12 @@ def _rows(entry: Entry) -> Iterator[list[str]]:
     payments, contributions = _part(entry, "payments"), _part(entry, "contributions")
     lists = (
         *(contributions.get(name) for name in ("sizes", "values", "std_errors")),
-        *(entry.content.get("costs"), payments.get("amounts"), payments.get("profits"), payments.get("std_errors")),
+        *(
+            entry.content.get("costs"),
+            payments.get("amounts"),
+            payments.get("profits"),
+            payments.get("std_errors"),
+        ),
     )
     begin = [str(entry.number), entry.time, entry.kind, _told(_part(entry, "run").get("title"))]
     end = [*(_told(payments.get(name)) for name in ("rule", "policy", "revenue")), entry.hash]

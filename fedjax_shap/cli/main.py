@@ -13,7 +13,14 @@ from typing import Any, NoReturn
 import jax
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
@@ -23,7 +30,7 @@ from fedjax_shap.pipeline import config as configuration
 from fedjax_shap.pipeline.quickstart import quickstart, toml
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import Watch, run
-from fedjax_shap.pipeline.schema import ROOMS, type_name
+from fedjax_shap.pipeline.schema import SECTIONS, type_name
 from fedjax_shap.report import run as run_report
 
 OUT = Console()
@@ -31,12 +38,19 @@ ERR = Console(stderr=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; 0: success, 1: a spoilt store or ledger, 2: bad input, 3: a lost process, 130: an interrupt."""
-    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # a sentence, not a place in the source
+    """Runs one command; 0: success, 1: a spoilt store or ledger, 2: bad input, 3: a lost process,
+    130: an interrupt.
+    """
+    warnings.formatwarning = lambda message, *_: (
+        f"warning: {message}\n"
+    )  # a sentence, not a place in the source
     parser = _parser()
     known, rest = parser.parse_known_args(arguments)
     try:
-        require(not rest or known.command == "run", f"Expected no further arguments, got {' '.join(rest)!r}.")
+        require(
+            not rest or known.command == "run",
+            f"Expected no further arguments, got {' '.join(rest)!r}.",
+        )
         return int(known.call(known, rest) or 0)
     except InvalidInputError as error:
         _complain(str(error))
@@ -45,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return 3
     except KeyboardInterrupt:
-        ERR.print("\ninterrupted; what was valued is kept, the same command goes on from there", markup=False)
+        ERR.print(
+            "\ninterrupted; what was valued is kept, the same command goes on from there",
+            markup=False,
+        )
         return 130
 
 
@@ -65,31 +82,51 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="fedjax-shap", description="What each member of a federation is worth, and what it is paid.")
+    parser = _Parser(
+        prog="fedjax-shap",
+        description="What each member of a federation is worth, and what it is paid.",
+    )
     parser.add_argument("--version", action="version", version=version("fedjax-shap"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    first = commands.add_parser("quickstart", help="value and pay the members of an embedded federation")
-    first.add_argument("--out", default="runs/quickstart", help="where results go (default: %(default)s)")
+    first = commands.add_parser(
+        "quickstart", help="value and pay the members of an embedded federation"
+    )
+    first.add_argument(
+        "--out", default="runs/quickstart", help="where results go (default: %(default)s)"
+    )
     first.set_defaults(call=_quickstart)
     own = commands.add_parser(
         "run",
         help="run a configuration",
         description="Every field of the configuration can be set on the command line by its dotted name, such as "
-        "--partition.alpha 0.3, --seed 1 or --corrupt.0.rate 0.5; `fedjax-shap list` shows what there is.",
+        "--partition.alpha 0.3, --seed 1 or --corrupt.0.rate 0.5; `fedjax-shap list` shows what "
+        "there is.",
     )
     own.add_argument("config", help="a TOML file")
-    own.add_argument("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
+    own.add_argument(
+        "--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)"
+    )
     own.add_argument("--out", help="where results go (default: runs/NAME_OF_THE_FILE)")
-    own.add_argument("--plan", metavar="CHUNK[,LAYOUT]", help="so many coalitions at once, client- or coalition-major")
+    own.add_argument(
+        "--plan",
+        metavar="CHUNK[,LAYOUT]",
+        help="so many coalitions at once, client- or coalition-major",
+    )
     own.add_argument(
         "--on-nonfinite",
         choices=("error", "floor"),
         help="a coalition whose training diverged: an error once all others are valued, or worth V(nobody)",
     )
-    own.add_argument("--profile", metavar="DIR", help="write a JAX trace of the run, for TensorBoard or Perfetto")
-    _several(own.add_argument_group("several processes, on one host or many, each with the same command"))
+    own.add_argument(
+        "--profile", metavar="DIR", help="write a JAX trace of the run, for TensorBoard or Perfetto"
+    )
+    _several(
+        own.add_argument_group("several processes, on one host or many, each with the same command")
+    )
     own.set_defaults(call=_run)
-    what = commands.add_parser("list", help="the names that a configuration may use, with their keywords")
+    what = commands.add_parser(
+        "list", help="the names that a configuration may use, with their keywords"
+    )
     what.add_argument("room", nargs="?", help="one section only")
     what.set_defaults(call=_list)
     settle.add_to(commands)
@@ -103,11 +140,17 @@ def _several(options: argparse._ArgumentGroup) -> None:
         "--coordinator",
         metavar="HOST:PORT",
         help="where process 0 listens, reachable by all and open to whoever is: use it inside a cluster; or `slurm`, "
-        "under srun, which needs no other option and gives each process on a host its own GPU (else set "
+        "under srun, which needs no other option and gives each process on a host its own GPU "
+        "(else set "
         "CUDA_VISIBLE_DEVICES)",
     )
     options.add_argument("--num-processes", type=int, metavar="N", help="how many there are")
-    options.add_argument("--process-id", type=int, metavar="I", help="which one this is, 0..N-1; 0 writes the results")
+    options.add_argument(
+        "--process-id",
+        type=int,
+        metavar="I",
+        help="which one this is, 0..N-1; 0 writes the results",
+    )
 
 
 def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
@@ -116,7 +159,10 @@ def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
             result, beside = quickstart(watch=_watch(bars))
         (folder / "quickstart.toml").write_text(toml(), encoding="utf-8")
         _show(result, folder, beside)
-    OUT.print(f"Its configuration is {folder / 'quickstart.toml'}; copy it, change it, and `fedjax-shap run` the copy.")
+    OUT.print(
+        f"Its configuration is {folder / 'quickstart.toml'}; copy it, change it, and `fedjax-shap "
+        "run` the copy."
+    )
 
 
 def _run(known: argparse.Namespace, rest: list[str]) -> None:
@@ -130,7 +176,10 @@ def _run_together(known: argparse.Namespace, rest: list[str]) -> None:
         _data_folder(raw, known.data)
     _shorthands(raw, known)
     config = configuration.parse(raw)
-    with _tracing(known.profile), run_report.output(known.out or Path("runs") / Path(known.config).stem) as folder:
+    with (
+        _tracing(known.profile),
+        run_report.output(known.out or Path("runs") / Path(known.config).stem) as folder,
+    ):
         with _bars() as bars:
             result = run(config, store=folder / "utilities", watch=_watch(bars))
         if processes.rank() == 0:
@@ -139,17 +188,25 @@ def _run_together(known: argparse.Namespace, rest: list[str]) -> None:
 
 def _list(known: argparse.Namespace, rest: list[str]) -> None:
     if known.room is not None:
-        one_of("room", known.room, ROOMS)
-    for name, room in ROOMS.items():
+        one_of("room", known.room, SECTIONS)
+    for name, room in SECTIONS.items():
         if known.room in (None, name):
-            shown = Table(title=escape(f"[{name}]"), title_justify="left", box=None, pad_edge=False, title_style="bold")
+            shown = Table(
+                title=escape(f"[{name}]"),
+                title_justify="left",
+                box=None,
+                pad_edge=False,
+                title_style="bold",
+            )
             for column in ("name", "keywords", "what it is"):
                 shown.add_column(column, overflow="fold", no_wrap=column == "name")
             for entry, factory in sorted(room.entries.items()):
                 marked = f"{entry} (default)" if entry == room.default else entry
                 shown.add_row(marked, _keywords(room.own(entry)), escape(_first_line(factory)))
             if room.shared:
-                shown.add_row("all of them", _keywords(room.shared), escape(_first_line(room.common)))
+                shown.add_row(
+                    "all of them", _keywords(room.shared), escape(_first_line(room.common))
+                )
             OUT.print(shown, "")
 
 
@@ -168,7 +225,8 @@ def _assignments(rest: Sequence[str]) -> list[tuple[str, str]]:
     while waiting:
         option, equals, text = waiting.pop(0).partition("=")
         require(
-            bool(re.fullmatch(r"--[\w.]+", option)), f"Expected an option such as --partition.alpha, got {option!r}."
+            bool(re.fullmatch(r"--[\w.]+", option)),
+            f"Expected an option such as --partition.alpha, got {option!r}.",
         )
         require(bool(equals or waiting), f"Expected a value after {option}.")
         pairs.append((option[2:], text if equals else waiting.pop(0)))
@@ -178,13 +236,17 @@ def _assignments(rest: Sequence[str]) -> list[tuple[str, str]]:
 def _data_folder(raw: dict[str, Any], folder: str) -> None:
     """Hands the folder of data sets to a source that reads from one."""
     section = raw.setdefault("data", {})
-    source = ROOMS["data"].entries.get(section.get("name", "") if isinstance(section, dict) else "")
+    source = SECTIONS["data"].entries.get(
+        section.get("name", "") if isinstance(section, dict) else ""
+    )
     if source is not None and "folder" in inspect.signature(source).parameters:
         section.setdefault("folder", folder)
 
 
 def _tracing(folder: str | None) -> AbstractContextManager[None]:
-    """A JAX trace of what the devices do; Python's own calls would make it a hundred times as long."""
+    """A JAX trace of what the devices do; Python's own calls would make it a hundred times as
+    long.
+    """
     if folder is None:
         return nullcontext()
     options = jax.profiler.ProfileOptions()
@@ -197,7 +259,10 @@ def _shorthands(raw: dict[str, Any], known: argparse.Namespace) -> None:
     given: dict[str, dict[str, Any]] = {}
     if known.plan is not None:
         chunk, _, layout = known.plan.partition(",")
-        require(chunk.isdecimal(), f"Expected --plan {known.plan} to be CHUNK or CHUNK,LAYOUT, such as 64,client.")
+        require(
+            chunk.isdecimal(),
+            f"Expected --plan {known.plan} to be CHUNK or CHUNK,LAYOUT, such as 64,client.",
+        )
         given["plan"] = {"chunk": int(chunk)} | ({"layout": layout} if layout else {})
     if known.on_nonfinite is not None:
         given["estimator"] = {"on_nonfinite": known.on_nonfinite}
@@ -212,7 +277,9 @@ def _keywords(parameters: Mapping[str, inspect.Parameter]) -> str:
     described = []
     for name, parameter in parameters.items():
         kind = type_name(parameter.annotation)
-        default = "" if parameter.default is inspect.Parameter.empty else f" = {parameter.default!r}"
+        default = (
+            "" if parameter.default is inspect.Parameter.empty else f" = {parameter.default!r}"
+        )
         described.append(f"{name}: {kind}{default}")
     return "\n".join(described)
 
@@ -224,9 +291,16 @@ def _first_line(factory: Any) -> str:
 
 
 def _bars() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+    )
     columns = (*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    return Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal or processes.rank() > 0)
+    return Progress(
+        *columns, console=ERR, transient=True, disable=not ERR.is_terminal or processes.rank() > 0
+    )
 
 
 def _watch(bars: Progress) -> Watch:
@@ -237,7 +311,12 @@ def _watch(bars: Progress) -> Watch:
 
         def progress(done: int, total: int) -> None:
             elapsed = bars.tasks[task].elapsed or 0.0
-            bars.update(task, completed=done, total=total, rate=f"{done / elapsed:.1f}/s" if done and elapsed else "")
+            bars.update(
+                task,
+                completed=done,
+                total=total,
+                rate=f"{done / elapsed:.1f}/s" if done and elapsed else "",
+            )
 
         return progress
 

@@ -1,4 +1,6 @@
-"""`fedjax-shap settle` and `fedjax-shap audit`: payments from a file, and what can be said for and against them."""
+"""`fedjax-shap settle` and `fedjax-shap audit`: payments from a file, and what can be said for and
+against them.
+"""
 
 import argparse
 import io
@@ -24,7 +26,7 @@ from fedjax_shap.economics.record import KEYS, settle_record
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline import records
-from fedjax_shap.pipeline.load import Saved, read_run, rule_from
+from fedjax_shap.pipeline.load import LoadedRun, read_run, rule_from
 from fedjax_shap.report import settlement_figures, tables
 
 FORMATS = ("json", "csv", "table")
@@ -47,8 +49,12 @@ _ANY_WIDTH = 10_000
 
 
 def add_to(commands: Any) -> None:
-    """Adds the commands `settle` and `audit` to the subparsers `commands`; `call` returns None for success."""
-    one = commands.add_parser("settle", help="payments from values, costs and a revenue, without training")
+    """Adds the commands `settle` and `audit` to the subparsers `commands`; `call` returns None for
+    success.
+    """
+    one = commands.add_parser(
+        "settle", help="payments from values, costs and a revenue, without training"
+    )
     one.add_argument(
         "input",
         metavar="INPUT",
@@ -57,14 +63,27 @@ def add_to(commands: Any) -> None:
     )
     says = one.add_argument_group("in place of what the file says, or of what a CSV file lacks")
     for key in SETTINGS:
-        says.add_argument(f"--{key.replace('_', '-')}", dest=f"set_{key}", metavar="X", help=_SAID.get(key))
-    one.add_argument("--intervals", type=float, metavar="LEVEL", help="intervals of the payments too, such as 0.95")
-    one.add_argument("--format", choices=FORMATS, help="what to write (default: by the name of FILE, else json)")
+        says.add_argument(
+            f"--{key.replace('_', '-')}", dest=f"set_{key}", metavar="X", help=_SAID.get(key)
+        )
+    one.add_argument(
+        "--intervals",
+        type=float,
+        metavar="LEVEL",
+        help="intervals of the payments too, such as 0.95",
+    )
+    one.add_argument(
+        "--format", choices=FORMATS, help="what to write (default: by the name of FILE, else json)"
+    )
     one.add_argument("--out", metavar="FILE", help="where to (default: standard output)")
     one.add_argument("--figure", metavar="FILE", help="a page of figures, as .png, .svg or .pdf")
     one.set_defaults(call=_settle)
-    one = commands.add_parser("audit", help="what can be said for and against the payments of a run")
-    one.add_argument("result", metavar="RESULT", help="a run's folder or its result.json, or what `settle` wrote")
+    one = commands.add_parser(
+        "audit", help="what can be said for and against the payments of a run"
+    )
+    one.add_argument(
+        "result", metavar="RESULT", help="a run's folder or its result.json, or what `settle` wrote"
+    )
     one.add_argument("--json", metavar="FILE", help="the findings with their numbers")
     one.add_argument("--figure", metavar="FILE", help="a page of figures, as .png, .svg or .pdf")
     one.set_defaults(call=_audit)
@@ -73,7 +92,8 @@ def add_to(commands: Any) -> None:
 def _settle(known: argparse.Namespace, rest: list[str]) -> None:
     record = records.read_record(known.input) | _given(known)
     require(
-        record.get("revenue") is not None, "Expected a revenue: give --revenue, or the key 'revenue' in a JSON file."
+        record.get("revenue") is not None,
+        "Expected a revenue: give --revenue, or the key 'revenue' in a JSON file.",
     )
     kind = known.format or _BY_SUFFIX.get(Path(known.out or "").suffix.lower(), "json")
     _require_figure(known.figure)
@@ -81,9 +101,15 @@ def _settle(known: argparse.Namespace, rest: list[str]) -> None:
     intervals = None if known.intervals is None else _intervals(settled, record, known.intervals)
     if known.figure is not None:
         given = _pricing(settled, record)
-        sweeps = [settlement_figures.over_revenue(settled, **given), settlement_figures.over_costs(settled, **given)]
+        sweeps = [
+            settlement_figures.over_revenue(settled, **given),
+            settlement_figures.over_costs(settled, **given),
+        ]
         title = f"Settlement of {settled.revenue:,f}"
-        _draw(settlement_figures.page(title, settled, intervals=intervals, sweeps=sweeps), known.figure)
+        _draw(
+            settlement_figures.page(title, settled, intervals=intervals, sweeps=sweeps),
+            known.figure,
+        )
     if known.out is None and kind == "table":
         _print([tables.as_table(settled, intervals)], _notes(settled, intervals))
     else:
@@ -109,11 +135,16 @@ def _audit(known: argparse.Namespace, rest: list[str]) -> None:
             run.title, settled, intervals=_of_run(run), sweeps=_sweeps(run), findings=findings
         )
         _draw(drawn, known.figure)
-    _print([tables.findings_table(findings, f"Audits of {run.title}")], [run.said, *run.case.settlement.notes])
+    _print(
+        [tables.findings_table(findings, f"Audits of {run.title}")],
+        [run.said, *run.case.settlement.notes],
+    )
 
 
 def _given(known: argparse.Namespace) -> dict[str, Any]:
-    """What options say in place of the record: true, false and numbers as such, all else as text."""
+    """What options say in place of the record: true, false and numbers as such, all else as
+    text.
+    """
     given = {key: getattr(known, f"set_{key}") for key in SETTINGS}
     return {key: _read(text) for key, text in given.items() if text is not None}
 
@@ -128,7 +159,9 @@ def _read(text: str) -> Any:
 
 
 def _pricing(settled: Settlement, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The rule of a record that was settled, and its sizes in the order of the players: keywords of `settle`."""
+    """The rule of a record that was settled, and its sizes in the order of the players: keywords of
+    `settle`.
+    """
     sizes = record.get("sizes")
     ordered = [sizes[name] for name in settled.players] if isinstance(sizes, Mapping) else sizes
     return {"rule": rule_from(settled.rule, record), "sizes": ordered}
@@ -136,15 +169,22 @@ def _pricing(settled: Settlement, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _intervals(settled: Settlement, record: Mapping[str, Any], level: float) -> Intervals:
     """Intervals of payments, by the standard errors that the record gives."""
-    require(settled.std_errors is not None, "Expected every std_error to be given and known for --intervals.")
+    require(
+        settled.std_errors is not None,
+        "Expected every std_error to be given and known for --intervals.",
+    )
     errors = record["std_errors"]
     ordered = [errors[name] for name in settled.players] if isinstance(errors, Mapping) else errors
     efficient = bool(record.get("efficient"))
-    return _interval(settled, ordered, level=level, efficient=efficient, **_pricing(settled, record))
+    return _interval(
+        settled, ordered, level=level, efficient=efficient, **_pricing(settled, record)
+    )
 
 
-def _of_run(run: Saved) -> Intervals | None:
-    """Intervals of a run's payments; None where the errors of its values are not known, or are none."""
+def _of_run(run: LoadedRun) -> Intervals | None:
+    """Intervals of a run's payments; None where the errors of its values are not known, or are
+    none.
+    """
     errors = run.case.std_errors
     if errors is None or run.rule is None or not np.any(errors > 0):
         return None
@@ -153,11 +193,15 @@ def _of_run(run: Saved) -> Intervals | None:
 
 def _interval(settled: Settlement, std_errors: Any, **keywords: Any) -> Intervals:
     given = {"players": settled.players, "minor_unit": settled.minor_unit, **keywords}
-    return payment_intervals(settled.values, settled.costs, settled.revenue, std_errors=std_errors, **given)
+    return payment_intervals(
+        settled.values, settled.costs, settled.revenue, std_errors=std_errors, **given
+    )
 
 
-def _sweeps(run: Saved) -> list[settlement_figures.Sweep]:
-    """The run at other revenues, and at other prices of energy where its devices' bill is its costs."""
+def _sweeps(run: LoadedRun) -> list[settlement_figures.Sweep]:
+    """The run at other revenues, and at other prices of energy where its devices' bill is its
+    costs.
+    """
     if run.rule is None:
         return []
     settled, given = run.case.settlement, {"rule": run.rule, "sizes": run.case.sizes}
@@ -182,11 +226,17 @@ def _notes(settled: Settlement, intervals: Intervals | None) -> tuple[str, ...]:
     return (*settled.notes, *(() if intervals is None else intervals.notes))
 
 
-def _print(shown: Sequence[Table], sentences: Sequence[str], file: TextIO | None = None, least: int = 0) -> None:
-    """Tables, and what they do not say; a table is at least as wide as what may not be broken in it."""
+def _print(
+    shown: Sequence[Table], sentences: Sequence[str], file: TextIO | None = None, least: int = 0
+) -> None:
+    """Tables, and what they do not say; a table is at least as wide as what may not be broken in
+    it.
+    """
     for table in shown:
         console = Console(file=file)
-        needed = console.measure(table, options=console.options.update(max_width=_ANY_WIDTH)).minimum
+        needed = console.measure(
+            table, options=console.options.update(max_width=_ANY_WIDTH)
+        ).minimum
         Console(file=file, width=max(console.width, needed, least)).print(table)
     for sentence in sentences:
         Console(file=file).print(sentence, markup=False, highlight=False, soft_wrap=True)

@@ -22,33 +22,56 @@ OUT = Console()
 
 
 def add_to(commands: Any) -> None:
-    """Adds the command `store` to the subparsers `commands`; `call` returns its exit code, None for success."""
-    parser = commands.add_parser("store", help="list, check, merge or export what runs keep in their utilities/ folder")
+    """Adds the command `store` to the subparsers `commands`; `call` returns its exit code, None for
+    success.
+    """
+    parser = commands.add_parser(
+        "store", help="list, check, merge or export what runs keep in their utilities/ folder"
+    )
     what = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
     found = {"help": "a store, or a folder of stores such as runs/NAME/utilities"}
     one = what.add_parser("ls", help="what stores hold")
     one.add_argument("folder", metavar="DIR", **found)
     one.set_defaults(call=_ls)
     one = what.add_parser(
-        "verify", help="check every part; exit code 1 if something is broken, contradictory or foreign"
+        "verify",
+        help="check every part; exit code 1 if something is broken, contradictory or foreign",
     )
     one.add_argument("folder", metavar="DIR", **found)
     one.set_defaults(call=_verify)
-    one = what.add_parser("merge", help="make one part of each store's parts, or one store of several of one game")
+    one = what.add_parser(
+        "merge", help="make one part of each store's parts, or one store of several of one game"
+    )
     one.add_argument("folders", metavar="DIR", nargs="+", **found)
-    one.add_argument("--into", metavar="TARGET", help="the store that takes in all others, which stay as they are")
+    one.add_argument(
+        "--into",
+        metavar="TARGET",
+        help="the store that takes in all others, which stay as they are",
+    )
     one.set_defaults(call=_merge)
     one = what.add_parser("export", help="one row for each coalition: members, size, utility")
     one.add_argument("folder", metavar="DIR", **found)
-    one.add_argument("--out", metavar="FILE", help="a file .csv, .json or .npz (default: CSV to standard output)")
+    one.add_argument(
+        "--out", metavar="FILE", help="a file .csv, .json or .npz (default: CSV to standard output)"
+    )
     one.set_defaults(call=_export)
 
 
 def _ls(known: argparse.Namespace, rest: list[str]) -> None:
     shown = Table(box=None, pad_edge=False)
-    for column in ("store", "fingerprint", "coalitions", "parts", "utility", "size", "last written"):
+    for column in (
+        "store",
+        "fingerprint",
+        "coalitions",
+        "parts",
+        "utility",
+        "size",
+        "last written",
+    ):
         left = column in ("store", "fingerprint", "last written")
-        shown.add_column(column, justify="left" if left else "right", overflow="fold", no_wrap=column != "store")
+        shown.add_column(
+            column, justify="left" if left else "right", overflow="fold", no_wrap=column != "store"
+        )
     for held in map(archive.read, archive.find(known.folder)):
         _warn(held.folder, held.problems)
         shown.add_row(
@@ -58,7 +81,9 @@ def _ls(known: argparse.Namespace, rest: list[str]) -> None:
             str(len(held.parts)),
             " x ".join(map(str, held.utilities.shape[1:])) or "scalar",
             decimal(held.size),
-            datetime.fromtimestamp(held.written).strftime("%Y-%m-%d %H:%M") if held.parts else "never",
+            datetime.fromtimestamp(held.written).strftime("%Y-%m-%d %H:%M")
+            if held.parts
+            else "never",
         )
     OUT.print(shown)
 
@@ -70,7 +95,10 @@ def _verify(known: argparse.Namespace, rest: list[str]) -> int:
         for problem in problems:
             print(f"{folder}: {problem}")
     if spoilt:
-        print(f"Of {_counted(len(checked), 'store')}, {len(spoilt)} failed; a run sets broken parts aside by itself.")
+        print(
+            f"Of {_counted(len(checked), 'store')}, {len(spoilt)} failed; a run sets broken parts "
+            "aside by itself."
+        )
         return 1
     print(f"{_counted(len(checked), 'store')}: every part is whole, and no two disagree.")
     return 0
@@ -80,18 +108,24 @@ def _merge(known: argparse.Namespace, rest: list[str]) -> None:
     for merged in archive.merge(known.folders, into=known.into):
         _warn(merged.folder, merged.problems)
         print(
-            f"{merged.folder}: {_counted(merged.coalitions, 'coalition')} from {_counted(merged.parts, 'part')}, "
+            f"{merged.folder}: {_counted(merged.coalitions, 'coalition')} from "
+            f"{_counted(merged.parts, 'part')}, "
             f"{_counted(merged.removed, 'file')} removed."
         )
 
 
 def _export(known: argparse.Namespace, rest: list[str]) -> None:
     kind = "csv" if known.out is None else Path(known.out).suffix.removeprefix(".")
-    require(kind in FORMATS, f"Expected out={known.out!r} to end in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}.")
+    require(
+        kind in FORMATS,
+        f"Expected out={known.out!r} to end in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}.",
+    )
     stores = [archive.read(folder) for folder in archive.find(known.folder)]
     for held in stores:
         _warn(held.folder, held.problems)
-    content = export(stores, [held.folder.relative_to(known.folder).as_posix() for held in stores], kind)
+    content = export(
+        stores, [held.folder.relative_to(known.folder).as_posix() for held in stores], kind
+    )
     if known.out is None:
         to_standard_output(content.decode())
         return
@@ -106,7 +140,9 @@ def to_standard_output(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains on its way out
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the interpreter complains on its way out
 
 
 def _warn(folder: Path, problems: Iterable[str]) -> None:

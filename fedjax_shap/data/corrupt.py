@@ -1,4 +1,6 @@
-"""Corruptions: what is done to one client's data, or by a client, so that a method can be seen to notice."""
+"""Corruptions: what is done to one client's data, or by a client, so that a method can be seen to
+notice.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +16,8 @@ Corruption: TypeAlias = Callable[[np.random.Generator, FederatedData], Federated
 
 
 def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int) -> FederatedData:
-    """Applies corruptions in order, each with a generator of its own: one more at the end changes no earlier one.
+    """Applies corruptions in order, each with a generator of its own: one more at the end changes
+    no earlier one.
 
     Args:
         data: the federation.
@@ -34,7 +37,8 @@ def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int
 
 
 def label_noise(*, client: int, rate: float) -> Corruption:
-    """Wrong labels: exactly round(rate * size) of a client's rows get another class, each uniformly at random.
+    """Wrong labels: exactly round(rate * size) of a client's rows get another class, each uniformly
+    at random.
 
     Args:
         client: whose rows.
@@ -51,7 +55,10 @@ def label_noise(*, client: int, rate: float) -> Corruption:
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
         x, y = _held(data, client)
-        require(data.num_classes > 1, f"Expected num_classes={data.num_classes} to be at least 2 for a wrong label.")
+        require(
+            data.num_classes > 1,
+            f"Expected num_classes={data.num_classes} to be at least 2 for a wrong label.",
+        )
         rows = rng.permutation(len(y))[: round(rate * len(y))]
         y = y.copy()
         y[rows] = (y[rows] + rng.integers(1, data.num_classes, size=len(rows))) % data.num_classes
@@ -60,7 +67,9 @@ def label_noise(*, client: int, rate: float) -> Corruption:
     return apply
 
 
-def feature_noise(*, client: int, variance: float, low: float | None = None, high: float | None = None) -> Corruption:
+def feature_noise(
+    *, client: int, variance: float, low: float | None = None, high: float | None = None
+) -> Corruption:
     """Noisy features: independent Gaussian noise is added to all features of a client's rows.
 
     Args:
@@ -80,7 +89,9 @@ def feature_noise(*, client: int, variance: float, low: float | None = None, hig
     for name, bound in (("low", low), ("high", high)):
         if bound is not None:
             number(name, bound)
-    require(low is None or high is None or low <= high, f"Expected low={low} to be at most high={high}.")
+    require(
+        low is None or high is None or low <= high, f"Expected low={low} to be at most high={high}."
+    )
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
         x, y = _held(data, client)
@@ -95,7 +106,8 @@ def feature_noise(*, client: int, variance: float, low: float | None = None, hig
 
 
 def duplicate(*, client: int, of: int) -> Corruption:
-    """A copy: a client holds the same rows as another, in the same order, and is idle if that one is.
+    """A copy: a client holds the same rows as another, in the same order, and is idle if that one
+    is.
 
     Args:
         client: who becomes the copy.
@@ -120,8 +132,8 @@ def free_rider(*, client: int, how: str = "zero_update") -> Corruption:
 
     Args:
         client: who.
-        how: "random_labels" gives all its rows uniformly random labels, "zero_update" makes it idle: it uploads the
-            model it received.
+        how: "random_labels" gives all its rows uniformly random labels, "zero_update" makes it
+            idle: it uploads the model it received.
 
     Raises:
         InvalidInputError: another `how`; later, a client that is not there.
@@ -133,7 +145,9 @@ def free_rider(*, client: int, how: str = "zero_update") -> Corruption:
         x, y = _held(data, client)
         if how == "zero_update":
             return _with(data, client, (x, y), idle=True)
-        return _with(data, client, (x, rng.integers(0, data.num_classes, size=len(y), dtype=np.int32)))
+        return _with(
+            data, client, (x, rng.integers(0, data.num_classes, size=len(y), dtype=np.int32))
+        )
 
     return apply
 
@@ -150,7 +164,9 @@ def _known(data: FederatedData, argument: str, client: int) -> None:
     """Refuses an id that no client has."""
     last = data.num_clients - 1
     require(
-        client <= last, f"Expected {argument}={client} to be one of 0..{last} ({data.names[0]} to {data.names[last]})."
+        client <= last,
+        f"Expected {argument}={client} to be one of 0..{last} ({data.names[0]} to "
+        f"{data.names[last]}).",
     )
 
 
@@ -160,10 +176,16 @@ def _held(data: FederatedData, client: int, argument: str = "client") -> Example
     return data.client(client)
 
 
-def _with(data: FederatedData, client: int, examples: Examples, *, idle: bool | None = None) -> FederatedData:
-    """The federation in which one client holds other examples, and is idle or not (as it was if None)."""
+def _with(
+    data: FederatedData, client: int, examples: Examples, *, idle: bool | None = None
+) -> FederatedData:
+    """The federation in which one client holds other examples, and is idle or not (as it was if
+    None).
+    """
     x, y = examples
-    every_x, every_y, sizes, lazy = (np.array(part) for part in (data.x, data.y, data.sizes, data.idle))
+    every_x, every_y, sizes, lazy = (
+        np.array(part) for part in (data.x, data.y, data.sizes, data.idle)
+    )
     every_x[client], every_y[client] = 0, 0
     every_x[client, : len(y)], every_y[client, : len(y)] = x, y
     sizes[client] = len(y)

@@ -1,4 +1,6 @@
-"""From a pool to a federation: rows split among clients, and part of the server's test set held out for validation."""
+"""From a pool to a federation: rows split among clients, and part of the server's test set held out
+for validation.
+"""
 
 import numpy as np
 
@@ -8,15 +10,17 @@ from fedjax_shap.data.partition import Partition
 from fedjax_shap.data.pool import Pool, hold_out
 
 
-def federate(pool: Pool, partition: Partition, *, seed: int, validation: float = 0.0) -> FederatedData:
+def federate(
+    pool: Pool, partition: Partition, *, seed: int, validation: float = 0.0
+) -> FederatedData:
     """Gives the rows of a pool to clients.
 
     Args:
         pool: what a source gave.
         partition: who gets which rows; made by a factory in `PARTITIONS`.
         seed: decides the partition and, apart from it, the validation set.
-        validation: the share of the test set that becomes the validation set (nearly the same in each class), the rest
-            being the test set; 0 for a validation set that is the test set.
+        validation: the share of the test set that becomes the validation set (nearly the same in
+            each class), the rest being the test set; 0 for a validation set that is the test set.
 
     Returns:
         The federation.

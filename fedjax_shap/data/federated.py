@@ -21,10 +21,11 @@ class FederatedData:
         x: float32[C, N, ...], features; row k of client c is padding for k >= sizes[c].
         y: int32[C, N], labels in 0..L-1.
         sizes: int32[C], examples per client.
-        idle: bool[C], True for a client that uploads the model it received unchanged (a zero update).
+        idle: bool[C], True for a client that uploads the model it received unchanged (a zero
+            update).
         validation: (x[T, ...], y[T]), the server's set on which coalitions are valued (Spec 1.2).
-        test: (x[T, ...], y[T]), the server's set on which a run is reported; the validation set is the test set
-            where no other was given.
+        test: (x[T, ...], y[T]), the server's set on which a run is reported; the validation set is
+            the test set where no other was given.
         names: the clients' names.
         num_classes: L.
     """
@@ -46,12 +47,18 @@ class FederatedData:
     def client(self, index: int) -> tuple[HostArray, HostArray]:
         """The examples of one client without padding, on the host."""
         size = int(self.sizes[index])
-        return np.asarray(self.x)[index, :size], np.asarray(self.y)[index, :size]  # sliced here: no compilation
+        return np.asarray(self.x)[index, :size], np.asarray(self.y)[
+            index, :size
+        ]  # sliced here: no compilation
 
     def pooled(self) -> "FederatedData":
-        """The federation of one client that holds everybody's data (Spec 9.1), as the clients hold it."""
+        """The federation of one client that holds everybody's data (Spec 9.1), as the clients hold
+        it.
+        """
         x, y = (np.concatenate(parts) for parts in zip(*map(self.client, range(self.num_clients))))
-        return from_arrays([(x, y)], self.test, self.validation, names=["pooled"], num_classes=self.num_classes)
+        return from_arrays(
+            [(x, y)], self.test, self.validation, names=["pooled"], num_classes=self.num_classes
+        )
 
 
 def from_arrays(
@@ -77,12 +84,20 @@ def from_arrays(
         The federation, padded to the largest client.
 
     Raises:
-        InvalidInputError: no clients, an empty client, shapes that disagree, NaN, or a label out of range.
+        InvalidInputError: no clients, an empty client, shapes that disagree, NaN, or a label out of
+            range.
     """
     require(len(clients) > 0, "Expected clients to hold at least one client, got none.")
-    names = [f"client {i}" for i in range(len(clients))] if names is None else [str(n) for n in names]
-    require(len(names) == len(clients), f"Expected names to have {len(clients)} entries, got {len(names)}.")
-    require(len(set(names)) == len(names), f"Expected names to differ from each other, got {names}.")
+    names = (
+        [f"client {i}" for i in range(len(clients))] if names is None else [str(n) for n in names]
+    )
+    require(
+        len(names) == len(clients),
+        f"Expected names to have {len(clients)} entries, got {len(names)}.",
+    )
+    require(
+        len(set(names)) == len(names), f"Expected names to differ from each other, got {names}."
+    )
     held = [_examples(f"clients[{name}]", c) for name, c in zip(names, clients)]
     served = _examples("test", test)
     valued = served if validation is None else _examples("validation", validation)
@@ -92,15 +107,20 @@ def from_arrays(
     for name, (x, y) in every:
         require(
             x.shape[1:] == shape,
-            f"Expected {name}.x to have examples of shape {shape} as the first client's, got {x.shape[1:]}.",
+            f"Expected {name}.x to have examples of shape {shape} as the first client's, got "
+            f"{x.shape[1:]}.",
         )
         require(
             y.min() >= 0 and y.max() < labels,
-            f"Expected labels of {name} in 0..{labels - 1} (num_classes={labels}), got {y.min()}..{y.max()}.",
+            f"Expected labels of {name} in 0..{labels - 1} (num_classes={labels}), got "
+            f"{y.min()}..{y.max()}.",
         )
     padded_x, padded_y, sizes = _padded(held)
     lazy = np.zeros(len(held), bool) if idle is None else np.asarray(idle, bool)
-    require(lazy.shape == (len(held),), f"Expected idle to have {len(held)} entries, got shape {lazy.shape}.")
+    require(
+        lazy.shape == (len(held),),
+        f"Expected idle to have {len(held)} entries, got shape {lazy.shape}.",
+    )
     return FederatedData(
         x=jnp.asarray(padded_x),
         y=jnp.asarray(padded_y),
@@ -126,14 +146,21 @@ def _padded(held: Sequence[Examples]) -> tuple[HostArray, HostArray, HostArray]:
 def _examples(name: str, examples: Examples) -> tuple[HostArray, HostArray]:
     """One set of examples as float32 and int32 host arrays, or a refusal that names it."""
     x, y = (np.asarray(part) for part in examples)
-    require(y.ndim == 1 and len(x) == len(y), f"Expected {name} to be x[N, ...], y[N]; got {x.shape}, {y.shape}.")
+    require(
+        y.ndim == 1 and len(x) == len(y),
+        f"Expected {name} to be x[N, ...], y[N]; got {x.shape}, {y.shape}.",
+    )
     require(len(y) > 0, f"Expected {name} to hold at least one example, got none.")
     require(
         np.issubdtype(x.dtype, np.number) or x.dtype == bool,
         f"Expected {name}.x to be numbers, got {x.dtype}.",
     )
-    require(np.issubdtype(y.dtype, np.number), f"Expected {name}.y to be integer labels, got {y.dtype}.")
-    with np.errstate(over="ignore", invalid="ignore"):  # what float32 and int32 cannot hold is refused below
+    require(
+        np.issubdtype(y.dtype, np.number), f"Expected {name}.y to be integer labels, got {y.dtype}."
+    )
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # what float32 and int32 cannot hold is refused below
         held, labels = x.astype(np.float32), y.astype(np.int32)
     finite(f"{name}.x", held)
     finite(f"{name}.y", y)

@@ -1,4 +1,6 @@
-"""Raw files, gzipped or not: found, and read as idx, libsvm, csv or npz, or else what is wrong with them."""
+"""Raw files, gzipped or not: found, and read as idx, libsvm, csv or npz, or else what is wrong with
+them.
+"""
 
 import csv
 import gzip
@@ -21,7 +23,8 @@ def locate(folder: str | None, inside: str, names: Sequence[str], *, origin: str
     """Finds a file of a data set, gzipped or not, in `folder/inside` or in `folder` itself.
 
     Args:
-        folder: the folder of data sets; None for the one that the environment variable FEDJAX_SHAP_DATA names.
+        folder: the folder of data sets; None for the one that the environment variable
+            FEDJAX_SHAP_DATA names.
         inside: the data set's own folder.
         names: the names under which the file is known.
         origin: where the file can be got, in words.
@@ -30,12 +33,14 @@ def locate(folder: str | None, inside: str, names: Sequence[str], *, origin: str
         The first that exists.
 
     Raises:
-        InvalidInputError: no folder, or no such file: which one, every place that was looked at, and its origin.
+        InvalidInputError: no folder, or no such file: which one, every place that was looked at,
+            and its origin.
     """
     root = os.environ.get(VARIABLE) if folder is None else folder
     if not root:
         raise InvalidInputError(
-            f"Expected a folder of data sets, as folder=, --data or the environment variable {VARIABLE}, to find "
+            "Expected a folder of data sets, as folder=, --data or the environment variable "
+            f"{VARIABLE}, to find "
             f"{names[0]} there (from {origin})."
         )
     places = [Path(root) / inside, Path(root)]
@@ -46,7 +51,9 @@ def locate(folder: str | None, inside: str, names: Sequence[str], *, origin: str
                     return path
     looked = " or ".join(str(place) for place in places)
     known = " or ".join(names)
-    raise InvalidInputError(f"Expected a file {known} (or with .gz) in {looked}; it can be had from {origin}.")
+    raise InvalidInputError(
+        f"Expected a file {known} (or with .gz) in {looked}; it can be had from {origin}."
+    )
 
 
 def given(path: str) -> Path:
@@ -61,7 +68,9 @@ def contents(path: Path) -> bytes:
         raw = path.read_bytes()
         return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     except (EOFError, OSError, zlib.error) as error:
-        raise InvalidInputError(f"Expected {path} to be readable, but it is not: {error}.") from error
+        raise InvalidInputError(
+            f"Expected {path} to be readable, but it is not: {error}."
+        ) from error
 
 
 def text(path: Path) -> str:
@@ -69,7 +78,9 @@ def text(path: Path) -> str:
     try:
         return contents(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidInputError(f"Expected {path} to be UTF-8 text, but byte {error.start} is not.") from error
+        raise InvalidInputError(
+            f"Expected {path} to be UTF-8 text, but byte {error.start} is not."
+        ) from error
 
 
 def idx(path: Path, *, dimensions: int) -> HostArray:
@@ -89,7 +100,8 @@ def idx(path: Path, *, dimensions: int) -> HostArray:
     magic = bytes((0, 0, 8, dimensions))
     require(
         raw[:4] == magic,
-        f"Expected {path} to begin with the idx magic number 0x{magic.hex()}, got 0x{raw[:4].hex()}.",
+        f"Expected {path} to begin with the idx magic number 0x{magic.hex()}, got "
+        f"0x{raw[:4].hex()}.",
     )
     start = 4 + 4 * dimensions
     shape = tuple(int(size) for size in np.frombuffer(raw[4:start], ">u4", len(raw[4:start]) // 4))
@@ -131,12 +143,18 @@ def libsvm(path: Path, *, num_features: int) -> tuple[HostArray, HostArray]:
             raise InvalidInputError(
                 f"Expected line {number} of {path} to read 'label index:value ...', but {error}."
             ) from error
-    require(bool(np.isfinite(x).all() and np.isfinite(y).all()), f"Expected {path} to hold finite numbers only.")
+    require(
+        bool(np.isfinite(x).all() and np.isfinite(y).all()),
+        f"Expected {path} to hold finite numbers only.",
+    )
     return x, y
 
 
-def rows(path: Path, *, width: int | None = None, skip: str | None = None) -> list[tuple[int, list[str]]]:
-    """The lines of a comma-separated file, split into cells without surrounding blanks; empty lines are passed over.
+def rows(
+    path: Path, *, width: int | None = None, skip: str | None = None
+) -> list[tuple[int, list[str]]]:
+    """The lines of a comma-separated file, split into cells without surrounding blanks; empty lines
+    are passed over.
 
     Args:
         path: the file.
@@ -147,7 +165,8 @@ def rows(path: Path, *, width: int | None = None, skip: str | None = None) -> li
         (line number from 1, cells) for each line.
 
     Raises:
-        InvalidInputError: no line, a quotation that does not end, or a line with more or fewer cells.
+        InvalidInputError: no line, a quotation that does not end, or a line with more or fewer
+            cells.
     """
     reader = csv.reader(io.StringIO(text(path), newline=""), skipinitialspace=True, strict=True)
     held = []
@@ -163,7 +182,8 @@ def rows(path: Path, *, width: int | None = None, skip: str | None = None) -> li
     width = len(held[0][1]) if width is None else width
     for number, cells in held:
         require(
-            len(cells) == width, f"Expected line {number} of {path} to have {width} cells, but it has {len(cells)}."
+            len(cells) == width,
+            f"Expected line {number} of {path} to have {width} cells, but it has {len(cells)}.",
         )
     return held
 
@@ -185,8 +205,20 @@ def npz(path: Path, needed: Sequence[str]) -> dict[str, HostArray]:
         with zipfile.ZipFile(path) as archive:
             held = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
         arrays = {name: np.load(io.BytesIO(raw), allow_pickle=False) for name, raw in held.items()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
-        raise InvalidInputError(f"Expected {path} to be an npz file of plain arrays, but: {error}.") from error
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        ValueError,
+        NotImplementedError,
+    ) as error:
+        raise InvalidInputError(
+            f"Expected {path} to be an npz file of plain arrays, but: {error}."
+        ) from error
     missing = [name for name in needed if name not in arrays]
-    require(not missing, f"Expected {path} to hold the arrays {list(needed)}, but {missing} are not in it.")
+    require(
+        not missing,
+        f"Expected {path} to hold the arrays {list(needed)}, but {missing} are not in it.",
+    )
     return arrays

@@ -1,4 +1,6 @@
-"""Partitions: who gets which rows of a pool, every row to exactly one client, the same for the same generator."""
+"""Partitions: who gets which rows of a pool, every row to exactly one client, the same for the same
+generator.
+"""
 
 import re
 from collections.abc import Callable
@@ -37,18 +39,21 @@ def quantity(
     on_empty: str = "redraw",
     min_size: int = 1,
 ) -> Partition:
-    """Size skew: rows dealt out at random, to sizes in stated ratios or in proportions drawn from Dirichlet(alpha).
+    """Size skew: rows dealt out at random, to sizes in stated ratios or in proportions drawn from
+    Dirichlet(alpha).
 
     Args:
         num_clients: C; as many as there are ratios if None.
         alpha: the concentration of the sizes: small for a few large clients, large for equal ones.
-        ratios: the clients' sizes up to a factor, such as (2, 3, 4, 5, 6). Exactly one of alpha and ratios is given.
-        on_empty: where drawn sizes leave a client fewer than `min_size` rows, "redraw" (at most 1,000 times) or
-            "refuse"; stated ratios that do are refused.
+        ratios: the clients' sizes up to a factor, such as (2, 3, 4, 5, 6). Exactly one of alpha and
+            ratios is given.
+        on_empty: where drawn sizes leave a client fewer than `min_size` rows, "redraw" (at most
+            1,000 times) or "refuse"; stated ratios that do are refused.
         min_size: the least number of rows a client must get.
 
     Raises:
-        InvalidInputError: a setting out of range; later, too few rows, or a client left with fewer than `min_size`.
+        InvalidInputError: a setting out of range; later, too few rows, or a client left with fewer
+            than `min_size`.
 
     References:
         Song, Tong, Wei 2019, "Profit allocation for federated learning", setting 3, for the ratios.
@@ -64,7 +69,9 @@ def quantity(
             number(f"ratios[{i}]", ratio, above=0)
         clients = len(ratios) if num_clients is None else num_clients
         integer("num_clients", clients, least=1)
-        require(len(ratios) == clients, f"Expected ratios={ratios} to be num_clients={clients} numbers.")
+        require(
+            len(ratios) == clients, f"Expected ratios={ratios} to be num_clients={clients} numbers."
+        )
     else:
         number("alpha", alpha, above=0)
         integer("num_clients", num_clients, least=1)
@@ -72,7 +79,11 @@ def quantity(
 
     def split(rng: np.random.Generator, pool: Pool) -> Shares:
         def draw() -> HostArray:
-            parts = rng.dirichlet(np.full(clients, alpha)) if ratios is None else np.asarray(ratios, float)
+            parts = (
+                rng.dirichlet(np.full(clients, alpha))
+                if ratios is None
+                else np.asarray(ratios, float)
+            )
             return apportion(parts, pool.num_rows)[None]
 
         what = f"quantity with ratios={ratios}" if ratios else f"quantity with alpha={alpha:g}"
@@ -83,7 +94,8 @@ def quantity(
 
 
 def by_column(*, column: str | None = None) -> Partition:
-    """The federation that the data come in: each value of a column is a client of that name, in sorted order.
+    """The federation that the data come in: each value of a column is a client of that name, in
+    sorted order.
 
     Numbers inside names count as numbers: "client 2" stands before "client 10".
 
@@ -91,19 +103,23 @@ def by_column(*, column: str | None = None) -> Partition:
         column: the column; None for the pool's natural one.
 
     Raises:
-        InvalidInputError: later, a column that the pool does not have, or None where it has no natural one.
+        InvalidInputError: later, a column that the pool does not have, or None where it has no
+            natural one.
     """
 
     def split(rng: np.random.Generator, pool: Pool) -> Shares:
         require(
             column is not None or pool.natural is not None,
-            f"Expected column=None to be a name, as the pool has no natural federation; known: {sorted(pool.columns)}.",
+            "Expected column=None to be a name, as the pool has no natural federation; known: "
+            f"{sorted(pool.columns)}.",
         )
         name = str(pool.natural if column is None else column)
         one_of("column", name, pool.columns)
         cells = np.asarray(pool.columns[name])
         values = sorted(np.unique(cells).tolist(), key=_natural_order)
-        return Shares([np.flatnonzero(cells == value) for value in values], [str(value) for value in values])
+        return Shares(
+            [np.flatnonzero(cells == value) for value in values], [str(value) for value in values]
+        )
 
     return split
 

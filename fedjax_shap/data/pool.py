@@ -19,9 +19,12 @@ class Pool:
         y: int32[T], labels in 0..L-1.
         test: (x[T, ...], y[T]), the test set; its T is its own.
         num_classes: L.
-        columns: what is known of each training row, str[T] by name: the columns by which rows can be given to clients.
-        natural: the column that is the natural federation (a row's hospital, say); None if there is none.
-        notes: what else the source tells: "features" (their names), "labels" (the classes' names), published results.
+        columns: what is known of each training row, str[T] by name: the columns by which rows can
+            be given to clients.
+        natural: the column that is the natural federation (a row's hospital, say); None if there is
+            none.
+        notes: what else the source tells: "features" (their names), "labels" (the classes' names),
+            published results.
     """
 
     x: HostArray
@@ -38,7 +41,9 @@ class Pool:
         return len(self.y)
 
 
-def hold_out(rng: np.random.Generator, y: HostArray, share: float, name: str) -> tuple[HostArray, HostArray]:
+def hold_out(
+    rng: np.random.Generator, y: HostArray, share: float, name: str
+) -> tuple[HostArray, HostArray]:
     """Splits rows in two at random, so that each class is held out in nearly its own proportion.
 
     Args:
@@ -56,7 +61,10 @@ def hold_out(rng: np.random.Generator, y: HostArray, share: float, name: str) ->
     number(name, share)
     require(0 < share < 1, f"Expected {name}={share!r} to lie strictly between 0 and 1.")
     count = round(share * len(y))
-    require(0 < count < len(y), f"Expected {name}={share!r} of {len(y)} rows to leave a row on both sides.")
+    require(
+        0 < count < len(y),
+        f"Expected {name}={share!r} of {len(y)} rows to leave a row on both sides.",
+    )
     rows = rng.permutation(len(y))
     rows = rows[np.argsort(y[rows], kind="stable")]
     chosen = np.zeros(len(y), bool)
@@ -65,7 +73,8 @@ def hold_out(rng: np.random.Generator, y: HostArray, share: float, name: str) ->
 
 
 def standardise(reference: HostArray, *others: HostArray) -> tuple[HostArray, ...]:
-    """Scales columns by the mean and standard deviation of `reference`; a constant column becomes zero.
+    """Scales columns by the mean and standard deviation of `reference`; a constant column becomes
+    zero.
 
     Args:
         reference: float[T, features], the training rows.
@@ -74,7 +83,10 @@ def standardise(reference: HostArray, *others: HostArray) -> tuple[HostArray, ..
     Returns:
         float32 copies of `reference` and of each of `others`.
     """
-    mean, deviation = reference.mean(axis=0, dtype=np.float64), reference.std(axis=0, dtype=np.float64)
+    mean, deviation = (
+        reference.mean(axis=0, dtype=np.float64),
+        reference.std(axis=0, dtype=np.float64),
+    )
     scale = np.where(deviation > 1e-12 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
     return tuple(((part - mean) / scale).astype(np.float32) for part in (reference, *others))
 
@@ -90,7 +102,8 @@ def classes(cells: HostArray, name: str) -> tuple[HostArray, tuple[str, ...]]:
         int32[T] labels, and the L classes' names in the order of the labels.
 
     Raises:
-        InvalidInputError: fewer than two classes, or numbers that are not whole (a quantity, not a class).
+        InvalidInputError: fewer than two classes, or numbers that are not whole (a quantity, not a
+            class).
     """
     cells = np.asarray(cells)
     try:
@@ -101,8 +114,13 @@ def classes(cells: HostArray, name: str) -> tuple[HostArray, tuple[str, ...]]:
     else:
         odd = values[~(np.isfinite(values) & (values == np.round(values)))]
         if odd.size:
-            raise InvalidInputError(f"Expected {name} to be classes (words or whole numbers), but it holds {odd[0]}.")
+            raise InvalidInputError(
+                f"Expected {name} to be classes (words or whole numbers), but it holds {odd[0]}."
+            )
         kinds, labels = np.unique(values, return_inverse=True)
         names = tuple(str(int(kind)) for kind in kinds)
-    require(len(names) >= 2, f"Expected {name} to hold at least two classes, but it holds {list(names)}.")
+    require(
+        len(names) >= 2,
+        f"Expected {name} to hold at least two classes, but it holds {list(names)}.",
+    )
     return labels.astype(np.int32), names

@@ -1,4 +1,6 @@
-"""Published tables from their own files: heart disease in four hospitals, adult, a9a, and FLCE's tic-tac-toe."""
+"""Published tables from their own files: heart disease in four hospitals, adult, a9a, and FLCE's
+tic-tac-toe.
+"""
 
 import numpy as np
 
@@ -10,7 +12,16 @@ from fedjax_shap.typing import HostArray
 
 HOSPITALS = ("Cleveland", "Hungary", "Switzerland", "VA")
 ADULT = (
-    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship"),
+    *(
+        "age",
+        "workclass",
+        "fnlwgt",
+        "education",
+        "education-num",
+        "marital-status",
+        "occupation",
+        "relationship",
+    ),
     *("race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income"),
 )
 A9A_FEATURES = 123
@@ -18,14 +29,17 @@ HEART_FEATURES = 13
 
 
 def heart_disease(*, folder: str | None = None, normalise: str = "pooled") -> Pool:
-    """Heart disease in four hospitals (UCI), 13 features, in FLamby's split of 486 training and 254 test patients.
+    """Heart disease in four hospitals (UCI), 13 features, in FLamby's split of 486 training and 254
+    test patients.
 
-    The natural federation is the column "center"; `notes["test_center"]` tells the hospital of each test patient.
+    The natural federation is the column "center"; `notes["test_center"]` tells the hospital of each
+    test patient.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
-        normalise: "pooled" standardises by all training patients, "per_client" each hospital's patients (its test
-            patients too) by its own training patients, "none" leaves the units of measurement.
+        normalise: "pooled" standardises by all training patients, "per_client" each hospital's
+            patients (its test patients too) by its own training patients, "none" leaves the units
+            of measurement.
 
     Raises:
         InvalidInputError: no such file, or one that is not this table.
@@ -44,8 +58,11 @@ def heart_disease(*, folder: str | None = None, normalise: str = "pooled") -> Po
     split, center = table.column("split", "split"), table.column("center", "center")
     names = [name for name in table.columns if name not in {"center", "split", "y"}]
     require(
-        len(names) == HEART_FEATURES and set(center) == {"0", "1", "2", "3"} and set(split) == {"train", "test"},
-        f"Expected {path} to have columns center (0..3), split (train, test), y and {HEART_FEATURES} features, got "
+        len(names) == HEART_FEATURES
+        and set(center) == {"0", "1", "2", "3"}
+        and set(split) == {"train", "test"},
+        f"Expected {path} to have columns center (0..3), split (train, test), y and "
+        f"{HEART_FEATURES} features, got "
         f"{list(table.columns)}.",
     )
     raw = np.stack([_numeric(table, name) for name in names], axis=1)
@@ -67,8 +84,8 @@ def heart_disease(*, folder: str | None = None, normalise: str = "pooled") -> Po
 def adult(*, folder: str | None = None) -> Pool:
     """Adult census income (UCI), 32,561 training and 16,281 test people, 108 features, two classes.
 
-    Numbers are standardised by the training rows; categories are one-hot, "?" being one. Every column of categories
-    can be the one by which rows are given to clients.
+    Numbers are standardised by the training rows; categories are one-hot, "?" being one. Every
+    column of categories can be the one by which rows are given to clients.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -80,20 +97,30 @@ def adult(*, folder: str | None = None) -> Pool:
         Becker and Kohavi 1996, "Adult" (UCI Machine Learning Repository).
     """
     origin = "the UCI archive's Adult set (archive.ics.uci.edu/dataset/2/adult)"
-    paths = [files.locate(folder, "adult", [name], origin=origin) for name in ("adult.data", "adult.test")]
+    paths = [
+        files.locate(folder, "adult", [name], origin=origin)
+        for name in ("adult.data", "adult.test")
+    ]
     held = [files.rows(path, width=len(ADULT), skip="|") for path in paths]
     body = [*held[0], *held[1]]
-    columns = {name: np.array(cells) for name, cells in zip(ADULT, zip(*(cells for _, cells in body)))}
+    columns = {
+        name: np.array(cells) for name, cells in zip(ADULT, zip(*(cells for _, cells in body)))
+    }
     columns["income"] = np.char.rstrip(columns["income"], ".")
     for cell in np.unique(columns["income"]):
         one_of(f"a label of {paths[0]} and {paths[1]}", str(cell), ("<=50K", ">50K"))
-    table = Table(name=f"{paths[0]} and {paths[1]}", columns=columns, lines=np.array([line for line, _ in body]))
+    table = Table(
+        name=f"{paths[0]} and {paths[1]}",
+        columns=columns,
+        lines=np.array([line for line, _ in body]),
+    )
     train = np.arange(len(body)) < len(held[0])
     return pool_of(table, label="income", client=None, train=train)
 
 
 def a9a(*, folder: str | None = None) -> Pool:
-    """a9a (LIBSVM's form of Adult), 32,561 training and 16,281 test rows, 123 binary features, two classes.
+    """a9a (LIBSVM's form of Adult), 32,561 training and 16,281 test rows, 123 binary features, two
+    classes.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -102,22 +129,29 @@ def a9a(*, folder: str | None = None) -> Pool:
         InvalidInputError: no such file, or one that is not this table.
 
     References:
-        Platt 1998, "Sequential minimal optimization", for the binning; Chang and Lin 2011, "LIBSVM", for the file.
+        Platt 1998, "Sequential minimal optimization", for the binning; Chang and Lin 2011,
+        "LIBSVM", for the file.
     """
     origin = "the LIBSVM data page (www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets)"
     sets = []
     for name in ("a9a", "a9a.t"):
         path = files.locate(folder, "a9a", [name], origin=origin)
         x, y = files.libsvm(path, num_features=A9A_FEATURES)
-        require(bool(np.isin(y, (-1, 1)).all()), f"Expected the labels of {path} to be -1 and +1 only.")
+        require(
+            bool(np.isin(y, (-1, 1)).all()), f"Expected the labels of {path} to be -1 and +1 only."
+        )
         sets.append((x, (y > 0).astype(np.int32)))
-    return Pool(x=sets[0][0], y=sets[0][1], test=sets[1], num_classes=2, notes={"labels": ("<=50K", ">50K")})
+    return Pool(
+        x=sets[0][0], y=sets[0][1], test=sets[1], num_classes=2, notes={"labels": ("<=50K", ">50K")}
+    )
 
 
 def flce(*, folder: str | None = None, task: str = "tictactoe_quantity", seed: int = 6694) -> Pool:
-    """FLCE's tic-tac-toe (VLDB 2024), 27 features, 8 clients, with the exact Shapley values published for it.
+    """FLCE's tic-tac-toe (VLDB 2024), 27 features, 8 clients, with the exact Shapley values
+    published for it.
 
-    The natural federation is the column "client"; `notes["exact_shapley"]` is float64[8], the published values.
+    The natural federation is the column "client"; `notes["exact_shapley"]` is float64[8], the
+    published values.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -128,7 +162,8 @@ def flce(*, folder: str | None = None, task: str = "tictactoe_quantity", seed: i
         InvalidInputError: no such file, or one that is not such a federation.
 
     References:
-        The contribution-estimation benchmark for federated learning ("FLCE", VLDB 2024) and its repository's results.
+        The contribution-estimation benchmark for federated learning ("FLCE", VLDB 2024) and its
+        repository's results.
     """
     integer("seed", seed, least=0)
     origin = "the FLCE benchmark's repository: each client's rows x_i, y_i, the set x_test, y_test, and exact_shapley"
@@ -145,7 +180,9 @@ def flce(*, folder: str | None = None, task: str = "tictactoe_quantity", seed: i
             and held[x].shape == (len(held[y]), *held["x_test"].shape[1:]),
             f"Expected {path} to hold a table {x} and its labels {y} for each of {count} clients.",
         )
-        require(bool(np.isin(held[y], (0, 1)).all()), f"Expected {y} of {path} to hold 0 and 1 only.")
+        require(
+            bool(np.isin(held[y], (0, 1)).all()), f"Expected {y} of {path} to hold 0 and 1 only."
+        )
     owner = np.repeat(ids, [len(held[f"y_{i}"]) for i in ids])
     return Pool(
         x=np.concatenate([held[f"x_{i}"] for i in ids]).astype(np.float32),

@@ -1,4 +1,6 @@
-"""Shares: the rows of each client, the sizes they come to, and the refusal to leave a client with too few."""
+"""Shares: the rows of each client, the sizes they come to, and the refusal to leave a client with
+too few.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
@@ -25,12 +27,18 @@ Partition: TypeAlias = Callable[[np.random.Generator, Pool], Shares]
 def as_shares(rows: Sequence[HostArray]) -> Shares:
     """Clients called "client 0", ... with these rows; a refusal if one of them has none."""
     for i, held in enumerate(rows):
-        require(len(held) > 0, f"Expected num_clients={len(rows)} clients to hold a row each, but client {i} got none.")
+        require(
+            len(held) > 0,
+            f"Expected num_clients={len(rows)} clients to hold a row each, but client {i} got "
+            "none.",
+        )
     return Shares(list(rows), [f"client {i}" for i in range(len(rows))])
 
 
 def apportion(weights: HostArray, total: int) -> HostArray:
-    """`total` rows divided in proportion to `weights` by largest remainder: int[C] that sums to `total`."""
+    """`total` rows divided in proportion to `weights` by largest remainder: int[C] that sums to
+    `total`.
+    """
     exact = np.asarray(weights, float) / np.sum(weights) * total
     counts = np.floor(exact).astype(int)
     counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
@@ -38,7 +46,12 @@ def apportion(weights: HostArray, total: int) -> HostArray:
 
 
 def drawn(
-    draw: Callable[[], HostArray], pool: Pool, num_clients: int, on_empty: str, min_size: int, what: str
+    draw: Callable[[], HostArray],
+    pool: Pool,
+    num_clients: int,
+    on_empty: str,
+    min_size: int,
+    what: str,
 ) -> HostArray:
     """Draws until each client has enough.
 
@@ -58,7 +71,8 @@ def drawn(
     """
     require(
         num_clients * min_size <= pool.num_rows,
-        f"Expected num_clients={num_clients} times min_size={min_size} to be at most the pool's {pool.num_rows} rows.",
+        f"Expected num_clients={num_clients} times min_size={min_size} to be at most the pool's "
+        f"{pool.num_rows} rows.",
     )
     draws = MOST_DRAWS if on_empty == "redraw" else 1
     for _ in range(draws):
@@ -67,6 +81,7 @@ def drawn(
             return counts
     sizes = counts.sum(axis=0)
     raise InvalidInputError(
-        f"Expected {what} to give each of {num_clients} clients at least min_size={min_size} rows, but the last of "
+        f"Expected {what} to give each of {num_clients} clients at least min_size={min_size} rows, "
+        "but the last of "
         f"{draws} draws gives client {int(sizes.argmin())} only {int(sizes.min())}."
     )

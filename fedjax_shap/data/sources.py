@@ -1,4 +1,6 @@
-"""Sources of data by name: two that come with scikit-learn, images from idx files, published tables, your own files."""
+"""Sources of data by name: two that come with scikit-learn, images from idx files, published
+tables, your own files.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -22,14 +24,21 @@ def load(name: str, /, **keywords: Any) -> Pool:
         **keywords: that source's own settings.
 
     Raises:
-        InvalidInputError: an unknown name or setting, a setting left out, or what the source refuses.
+        InvalidInputError: an unknown name or setting, a setting left out, or what the source
+            refuses.
     """
     one_of("source", name, SOURCES)
     settings = inspect.signature(SOURCES[name]).parameters
     for keyword in keywords:
         one_of(f"a setting of source {name!r}", keyword, settings)
-    needed = [key for key, value in settings.items() if value.default is value.empty and key not in keywords]
-    require(not needed, f"Expected source {name!r} to be given {', '.join(needed)}, but it was not.")
+    needed = [
+        key
+        for key, value in settings.items()
+        if value.default is value.empty and key not in keywords
+    ]
+    require(
+        not needed, f"Expected source {name!r} to be given {', '.join(needed)}, but it was not."
+    )
     return SOURCES[name](**keywords)
 
 
@@ -49,7 +58,8 @@ def digits(*, image: bool = False, test_fraction: float = 0.25, seed: int = 0) -
 
 
 def breast_cancer(*, test_fraction: float = 0.25, seed: int = 0) -> Pool:
-    """Breast cancer diagnosis (comes with scikit-learn), 569 rows of 30 standardised features, two classes.
+    """Breast cancer diagnosis (comes with scikit-learn), 569 rows of 30 standardised features, two
+    classes.
 
     Args:
         test_fraction: the share of rows drawn for the test set, nearly the same in each class.
@@ -73,16 +83,17 @@ def mnist(
     balanced: bool = False,
     seed: int = 0,
 ) -> Pool:
-    """MNIST handwritten digits from idx files, 60,000 training and 10,000 test images in [0, 1], ten classes.
+    """MNIST handwritten digits from idx files, 60,000 training and 10,000 test images in [0, 1],
+    ten classes.
 
     Args:
-        folder: the folder of data sets, the files in its folder mnist or in itself; None for the environment
-            variable FEDJAX_SHAP_DATA.
+        folder: the folder of data sets, the files in its folder mnist or in itself; None for the
+            environment variable FEDJAX_SHAP_DATA.
         flat: False for [28, 28, 1], True for 784 features a row.
         train_limit: how many training images to draw; all if None.
         test_limit: how many test images to draw; all if None.
-        balanced: whether each class gives equally many (of the limit, or as many as the rarest class has: 5,421 in
-            training and 892 in the test set).
+        balanced: whether each class gives equally many (of the limit, or as many as the rarest
+            class has: 5,421 in training and 892 in the test set).
         seed: decides which are drawn.
 
     Raises:
@@ -104,15 +115,17 @@ def fashion_mnist(
     balanced: bool = False,
     seed: int = 0,
 ) -> Pool:
-    """Fashion-MNIST articles of clothing from idx files, 60,000 training and 10,000 test images in [0, 1], ten classes.
+    """Fashion-MNIST articles of clothing from idx files, 60,000 training and 10,000 test images in
+    [0, 1], ten classes.
 
     Args:
-        folder: the folder of data sets, the files in its folder fashion_mnist or in itself; None for the environment
-            variable FEDJAX_SHAP_DATA.
+        folder: the folder of data sets, the files in its folder fashion_mnist or in itself; None
+            for the environment variable FEDJAX_SHAP_DATA.
         flat: False for [28, 28, 1], True for 784 features a row.
         train_limit: how many training images to draw; all if None.
         test_limit: how many test images to draw; all if None.
-        balanced: whether each class gives equally many (of the limit, or as many as the rarest class has).
+        balanced: whether each class gives equally many (of the limit, or as many as the rarest
+            class has).
         seed: decides which are drawn.
 
     Raises:
@@ -139,12 +152,16 @@ SOURCES: dict[str, Callable[..., Pool]] = {
 }
 
 
-def _drawn(x: HostArray, y: HostArray, test_fraction: float, seed: int, notes: dict[str, Any]) -> Pool:
+def _drawn(
+    x: HostArray, y: HostArray, test_fraction: float, seed: int, notes: dict[str, Any]
+) -> Pool:
     """A pool whose test set is drawn from its rows."""
     integer("seed", seed, least=0)
     train, test = hold_out(np.random.default_rng(seed), y, test_fraction, "test_fraction")
     y = y.astype(np.int32)
-    return Pool(x=x[train], y=y[train], test=(x[test], y[test]), num_classes=int(y.max()) + 1, notes=notes)
+    return Pool(
+        x=x[train], y=y[train], test=(x[test], y[test]), num_classes=int(y.max()) + 1, notes=notes
+    )
 
 
 def _images(
@@ -166,18 +183,28 @@ def _images(
             path = files.locate(folder, name, known, origin=origin)
             held.append((path, files.idx(path, dimensions=dimensions)))
         (_, x), (path, y) = held
-        require(len(x) == len(y), f"Expected {path} to hold a label for each of {len(x)} images, got {len(y)}.")
-        require(len(y) > 0 and y.max() < NUM_IMAGE_CLASSES, f"Expected {path} to hold labels, each of them in 0..9.")
+        require(
+            len(x) == len(y),
+            f"Expected {path} to hold a label for each of {len(x)} images, got {len(y)}.",
+        )
+        require(
+            len(y) > 0 and y.max() < NUM_IMAGE_CLASSES,
+            f"Expected {path} to hold labels, each of them in 0..9.",
+        )
         rng = np.random.default_rng([seed, i])
         chosen = _chosen(rng, y, limit, balanced, ("train_limit", "test_limit")[i])
         shape = (-1,) if flat else (*x.shape[1:], 1)
-        sets.append((x[chosen].astype(np.float32).reshape(len(chosen), *shape) / np.float32(255), y[chosen]))
+        sets.append(
+            (x[chosen].astype(np.float32).reshape(len(chosen), *shape) / np.float32(255), y[chosen])
+        )
     (x, y), (test_x, test_y) = sets
     test = (test_x, test_y.astype(np.int32))
     return Pool(x=x, y=y.astype(np.int32), test=test, num_classes=NUM_IMAGE_CLASSES)
 
 
-def _chosen(rng: np.random.Generator, y: HostArray, limit: int | None, balanced: bool, name: str) -> HostArray:
+def _chosen(
+    rng: np.random.Generator, y: HostArray, limit: int | None, balanced: bool, name: str
+) -> HostArray:
     """The rows to keep in their order: all, `limit` at random, or equally many of each class."""
     counts = np.bincount(y, minlength=NUM_IMAGE_CLASSES)
     if limit is not None:
@@ -187,8 +214,11 @@ def _chosen(rng: np.random.Generator, y: HostArray, limit: int | None, balanced:
     each = int(counts.min()) if limit is None else limit // NUM_IMAGE_CLASSES
     require(
         limit is None or (limit % NUM_IMAGE_CLASSES == 0 and each <= counts.min()),
-        f"Expected {name}={limit} with balanced=True to be a multiple of {NUM_IMAGE_CLASSES} of at most "
+        f"Expected {name}={limit} with balanced=True to be a multiple of {NUM_IMAGE_CLASSES} of at "
+        "most "
         f"{NUM_IMAGE_CLASSES * counts.min()}, equally many of each class.",
     )
-    rows = [rng.permutation(np.flatnonzero(y == label))[:each] for label in range(NUM_IMAGE_CLASSES)]
+    rows = [
+        rng.permutation(np.flatnonzero(y == label))[:each] for label in range(NUM_IMAGE_CLASSES)
+    ]
     return np.sort(np.concatenate(rows))

@@ -1,4 +1,6 @@
-"""Tables: numbers standardised, categories one-hot; and the sources that are a user's own csv and npz files."""
+"""Tables: numbers standardised, categories one-hot; and the sources that are a user's own csv and
+npz files.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ from fedjax_shap.data import files
 from fedjax_shap.data.pool import Pool, classes, hold_out, standardise
 from fedjax_shap.typing import HostArray
 
-MISSING = frozenset({"", "nan", "na", "n/a", "null"})  # how a table says that it does not know, in lower case
+MISSING = frozenset(
+    {"", "nan", "na", "n/a", "null"}
+)  # how a table says that it does not know, in lower case
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,15 +45,22 @@ def read_table(path: files.Path) -> Table:
         InvalidInputError: no rows, two columns of one name, ragged lines, or an empty or NaN cell.
     """
     (_, header), *body = files.rows(path)
-    require(len(set(header)) == len(header), f"Expected {path} to name each column once, got {header}.")
-    require(len(body) > 0, f"Expected {path} to hold rows below its line of names, but there are none.")
+    require(
+        len(set(header)) == len(header), f"Expected {path} to name each column once, got {header}."
+    )
+    require(
+        len(body) > 0, f"Expected {path} to hold rows below its line of names, but there are none."
+    )
     for line, cells in body:
         for name, cell in zip(header, cells):
             if cell.lower() in MISSING:
                 raise InvalidInputError(
-                    f"Expected {path} to hold a value in every cell, but column {name!r} of line {line} is {cell!r}."
+                    f"Expected {path} to hold a value in every cell, but column {name!r} of line "
+                    f"{line} is {cell!r}."
                 )
-    columns = {name: np.array(cells) for name, cells in zip(header, zip(*(cells for _, cells in body)))}
+    columns = {
+        name: np.array(cells) for name, cells in zip(header, zip(*(cells for _, cells in body)))
+    }
     return Table(name=str(path), columns=columns, lines=np.array([line for line, _ in body]))
 
 
@@ -72,18 +83,22 @@ def numbers(table: Table, name: str) -> HostArray | None:
             return values
         row = int(np.argmin(np.isfinite(values)))
     raise InvalidInputError(
-        f"Expected column {name!r} of {table.name} to hold finite numbers as most of it does, but line "
+        f"Expected column {name!r} of {table.name} to hold finite numbers as most of it does, but "
+        "line "
         f"{table.lines[row]} holds {str(cells[row])!r}."
     )
 
 
-def encode(table: Table, used: Sequence[str], train: HostArray) -> tuple[HostArray, dict[str, HostArray], list[str]]:
+def encode(
+    table: Table, used: Sequence[str], train: HostArray
+) -> tuple[HostArray, dict[str, HostArray], list[str]]:
     """Features of a table: numbers standardised by the training rows, categories one-hot.
 
     Args:
         table: the table.
         used: the columns to use, in order.
-        train: bool[T], the training rows; a category that none of them holds is all zeros elsewhere.
+        train: bool[T], the training rows; a category that none of them holds is all zeros
+            elsewhere.
 
     Returns:
         float32[T, features]; the columns of categories, str[T] by name; the features' names.
@@ -103,7 +118,13 @@ def encode(table: Table, used: Sequence[str], train: HostArray) -> tuple[HostArr
 
 
 def pool_of(
-    table: Table, *, label: str, client: str | None, train: HostArray, drop: Sequence[str] = (), **notes: Any
+    table: Table,
+    *,
+    label: str,
+    client: str | None,
+    train: HostArray,
+    drop: Sequence[str] = (),
+    **notes: Any,
 ) -> Pool:
     """The pool of a table.
 
@@ -115,11 +136,19 @@ def pool_of(
         drop: further columns that are not features.
         **notes: what else to tell.
     """
-    require(bool(train.any()), f"Expected {table.name} to hold at least one training row, but there is none.")
-    require(not train.all(), f"Expected {table.name} to hold at least one test row, but there is none.")
+    require(
+        bool(train.any()),
+        f"Expected {table.name} to hold at least one training row, but there is none.",
+    )
+    require(
+        not train.all(), f"Expected {table.name} to hold at least one test row, but there is none."
+    )
     y, kinds = classes(table.columns[label], f"column {label!r} of {table.name}")
     used = [name for name in table.columns if name not in {label, client, *drop}]
-    require(len(used) > 0, f"Expected {table.name} to hold a column of features beside {list(table.columns)}.")
+    require(
+        len(used) > 0,
+        f"Expected {table.name} to hold a column of features beside {list(table.columns)}.",
+    )
     x, categories, features = encode(table, used, train)
     if client is not None:
         categories[client] = table.columns[client]
@@ -143,20 +172,24 @@ def csv(
     test_fraction: float = 0.25,
     seed: int = 0,
 ) -> Pool:
-    """Any comma-separated file (gzipped or not) with a line of column names, a label and perhaps a client column.
+    """Any comma-separated file (gzipped or not) with a line of column names, a label and perhaps a
+    client column.
 
     Columns that hold only numbers are standardised by the training rows, the others become one-hot.
 
     Args:
         path: the file.
         label: the column of classes, which become 0..L-1 in sorted order.
-        client: the column that says whose a row is, which then is not a feature; None if there is none.
-        test_column: a column of "train" and "test" that says which rows are the test set; None to draw them.
+        client: the column that says whose a row is, which then is not a feature; None if there is
+            none.
+        test_column: a column of "train" and "test" that says which rows are the test set; None to
+            draw them.
         test_fraction: the share of rows drawn for the test set, nearly the same in each class.
         seed: decides which.
 
     Raises:
-        InvalidInputError: no such file or column, ragged lines, an empty or NaN cell, fewer than two classes.
+        InvalidInputError: no such file or column, ragged lines, an empty or NaN cell, fewer than
+            two classes.
     """
     integer("seed", seed, least=0)
     table = read_table(files.given(path))
@@ -165,44 +198,69 @@ def csv(
         if name is not None:
             table.column(argument, name)
     named = [name for name in asked.values() if name is not None]
-    require(len(set(named)) == len(named), f"Expected label, client and test_column to differ, got {named}.")
+    require(
+        len(set(named)) == len(named),
+        f"Expected label, client and test_column to differ, got {named}.",
+    )
     train = np.zeros(len(table.lines), bool)
     if test_column is None:
-        train[hold_out(np.random.default_rng(seed), table.columns[label], test_fraction, "test_fraction")[0]] = True
+        train[
+            hold_out(
+                np.random.default_rng(seed), table.columns[label], test_fraction, "test_fraction"
+            )[0]
+        ] = True
     else:
         cells = table.columns[test_column]
         for cell in np.unique(cells):
-            one_of(f"a cell of column {test_column!r} of {table.name}", str(cell), ("train", "test"))
+            one_of(
+                f"a cell of column {test_column!r} of {table.name}", str(cell), ("train", "test")
+            )
         train = cells == "train"
-    return pool_of(table, label=label, client=client, train=train, drop=() if test_column is None else [test_column])
+    return pool_of(
+        table,
+        label=label,
+        client=client,
+        train=train,
+        drop=() if test_column is None else [test_column],
+    )
 
 
 def npz(*, path: str, test_fraction: float = 0.25, seed: int = 0) -> Pool:
     """A NumPy npz file with arrays x and y, perhaps client, and perhaps test_x and test_y.
 
     Args:
-        path: the file: x[T, ...] used as it is, y[T] whose classes become 0..L-1 in sorted order, client[T] that
-            says whose a row is, test_x and test_y.
-        test_fraction: the share of rows drawn for the test set if the file holds none, nearly the same in each class.
+        path: the file: x[T, ...] used as it is, y[T] whose classes become 0..L-1 in sorted order,
+            client[T] that says whose a row is, test_x and test_y.
+        test_fraction: the share of rows drawn for the test set if the file holds none, nearly the
+            same in each class.
         seed: decides which.
 
     Raises:
-        InvalidInputError: not an npz file, an array that is missing or of another length, NaN, fewer than two classes.
+        InvalidInputError: not an npz file, an array that is missing or of another length, NaN,
+            fewer than two classes.
     """
     integer("seed", seed, least=0)
     held = files.npz(files.given(path), ["x", "y"])
-    require(("test_x" in held) == ("test_y" in held), f"Expected {path} to hold test_x and test_y, or neither.")
+    require(
+        ("test_x" in held) == ("test_y" in held),
+        f"Expected {path} to hold test_x and test_y, or neither.",
+    )
     own = "test_x" in held
     for name in ("x", "y", "client", "test_x", "test_y"):
         if name in held:
             partner = "test_y" if name.startswith("test_") else "y"
             require(
-                np.shape(held[name])[:1] == held[partner].shape and held[partner].ndim == 1 and held[partner].size > 0,
-                f"Expected {name} of {path} to have a row for each of {partner}, got shapes {held[name].shape} and "
+                np.shape(held[name])[:1] == held[partner].shape
+                and held[partner].ndim == 1
+                and held[partner].size > 0,
+                f"Expected {name} of {path} to have a row for each of {partner}, got shapes "
+                f"{held[name].shape} and "
                 f"{held[partner].shape}.",
             )
     x = np.concatenate([_features(path, held, name, "x") for name in ("x", *["test_x"] * own)])
-    y, kinds = classes(np.concatenate([held[name] for name in ("y", *["test_y"] * own)]), f"y of {path}")
+    y, kinds = classes(
+        np.concatenate([held[name] for name in ("y", *["test_y"] * own)]), f"y of {path}"
+    )
     if own:
         train, test = np.arange(len(held["y"])), np.arange(len(held["y"]), len(y))
     else:
@@ -219,13 +277,21 @@ def npz(*, path: str, test_fraction: float = 0.25, seed: int = 0) -> Pool:
 
 
 def _features(path: str, held: Mapping[str, HostArray], name: str, like: str) -> HostArray:
-    """An array of features as float32, or a refusal: not numbers, not finite, or rows of another shape."""
+    """An array of features as float32, or a refusal: not numbers, not finite, or rows of another
+    shape.
+    """
     values = held[name]
-    real = np.issubdtype(values.dtype, np.number) and not np.issubdtype(values.dtype, np.complexfloating)
-    require(real or values.dtype == bool, f"Expected {name} of {path} to be real numbers, got {values.dtype}.")
+    real = np.issubdtype(values.dtype, np.number) and not np.issubdtype(
+        values.dtype, np.complexfloating
+    )
+    require(
+        real or values.dtype == bool,
+        f"Expected {name} of {path} to be real numbers, got {values.dtype}.",
+    )
     require(
         values.shape[1:] == held[like].shape[1:],
-        f"Expected rows of {name} of {path} to have shape {held[like].shape[1:]}, got {values.shape[1:]}.",
+        f"Expected rows of {name} of {path} to have shape {held[like].shape[1:]}, got "
+        f"{values.shape[1:]}.",
     )
     with np.errstate(over="ignore"):  # what float32 cannot hold is refused
         values = values.astype(np.float32)

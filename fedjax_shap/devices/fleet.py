@@ -12,7 +12,9 @@ from fedjax_shap.economics.cost import Bill
 from fedjax_shap.typing import HostArray
 
 Fleet = Callable[[int], tuple[Profile, ...]]  # C -> the C clients' devices
-PerClient = float | tuple[float, ...] | None  # one number for all, one each, or what the profile has
+PerClient = (
+    float | tuple[float, ...] | None
+)  # one number for all, one each, or what the profile has
 Price = float | int | str | tuple[float | int | str, ...] | None
 
 
@@ -33,7 +35,9 @@ class Metered:
     bill: Bill
 
     def to_json(self) -> dict[str, Any]:
-        """The totals over all rounds as lists, one entry a member, the parts of the costs, and the rounds' seconds."""
+        """The totals over all rounds as lists, one entry a member, the parts of the costs, and the
+        rounds' seconds.
+        """
         totals = self.used.totals()
         totals.pop("rounds")
         return {
@@ -47,7 +51,9 @@ class Metered:
         }
 
 
-def metered(devices: tuple[Profile, ...], asked: Workload, num_steps: HostArray, share: HostArray) -> Metered:
+def metered(
+    devices: tuple[Profile, ...], asked: Workload, num_steps: HostArray, share: HostArray
+) -> Metered:
     """What rounds of training take of the members' devices.
 
     Args:
@@ -78,11 +84,14 @@ def profiles(
     traffic_price: Price = None,
     fixed: Price = None,
 ) -> Fleet:
-    """Devices by name, by numbers, or by name with some numbers replaced; see `device.Profile` for units and defaults.
+    """Devices by name, by numbers, or by name with some numbers replaced; see `device.Profile` for
+    units and defaults.
 
     Args:
-        profile: a name in `profiles.PROFILES` for all clients, or one each; None for devices of these numbers alone.
-        steps_per_second: local steps a second, one number for all clients or one each, as are all that follow.
+        profile: a name in `profiles.PROFILES` for all clients, or one each; None for devices of
+            these numbers alone.
+        steps_per_second: local steps a second, one number for all clients or one each, as are all
+            that follow.
         flops: peak floating-point operations a second.
         efficiency: the share of it that training reaches.
         power: watts.
@@ -97,12 +106,25 @@ def profiles(
         The fleet; it refuses a federation of another number of clients than there are entries.
 
     Raises:
-        InvalidInputError: an unknown profile, or a number that no machine has; for the latter only when it is called.
+        InvalidInputError: an unknown profile, or a number that no machine has; for the latter only
+            when it is called.
     """
-    numbers = {"steps_per_second": steps_per_second, "flops": flops, "efficiency": efficiency, "power": power}
+    numbers = {
+        "steps_per_second": steps_per_second,
+        "flops": flops,
+        "efficiency": efficiency,
+        "power": power,
+    }
     links = {"uplink": uplink, "downlink": downlink}
-    prices = {"energy_price": energy_price, "time_price": time_price, "traffic_price": traffic_price, "fixed": fixed}
-    given = {key: value for key, value in {**numbers, **links, **prices}.items() if value is not None}
+    prices = {
+        "energy_price": energy_price,
+        "time_price": time_price,
+        "traffic_price": traffic_price,
+        "fixed": fixed,
+    }
+    given = {
+        key: value for key, value in {**numbers, **links, **prices}.items() if value is not None
+    }
     for name in profile if isinstance(profile, tuple) else () if profile is None else (profile,):
         named(name)
 
@@ -132,7 +154,8 @@ def csv(*, path: str) -> Fleet:
     def fleet(num_clients: int) -> tuple[Profile, ...]:
         require(
             len(read) == num_clients,
-            f"Expected {path} to hold a row for each of the {num_clients} clients, got {len(read)}.",
+            f"Expected {path} to hold a row for each of the {num_clients} clients, got "
+            f"{len(read)}.",
         )
         return read
 
@@ -150,7 +173,8 @@ def _one_each(name: str, value: Any, num_clients: int) -> tuple[Any, ...]:
         return (value,) * num_clients
     if len(value) != num_clients:
         raise InvalidInputError(
-            f"Expected {name}={list(value)} to be one value or one for each of the {num_clients} clients."
+            f"Expected {name}={list(value)} to be one value or one for each of the {num_clients} "
+            "clients."
         )
     return value
 

@@ -1,8 +1,9 @@
 """Device profiles by name, with the source of their numbers, and from a CSV file.
 
-A profile's `flops` is the peak of the data sheet in float32 where there is one. For the boards and computers that have
-none it is what High-Performance Linpack reached in float64 at the measured power of the whole machine: a lower bound.
-Links and prices are the assumptions of `Profile`, the same for all.
+A profile's `flops` is the peak of the data sheet in float32 where there is one. For the boards and
+computers that have none it is what High-Performance Linpack reached in float64 at the measured
+power of the whole machine: a lower bound. Links and prices are the assumptions of `Profile`, the
+same for all.
 """
 
 from collections.abc import Mapping
@@ -81,7 +82,12 @@ PROFILES: dict[str, Profile] = {
 
 _TEXT = ("name", "source")
 _COLUMNS = tuple(field.name for field in fields(Profile))
-_PRICES = ("energy_price", "time_price", "traffic_price", "fixed")  # amounts: read as they are written, exactly
+_PRICES = (
+    "energy_price",
+    "time_price",
+    "traffic_price",
+    "fixed",
+)  # amounts: read as they are written, exactly
 
 
 def named(profile: str, /, **overrides: Any) -> Profile:
@@ -89,7 +95,8 @@ def named(profile: str, /, **overrides: Any) -> Profile:
 
     Args:
         profile: one of `PROFILES`.
-        **overrides: attributes of `Profile`. One speed replaces the other: `steps_per_second` drops `flops`.
+        **overrides: attributes of `Profile`. One speed replaces the other: `steps_per_second` drops
+            `flops`.
 
     Raises:
         InvalidInputError: an unknown name or attribute, or a value that `Profile` refuses.
@@ -112,38 +119,52 @@ def overridden(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
 def profiles_from_csv(path: str) -> tuple[Profile, ...]:
     """The clients' devices from a CSV file, one row a client in the order of their ids.
 
-    The first line names the columns: attributes of `Profile`, and perhaps `profile`, which names an entry of `PROFILES`
-    whose attributes the other cells of the row replace. An empty cell stands for what the named profile has, or for the
-    default of `Profile`.
+    The first line names the columns: attributes of `Profile`, and perhaps `profile`, which names an
+    entry of `PROFILES` whose attributes the other cells of the row replace. An empty cell stands
+    for what the named profile has, or for the default of `Profile`.
 
     Args:
         path: the file.
 
     Returns:
-        One profile a row; a client without a name is called after its profile, or "device 0", "device 1", ...
+        One profile a row; a client without a name is called after its profile, or "device 0",
+        "device 1", ...
 
     Raises:
-        InvalidInputError: no such file or no rows, an unknown or repeated column, a cell that is no number, an unknown
-            profile, or values that `Profile` refuses; the sentence names the line.
+        InvalidInputError: no such file or no rows, an unknown or repeated column, a cell that is no
+            number, an unknown profile, or values that `Profile` refuses; the sentence names the
+            line.
     """
     (_, header), *body = files.rows(files.given(path))
-    require(len(set(header)) == len(header), f"Expected {path} to name each column once, got {header}.")
-    require(len(body) > 0, f"Expected {path} to hold a row for each client below its line of names, but there is none.")
+    require(
+        len(set(header)) == len(header), f"Expected {path} to name each column once, got {header}."
+    )
+    require(
+        len(body) > 0,
+        f"Expected {path} to hold a row for each client below its line of names, but there is "
+        "none.",
+    )
     for column in header:
         one_of(f"a column of {path}", column, ("profile", *_COLUMNS))
-    return tuple(_of_row(path, line, i, dict(zip(header, cells))) for i, (line, cells) in enumerate(body))
+    return tuple(
+        _of_row(path, line, i, dict(zip(header, cells))) for i, (line, cells) in enumerate(body)
+    )
 
 
 def _of_row(path: str, line: int, index: int, cells: Mapping[str, str]) -> Profile:
     """One row's profile, or the refusal with its line."""
     filled = {key: cell for key, cell in cells.items() if cell}
     try:
-        given: dict[str, Any] = {key: _read(key, cell) for key, cell in filled.items() if key != "profile"}
+        given: dict[str, Any] = {
+            key: _read(key, cell) for key, cell in filled.items() if key != "profile"
+        }
         if "profile" in filled:
             return named(filled["profile"], **given)
         return Profile(**{"name": f"device {index}", **given})
     except InvalidInputError as error:
-        raise InvalidInputError(f"Expected line {line} of {path} to describe a device: {error}") from None
+        raise InvalidInputError(
+            f"Expected line {line} of {path} to describe a device: {error}"
+        ) from None
 
 
 def _read(column: str, cell: str) -> float | str:

@@ -1,4 +1,6 @@
-"""Workload: what a round asks of whatever device does it, in operations a step and bytes a message (Spec 5.8)."""
+"""Workload: what a round asks of whatever device does it, in operations a step and bytes a message
+(Spec 5.8).
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -20,7 +22,8 @@ _ROWS = 2, 3  # batches on which a step is counted: it is linear in the examples
 
 
 class Messages(NamedTuple):
-    """Sizes of what a client and the server send each other in a round, uncompressed and without headers.
+    """Sizes of what a client and the server send each other in a round, uncompressed and without
+    headers.
 
     Attributes:
         upload: bytes from a client: its upload, and what else the algorithm averages.
@@ -43,7 +46,9 @@ class Workload(NamedTuple):
     messages: Messages
 
 
-def workload(data: FederatedData, architecture: Architecture, local: Local, algorithm: Algorithm) -> Workload:
+def workload(
+    data: FederatedData, architecture: Architecture, local: Local, algorithm: Algorithm
+) -> Workload:
     """What training asks of the devices of a federation; nothing is trained.
 
     Args:
@@ -66,23 +71,27 @@ def messages(algorithm: Algorithm, params: Params) -> Messages:
         algorithm: what is sent.
         params: the model's parameters, as arrays or as shapes and types.
     """
-    told = jax.eval_shape(lambda x: algorithm.tells(algorithm.opens(x)), params)
+    told = jax.eval_shape(lambda x: algorithm.broadcast(algorithm.init_server(x)), params)
 
     def sent(params: Params, told: PyTree) -> tuple[PyTree, PyTree]:
-        at = Round(params, told, algorithm.keeps(params), jnp.int32(1), jnp.float32(1), 1.0)
+        at = Round(params, told, algorithm.init_client(params), jnp.int32(1), jnp.float32(1), 1.0)
         first, mean = (params if name in algorithm.records else () for name in ("first", "mean"))
-        upload, extra, _ = algorithm.sends(at, Done(params, first, mean))
+        upload, extra, _ = algorithm.upload(at, Done(params, first, mean))
         return upload, extra
 
     return Messages(_bytes(jax.eval_shape(sent, params, told)), _bytes((params, told)))
 
 
-def flops_per_step(model: Model, local: Local, params: Params, shape: tuple[int, ...], sizes: HostArray) -> HostArray:
-    """Floating-point operations of one local step of each client, as XLA counts them before it optimises a program.
+def flops_per_step(
+    model: Model, local: Local, params: Params, shape: tuple[int, ...], sizes: HostArray
+) -> HostArray:
+    """Floating-point operations of one local step of each client, as XLA counts them before it
+    optimises a program.
 
-    The step is the gradient of the mean loss on a mini-batch and the optimiser's update; a full batch has all examples
-    of the client, and mini-batches count with their mean number over a pass, the last, partial one included. An
-    exponential or a logarithm counts as none; what an algorithm adds to a gradient is left out.
+    The step is the gradient of the mean loss on a mini-batch and the optimiser's update; a full
+    batch has all examples of the client, and mini-batches count with their mean number over a pass,
+    the last, partial one included. An exponential or a logarithm counts as none; what an algorithm
+    adds to a gradient is left out.
 
     Args:
         model: what is trained.
@@ -101,7 +110,9 @@ def flops_per_step(model: Model, local: Local, params: Params, shape: tuple[int,
     return np.asarray(fewer + each * (rows - _ROWS[0]), np.float64)
 
 
-def _counted(model: Model, local: Local, params: Params, shape: tuple[int, ...]) -> Callable[[int], float]:
+def _counted(
+    model: Model, local: Local, params: Params, shape: tuple[int, ...]
+) -> Callable[[int], float]:
     """(rows of a batch) -> floating-point operations of a step on it."""
     state = jax.eval_shape(local.optimizer.init, params)
 
@@ -114,10 +125,15 @@ def _counted(model: Model, local: Local, params: Params, shape: tuple[int, ...])
         return optax.apply_updates(params, change), state
 
     def count(rows: int) -> float:
-        batch = jax.ShapeDtypeStruct((rows, *shape), jnp.float32), jax.ShapeDtypeStruct((rows,), jnp.int32)
+        batch = (
+            jax.ShapeDtypeStruct((rows, *shape), jnp.float32),
+            jax.ShapeDtypeStruct((rows,), jnp.int32),
+        )
         counted = jax.jit(step).lower(params, state, *batch).cost_analysis()
         if not counted or "flops" not in counted:
-            raise InvalidInputError("Expected JAX's backend to count operations, but this one does not; give steps/s.")
+            raise InvalidInputError(
+                "Expected JAX's backend to count operations, but this one does not; give steps/s."
+            )
         return float(counted["flops"])
 
     return count

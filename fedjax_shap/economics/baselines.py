@@ -21,25 +21,36 @@ def equal() -> Rule:
 
 
 def by_size() -> Rule:
-    """Payment by number of training examples, r_i = N_i / sum(N) * R, whatever the values and costs."""
+    """Payment by number of training examples, r_i = N_i / sum(N) * R, whatever the values and
+    costs.
+    """
 
     def divide(claims: Claims) -> Division:
         sizes = claims.sizes
         require(sizes is not None, "Expected sizes to be given for rule 'by_size', got None.")
         total = sum(sizes or ())
-        require(total > 0, "Expected sizes to hold at least one example for rule 'by_size', but all are 0.")
-        return all_shared(claims, tuple(Fraction(size, total) for size in sizes or ()), (False,) * len(claims.players))
+        require(
+            total > 0,
+            "Expected sizes to hold at least one example for rule 'by_size', but all are 0.",
+        )
+        return all_shared(
+            claims,
+            tuple(Fraction(size, total) for size in sizes or ()),
+            (False,) * len(claims.players),
+        )
 
     return Rule("by_size", NOT_USED, divide, of="")
 
 
 def costs_only(*, loss: str = "formula") -> Rule:
-    """Costs first, then the same profit for everyone, r_i = c_i + (R - sum(c)) / P, whatever the values.
+    """Costs first, then the same profit for everyone, r_i = c_i + (R - sum(c)) / P, whatever the
+    values.
 
     Args:
-        loss: who bears R < sum(c): "formula" and "equal" take the same from everyone, so that a payment can be
-            negative; "in_proportion_to_costs" gives everyone the same part of its cost back; "refuse" asks that no
-            player makes a loss, and refuses a revenue with which that cannot be.
+        loss: who bears R < sum(c): "formula" and "equal" take the same from everyone, so that a
+            payment can be negative; "in_proportion_to_costs" gives everyone the same part of its
+            cost back; "refuse" asks that no player makes a loss, and refuses a revenue with which
+            that cannot be.
 
     Returns:
         The rule. Its `divide` raises InvalidInputError under "refuse" where R < sum(c).

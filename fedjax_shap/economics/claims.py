@@ -29,7 +29,14 @@ class Claims:
     sizes: tuple[int, ...] | None = None
 
 
-def claims(values: Any, costs: Any, revenue: Any, *, players: Sequence[str] | None = None, sizes: Any = None) -> Claims:
+def claims(
+    values: Any,
+    costs: Any,
+    revenue: Any,
+    *,
+    players: Sequence[str] | None = None,
+    sizes: Any = None,
+) -> Claims:
     """Reads the claims of P players.
 
     Args:
@@ -43,8 +50,9 @@ def claims(values: Any, costs: Any, revenue: Any, *, players: Sequence[str] | No
         The claims, exactly as given.
 
     Raises:
-        InvalidInputError: no players, shapes that disagree, a value that is not a finite number, a cost or a revenue
-            that is not an amount >= 0, a size that is not a whole number >= 0, or names that are not all different.
+        InvalidInputError: no players, shapes that disagree, a value that is not a finite number, a
+            cost or a revenue that is not an amount >= 0, a size that is not a whole number >= 0, or
+            names that are not all different.
     """
     entries = items("values", values)
     require(len(entries) > 0, "Expected values to hold at least one player, got none.")
@@ -64,9 +72,15 @@ def named(players: Sequence[str] | None, length: int) -> tuple[str, ...]:
         return tuple(f"player {i}" for i in range(length))
     names = items("players", players, length)
     for i, name in enumerate(names):
-        require(isinstance(name, str) and name.strip() != "", f"Expected players[{i}]={name!r} to be a name.")
+        require(
+            isinstance(name, str) and name.strip() != "",
+            f"Expected players[{i}]={name!r} to be a name.",
+        )
     twice = [name for name, times in Counter(names).items() if times > 1]
-    require(not twice, f"Expected players to differ from each other, got {quoted(twice)} more than once.")
+    require(
+        not twice,
+        f"Expected players to differ from each other, got {quoted(twice)} more than once.",
+    )
     return tuple(map(str, names))
 
 

@@ -1,7 +1,7 @@
 """What taking part cost each player, as it reports it: c_i of the rules (Spec 5.1, 5.8).
 
-A cost model turns the work of P players into P amounts: (sizes int[P], steps int[P]) -> amount[P], where sizes are
-training examples and steps are local steps over all rounds.
+A cost model turns the work of P players into P amounts: (sizes int[P], steps int[P]) -> amount[P],
+where sizes are training examples and steps are local steps over all rounds.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,15 +13,19 @@ from typing import Any, TypeAlias
 from fedjax_shap._validate import require
 from fedjax_shap.economics import money
 
-CostModel: TypeAlias = Callable[[Any, Any], tuple[Decimal, ...]]  # (sizes int[P], steps int[P]) -> amount[P]
+CostModel: TypeAlias = Callable[
+    [Any, Any], tuple[Decimal, ...]
+]  # (sizes int[P], steps int[P]) -> amount[P]
 Price: TypeAlias = float | int | str | Decimal
 JOULES_PER_KWH, SECONDS_PER_HOUR, BYTES_PER_GB = 3_600_000, 3_600, 10**9
-BILL_DECIMALS = 9  # to which the parts of a bill are rounded: what is measured in joules is not exact to begin with
+# to which the parts of a bill are rounded: what is measured in joules is not exact to begin with
+BILL_DECIMALS = 9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bill:
-    """What each of P players' machines cost it, the parts apart (Spec 5.8), in the currency of the prices.
+    """What each of P players' machines cost it, the parts apart (Spec 5.8), in the currency of the
+    prices.
 
     Attributes:
         energy: money[P], power draw x training time x price.
@@ -43,7 +47,12 @@ class Bill:
 
     def to_json(self) -> dict[str, list[str]]:
         """The parts as lists of decimal texts, one entry a player."""
-        parts = {"energy": self.energy, "time": self.time, "communication": self.communication, "fixed": self.fixed}
+        parts = {
+            "energy": self.energy,
+            "time": self.time,
+            "communication": self.communication,
+            "fixed": self.fixed,
+        }
         return {name: list(map(money.written, part)) for name, part in parts.items()}
 
 
@@ -72,10 +81,15 @@ def bill(
         The bill; each part is computed exactly and rounded once, to BILL_DECIMALS decimals.
 
     Raises:
-        InvalidInputError: a quantity that is no finite number >= 0, a price that is no amount, or lengths that differ.
+        InvalidInputError: a quantity that is no finite number >= 0, a price that is no amount, or
+            lengths that differ.
     """
     players = len(money.items("joules", joules))
-    read = {"energy_prices": energy_prices, "time_prices": time_prices, "traffic_prices": traffic_prices}
+    read = {
+        "energy_prices": energy_prices,
+        "time_prices": time_prices,
+        "traffic_prices": traffic_prices,
+    }
     prices = {name: _amounts(name, values, players) for name, values in read.items()}
     return Bill(
         energy=_charged("joules", joules, prices["energy_prices"], JOULES_PER_KWH),
@@ -86,7 +100,8 @@ def bill(
 
 
 def metered(*, bill: Bill) -> CostModel:
-    """The costs of the members' machines (Spec 5.8); a configuration gives these in its section [devices].
+    """The costs of the members' machines (Spec 5.8); a configuration gives these in its section
+    [devices].
 
     Args:
         bill: what each of P players' machines cost it.
@@ -116,14 +131,20 @@ def given(*, amounts: tuple[Price, ...]) -> CostModel:
 
     def cost(sizes: Any, steps: Any) -> tuple[Decimal, ...]:
         players = len(money.items("sizes", sizes))
-        require(players == len(costs), f"Expected amounts to have {players} entries, one a player, got {len(costs)}.")
+        require(
+            players == len(costs),
+            f"Expected amounts to have {players} entries, one a player, got {len(costs)}.",
+        )
         return costs
 
     return cost
 
 
-def per_example(*, price: float | int | str | Decimal, fixed: float | int | str | Decimal = 0) -> CostModel:
-    """A price for each training example, collected once, and a fixed cost: c_i = fixed + price * N_i.
+def per_example(
+    *, price: float | int | str | Decimal, fixed: float | int | str | Decimal = 0
+) -> CostModel:
+    """A price for each training example, collected once, and a fixed cost: c_i = fixed + price *
+    N_i.
 
     Args:
         price: money an example, >= 0.
@@ -135,8 +156,11 @@ def per_example(*, price: float | int | str | Decimal, fixed: float | int | str 
     return _per_unit("sizes", money.amount("price", price), money.amount("fixed", fixed))
 
 
-def per_step(*, price: float | int | str | Decimal, fixed: float | int | str | Decimal = 0) -> CostModel:
-    """A price for each local step over all rounds, and a fixed cost: c_i = fixed + price * sum_t K_i(t).
+def per_step(
+    *, price: float | int | str | Decimal, fixed: float | int | str | Decimal = 0
+) -> CostModel:
+    """A price for each local step over all rounds, and a fixed cost: c_i = fixed + price * sum_t
+    K_i(t).
 
     Args:
         price: money a step, >= 0.
@@ -150,18 +174,28 @@ def per_step(*, price: float | int | str | Decimal, fixed: float | int | str | D
 
 def _amounts(name: str, values: Any, players: int) -> tuple[Decimal, ...]:
     """One amount for each player; see `money.amount`."""
-    return tuple(money.amount(f"{name}[{i}]", value) for i, value in enumerate(money.items(name, values, players)))
+    return tuple(
+        money.amount(f"{name}[{i}]", value)
+        for i, value in enumerate(money.items(name, values, players))
+    )
 
 
-def _charged(name: str, quantities: Any, prices: tuple[Decimal, ...], unit: int) -> tuple[Decimal, ...]:
+def _charged(
+    name: str, quantities: Any, prices: tuple[Decimal, ...], unit: int
+) -> tuple[Decimal, ...]:
     """Price x quantity for each player, where a price is for `unit` of them."""
     listed = money.items(name, quantities, len(prices))
     exact = [money.exact(f"{name}[{i}]", quantity) for i, quantity in enumerate(listed)]
     for i, quantity in enumerate(exact):
         require(quantity >= 0, f"Expected {name}[{i}]={float(quantity):g} to be >= 0.")
     scale = 10**BILL_DECIMALS
-    charged = [round(Fraction(price) * quantity / unit * scale) for price, quantity in zip(prices, exact)]
-    return tuple(Decimal(amount).scaleb(-BILL_DECIMALS, money.EXACT).normalize(money.EXACT) for amount in charged)
+    charged = [
+        round(Fraction(price) * quantity / unit * scale) for price, quantity in zip(prices, exact)
+    ]
+    return tuple(
+        Decimal(amount).scaleb(-BILL_DECIMALS, money.EXACT).normalize(money.EXACT)
+        for amount in charged
+    )
 
 
 def _per_unit(counted: str, price: Decimal, fixed: Decimal) -> CostModel:

@@ -1,7 +1,9 @@
-"""Verified costs: claims held against what the device profiles and the recorded work imply, before a rule divides.
+"""Verified costs: claims held against what the device profiles and the recorded work imply, before
+a rule divides.
 
-Under 5.2 a payment rises with the claimed cost, d r_i / d c_i = 1 - phi_i / sum(phi) > 0, so a rule that takes costs
-as claimed pays for overstating them. A rule that caps them at what was measured does not.
+Under 5.2 a payment rises with the claimed cost, d r_i / d c_i = 1 - phi_i / sum(phi) > 0, so a rule
+that takes costs as claimed pays for overstating them. A rule that caps them at what was measured
+does not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,39 +19,53 @@ from fedjax_shap.economics.division import Division, Rule
 HOW = {"cap": "capped at", "replace": "replaced by"}
 
 
-def verified(rule: Rule, implied: Mapping[str, Any] | Sequence[Any], *, how: str = "cap") -> Rule:
+def cap_costs(rule: Rule, implied: Mapping[str, Any] | Sequence[Any], *, how: str = "cap") -> Rule:
     """The same rule on costs that are capped at, or replaced by, those that the work implies.
 
     Args:
         rule: one of `rules.RULES`, made up.
-        implied: money[P], what each player's device and recorded work imply (`cost.Bill.total`), in the order of the
-            players or by name.
-        how: "cap": who claims more is paid for what is implied, who claims less for what it claims. "replace": claims
-            are not looked at.
+        implied: money[P], what each player's device and recorded work imply (`cost.Bill.total`), in
+            the order of the players or by name.
+        how: "cap": who claims more is paid for what is implied, who claims less for what it claims.
+            "replace": claims are not looked at.
 
     Returns:
-        The rule, by the same name. Its policy says how costs were verified, its notes whom that touched. Settlements
-        keep the costs as claimed, so that a profit is what a player has left if its claim was true.
+        The rule, by the same name. Its policy says how costs were verified, its notes whom that
+        touched. Settlements keep the costs as claimed, so that a profit is what a player has left
+        if its claim was true.
 
     Raises:
-        InvalidInputError: an unknown `how`, or an implied cost that is no amount; from `divide`, implied costs that are
-            not one a player.
+        InvalidInputError: an unknown `how`, or an implied cost that is no amount; from `divide`,
+            implied costs that are not one a player.
 
     Guarantees:
-        Where nobody claims more than is implied, "cap" changes nothing. A player cannot change its payment by claiming
-        more than is implied.
+        Where nobody claims more than is implied, "cap" changes nothing. A player cannot change its
+        payment by claiming more than is implied.
     """
     require(isinstance(rule, Rule), f"Expected rule={rule!r} to be a Rule, such as cost_aware().")
     one_of("how", how, HOW)
     by_name = isinstance(implied, Mapping)
-    listed = dict(implied) if isinstance(implied, Mapping) else dict(enumerate(money.items("implied", implied)))
-    read = {player: Fraction(money.amount(f"implied[{player!r}]", cost)) for player, cost in listed.items()}
+    listed = (
+        dict(implied)
+        if isinstance(implied, Mapping)
+        else dict(enumerate(money.items("implied", implied)))
+    )
+    read = {
+        player: Fraction(money.amount(f"implied[{player!r}]", cost))
+        for player, cost in listed.items()
+    }
 
     def divide(claims: Claims) -> Division:
         players = claims.players if by_name else tuple(range(len(claims.players)))
         lacking = [name for name, player in zip(claims.players, players) if player not in read]
-        require(not lacking, f"Expected implied to hold a cost for every player, but it lacks {quoted(lacking)}.")
-        require(len(read) == len(players), f"Expected implied to hold {len(players)} costs, got {len(read)}.")
+        require(
+            not lacking,
+            f"Expected implied to hold a cost for every player, but it lacks {quoted(lacking)}.",
+        )
+        require(
+            len(read) == len(players),
+            f"Expected implied to hold {len(players)} costs, got {len(read)}.",
+        )
         due = tuple(read[player] for player in players)
         costs = due if how == "replace" else tuple(map(min, claims.costs, due))
         return _noted(rule.divide(replace(claims, costs=costs)), claims, costs, how)

@@ -1,4 +1,6 @@
-"""What a rule makes of claims: bases, shares of a pool, and what its policies did to whom (Spec 5.2, 5.3, 5.5)."""
+"""What a rule makes of claims: bases, shares of a pool, and what its policies did to whom (Spec
+5.2, 5.3, 5.5).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +37,8 @@ class Division:
         counted: bool[P], True where a small change of the player's value would change the shares.
         notes: what the policy for negative values did, and to whom.
         applied: the policies that were used, with the players they touched.
-        cut: whether a player whose value is negative does not count, so that no share is below 0 or above 1.
+        cut: whether a player whose value is negative does not count, so that no share is below 0 or
+            above 1.
     """
 
     bases: tuple[Fraction, ...]
@@ -59,9 +62,10 @@ class Rule(NamedTuple):
         name: its name in `rules.RULES`.
         policy: what it does with negative values, as the settlement records it.
         divide: Claims -> Division, a pure function.
-        of: which values it divides by: "shapley", "leave_one_out", "banzhaf" or "least_core"; "" for none. The rule
-            takes whatever values it is given: who settles has to bring these.
-        loss: what it does where the costs exceed the revenue; "" for a rule that shares no loss out.
+        of: which values it divides by: "shapley", "leave_one_out", "banzhaf" or "least_core"; ""
+            for none. The rule takes whatever values it is given: who settles has to bring these.
+        loss: what it does where the costs exceed the revenue; "" for a rule that shares no loss
+            out.
     """
 
     name: str
@@ -71,7 +75,9 @@ class Rule(NamedTuple):
     loss: str = ""
 
 
-def all_shared(claims: Claims, shares: tuple[Fraction, ...], counted: tuple[bool, ...], **further: Any) -> Division:
+def all_shared(
+    claims: Claims, shares: tuple[Fraction, ...], counted: tuple[bool, ...], **further: Any
+) -> Division:
     """The division that pays no base: the pool is the revenue.
 
     Args:

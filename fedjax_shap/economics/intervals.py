@@ -1,10 +1,13 @@
-"""Intervals of payments, from standard errors or replicates of the values, and who is not told apart (Spec 5.9).
+"""Intervals of payments, from standard errors or replicates of the values, and who is not told
+apart (Spec 5.9).
 
-From standard errors: payment_i +- q * its standard error, by the delta method (`errors.payment_std_errors`). That is
-wrong where a value lies within q errors of zero and the policy counts no negative one: there the interval is cut where
-the policy cuts, the player's own error counts as if its value did, and a note says so. From replicates: the percentiles
-of the payments that the rule makes of each replicate (Efron 1979). They are percentiles, and not differences reflected
-about the estimate, since payments are bent: no percentile lies where the policy lets no payment lie.
+From standard errors: payment_i +- q * its standard error, by the delta method
+(`errors.payment_std_errors`). That is wrong where a value lies within q errors of zero and the
+policy counts no negative one: there the interval is cut where the policy cuts, the player's own
+error counts as if its value did, and a note says so. From replicates: the percentiles of the
+payments that the rule makes of each replicate (Efron 1979). They are percentiles, and not
+differences reflected about the estimate, since payments are bent: no percentile lies where the
+policy lets no payment lie.
 """
 
 import math
@@ -26,12 +29,14 @@ from fedjax_shap.typing import HostArray
 
 @dataclass(frozen=True, kw_only=True)
 class Intervals:
-    """Intervals of the payments of P players, one for each, not for all at once unless `simultaneous`.
+    """Intervals of the payments of P players, one for each, not for all at once unless
+    `simultaneous`.
 
     Attributes:
         low: money[P], whole minor units, rounded down.
         high: money[P], whole minor units, rounded up.
-        std_errors: money[P], of the payments before rounding; with "delta", for who is near zero, as if it counted.
+        std_errors: money[P], of the payments before rounding; with "delta", for who is near zero,
+            as if it counted.
         level: the chance with which such an interval covers its player's payment, aimed at.
         method: "delta" or "replicates".
         simultaneous: whether `level` is the chance that all P intervals cover theirs at once.
@@ -47,9 +52,16 @@ class Intervals:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The intervals as a dict that JSON can hold: `low` and `high` in the order of the players."""
+        """The intervals as a dict that JSON can hold: `low` and `high` in the order of the
+        players.
+        """
         how = {"level": float(self.level), "method": self.method, "simultaneous": self.simultaneous}
-        return {**how, "low": self.low.tolist(), "high": self.high.tolist(), "notes": list(self.notes)}
+        return {
+            **how,
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "notes": list(self.notes),
+        }
 
 
 def payment_intervals(
@@ -74,13 +86,16 @@ def payment_intervals(
         revenue: R >= 0, in money.
         rule: `cost_aware()` if None.
         std_errors: float[P] >= 0 of the values, for "delta"; those of the record if None.
-        replicates: float[B, P], estimates of the values that spread as the estimate itself does: bootstrap resamples
-            of joining orders or of the test set, or what `resampled` makes of repeated trainings. Chosen where given.
+        replicates: float[B, P], estimates of the values that spread as the estimate itself does:
+            bootstrap resamples of joining orders or of the test set, or what `resampled` makes of
+            repeated trainings. Chosen where given.
         level: of the intervals, in (0, 1).
-        draws: the number of independent draws that the errors were estimated from, or the replicates resampled from.
-            Then q is Student's with one degree of freedom less, and percentiles move outward alike (Hesterberg 2015,
-            "What teachers should know about the bootstrap"); if None, q is the normal one.
-        simultaneous: whether all P shall hold at once: each is then of level 1 - (1 - level) / P (Bonferroni).
+        draws: the number of independent draws that the errors were estimated from, or the
+            replicates resampled from. Then q is Student's with one degree of freedom less, and
+            percentiles move outward alike (Hesterberg 2015, "What teachers should know about the
+            bootstrap"); if None, q is the normal one.
+        simultaneous: whether all P shall hold at once: each is then of level 1 - (1 - level) / P
+            (Bonferroni).
         efficient: as in `settle`, for "delta".
         settings: what else `settle` takes: `players`, `sizes`, `minor_unit`.
 
@@ -88,11 +103,12 @@ def payment_intervals(
         The intervals, rounded outward to minor units.
 
     Raises:
-        InvalidInputError: neither standard errors nor replicates, too few replicates for the level, a replicate that
-            the rule refuses, or what `settle` refuses.
+        InvalidInputError: neither standard errors nor replicates, too few replicates for the level,
+            a replicate that the rule refuses, or what `settle` refuses.
 
     Guarantees:
-        Those of "delta" hold the payment of `settle`. Both kinds lie where the policy lets payments lie.
+        Those of "delta" hold the payment of `settle`. Both kinds lie where the policy lets payments
+        lie.
     """
     _check(level, draws, simultaneous=simultaneous, efficient=efficient)
     given = read(values, costs, revenue, rule=rule, std_errors=std_errors, **settings)
@@ -101,7 +117,10 @@ def payment_intervals(
         rows = matrix("replicates", replicates, len(given.claim.players))
         method, bounds = "replicates", percentile_bounds(given, rows, tail, draws)
     else:
-        method, bounds = "delta", normal_bounds(given, _errors(given), quantile(tail, draws), efficient)
+        method, bounds = (
+            "delta",
+            normal_bounds(given, _errors(given), quantile(tail, draws), efficient),
+        )
     return Intervals(
         low=np.array(bounds.low, np.float64),
         high=np.array(bounds.high, np.float64),
@@ -124,19 +143,22 @@ def indistinguishable(
 ) -> tuple[tuple[int, int], ...]:
     """The pairs of players whose values the errors do not tell apart.
 
-    Of each pair the difference of the values is held against its standard error, by a two-sided z-test. All pairs are
-    tested together by Holm's step-down method (1979): where some pairs are truly equal, the chance that any of these is
-    told apart is at most 1 - level. To be on the list is not to be shown equal: it is not to be shown different.
+    Of each pair the difference of the values is held against its standard error, by a two-sided
+    z-test. All pairs are tested together by Holm's step-down method (1979): where some pairs are
+    truly equal, the chance that any of these is told apart is at most 1 - level. To be on the list
+    is not to be shown equal: it is not to be shown different.
 
     Args:
         values: phi[P], or a record with `values` and `std_errors`.
-        std_errors: float[P] >= 0 of the values, taken as independent between players; those of the record if None.
-        replicates: float[B, P] as in `payment_intervals`: the error of a difference is then that of the pair, whatever
-            the two have in common. Chosen where given.
+        std_errors: float[P] >= 0 of the values, taken as independent between players; those of the
+            record if None.
+        replicates: float[B, P] as in `payment_intervals`: the error of a difference is then that of
+            the pair, whatever the two have in common. Chosen where given.
         level: 1 - the chance of telling any equals apart, in (0, 1).
         draws: as in `payment_intervals`: a t-test with draws - 1 degrees of freedom.
-        efficient: whether errors sum to zero, so that those of two players are correlated by -1 / (P - 1), as they are
-            exactly where all are equally large: s_i^2 + s_j^2 is then multiplied by P / (P - 1).
+        efficient: whether errors sum to zero, so that those of two players are correlated by -1 /
+            (P - 1), as they are exactly where all are equally large: s_i^2 + s_j^2 is then
+            multiplied by P / (P - 1).
 
     Returns:
         Pairs (i, j) with i < j, in order.
@@ -151,7 +173,9 @@ def indistinguishable(
     pairs = np.array(list(combinations(range(len(found)), 2)), int).reshape(-1, 2)
     one, two = pairs.T
     if replicates is not None:
-        rows = matrix("replicates", replicates, players)  # player by player: all pairs at once would not fit
+        rows = matrix(
+            "replicates", replicates, players
+        )  # player by player: all pairs at once would not fit
         each = [(rows[:, [i]] - rows[:, i + 1 :]).std(axis=0, ddof=1) for i in range(players)]
         spread = np.concatenate(each)
     else:
@@ -160,10 +184,14 @@ def indistinguishable(
         spread = np.hypot(errors[one], errors[two]) * math.sqrt(common)
     away = np.abs(found[one] - found[two])
     with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.where(away == 0, 0.0, away / spread)  # without any error, what differs at all is told apart
+        score = np.where(
+            away == 0, 0.0, away / spread
+        )  # without any error, what differs at all is told apart
     chance = 2 * (ndtr(-score) if draws is None else stdtr(draws - 1, -score))
     order = np.argsort(chance, kind="stable")
-    refuted = np.cumprod(chance[order] <= (1 - level) / (len(pairs) - np.arange(len(pairs)))).astype(bool)
+    refuted = np.cumprod(
+        chance[order] <= (1 - level) / (len(pairs) - np.arange(len(pairs)))
+    ).astype(bool)
     return tuple((int(i), int(j)) for i, j in pairs[np.sort(order[~refuted])])
 
 
@@ -171,9 +199,9 @@ def resampled(rows: Any, *, count: int = 2000, seed: int = 0) -> HostArray:
     """Replicates of a mean: the means of rows drawn with replacement (the bootstrap of Efron 1979).
 
     Args:
-        rows: float[U, P], U >= 2 independent draws whose mean the values are: what each joining order says of each
-            player, or the values of each of U trainings. With fewer than about ten, standard errors of the mean and
-            `draws=U` are the better choice.
+        rows: float[U, P], U >= 2 independent draws whose mean the values are: what each joining
+            order says of each player, or the values of each of U trainings. With fewer than about
+            ten, standard errors of the mean and `draws=U` are the better choice.
         count: B, how many replicates.
         seed: decides what is drawn.
 
@@ -186,14 +214,19 @@ def resampled(rows: Any, *, count: int = 2000, seed: int = 0) -> HostArray:
     integer("count", count, least=2)
     integer("seed", seed, least=0)
     held = matrix("rows", rows)
-    drawn = np.random.default_rng(seed).multinomial(len(held), np.full(len(held), 1 / len(held)), size=count)
+    drawn = np.random.default_rng(seed).multinomial(
+        len(held), np.full(len(held), 1 / len(held)), size=count
+    )
     return np.asarray(drawn @ held / len(held))
 
 
 def _errors(given: Read) -> tuple[Fraction, ...]:
     """The standard errors of the values, or a refusal where there are none."""
     told = f" {given.notes[0]}" if given.notes else ""
-    require(given.errors is not None, f"Expected std_errors or replicates of the values, got neither.{told}")
+    require(
+        given.errors is not None,
+        f"Expected std_errors or replicates of the values, got neither.{told}",
+    )
     return given.errors or ()
 
 

@@ -1,8 +1,9 @@
 """Policies: what becomes of a negative value, and who bears a loss (Spec 5.3-5.5).
 
-A loss is R < sum(c). To share it in proportion to what was claimed, or to take the same from everyone, are the two
-classic answers to claims that cannot all be met (O'Neill 1982, "A problem of rights arbitration from the Talmud";
-Thomson 2003, "Axiomatic and game-theoretic analysis of bankruptcy and taxation problems").
+A loss is R < sum(c). To share it in proportion to what was claimed, or to take the same from
+everyone, are the two classic answers to claims that cannot all be met (O'Neill 1982, "A problem of
+rights arbitration from the Talmud"; Thomson 2003, "Axiomatic and game-theoretic analysis of
+bankruptcy and taxation problems").
 """
 
 from decimal import Decimal
@@ -17,8 +18,8 @@ NEGATIVE = ("clip", "formula", "exclude")
 LOSS = ("formula", "in_proportion_to_costs", "equal", "refuse")
 WITHOUT_VALUES = "rules 'equal', 'by_size' and 'costs_only' divide without values"
 
-# Values whose sum is this much smaller than their magnitudes cancel down to rounding error, and no share of it means
-# anything.
+# Values whose sum is this much smaller than their magnitudes cancel down to rounding error, and no
+# share of it means anything.
 _CANCELLED = Fraction(1, 10**12)
 
 
@@ -27,7 +28,8 @@ def in_proportion(claims: Claims, negative: str) -> tuple[tuple[Fraction, ...], 
 
     Args:
         claims: of P players.
-        negative: one of `NEGATIVE`: "formula" lets a value below zero stand, the others count it as zero.
+        negative: one of `NEGATIVE`: "formula" lets a value below zero stand, the others count it as
+            zero.
 
     Returns:
         (share[P], summing to 1; bool[P], who counted).
@@ -44,15 +46,23 @@ def in_proportion(claims: Claims, negative: str) -> tuple[tuple[Fraction, ...], 
         value, player = first(zip(claims.values, claims.players), key=lambda pair: pair[0])
         extreme = f"the {'lowest' if negative == 'formula' else 'highest'} is {_figure(value)}, of {player!r}"
         found = f"they sum to {_figure(total)}{', which is no more than rounding error' if total > 0 else ''}"
-        helps = "negative='clip' divides by the values above zero" if max(claims.values) > 0 else WITHOUT_VALUES
+        helps = (
+            "negative='clip' divides by the values above zero"
+            if max(claims.values) > 0
+            else WITHOUT_VALUES
+        )
         raise InvalidInputError(
-            f"Expected a sum of values > 0 under negative={negative!r}, but {found}; {extreme}; {helps}."
+            f"Expected a sum of values > 0 under negative={negative!r}, but {found}; {extreme}; "
+            f"{helps}."
         )
     return tuple(weight / total for weight in weights), counted
 
 
-def touched(claims: Claims, negative: str, outcome: str) -> tuple[tuple[str, ...], tuple[Applied, ...]]:
-    """The note and the record of the policy for negative values, both empty where no value is negative.
+def touched(
+    claims: Claims, negative: str, outcome: str
+) -> tuple[tuple[str, ...], tuple[Applied, ...]]:
+    """The note and the record of the policy for negative values, both empty where no value is
+    negative.
 
     Args:
         claims: of P players.
@@ -80,7 +90,8 @@ def loss_by_costs(
     Args:
         claims: of P players.
         bases: base[P], the costs that the federation takes on; their sum is above the revenue.
-        loss: "in_proportion_to_costs", so that everyone gets the same part of its cost back; or "equal".
+        loss: "in_proportion_to_costs", so that everyone gets the same part of its cost back; or
+            "equal".
         kept: bool[P], whose costs these are; nobody else bears a part.
         notes: what was done before, see `Division`.
         applied: likewise.
@@ -89,16 +100,24 @@ def loss_by_costs(
         Payments base_i - share_i * (sum(base) - R); under "equal" one of them can be negative.
     """
     nobody = (False,) * len(bases)
-    weights = bases if loss == "in_proportion_to_costs" else tuple(Fraction(keeps) for keeps in kept)
+    weights = (
+        bases if loss == "in_proportion_to_costs" else tuple(Fraction(keeps) for keeps in kept)
+    )
     total, pool = sum(weights, Fraction(0)), claims.revenue - sum(bases)
     shares = tuple(weight / total for weight in weights)
     bearing = tuple(name for name, share in zip(claims.players, shares) if share > 0)
-    outcome = "shared in proportion to costs" if loss == "in_proportion_to_costs" else "shared equally"
+    outcome = (
+        "shared in proportion to costs" if loss == "in_proportion_to_costs" else "shared equally"
+    )
     applied = (*applied, Applied("loss", loss, outcome, bearing))
-    return Division(bases=bases, shares=shares, pool=pool, counted=nobody, notes=notes, applied=applied)
+    return Division(
+        bases=bases, shares=shares, pool=pool, counted=nobody, notes=notes, applied=applied
+    )
 
 
-def loss_by_shares(claims: Claims, shares: tuple[Fraction, ...], pool: Fraction, outcome: str) -> tuple[Applied, ...]:
+def loss_by_shares(
+    claims: Claims, shares: tuple[Fraction, ...], pool: Fraction, outcome: str
+) -> tuple[Applied, ...]:
     """The record of a loss that the rule's own shares divide; empty where the pool is no loss.
 
     Args:
@@ -124,14 +143,17 @@ def require_covered(claims: Claims) -> None:
     missing = least - claims.revenue
     require(
         missing <= 0,
-        f"Expected revenue={_money(claims.revenue)} to be at least {_money(least)}, the sum of the costs, under "
-        f"loss='refuse': with {_money(missing)} less no payments can cover every cost; loss='formula', "
+        f"Expected revenue={_money(claims.revenue)} to be at least {_money(least)}, the sum of the "
+        "costs, under "
+        f"loss='refuse': with {_money(missing)} less no payments can cover every cost; "
+        "loss='formula', "
         "'in_proportion_to_costs' and 'equal' say who bears it.",
     )
 
 
 def require_rational(claims: Claims, division: Division, setting: str, instead: str) -> None:
-    """Refuses a division that pays someone less than its cost where the revenue would have covered every cost.
+    """Refuses a division that pays someone less than its cost where the revenue would have covered
+    every cost.
 
     Args:
         claims: of P players.
@@ -142,10 +164,15 @@ def require_rational(claims: Claims, division: Division, setting: str, instead: 
     Raises:
         InvalidInputError: naming the players.
     """
-    short = [name for name, paid, cost in zip(claims.players, division.payments, claims.costs) if paid < cost]
+    short = [
+        name
+        for name, paid, cost in zip(claims.players, division.payments, claims.costs)
+        if paid < cost
+    ]
     require(
         not short,
-        f"Expected payments to cover every cost under loss='refuse', but {setting} pays {quoted(short)} less; "
+        f"Expected payments to cover every cost under loss='refuse', but {setting} pays "
+        f"{quoted(short)} less; "
         f"{instead} would not.",
     )
 

@@ -12,7 +12,9 @@ from fedjax_shap.economics.settle import Settlement, settle
 
 _NEEDED = ("values", "costs", "revenue")
 _PER_PLAYER = ("values", "costs", "std_errors", "sizes")
-_SETTINGS = tuple(sorted({name for rule in RULES.values() for name in inspect.signature(rule).parameters}))
+_SETTINGS = tuple(
+    sorted({name for rule in RULES.values() for name in inspect.signature(rule).parameters})
+)
 KEYS = (*_NEEDED, "std_errors", "efficient", "players", "sizes", "minor_unit", "rule", *_SETTINGS)
 
 
@@ -20,27 +22,39 @@ def settle_record(record: Mapping[str, Any]) -> Settlement:
     """Divides a revenue as a record says.
 
     Args:
-        record: `values`, `costs` and `revenue`; and, where wanted, `std_errors`, `efficient` (see `settle`), `players`,
-            `sizes`, `minor_unit`, `rule` (a name in `RULES`; "cost_aware" if left out) and that rule's settings:
-            `negative`, `reimburse`, `loss`. What is given per player is a list in the order of `players`, or a dict by
-            name; all of it in one of the two forms. None stands for a key left out.
+        record: `values`, `costs` and `revenue`; and, where wanted, `std_errors`, `efficient` (see
+            `settle`), `players`, `sizes`, `minor_unit`, `rule` (a name in `RULES`; "cost_aware" if
+            left out) and that rule's settings: `negative`, `reimburse`, `loss`. What is given per
+            player is a list in the order of `players`, or a dict by name; all of it in one of the
+            two forms. None stands for a key left out.
 
     Returns:
         The settlement; see `settle`.
 
     Raises:
-        InvalidInputError: an unknown or a missing key, names that disagree, a setting that the rule does not have,
-            or what `settle` refuses.
+        InvalidInputError: an unknown or a missing key, names that disagree, a setting that the rule
+            does not have, or what `settle` refuses.
     """
-    require(isinstance(record, Mapping), f"Expected the record to be a JSON object, got {type(record).__name__}.")
+    require(
+        isinstance(record, Mapping),
+        f"Expected the record to be a JSON object, got {type(record).__name__}.",
+    )
     for key in record:
         one_of("key", key, KEYS)
     given = {key: value for key, value in record.items() if value is not None}
     for key in _NEEDED:
-        require(key in given, f"Expected the record to have the key {key!r}, got {', '.join(sorted(given)) or 'none'}.")
+        require(
+            key in given,
+            f"Expected the record to have the key {key!r}, got "
+            f"{', '.join(sorted(given)) or 'none'}.",
+        )
     rule = _rule(given)
-    fields = {key: value for key, value in _in_order(given).items() if key not in ("rule", *_SETTINGS)}
-    settled = settle(fields.pop("values"), fields.pop("costs"), fields.pop("revenue"), rule=rule, **fields)
+    fields = {
+        key: value for key, value in _in_order(given).items() if key not in ("rule", *_SETTINGS)
+    }
+    settled = settle(
+        fields.pop("values"), fields.pop("costs"), fields.pop("revenue"), rule=rule, **fields
+    )
     if rule.of in ("", "shapley"):
         return settled
     taken = f"The values given were taken to be those that the rule divides by, {rule.of}; none were computed."
@@ -74,9 +88,14 @@ def _in_order(given: dict[str, Any]) -> dict[str, Any]:
     ordered = dict(given, players=players)
     for key in (key for key in _PER_PLAYER if key in given):
         held = given[key]
-        require(isinstance(held, Mapping), f"Expected {key} to be an object by player name, as values is.")
+        require(
+            isinstance(held, Mapping),
+            f"Expected {key} to be an object by player name, as values is.",
+        )
         missing = [name for name in players if name not in held]
-        require(not missing, f"Expected {key} to name every player, but it lacks {quoted(missing)}.")
+        require(
+            not missing, f"Expected {key} to name every player, but it lacks {quoted(missing)}."
+        )
         extra = [name for name in held if name not in players]
         require(not extra, f"Expected {key} to name only the players, got {quoted(extra)} as well.")
         ordered[key] = [held[name] for name in players]

@@ -1,4 +1,6 @@
-"""Revenue: what a model of a given metric earns, and settlements re-priced without training (Spec 5.1, 5.8)."""
+"""Revenue: what a model of a given metric earns, and settlements re-priced without training (Spec
+5.1, 5.8).
+"""
 
 import math
 from bisect import bisect_right
@@ -19,8 +21,9 @@ from fedjax_shap.economics.settlement import Settlement
 class Curve:
     """Revenue by the model's metric, linear between points.
 
-    Below the first point the revenue is that of the first, above the last that of the last: nothing is promised for
-    a model that the points do not cover. One point is a revenue whatever the metric.
+    Below the first point the revenue is that of the first, above the last that of the last: nothing
+    is promised for a model that the points do not cover. One point is a revenue whatever the
+    metric.
 
     Attributes:
         metrics: the points' metrics, ascending, exact.
@@ -43,11 +46,16 @@ class Curve:
         above = bisect_right(self.metrics, value)
         if above in (0, len(self.metrics)):
             return self.revenues[0 if above == 0 else -1]
-        (low, high), (least, most) = self.metrics[above - 1 : above + 1], self.revenues[above - 1 : above + 1]
+        (low, high), (least, most) = (
+            self.metrics[above - 1 : above + 1],
+            self.revenues[above - 1 : above + 1],
+        )
         return least + (most - least) * (value - low) / (high - low)
 
     def amount(self, metric: Any, minor_unit: Any = "0.01") -> Decimal:
-        """The revenue in whole minor units, rounded down so that no more is divided than came in; see `settle`."""
+        """The revenue in whole minor units, rounded down so that no more is divided than came in;
+        see `settle`.
+        """
         unit = money.amount("minor_unit", minor_unit)
         require(unit > 0, f"Expected minor_unit={minor_unit!r} to be > 0.")
         return money.EXACT.multiply(unit, math.floor(self(metric) / Fraction(unit)))
@@ -61,8 +69,9 @@ def curve(points: Sequence[tuple[Any, Any]]) -> Curve:
     """Revenue by metric, piecewise linear through points, the end points' beyond them.
 
     Args:
-        points: (metric, revenue) pairs, at least one, metrics ascending, each revenue an amount >= 0; see
-            `money.amount`. A metric that is a float stands for its binary value, as a measured one does.
+        points: (metric, revenue) pairs, at least one, metrics ascending, each revenue an amount >=
+            0; see `money.amount`. A metric that is a float stands for its binary value, as a
+            measured one does.
 
     Returns:
         The curve; it computes exactly.
@@ -71,15 +80,23 @@ def curve(points: Sequence[tuple[Any, Any]]) -> Curve:
         InvalidInputError: no points, a point that is no such pair, or metrics that do not ascend.
     """
     listed = isinstance(points, Sequence) and not isinstance(points, str) and len(points) > 0
-    require(listed, f"Expected points={points!r} to be a list of (metric, revenue) pairs, at least one.")
+    require(
+        listed, f"Expected points={points!r} to be a list of (metric, revenue) pairs, at least one."
+    )
     for i, point in enumerate(points):
         pair = isinstance(point, Sequence) and not isinstance(point, str) and len(point) == 2
         require(pair, f"Expected points[{i}]={point!r} to be a pair (metric, revenue).")
     metrics = tuple(money.exact(f"points[{i}][0]", metric) for i, (metric, _) in enumerate(points))
-    revenues = tuple(Fraction(money.amount(f"points[{i}][1]", revenue)) for i, (_, revenue) in enumerate(points))
+    revenues = tuple(
+        Fraction(money.amount(f"points[{i}][1]", revenue)) for i, (_, revenue) in enumerate(points)
+    )
     for i in range(1, len(metrics)):
         ascending = metrics[i - 1] < metrics[i]
-        require(ascending, f"Expected points[{i}][0]={points[i][0]} to be > the metric before it, {points[i - 1][0]}.")
+        require(
+            ascending,
+            f"Expected points[{i}][0]={points[i][0]} to be > the metric before it, "
+            f"{points[i - 1][0]}.",
+        )
     return Curve(metrics, revenues)
 
 
@@ -88,17 +105,22 @@ def fixed(revenue: Any) -> Curve:
     return curve(((0, revenue),))
 
 
-def proportional(revenue: Any, *, nobody: float, everybody: float, most: float | None = None) -> Curve:
-    """Revenue in proportion to what a coalition adds to nobody's metric; nothing for less than that.
+def proportional(
+    revenue: Any, *, nobody: float, everybody: float, most: float | None = None
+) -> Curve:
+    """Revenue in proportion to what a coalition adds to nobody's metric; nothing for less than
+    that.
 
     Args:
         revenue: an amount, earned with everybody's metric.
         nobody: V of the model without training.
         everybody: V of the model of all, > nobody.
-        most: the highest metric to which the line is drawn out, where some coalition does better than everybody.
+        most: the highest metric to which the line is drawn out, where some coalition does better
+            than everybody.
 
     Returns:
-        The curve R(S) = R (V(S) - V(nobody)) / (V(N) - V(nobody)), exact, not below 0, and level above `most`.
+        The curve R(S) = R (V(S) - V(nobody)) / (V(N) - V(nobody)), exact, not below 0, and level
+        above `most`.
 
     Raises:
         InvalidInputError: everybody's metric is no better than nobody's.
@@ -123,7 +145,9 @@ class Scenario:
     settlement: Settlement
 
     def to_row(self) -> dict[str, str]:
-        """A line of a table: the scenario, the revenue, and each player's payment as decimal text."""
+        """A line of a table: the scenario, the revenue, and each player's payment as decimal
+        text.
+        """
         paid = zip(self.settlement.players, map(money.written, self.settlement.payments))
         return {"scenario": self.name, "revenue": money.written(self.settlement.revenue)} | {
             f"payment of {player}": text for player, text in paid
@@ -144,14 +168,16 @@ def what_if(
     member_costs: Mapping[str, Sequence[Any]] | None = None,
     **keywords: Any,
 ) -> tuple[Scenario, ...]:
-    """Re-prices a settlement: other revenues, metrics, prices of energy or costs, one at a time, and no training.
+    """Re-prices a settlement: other revenues, metrics, prices of energy or costs, one at a time,
+    and no training.
 
     Args:
         values: phi[P], as `settle` takes them; the same in every scenario.
         costs: c[P] >= 0, in money; with `bill`, None stands for its total.
         revenue: R >= 0, in money.
         revenues: other amounts of R.
-        metrics: other metrics of the model, whose revenues are read off `earned`, rounded down to the minor unit.
+        metrics: other metrics of the model, whose revenues are read off `earned`, rounded down to
+            the minor unit.
         earned: revenue by metric, for `metrics`.
         energy: factors >= 0 on the price of energy; only the energy in `bill` changes.
         bill: the parts of the costs, which must sum to `costs`; for `energy`.
@@ -160,16 +186,19 @@ def what_if(
         keywords: of `settle`: `rule`, `players`, `sizes`, `std_errors`, `minor_unit`.
 
     Returns:
-        A scenario each, in the order of these arguments, the settlement as it is first. Every amount is exact until
-        payments are rounded.
+        A scenario each, in the order of these arguments, the settlement as it is first. Every
+        amount is exact until payments are rounded.
 
     Raises:
-        InvalidInputError: an unknown name, `energy` without a bill of these costs, `metrics` without `earned`, or what
-            `settle` refuses.
+        InvalidInputError: an unknown name, `energy` without a bill of these costs, `metrics`
+            without `earned`, or what `settle` refuses.
     """
     claimed = bill.total if costs is None and bill is not None else costs
     first = settle(values, claimed, revenue, **keywords)
-    require(not metrics or earned is not None, "Expected earned, revenue by metric, to be given for metrics.")
+    require(
+        not metrics or earned is not None,
+        "Expected earned, revenue by metric, to be given for metrics.",
+    )
     read = money.amounts("costs", claimed, first.players)
     unit = first.minor_unit
     changes: list[tuple[str, Any, Any]] = [(f"revenue {other}", read, other) for other in revenues]
@@ -180,14 +209,22 @@ def what_if(
     for member, amounts in (member_costs or {}).items():
         one_of("member_costs", member, first.players, "a player")
         at = first.players.index(member)
-        changes += [(f"cost of {member} {other}", (*read[:at], other, *read[at + 1 :]), revenue) for other in amounts]
+        changes += [
+            (f"cost of {member} {other}", (*read[:at], other, *read[at + 1 :]), revenue)
+            for other in amounts
+        ]
     as_it_is = Scenario(name="as it is", settlement=first)
-    return as_it_is, *(Scenario(name=n, settlement=settle(values, c, r, **keywords)) for n, c, r in changes)
+    return as_it_is, *(
+        Scenario(name=n, settlement=settle(values, c, r, **keywords)) for n, c, r in changes
+    )
 
 
 def _energy(bill: Bill | None, costs: tuple[Decimal, ...], factor: Any) -> tuple[Decimal, ...]:
     """The costs at another price of energy."""
-    require(bill is not None and bill.total == costs, "Expected a bill whose parts sum to costs, for energy.")
+    require(
+        bill is not None and bill.total == costs,
+        "Expected a bill whose parts sum to costs, for energy.",
+    )
     parts = () if bill is None else bill.energy
     return tuple(
         money.EXACT.add(money.EXACT.subtract(cost, old), new)

@@ -1,8 +1,9 @@
-"""Rules: how the revenue of the joint model is divided among those who made it (Spec 5.2, 5.3, 5.5, 5.6).
+"""Rules: how the revenue of the joint model is divided among those who made it (Spec 5.2, 5.3, 5.5,
+5.6).
 
-Every rule pays player i a base of its own and a share of a common pool, r_i = base_i + share_i * pool, where the shares
-sum to one and the bases and the pool to the revenue. Nothing is rounded: that is left to `settle`. The rules here
-divide by value; those that do not are in `baselines`.
+Every rule pays player i a base of its own and a share of a common pool, r_i = base_i + share_i *
+pool, where the shares sum to one and the bases and the pool to the revenue. Nothing is rounded:
+that is left to `settle`. The rules here divide by value; those that do not are in `baselines`.
 """
 
 from collections.abc import Callable
@@ -25,45 +26,49 @@ from fedjax_shap.economics.policies import (
 
 
 def cost_aware(*, negative: str = "clip", reimburse: bool = True, loss: str = "formula") -> Rule:
-    """Costs first, then profit in proportion to value: r_i = c_i + phi_i / sum(phi) * (R - sum(c)) (Spec 5.2).
+    """Costs first, then profit in proportion to value: r_i = c_i + phi_i / sum(phi) * (R - sum(c))
+    (Spec 5.2).
 
     Args:
-        negative: what becomes of phi_i < 0 (Spec 5.3):
-            "clip" counts it as zero: the player gets its cost back and no profit. No profit is negative if R >= sum(c).
-            "formula" lets it stand: the player makes a loss while the others make a profit, and a profit while they
-            make a loss; a payment can be negative. The promise of "clip" does not hold.
-            "exclude" leaves the player out of the profit. What the others are worth is not computed anew: the
+        negative: what becomes of phi_i < 0 (Spec 5.3): "clip" counts it as zero: the player gets
+            its cost back and no profit. No profit is negative if R >= sum(c). "formula" lets it
+            stand: the player makes a loss while the others make a profit, and a profit while they
+            make a loss; a payment can be negative. The promise of "clip" does not hold. "exclude"
+            leaves the player out of the profit. What the others are worth is not computed anew: the
             values stay those of the federation as it was.
-        reimburse: whether an excluded player gets its cost back. If so it is paid what "clip" pays it, and the
-            settlement says that it was excluded. If not it is paid nothing and bears its cost itself, and that cost
-            is not taken from the revenue: the others share R minus their own costs.
+        reimburse: whether an excluded player gets its cost back. If so it is paid what "clip" pays
+            it, and the settlement says that it was excluded. If not it is paid nothing and bears
+            its cost itself, and that cost is not taken from the revenue: the others share R minus
+            their own costs.
         loss: who bears the loss where R is less than the costs that are paid back (Spec 5.5):
-            "formula" shares it by the same formula, so that who is worth most bears most of it; a payment can be
-            negative.
-            "in_proportion_to_costs" pays everyone the same part of its cost, whatever the values.
-            "equal" takes the same from everyone whose cost is paid back, whatever the values; a payment can be
-            negative.
-            "refuse" asks for individual rationality, that no player is paid less than its cost, and refuses claims
-            with which that cannot be.
+            "formula" shares it by the same formula, so that who is worth most bears most of it; a
+            payment can be negative. "in_proportion_to_costs" pays everyone the same part of its
+            cost, whatever the values. "equal" takes the same from everyone whose cost is paid back,
+            whatever the values; a payment can be negative. "refuse" asks for individual
+            rationality, that no player is paid less than its cost, and refuses claims with which
+            that cannot be.
 
     Returns:
-        The rule. Its `divide` raises InvalidInputError where the values that it uses do not sum to more than zero
-        after the policy (Spec 5.4), and under loss="refuse" where a player would be paid less than its cost.
+        The rule. Its `divide` raises InvalidInputError where the values that it uses do not sum to
+        more than zero after the policy (Spec 5.4), and under loss="refuse" where a player would be
+        paid less than its cost.
     """
     return _cost_aware("cost_aware", "shapley", negative, reimburse, loss)
 
 
 def costs_ignored(*, negative: str = "clip") -> Rule:
-    """The whole revenue in proportion to value, r_i = phi_i / sum(phi) * R, whatever the costs (Spec 5.6).
+    """The whole revenue in proportion to value, r_i = phi_i / sum(phi) * R, whatever the costs
+    (Spec 5.6).
 
     For federations whose costs and data value differ by orders of magnitude.
 
     Args:
-        negative: as in `cost_aware`. Since costs play no part, "clip" and "exclude" both pay such a player nothing;
-            under "formula" it pays in.
+        negative: as in `cost_aware`. Since costs play no part, "clip" and "exclude" both pay such a
+            player nothing; under "formula" it pays in.
 
     Returns:
-        The rule. Its `divide` refuses values whose sum after the policy is not above zero (Spec 5.4).
+        The rule. Its `divide` refuses values whose sum after the policy is not above zero (Spec
+        5.4).
     """
     one_of("negative", negative, NEGATIVE)
     outcome = {
@@ -75,13 +80,16 @@ def costs_ignored(*, negative: str = "clip") -> Rule:
     def divide(claims: Claims) -> Division:
         shares, counted = in_proportion(claims, negative)
         notes, applied = touched(claims, negative, outcome[negative])
-        return all_shared(claims, shares, counted, notes=notes, applied=applied, cut=negative != "formula")
+        return all_shared(
+            claims, shares, counted, notes=notes, applied=applied, cut=negative != "formula"
+        )
 
     return Rule("costs_ignored", negative, divide)
 
 
 def leave_one_out(*, negative: str = "clip", reimburse: bool = True, loss: str = "formula") -> Rule:
-    """Costs first, then profit in proportion to what is lost where one leaves, V(N) - V(N without i) (Cook 1977).
+    """Costs first, then profit in proportion to what is lost where one leaves, V(N) - V(N without
+    i) (Cook 1977).
 
     Two who hold the same data are worth nothing each by these values, and are paid no profit.
 
@@ -97,9 +105,11 @@ def leave_one_out(*, negative: str = "clip", reimburse: bool = True, loss: str =
 
 
 def banzhaf(*, negative: str = "clip", reimburse: bool = True, loss: str = "formula") -> Rule:
-    """Costs first, then profit in proportion to Banzhaf values, which noise of the utilities disturbs least.
+    """Costs first, then profit in proportion to Banzhaf values, which noise of the utilities
+    disturbs least.
 
-    Wang and Jia 2023, "Data Banzhaf". They do not sum to V(N) - V(nobody), which the rule does not need.
+    Wang and Jia 2023, "Data Banzhaf". They do not sum to V(N) - V(nobody), which the rule does not
+    need.
 
     Args:
         negative: as in `cost_aware`.
@@ -113,7 +123,8 @@ def banzhaf(*, negative: str = "clip", reimburse: bool = True, loss: str = "form
 
 
 def least_core(*, negative: str = "clip", reimburse: bool = True, loss: str = "formula") -> Rule:
-    """Costs first, then profit in proportion to the least core: the coalition that objects most objects least.
+    """Costs first, then profit in proportion to the least core: the coalition that objects most
+    objects least.
 
     Yan and Procaccia 2021, "If you like Shapley then you'll love the core".
 
@@ -146,7 +157,9 @@ def _cost_aware(name: str, of: str, negative: str, reimburse: bool, loss: str) -
         bases = tuple(cost if keeps else Fraction(0) for cost, keeps in zip(claims.costs, kept))
         pool = claims.revenue - sum(bases)
         if pool < 0 and loss != "formula":
-            outside = touched(claims, negative, "players of negative value bear their costs themselves")
+            outside = touched(
+                claims, negative, "players of negative value bear their costs themselves"
+            )
             return loss_by_costs(claims, bases, loss, kept, *(((), ()) if reimburse else outside))
         shares, counted = in_proportion(claims, negative)
         notes, applied = touched(claims, negative, _OUTCOMES[negative, reimburse])
@@ -169,10 +182,22 @@ def _cost_aware(name: str, of: str, negative: str, reimburse: bool, loss: str) -
 
 
 _OUTCOMES = {  # by `negative` and `reimburse`
-    ("clip", True): "negative values were counted as zero, so that these players get their costs back and no profit",
-    ("formula", True): "negative values were left to stand, so that these players take the opposite of a profit share",
-    ("exclude", True): "players of negative value were left out of the profit, and their costs reimbursed",
-    ("exclude", False): "players of negative value were left out of the profit, and bear their costs themselves",
+    (
+        "clip",
+        True,
+    ): "negative values were counted as zero, so that these players get their costs back and no profit",
+    (
+        "formula",
+        True,
+    ): "negative values were left to stand, so that these players take the opposite of a profit share",
+    (
+        "exclude",
+        True,
+    ): "players of negative value were left out of the profit, and their costs reimbursed",
+    (
+        "exclude",
+        False,
+    ): "players of negative value were left out of the profit, and bear their costs themselves",
 }
 
 RULES: dict[str, Callable[..., Rule]] = {

@@ -1,4 +1,6 @@
-"""Settlements: values, costs and a revenue turned into payments to the cent, with their reasons (Spec 5.2-5.7, 5.9)."""
+"""Settlements: values, costs and a revenue turned into payments to the cent, with their reasons
+(Spec 5.2-5.7, 5.9).
+"""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -53,36 +55,46 @@ def settle(
 ) -> Settlement:
     """Divides the revenue of the joint model among the players.
 
-    Amounts are ints, floats (as their shortest decimal text), decimal texts or Decimals. They and the values enter
-    exactly, and payments are rounded once, at the end.
+    Amounts are ints, floats (as their shortest decimal text), decimal texts or Decimals. They and
+    the values enter exactly, and payments are rounded once, at the end.
 
     Args:
-        values: phi[P], of either sign, of the kind that `rule.of` names; or a record with `values` and `std_errors`
-            of that shape.
+        values: phi[P], of either sign, of the kind that `rule.of` names; or a record with `values`
+            and `std_errors` of that shape.
         costs: c[P] >= 0, in money; they may be finer than the minor unit.
         revenue: R >= 0, in money, a whole number of minor units.
         rule: one of `rules.RULES`, made up; `cost_aware()` if None.
         players: the P names; "player 0", ... if None.
         sizes: training examples int[P], for the rules that use them.
         std_errors: float[P] >= 0 of the values; those of the record if None.
-        efficient: whether these errors sum to zero, as those of an estimator whose values always sum to
-            V(N) - V(nobody) do; otherwise they are taken as independent.
+        efficient: whether these errors sum to zero, as those of an estimator whose values always
+            sum to V(N) - V(nobody) do; otherwise they are taken as independent.
         minor_unit: the smallest amount that is paid, > 0, in money.
 
     Returns:
         The settlement.
 
     Raises:
-        InvalidInputError: naming the player where there is one: shapes that disagree, a value that is no finite
-            number, a negative cost, values that sum to nothing (Spec 5.4), a revenue that is not whole minor units, or
-            claims with which the rule cannot give what its policies ask for.
+        InvalidInputError: naming the player where there is one: shapes that disagree, a value that
+            is no finite number, a negative cost, values that sum to nothing (Spec 5.4), a revenue
+            that is not whole minor units, or claims with which the rule cannot give what its
+            policies ask for.
     """
     claim, rule, unit, errors, unknown = read(
-        values, costs, revenue, rule=rule, players=players, sizes=sizes, std_errors=std_errors, minor_unit=minor_unit
+        values,
+        costs,
+        revenue,
+        rule=rule,
+        players=players,
+        sizes=sizes,
+        std_errors=std_errors,
+        minor_unit=minor_unit,
     )
     require(isinstance(efficient, bool), f"Expected efficient={efficient!r} to be True or False.")
     division = rule.divide(claim)
-    owed = None if errors is None else payment_std_errors(claim, division, errors, efficient=efficient)
+    owed = (
+        None if errors is None else payment_std_errors(claim, division, errors, efficient=efficient)
+    )
     return _settled(claim, division, rule, unit, owed, unknown)
 
 
@@ -124,7 +136,10 @@ def read(
     require(unit > 0, f"Expected minor_unit={minor_unit!r} to be > 0.")
     claim = claims(values, costs, revenue, players=players, sizes=sizes)
     whole = (claim.revenue / Fraction(unit)).denominator == 1
-    require(whole, f"Expected revenue={revenue} to be a whole number of minor units of {money.written(unit)}.")
+    require(
+        whole,
+        f"Expected revenue={revenue} to be a whole number of minor units of {money.written(unit)}.",
+    )
     return Read(claim, rule, unit, *read_errors(std_errors, claim))
 
 
@@ -138,14 +153,18 @@ def _settled(
 ) -> Settlement:
     """Rounds the payments and writes everything down."""
     owed = division.payments
-    priority = [(-r, -v, -c, name) for r, v, c, name in zip(owed, claim.values, claim.costs, claim.players)]
+    priority = [
+        (-r, -v, -c, name) for r, v, c, name in zip(owed, claim.values, claim.costs, claim.players)
+    ]
     payments = money.largest_remainder(owed, unit, priority=priority)
     costs = tuple(money.decimal_of(cost, unit) for cost in claim.costs)
     revenue = money.decimal_of(claim.revenue, unit)
     profits = tuple(money.EXACT.subtract(payment, cost) for payment, cost in zip(payments, costs))
     promised = tuple(payment - cost for payment, cost in zip(owed, claim.costs))
     loss = money.decimal_of(sum(claim.costs, -claim.revenue), unit)
-    shared = "".join(f"{applied.outcome}, " for applied in division.applied if applied.policy == "loss")
+    shared = "".join(
+        f"{applied.outcome}, " for applied in division.applied if applied.policy == "loss"
+    )
     return Settlement(
         rule=rule.name,
         policy=rule.policy,
@@ -161,5 +180,9 @@ def _settled(
         profits=profits,
         std_errors=errors,
         applied=division.applied,
-        notes=(*division.notes, *balance(claim.players, loss, shared, payments, profits, promised), *unknown),
+        notes=(
+            *division.notes,
+            *balance(claim.players, loss, shared, payments, profits, promised),
+            *unknown,
+        ),
     )

@@ -1,4 +1,6 @@
-"""Settlements: who is paid what, under which policies, and what a reader should know of it (Spec 5.3-5.7)."""
+"""Settlements: who is paid what, under which policies, and what a reader should know of it (Spec
+5.3-5.7).
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +19,8 @@ class Settlement:
     Attributes:
         rule: the rule's name.
         policy: what it does with negative values.
-        loss: what it does where the costs exceed the revenue; "" for a rule that shares no loss out.
+        loss: what it does where the costs exceed the revenue; "" for a rule that shares no loss
+            out.
         of: which values it divides by, see `division.Rule`; "" for none.
         minor_unit: payments are whole multiples of it.
         revenue: R.
@@ -27,16 +30,18 @@ class Settlement:
         costs: c[P], exactly as reported, also where they are finer than the minor unit.
         payments: r[P], summing to R exactly.
         profits: r[P] - c[P], exactly.
-        std_errors: of the payments before rounding, in money, or None where those of the values are not known.
+        std_errors: of the payments before rounding, in money, or None where those of the values are
+            not known.
         applied: the policies that were used, with the players they touched.
         notes: what a reader should know, one sentence each.
 
     Guarantees:
-        Payments are whole minor units and sum to the revenue exactly. Each lies less than one minor unit from what
-        the rule says. Under `cost_aware()` with R >= sum(c) no payment is more than a minor unit below its cost, and
-        none is below it at all where costs are whole minor units. The order of the players changes no payment:
-        minor units left over go to the largest remainders, equal remainders are decided by the larger payment, then
-        value, then cost, then by name, so players of equal claims differ by at most one minor unit.
+        Payments are whole minor units and sum to the revenue exactly. Each lies less than one minor
+        unit from what the rule says. Under `cost_aware()` with R >= sum(c) no payment is more than
+        a minor unit below its cost, and none is below it at all where costs are whole minor units.
+        The order of the players changes no payment: minor units left over go to the largest
+        remainders, equal remainders are decided by the larger payment, then value, then cost, then
+        by name, so players of equal claims differ by at most one minor unit.
     """
 
     rule: str
@@ -58,8 +63,8 @@ class Settlement:
     def to_json(self) -> dict[str, Any]:
         """The settlement as a dict that JSON can hold: one list a field, in the order of `players`.
 
-        Amounts of money are decimal texts such as "12.34", since a JSON number is commonly read as a binary float and
-        would no longer be exact; values, shares and standard errors are numbers.
+        Amounts of money are decimal texts such as "12.34", since a JSON number is commonly read as
+        a binary float and would no longer be exact; values, shares and standard errors are numbers.
         """
         amounts = {"costs": self.costs, "payments": self.payments, "profits": self.profits}
         return {
@@ -74,7 +79,9 @@ class Settlement:
             "shares": list(self.shares),
             **{name: list(map(money.written, column)) for name, column in amounts.items()},
             "std_errors": None if self.std_errors is None else list(self.std_errors),
-            "applied": [applied._asdict() | {"players": list(applied.players)} for applied in self.applied],
+            "applied": [
+                applied._asdict() | {"players": list(applied.players)} for applied in self.applied
+            ],
             "notes": list(self.notes),
         }
 
@@ -100,7 +107,8 @@ def balance(
     Returns:
         No, one or two sentences.
     """
-    # A profit that only rounding took below zero is no loss of the player's, as long as the federation makes none.
+    # A profit that only rounding took below zero is no loss of the player's, as long as the
+    # federation makes none.
     losers = listed(
         (name, money.written(profit.copy_negate()))
         for name, profit, exact in zip(names, profits, promised)
@@ -108,10 +116,20 @@ def balance(
     )
     notes = []
     if loss > 0:
-        gains = listed((name, money.written(profit)) for name, profit in zip(names, profits) if profit > 0)
+        gains = listed(
+            (name, money.written(profit)) for name, profit in zip(names, profits) if profit > 0
+        )
         also = f"; in profit all the same: {gains}" if gains else ""
-        notes.append(f"The federation runs at a loss of {money.written(loss)}, {shared}borne by: {losers}{also}.")
+        notes.append(
+            f"The federation runs at a loss of {money.written(loss)}, {shared}borne by: "
+            f"{losers}{also}."
+        )
     elif losers:
-        notes.append(f"The revenue covers the costs, but these players are paid less than theirs, by: {losers}.")
-    owing = listed((name, money.written(payment)) for name, payment in zip(names, payments) if payment < 0)
+        notes.append(
+            "The revenue covers the costs, but these players are paid less than theirs, by: "
+            f"{losers}."
+        )
+    owing = listed(
+        (name, money.written(payment)) for name, payment in zip(names, payments) if payment < 0
+    )
     return [*notes, f"Payments below zero, owed to the federation: {owing}."] if owing else notes

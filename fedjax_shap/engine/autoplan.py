@@ -19,19 +19,25 @@ from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Effort, Game
 from fedjax_shap.typing import Key, Masks
 
-CPU_BYTES = 2**20  # parameters that the coalitions of a chunk may take: half of them train at a time, in a core's cache
+CPU_BYTES = (
+    2**20
+    # parameters that the coalitions of a chunk may take: half of them train at a time, in a core's
+    # cache
+)
 CPU_CHUNKS, GPU_CHUNKS = (4, 256), (64, 4096)  # the least and the most coalitions in a first guess
 UNTRAINED = 1024  # the most on CPUs where nothing is trained for each, as for mixtures
 MANY_TRIALS = 50  # plans are tried where the game is so many times as much work as a trial, ...
-WORTHWHILE = 10  # ... and other plans are tried where the game is so many times as long as a trial, which compiles
+# ... and other plans are tried where the game is so many times as long as a trial, which compiles
+WORTHWHILE = 10
 
 
 def autoplan(game: Game | HostGame, key: Key, masks: Masks, plan: Plan) -> Plan:
     """Completes a plan whose chunk is left open.
 
-    The first guess is the largest power of two whose coalitions fit into the processor's cache, or fill a GPU. Where
-    the game takes long enough, neighbouring plans are tried on a little of the same work, and the fastest is taken and
-    remembered in the user's cache folder, by device, software, and the shapes of the game's arrays.
+    The first guess is the largest power of two whose coalitions fit into the processor's cache, or
+    fill a GPU. Where the game takes long enough, neighbouring plans are tried on a little of the
+    same work, and the fastest is taken and remembered in the user's cache folder, by device,
+    software, and the shapes of the game's arrays.
 
     Args:
         game: the game.
@@ -40,7 +46,8 @@ def autoplan(game: Game | HostGame, key: Key, masks: Masks, plan: Plan) -> Plan:
         plan: what is fixed already; its chunk, if given, and then everything stays as it is.
 
     Returns:
-        A plan with a chunk. A game on the host, or that brings no `values`, has layout "coalition" and one bucket.
+        A plan with a chunk. A game on the host, or that brings no `values`, has layout "coalition"
+        and one bucket.
     """
     if isinstance(game, HostGame) or game.values is None:
         return replace(plan, chunk=plan.chunk or CPU_CHUNKS[1], layout="coalition", buckets=1)
@@ -61,12 +68,18 @@ def autoplan(game: Game | HostGame, key: Key, masks: Masks, plan: Plan) -> Plan:
 
 
 def _first_chunk(game: Game, num_masks: int, plan: Plan) -> int:
-    """The largest power of two that the processor's cache holds, or that fills a GPU, of the coalitions there are."""
+    """The largest power of two that the processor's cache holds, or that fills a GPU, of the
+    coalitions there are.
+    """
     on = machine(plan)
     share = -(-num_masks // (on.workers * len(on.devices)))
     least, most = CPU_CHUNKS if on.devices[0].platform == "cpu" else GPU_CHUNKS
     if on.devices[0].platform == "cpu":
-        most = min(max(CPU_BYTES // max(game.effort.footprint, 1), least), most) if game.effort else UNTRAINED
+        most = (
+            min(max(CPU_BYTES // max(game.effort.footprint, 1), least), most)
+            if game.effort
+            else UNTRAINED
+        )
     return _power(min(most, max(share, least)))
 
 
@@ -76,9 +89,12 @@ def _power(number: int) -> int:
 
 
 def _fastest(game: Game, effort: Effort, key: Key, masks: Masks, guess: Plan) -> Plan | None:
-    """The fastest of the plans around a guess, or the guess itself; None where a trial is no use."""
+    """The fastest of the plans around a guess, or the guess itself; None where a trial is no
+    use.
+    """
     each, few = (
-        int((masks * np.asarray(effort.steps(world))).sum()) for world in (game.world, effort.brief(game.world))
+        int((masks * np.asarray(effort.steps(world))).sum())
+        for world in (game.world, effort.brief(game.world))
     )
     work = each * effort.rounds
     on = machine(guess)
@@ -91,7 +107,9 @@ def _fastest(game: Game, effort: Effort, key: Key, masks: Masks, guess: Plan) ->
         rates[plan] = _rate(game, effort, key, masks, plan)
         trial = time.perf_counter() - began
         if plan == guess and work < WORTHWHILE * trial * rates[guess]:
-            return guess  # remembered, so that a second run, which compiles nothing, does as the first
+            return (
+                guess  # remembered, so that a second run, which compiles nothing, does as the first
+            )
     if not any(rates.values()):
         return None
     return max(rates, key=lambda plan: rates[plan])
@@ -139,14 +157,18 @@ def _file(game: Game, masks: Masks, plan: Plan) -> Path | None:
     on = machine(plan)
     named = (shapes, str(structure), _power(len(masks)), masks.shape[1], asdict(plan))
     device = (on.devices[0].device_kind, len(on.devices), on.workers, jax.__version__)
-    return where / "plans" / f"{hashlib.sha256(repr((named, device)).encode()).hexdigest()[:32]}.json"
+    return (
+        where / "plans" / f"{hashlib.sha256(repr((named, device)).encode()).hexdigest()[:32]}.json"
+    )
 
 
 def _read(path: Path | None, plan: Plan) -> Plan | None:
     """A remembered plan; None where there is none that can be read."""
     try:
         found = json.loads(path.read_text()) if path is not None else {}
-        return replace(plan, chunk=int(found["chunk"]), layout=found["layout"], buckets=found["buckets"])
+        return replace(
+            plan, chunk=int(found["chunk"]), layout=found["layout"], buckets=found["buckets"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -157,6 +179,10 @@ def _write(path: Path | None, plan: Plan) -> None:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
-                file.write(json.dumps({name: getattr(plan, name) for name in ("chunk", "layout", "buckets")}).encode())
+                file.write(
+                    json.dumps(
+                        {name: getattr(plan, name) for name in ("chunk", "layout", "buckets")}
+                    ).encode()
+                )
     except OSError:
         pass

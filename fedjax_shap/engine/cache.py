@@ -1,4 +1,6 @@
-"""What is kept between runs in the user's cache folder: compiled programs, and plans that were measured."""
+"""What is kept between runs in the user's cache folder: compiled programs, and plans that were
+measured.
+"""
 
 import os
 import sys
@@ -21,13 +23,16 @@ def folder() -> Path | None:
         home = Path.home()
     except RuntimeError:  # a user without a home
         return None
-    return (home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache") / "fedjax_shap"
+    return (
+        home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache"
+    ) / "fedjax_shap"
 
 
 def keep_programs() -> None:
     """Has JAX keep what it compiles, so that a second identical run compiles nothing.
 
-    A folder that the user gave JAX (`jax_compilation_cache_dir`) stays; what JAX cannot keep is compiled again.
+    A folder that the user gave JAX (`jax_compilation_cache_dir`) stays; what JAX cannot keep is
+    compiled again.
     """
     where = folder()
     if where is None or jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
@@ -35,4 +40,6 @@ def keep_programs() -> None:
     jax.config.update("jax_compilation_cache_dir", str(where / "programs"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    warnings.filterwarnings("ignore", "Error reading persistent compilation cache")  # half written: compiled again
+    warnings.filterwarnings(
+        "ignore", "Error reading persistent compilation cache"
+    )  # half written: compiled again

@@ -19,7 +19,9 @@ LAYOUTS: tuple[Literal["client", "coalition"], ...] = ("client", "coalition")
 
 
 def agreed(plan: Plan, choose: Callable[[Plan], Plan]) -> Plan:
-    """What process 0 chooses for its `plan`, in all processes: machines may differ, shares must not."""
+    """What process 0 chooses for its `plan`, in all processes: machines may differ, shares must
+    not.
+    """
     if processes.count() == 1:
         return choose(plan)
     mine = {}
@@ -36,20 +38,28 @@ def same_game(game: Game | HostGame, key: Key) -> None:
         names = processes.exchange(fingerprint(game, key).encode())
         require(
             len(set(names)) == 1,
-            f"Expected all {len(names)} processes to run one configuration on the same data, but their games differ.",
+            f"Expected all {len(names)} processes to run one configuration on the same data, but "
+            "their games differ.",
         )
 
 
 def own(unknown: Masks, among: Masks, plan: Plan) -> Masks:
-    """The coalitions of `unknown` that this process values: every N-th of the chunks that one process would cut."""
+    """The coalitions of `unknown` that this process values: every N-th of the chunks that one
+    process would cut.
+    """
     if processes.count() == 1:
         return unknown
-    mine = [unknown[rows] for rows, _ in islice(plan.cut(unknown, among), processes.rank(), None, processes.count())]
+    mine = [
+        unknown[rows]
+        for rows, _ in islice(plan.cut(unknown, among), processes.rank(), None, processes.count())
+    ]
     return np.concatenate([unknown[:0], *mine])
 
 
 def known_to_all(store: UtilityStore, masks: Masks) -> HostArray:
-    """bool[M]: which utilities this process knows, once every process has told the others what they lack."""
+    """bool[M]: which utilities this process knows, once every process has told the others what they
+    lack.
+    """
     known = store.known(masks)
     if processes.count() == 1:
         return known

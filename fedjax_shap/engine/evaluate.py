@@ -11,7 +11,14 @@ from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.engine import distribute, processes
 from fedjax_shap.engine.autoplan import autoplan
 from fedjax_shap.engine.plan import Plan
-from fedjax_shap.engine.programs import Coalitions, NoRoomError, Program, abreast, in_flight, machine
+from fedjax_shap.engine.programs import (
+    Coalitions,
+    NoRoomError,
+    Program,
+    abreast,
+    in_flight,
+    machine,
+)
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
@@ -40,22 +47,23 @@ def evaluate(
         plan: how many at once, and on what; chosen by `autoplan` if None.
         store: where utilities are looked up first and kept; kept nowhere if None.
         progress: called with (coalitions done, coalitions to do) after each chunk.
-        on_nonfinite: what becomes of a utility that is not finite, once all others are valued and stored: "error"
-            refuses it, "floor" counts it as V(nobody) with a warning that names it, "keep" gives it as it is. It is
-            never stored.
+        on_nonfinite: what becomes of a utility that is not finite, once all others are valued and
+            stored: "error" refuses it, "floor" counts it as V(nobody) with a warning that names it,
+            "keep" gives it as it is. It is never stored.
 
     Returns:
-        float64[M, ...], in the order of `masks`. Where several processes work together each values its share, and
-        all get all utilities.
+        float64[M, ...], in the order of `masks`. Where several processes work together each values
+        its share, and all get all utilities.
 
     Raises:
-        InvalidInputError: masks of another shape, a store that holds another game's utilities, a coalition whose
-            utility is not finite, or one that does not fit into memory even alone.
+        InvalidInputError: masks of another shape, a store that holds another game's utilities, a
+            coalition whose utility is not finite, or one that does not fit into memory even alone.
         PeerLostError: another process died; what was valued here is stored.
 
     Guarantees:
-        A utility does not depend on the plan, the order of masks, or what else is valued beside it, up to float
-        reassociation. On one plan, a run that was interrupted goes on to bit-equal utilities.
+        A utility does not depend on the plan, the order of masks, or what else is valued beside it,
+        up to float reassociation. On one plan, a run that was interrupted goes on to bit-equal
+        utilities.
     """
     masks = _of_players(masks, game.num_players)
     one_of("on_nonfinite", on_nonfinite, ("error", "floor", "keep"))
@@ -66,7 +74,9 @@ def evaluate(
     distinct, place = np.unique(masks, axis=0, return_inverse=True)
     unknown = distinct[~distribute.known_to_all(store, distinct)]
     if len(unknown):
-        plan = distribute.agreed(plan or Plan(), lambda left_open: autoplan(game, key, distinct, left_open))
+        plan = distribute.agreed(
+            plan or Plan(), lambda left_open: autoplan(game, key, distinct, left_open)
+        )
         mine = distribute.own(unknown, distinct, plan)
         _fill(_program(game, key, plan), plan, mine, distinct, (store, lost), progress or _silent)
         distribute.hand_round((store, lost), mine)
@@ -78,9 +88,9 @@ def evaluate(
         _tell(game, distinct[spoilt], on_nonfinite)
         nobody = np.zeros_like(distinct[:1])
         instead = evaluate(game, key, nobody, plan, store)
-    return _merged(spoilt, instead, store.read(distinct[~spoilt]) if not spoilt.all() else instead[:0])[
-        place.reshape(-1)
-    ]
+    return _merged(
+        spoilt, instead, store.read(distinct[~spoilt]) if not spoilt.all() else instead[:0]
+    )[place.reshape(-1)]
 
 
 def _of_players(masks: Masks, num_players: int) -> Masks:
@@ -102,7 +112,9 @@ def _silent(done: int, total: int) -> None:
 
 
 def _tell(game: Game | HostGame, spoilt: Masks, on_nonfinite: OnNonfinite) -> None:
-    """Refuses utilities that are not finite, or warns of them; the coalitions are named either way."""
+    """Refuses utilities that are not finite, or warns of them; the coalitions are named either
+    way.
+    """
     named = ", ".join(str(np.flatnonzero(mask).tolist()) for mask in spoilt[:NAMED_AT_MOST])
     rest = f" and {len(spoilt) - NAMED_AT_MOST} others" if len(spoilt) > NAMED_AT_MOST else ""
     reason, remedy = "training diverged", "lower the learning rate"
@@ -110,7 +122,8 @@ def _tell(game: Game | HostGame, spoilt: Masks, on_nonfinite: OnNonfinite) -> No
         reason, remedy = "the game's function gave NaN or infinity", "mend it"
     if on_nonfinite == "error" or not spoilt.any(axis=1).all():
         raise InvalidInputError(
-            f"Expected every utility to be finite, but not so those of coalitions {named}{rest}: {reason}; "
+            f"Expected every utility to be finite, but not so those of coalitions {named}{rest}: "
+            f"{reason}; "
             f"{remedy}, or let them count as V(nobody) by on_nonfinite='floor'."
         )
     warnings.warn(
@@ -120,7 +133,9 @@ def _tell(game: Game | HostGame, spoilt: Masks, on_nonfinite: OnNonfinite) -> No
 
 
 def _program(game: Game | HostGame, key: Key, plan: Plan) -> Program | HostGame:
-    """What values chunks: a program on the plan's machine, or the game itself where the host does."""
+    """What values chunks: a program on the plan's machine, or the game itself where the host
+    does.
+    """
     return game if isinstance(game, HostGame) else Program(game, key, machine(plan))
 
 
@@ -132,7 +147,9 @@ def _fill(
     stores: tuple[UtilityStore, UtilityStore],
     report: Progress,
 ) -> None:
-    """Values the coalitions `mine`: finite utilities go into the first store, whatever happens, others into another."""
+    """Values the coalitions `mine`: finite utilities go into the first store, whatever happens,
+    others into another.
+    """
     store, lost = stores
     done = np.zeros(len(mine), bool)
     report(0, len(mine))
@@ -156,7 +173,9 @@ def _fill(
 def _valued(
     program: Program | HostGame, plan: Plan, masks: Masks, among: Masks
 ) -> Iterator[tuple[HostArray, Utilities]]:
-    """(rows of `masks`, their utilities), chunk by chunk, several chunks at a time; one on the host."""
+    """(rows of `masks`, their utilities), chunk by chunk, several chunks at a time; one on the
+    host.
+    """
     if isinstance(program, HostGame):
         yield from _on_host(program, plan, masks, among)
         return
@@ -164,12 +183,19 @@ def _valued(
     def value(prepared: tuple[list[HostArray], Coalitions]) -> Utilities:
         return program(prepared[1])
 
-    for (rows, _), utilities in in_flight(value, _prepared(program, plan, masks, among), program.on.workers):
+    for (rows, _), utilities in in_flight(
+        value, _prepared(program, plan, masks, among), program.on.workers
+    ):
         each = np.array_split(utilities, len(program.on.devices))
-        yield np.concatenate(rows), np.concatenate([found[: len(own)] for found, own in zip(each, rows)])
+        yield (
+            np.concatenate(rows),
+            np.concatenate([found[: len(own)] for found, own in zip(each, rows)]),
+        )
 
 
-def _on_host(game: HostGame, plan: Plan, masks: Masks, among: Masks) -> Iterator[tuple[HostArray, Utilities]]:
+def _on_host(
+    game: HostGame, plan: Plan, masks: Masks, among: Masks
+) -> Iterator[tuple[HostArray, Utilities]]:
     """(rows of `masks`, their utilities), chunk by chunk."""
     for rows, _ in plan.cut(masks, among):
         try:
@@ -179,7 +205,9 @@ def _on_host(game: HostGame, plan: Plan, masks: Masks, among: Masks) -> Iterator
         yield rows, utilities
 
 
-def _prepared(program: Program, plan: Plan, masks: Masks, among: Masks) -> Iterator[tuple[list[HostArray], Coalitions]]:
+def _prepared(
+    program: Program, plan: Plan, masks: Masks, among: Masks
+) -> Iterator[tuple[list[HostArray], Coalitions]]:
     """The chunks of a plan, compiled for, as many together as there are devices."""
     for rows, stacked in abreast(plan.cut(masks, among), len(program.on.devices)):
         program.prepare(stacked)
@@ -187,12 +215,19 @@ def _prepared(program: Program, plan: Plan, masks: Masks, among: Masks) -> Itera
 
 
 def _halved(plan: Plan, num_asked: int, program: Program | HostGame, error: NoRoomError) -> Plan:
-    """The plan with half the coalitions in a chunk, or half the workers where there is but one; or a refusal."""
+    """The plan with half the coalitions in a chunk, or half the workers where there is but one; or
+    a refusal.
+    """
     chunk = plan.length(num_asked)
     if isinstance(program, Program) and chunk == 1 and (workers := program.on.workers) > 1:
-        warnings.warn(f"No room for {workers} coalitions at once ({error}); going on by {workers // 2}.", stacklevel=2)
+        warnings.warn(
+            f"No room for {workers} coalitions at once ({error}); going on by {workers // 2}.",
+            stacklevel=2,
+        )
         program.on = program.on._replace(workers=workers // 2)
         return plan
     require(chunk > 1, f"Expected memory for one coalition at a time, got {error}.")
-    warnings.warn(f"No room for {chunk} coalitions at once ({error}); going on by {chunk // 2}.", stacklevel=2)
+    warnings.warn(
+        f"No room for {chunk} coalitions at once ({error}); going on by {chunk // 2}.", stacklevel=2
+    )
     return replace(plan, chunk=chunk // 2)

@@ -18,10 +18,11 @@ FORMATS = ("csv", "json", "npz")
 def export(archives: Sequence[Archive], names: Sequence[str], kind: str = "csv") -> bytes:
     """The content of a file with one row for each coalition of each store.
 
-    csv: the columns `member_0`, ... (1 for members, else 0), `size`, and `utility`, or `utility_0`, ... where a utility
-    has axes, in row-major order. json: a list of objects with `members` (their numbers), `size`, `utility`. npz: the
-    arrays `masks` bool[M, P], `sizes` int[M], `utilities` float64[M, ...]. Where there are several stores, a first
-    column (key, array) `store` names a row's.
+    csv: the columns `member_0`, ... (1 for members, else 0), `size`, and `utility`, or `utility_0`,
+    ... where a utility
+    has axes, in row-major order. json: a list of objects with `members` (their numbers), `size`,
+    `utility`. npz: the arrays `masks` bool[M, P], `sizes` int[M], `utilities` float64[M, ...].
+    Where there are several stores, a first column (key, array) `store` names a row's.
 
     Args:
         archives: the stores; empty ones are left out.
@@ -29,15 +30,20 @@ def export(archives: Sequence[Archive], names: Sequence[str], kind: str = "csv")
         kind: one of `FORMATS`.
 
     Raises:
-        InvalidInputError: an unknown kind, nothing to export, or stores of different players or shapes.
+        InvalidInputError: an unknown kind, nothing to export, or stores of different players or
+            shapes.
     """
     one_of("kind", kind, FORMATS)
     filled = [(archive, name) for archive, name in zip(archives, names) if len(archive.masks)]
-    require(bool(filled), f"Expected a store with utilities to export, but {', '.join(names)} is empty.")
+    require(
+        bool(filled), f"Expected a store with utilities to export, but {', '.join(names)} is empty."
+    )
     require_same_shape([archive for archive, _ in filled])
     masks = np.concatenate([archive.masks for archive, _ in filled])
     utilities = np.concatenate([archive.utilities for archive, _ in filled])
-    stores = [name for archive, name in filled for _ in archive.masks] if len(archives) > 1 else None
+    stores = (
+        [name for archive, name in filled for _ in archive.masks] if len(archives) > 1 else None
+    )
     if kind == "npz":
         arrays = {} if stores is None else {"store": np.array(stores)}
         content = io.BytesIO()
@@ -52,7 +58,9 @@ def export(archives: Sequence[Archive], names: Sequence[str], kind: str = "csv")
     return text.getvalue().encode()
 
 
-def _objects(stores: list[str] | None, masks: Masks, utilities: Utilities) -> Iterator[dict[str, Any]]:
+def _objects(
+    stores: list[str] | None, masks: Masks, utilities: Utilities
+) -> Iterator[dict[str, Any]]:
     """The rows of a JSON file."""
     for row, (mask, utility) in enumerate(zip(masks, utilities.tolist())):
         members = np.flatnonzero(mask).tolist()

@@ -21,12 +21,14 @@ def open_hub(address: tuple[str, int], count: int, deadline: float) -> tuple[Con
     """Admits processes 1..count - 1, then relays in a thread until all are done.
 
     Args:
-        address: host and port to listen at: on this host only where it is a loopback address, else on all interfaces.
+        address: host and port to listen at: on this host only where it is a loopback address, else
+            on all interfaces.
         count: how many processes there are, this one included.
         deadline: when to give up, in `time.monotonic()` seconds.
 
     Returns:
-        Process 0's own line to the hub, and the thread, which ends when all processes are gone or this one failed.
+        Process 0's own line to the hub, and the thread, which ends when all processes are gone or
+        this one failed.
 
     Raises:
         InvalidInputError: it cannot listen there.
@@ -41,7 +43,9 @@ def open_hub(address: tuple[str, int], count: int, deadline: float) -> tuple[Con
                 caller, _ = listener.accept()
             except TimeoutError as error:
                 absent = ", ".join(map(str, sorted(missing)))
-                raise TimeoutError(f"Process {absent} (of 0..{count - 1}) did not join in time.") from error
+                raise TimeoutError(
+                    f"Process {absent} (of 0..{count - 1}) did not join in time."
+                ) from error
             with caller:
                 rank = _admit(caller, count, missing)
                 if rank is not None:
@@ -62,14 +66,18 @@ def knock(address: tuple[str, int], rank: int, count: int, deadline: float) -> C
     while time.monotonic() < deadline:
         try:
             with socket.create_connection(address, timeout=5) as caller:
-                if caller.getsockname() != caller.getpeername():  # a socket may meet itself where nobody listens yet
+                if (
+                    caller.getsockname() != caller.getpeername()
+                ):  # a socket may meet itself where nobody listens yet
                     caller.settimeout(max(deadline - time.monotonic(), 0.01))
                     caller.sendall(f"{GREETING}: {rank} of {count}\n".encode())
                     answer = _sentence(caller)
                     if answer == WELCOME:
                         return _line_over(caller)
         except socket.gaierror as error:
-            raise InvalidInputError(f"Expected coordinator={address[0]!r} to be a known host: {error}.") from error
+            raise InvalidInputError(
+                f"Expected coordinator={address[0]!r} to be a known host: {error}."
+            ) from error
         except OSError:  # it is not there yet
             answer = ""
         if answer:
@@ -81,16 +89,22 @@ def knock(address: tuple[str, int], rank: int, count: int, deadline: float) -> C
 def _listener(host: str, port: int) -> socket.socket:
     try:
         if host in ("localhost", "::1") or host.startswith("127."):
-            return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+            return socket.create_server(
+                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+            )
         if socket.has_dualstack_ipv6():
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", port))
     except OSError as error:
-        raise InvalidInputError(f"Expected coordinator={host}:{port} to be free for process 0: {error}.") from error
+        raise InvalidInputError(
+            f"Expected coordinator={host}:{port} to be free for process 0: {error}."
+        ) from error
 
 
 def _admit(caller: socket.socket, count: int, missing: set[int]) -> int | None:
-    """The rank of a caller that fits; one that does not is told why, and a stranger is sent away."""
+    """The rank of a caller that fits; one that does not is told why, and a stranger is sent
+    away.
+    """
     caller.settimeout(5)
     with suppress(OSError):
         greeting = _sentence(caller)
@@ -118,7 +132,12 @@ def _line_over(caller: socket.socket) -> Connection:
     caller.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     third = SECONDS_OF_SILENCE // 3
-    options = {"KEEPIDLE": third, "KEEPINTVL": third, "KEEPCNT": 2, "USER_TIMEOUT": 1000 * SECONDS_OF_SILENCE}
+    options = {
+        "KEEPIDLE": third,
+        "KEEPINTVL": third,
+        "KEEPCNT": 2,
+        "USER_TIMEOUT": 1000 * SECONDS_OF_SILENCE,
+    }
     for name, value in options.items():
         if hasattr(socket, f"TCP_{name}"):  # not every system has all of them
             caller.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{name}"), value)
@@ -126,7 +145,9 @@ def _line_over(caller: socket.socket) -> Connection:
 
 
 def _relay(peers: dict[int, Connection]) -> None:
-    """Answers each round of hand-ins once it is complete, or says who is lost; ends when nobody is left."""
+    """Answers each round of hand-ins once it is complete, or says who is lost; ends when nobody is
+    left.
+    """
     everyone = set(peers)
     handed: dict[int, bytes] = {}
     lost: set[int] = set()

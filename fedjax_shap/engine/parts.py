@@ -1,4 +1,6 @@
-"""What a store keeps in its folder: a label, and parts that are written aside and then renamed: whole or absent."""
+"""What a store keeps in its folder: a label, and parts that are written aside and then renamed:
+whole or absent.
+"""
 
 import errno
 import hashlib
@@ -33,37 +35,49 @@ def owner(folder: Path) -> str | None:
     Raises:
         InvalidInputError: the label cannot be read, or there are parts and no label.
     """
-    label, held = folder / LABEL, part_names(folder)  # the label is written first, so it is looked for last
+    label, held = (
+        folder / LABEL,
+        part_names(folder),
+    )  # the label is written first, so it is looked for last
     try:
         name = json.loads(label.read_bytes())["fingerprint"]
         require(isinstance(name, str) and bool(name), f"its fingerprint is {name!r}")
     except FileNotFoundError:
         require(
             not held,
-            f"Expected store={str(folder)!r} to say whose utilities it holds, but it has no {LABEL}; choose another "
+            f"Expected store={str(folder)!r} to say whose utilities it holds, but it has no "
+            f"{LABEL}; choose another "
             "folder.",
         )
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(f"Expected {str(label)!r} to be the readable label of a store: {error}.") from error
+        raise InvalidInputError(
+            f"Expected {str(label)!r} to be the readable label of a store: {error}."
+        ) from error
     return str(name)
 
 
 def check(folder: Path, fingerprint: str) -> None:
     """Refuses a folder that holds another game's utilities; one that holds none is anybody's."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    require(there.is_dir(), f"Expected store={str(folder)!r} to be a folder, but {str(there)!r} is a file.")
+    require(
+        there.is_dir(),
+        f"Expected store={str(folder)!r} to be a folder, but {str(there)!r} is a file.",
+    )
     name = owner(folder) or fingerprint
     require(
         name == fingerprint,
-        f"Expected store={str(folder)!r} to belong to this configuration, but it holds the utilities of another "
-        f"(fingerprint {name[:8]}, this run's is {fingerprint[:8]}); choose another folder (--out on the command "
+        f"Expected store={str(folder)!r} to belong to this configuration, but it holds the "
+        "utilities of another "
+        f"(fingerprint {name[:8]}, this run's is {fingerprint[:8]}); choose another folder (--out "
+        "on the command "
         "line).",
     )
 
 
 def claim(folder: Path, fingerprint: str) -> None:
-    """Makes a store's folder and labels it, before a part is written; refuses it if another game was faster.
+    """Makes a store's folder and labels it, before a part is written; refuses it if another game
+    was faster.
 
     Two games that label one folder at the same moment are told apart by the seals of their parts.
     """
@@ -87,16 +101,20 @@ def part_names(folder: Path) -> set[str]:
 
 
 def unread(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """The parts that are not in `seen`, oldest first, until a listing shows no new one; their names are put there.
+    """The parts that are not in `seen`, oldest first, until a listing shows no new one; their names
+    are put there.
 
-    Listing again finds what became of a part that was listed and merged into another before it was read.
+    Listing again finds what became of a part that was listed and merged into another before it was
+    read.
     """
     while fresh := sorted(part_names(folder) - seen):
         seen.update(fresh)
         yield from (folder / name for name in fresh)
 
 
-def write_part(folder: Path, fingerprint: str, masks: Masks, utilities: Utilities, *, heir_of: str = "") -> str:
+def write_part(
+    folder: Path, fingerprint: str, masks: Masks, utilities: Utilities, *, heir_of: str = ""
+) -> str:
     """Writes one part under a name that no other process gives.
 
     Args:
@@ -104,7 +122,8 @@ def write_part(folder: Path, fingerprint: str, masks: Masks, utilities: Utilitie
         fingerprint: the game's name.
         masks: bool[M, P].
         utilities: float[M, ...].
-        heir_of: the name of a part whose age this one takes on; it is as old as its writing where there is none.
+        heir_of: the name of a part whose age this one takes on; it is as old as its writing where
+            there is none.
 
     Returns:
         The name of the part. Names sort by age.
@@ -118,7 +137,9 @@ def write_part(folder: Path, fingerprint: str, masks: Masks, utilities: Utilitie
     return name
 
 
-def read_part(path: Path, fingerprint: str, shape: tuple[int, ...] | None = None) -> tuple[Masks, Utilities] | None:
+def read_part(
+    path: Path, fingerprint: str, shape: tuple[int, ...] | None = None
+) -> tuple[Masks, Utilities] | None:
     """Reads one part and checks it.
 
     Args:
@@ -127,7 +148,8 @@ def read_part(path: Path, fingerprint: str, shape: tuple[int, ...] | None = None
         shape: (P, ...) that it must have, players and the axes of a utility; any if None.
 
     Returns:
-        masks bool[M, P] and utilities float64[M, ...], all finite; None where the part is no longer there.
+        masks bool[M, P] and utilities float64[M, ...], all finite; None where the part is no longer
+        there.
 
     Raises:
         BrokenPartError: it is not as it was written, or it is not this store's.
@@ -138,14 +160,24 @@ def read_part(path: Path, fingerprint: str, shape: tuple[int, ...] | None = None
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ESTALE):
             return None
-        raise InvalidInputError(f"Expected part {str(path)!r} of a store to be readable: {error}.") from error
+        raise InvalidInputError(
+            f"Expected part {str(path)!r} of a store to be readable: {error}."
+        ) from error
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as held:
-            masks, utilities, (name, checksum) = held["masks"], held["utilities"], held["seal"].tolist()
-    except Exception as error:  # spoilt bytes can raise anything in the readers of archives and arrays
+            masks, utilities, (name, checksum) = (
+                held["masks"],
+                held["utilities"],
+                held["seal"].tolist(),
+            )
+    except (
+        Exception
+    ) as error:  # spoilt bytes can raise anything in the readers of archives and arrays
         raise BrokenPartError(f"it is not a readable part: {error}") from error
     if name != fingerprint:
-        raise BrokenPartError(f"it belongs to another game (fingerprint {name[:8]}, not {fingerprint[:8]})")
+        raise BrokenPartError(
+            f"it belongs to another game (fingerprint {name[:8]}, not {fingerprint[:8]})"
+        )
     if checksum != _checksum(name, masks, utilities):
         raise BrokenPartError("its checksum is not that of its content")
     _refuse_misfit(masks, utilities, shape)
@@ -155,11 +187,14 @@ def read_part(path: Path, fingerprint: str, shape: tuple[int, ...] | None = None
 def _refuse_misfit(masks: Masks, utilities: Utilities, shape: tuple[int, ...] | None) -> None:
     """Refuses a part whose content is as it was written, but not what a store holds."""
     if masks.dtype != bool or masks.ndim != 2 or len(masks) != len(utilities):
-        raise BrokenPartError(f"its masks {masks.dtype}{list(masks.shape)} do not fit its {len(utilities)} utilities")
+        raise BrokenPartError(
+            f"its masks {masks.dtype}{list(masks.shape)} do not fit its {len(utilities)} utilities"
+        )
     found = (masks.shape[1], *utilities.shape[1:])
     if shape is not None and found != shape:
         raise BrokenPartError(
-            f"it holds utilities of shape {found[1:]} of {found[0]} players, the store {shape[1:]} of {shape[0]}"
+            f"it holds utilities of shape {found[1:]} of {found[0]} players, the store {shape[1:]} "
+            f"of {shape[0]}"
         )
     if not np.isfinite(utilities).all():
         raise BrokenPartError("it holds utilities that are not finite")

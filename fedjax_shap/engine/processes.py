@@ -1,12 +1,13 @@
 """Several processes, on one host or on many, that value the coalitions of one run together.
 
-Every process runs the same program with the same configuration, so all of them meet the same masks in the same order;
-the engine shares out the chunks and hands their utilities round with `exchange`.
+Every process runs the same program with the same configuration, so all of them meet the same masks
+in the same order; the engine shares out the chunks and hands their utilities round with `exchange`.
 
-What they say to each other goes through plain sockets, by way of process 0 (`engine/hub.py`), and not through
-`jax.distributed`: its client ends the process by abort() the moment that its coordinator is gone, before anything can
-be flushed, and its callback for that case cannot be written in Python (std::bad_cast; JAX 0.10.2). JAX sees
-the devices of its own process only, so programs, and the numbers that they give, are those of a single process.
+What they say to each other goes through plain sockets, by way of process 0 (`engine/hub.py`), and
+not through `jax.distributed`: its client ends the process by abort() the moment that its
+coordinator is gone, before anything can be flushed, and its callback for that case cannot be
+written in Python (std::bad_cast; JAX 0.10.2). JAX sees the devices of its own process only, so
+programs, and the numbers that they give, are those of a single process.
 """
 
 import os
@@ -27,7 +28,9 @@ from fedjax_shap.typing import HostArray
 
 
 class PeerLostError(RuntimeError):
-    """Another process of the run died, failed, left early or never came; the message is one sentence."""
+    """Another process of the run died, failed, left early or never came; the message is one
+    sentence.
+    """
 
 
 @contextmanager
@@ -38,19 +41,23 @@ def together(
     *,
     join_within: float = 300.0,
 ) -> Iterator[None]:
-    """Joins the other processes of a run for as long as the block lasts; alone where nothing is given.
+    """Joins the other processes of a run for as long as the block lasts; alone where nothing is
+    given.
 
-    An error in the block is made known to the others. Process 0 leaves the block last, so that all get their answers.
+    An error in the block is made known to the others. Process 0 leaves the block last, so that all
+    get their answers.
 
     Args:
-        coordinator: HOST:PORT at which process 0 listens and which the others can reach; or "slurm", inside `srun`,
-            to read everything from Slurm's variables. Whoever reaches the port can join: use it inside a cluster.
+        coordinator: HOST:PORT at which process 0 listens and which the others can reach; or
+            "slurm", inside `srun`, to read everything from Slurm's variables. Whoever reaches the
+            port can join: use it inside a cluster.
         num_processes: how many there are, >= 1.
         process_id: which one this is, 0..num_processes - 1.
         join_within: seconds to wait for the others to come.
 
     Raises:
-        InvalidInputError: options half given or not understood, or a process that does not fit the others.
+        InvalidInputError: options half given or not understood, or a process that does not fit the
+            others.
         PeerLostError: not all came in time.
     """
     global _link
@@ -105,7 +112,8 @@ def exchange_arrays(mine: Mapping[str, HostArray]) -> list[dict[str, HostArray]]
 
 
 def check() -> None:
-    """Refuses to go on where another process is known to be lost; it waits for nothing, so call it between chunks.
+    """Refuses to go on where another process is known to be lost; it waits for nothing, so call it
+    between chunks.
 
     Raises:
         PeerLostError: another process died, failed or left.
@@ -164,12 +172,15 @@ class _Link:
 
     def _error(self) -> PeerLostError:
         return PeerLostError(
-            f"Process {self._lost} (of 0..{self.count - 1}) died, failed or left; what was valued is kept, and the "
+            f"Process {self._lost} (of 0..{self.count - 1}) died, failed or left; what was valued "
+            "is kept, and the "
             "same command goes on from there, with as many processes as are left."
         )
 
 
-_link: _Link | None = None  # what this process has joined: one fact of the whole process, like its devices
+_link: _Link | None = (
+    None  # what this process has joined: one fact of the whole process, like its devices
+)
 
 
 def _place(
@@ -183,7 +194,8 @@ def _place(
         return _slurm()
     if coordinator is None or num_processes is None or process_id is None or coordinator == "slurm":
         raise InvalidInputError(
-            "Expected coordinator, num_processes and process_id together, or coordinator='slurm' alone, got "
+            "Expected coordinator, num_processes and process_id together, or coordinator='slurm' "
+            "alone, got "
             f"coordinator={coordinator!r}, num_processes={num_processes}, process_id={process_id}."
         )
     integer("num_processes", num_processes, least=1)
@@ -197,15 +209,23 @@ def _place(
 
 
 def _slurm() -> tuple[tuple[str, int], int, int]:
-    """The same from the variables of a Slurm step: the first host listens, at a port derived from the step."""
+    """The same from the variables of a Slurm step: the first host listens, at a port derived from
+    the step.
+    """
     names = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
     absent = [name for name in names if not os.environ.get(name)]
-    require(not absent, f"Expected coordinator='slurm' inside a Slurm step (srun), but {', '.join(absent)} is not set.")
+    require(
+        not absent,
+        f"Expected coordinator='slurm' inside a Slurm step (srun), but {', '.join(absent)} is not "
+        "set.",
+    )
     job, hosts, count, rank, local = (os.environ[name] for name in names)
     first = re.match(r"([^,\[]+)(?:\[(\d+))?", hosts)  # node1 | node1,x | node[001-015],x
     require(first is not None, f"Expected SLURM_STEP_NODELIST={hosts!r} to begin with a host.")
     port = 61440 + (int(job) + 97 * int(os.environ.get("SLURM_STEP_ID", 0))) % 4096
     several_a_host = int(count) > int(os.environ.get("SLURM_STEP_NUM_NODES", 1))
-    if several_a_host and "," in os.environ.get("CUDA_VISIBLE_DEVICES", ","):  # else Slurm gave it one GPU, or none
+    if several_a_host and "," in os.environ.get(
+        "CUDA_VISIBLE_DEVICES", ","
+    ):  # else Slurm gave it one GPU, or none
         jax.config.update("jax_cuda_visible_devices", local)
     return ("".join(filter(None, first.groups())), port), int(rank), int(count)  # type: ignore[union-attr]

@@ -1,4 +1,6 @@
-"""The program that values a chunk of coalitions: compiled once a shape, fitted into memory, run by several workers."""
+"""The program that values a chunk of coalitions: compiled once a shape, fitted into memory, run by
+several workers.
+"""
 
 import os
 from collections import deque
@@ -21,7 +23,9 @@ from fedjax_shap.typing import Array, HostArray, Key, PyTree
 
 CGROUP = Path("/sys/fs/cgroup")
 FREE_SHARE = 0.8  # of a device's free memory that coalitions may take where no budget is given
-Coalitions = Chunk | Coalition  # of one chunk; on a mesh, of as many chunks as it has devices, stacked
+Coalitions = (
+    Chunk | Coalition
+)  # of one chunk; on a mesh, of as many chunks as it has devices, stacked
 KEPT_AS = "_fedjax_shap_valuing"
 A = TypeVar("A")
 B = TypeVar("B")
@@ -58,7 +62,10 @@ def machine(plan: Plan) -> Machine:
     """
     local, on_cpu = jax.local_devices(), jax.default_backend() == "cpu"
     count = plan.devices or (1 if on_cpu else len(local))
-    require(count <= len(local), f"Expected devices={count} to be at most the {len(local)} of this machine.")
+    require(
+        count <= len(local),
+        f"Expected devices={count} to be at most the {len(local)} of this machine.",
+    )
     workers = plan.workers or (num_cores() if on_cpu and count == 1 else 1)
     memory = plan.memory or int(FREE_SHARE * _free_bytes(local[0]) / (count if on_cpu else 1))
     return Machine(tuple(local[:count]), workers, memory)
@@ -88,15 +95,24 @@ class Program:
         if shapes(coalitions) in self._compiled:
             return
         with _room():
-            compiled = _valuing(self._game).lower(self._game.world, self._key, coalitions, self.on.mesh).compile()
+            compiled = (
+                _valuing(self._game)
+                .lower(self._game.world, self._key, coalitions, self.on.mesh)
+                .compile()
+            )
         analysis = compiled.memory_analysis()
-        taken = 0 if analysis is None else analysis.temp_size_in_bytes + analysis.output_size_in_bytes
+        taken = (
+            0 if analysis is None else analysis.temp_size_in_bytes + analysis.output_size_in_bytes
+        )
         if taken * self.on.workers > self.on.memory:
-            raise NoRoomError(f"{taken} bytes a chunk for {self.on.workers} workers, of {self.on.memory}")
+            raise NoRoomError(
+                f"{taken} bytes a chunk for {self.on.workers} workers, of {self.on.memory}"
+            )
         self._compiled[shapes(coalitions)] = compiled
 
     def __call__(self, coalitions: Coalitions) -> HostArray:
-        """float64[M, ...], the utilities of a chunk that was prepared for, or of stacked chunks one after another.
+        """float64[M, ...], the utilities of a chunk that was prepared for, or of stacked chunks one
+        after another.
 
         Raises:
             NoRoomError: the device has no room for them.
@@ -123,8 +139,11 @@ def shapes(coalitions: Coalitions) -> Any:
     return type(coalitions), tuple(leaf.shape for leaf in jax.tree.leaves(coalitions))
 
 
-def abreast(cut: Iterable[tuple[HostArray, Coalitions]], devices: int) -> Iterator[tuple[list[HostArray], Coalitions]]:
-    """Chunks of one shape stacked, one for each device; the first once more where there are too few.
+def abreast(
+    cut: Iterable[tuple[HostArray, Coalitions]], devices: int
+) -> Iterator[tuple[list[HostArray], Coalitions]]:
+    """Chunks of one shape stacked, one for each device; the first once more where there are too
+    few.
 
     Args:
         cut: (rows, chunk), as a plan cuts them.
@@ -137,14 +156,21 @@ def abreast(cut: Iterable[tuple[HostArray, Coalitions]], devices: int) -> Iterat
         while together := list(islice(alike, devices)):
             rows, chunks = [list(parts) for parts in zip(*together)]
             chunks += chunks[:1] * (devices - len(chunks))
-            yield rows, chunks[0] if devices == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *chunks)
+            yield (
+                rows,
+                chunks[0]
+                if devices == 1
+                else jax.tree.map(lambda *leaves: np.stack(leaves), *chunks),
+            )
 
 
 def _valuing(game: Game) -> Any:
-    """A jitted (world, key, chunk, mesh) -> float[M, ...] on one device, float[D, M, ...] on a mesh.
+    """A jitted (world, key, chunk, mesh) -> float[M, ...] on one device, float[D, M, ...] on a
+    mesh.
 
-    Games with the same `value` share it, and it goes with that function, on which it is kept: JAX keeps what a jitted
-    function compiled for as long as the function, and a process that plays thousands of games has no room for all.
+    Games with the same `value` share it, and it goes with that function, on which it is kept: JAX
+    keeps what a jitted function compiled for as long as the function, and a process that plays
+    thousands of games has no room for all.
     """
     kept = getattr(game.value, KEPT_AS, None)
     if kept is None or kept[0] is not game.values:
@@ -153,7 +179,9 @@ def _valuing(game: Game) -> Any:
     return kept[1]
 
 
-def _value_of(value: Callable[..., Array], values: Callable[..., Array] | None) -> Callable[..., Array]:
+def _value_of(
+    value: Callable[..., Array], values: Callable[..., Array] | None
+) -> Callable[..., Array]:
     """What `_valuing` jits; no device of a mesh waits for another."""
 
     def on_one(world: PyTree, key: Key, coalitions: Coalitions) -> Array:
@@ -166,14 +194,16 @@ def _value_of(value: Callable[..., Array], values: Callable[..., Array] | None) 
         return on_one(world, key, jax.tree.map(lambda leaf: leaf[0], stacked))[None]
 
     def valued(world: PyTree, key: Key, coalitions: Coalitions, mesh: Mesh | None) -> Array:
-        with jax.default_matmul_precision("float32"):  # GPUs round matrix products to fewer bits unless told
+        with jax.default_matmul_precision(
+            "float32"
+        ):  # GPUs round matrix products to fewer bits unless told
             if mesh is None:
                 return on_one(world, key, coalitions)
             own, everywhere = PartitionSpec("coalition"), PartitionSpec()
             specs = (everywhere, everywhere, own)
-            return jax.shard_map(on_each, mesh=mesh, in_specs=specs, out_specs=own, check_vma=False)(
-                world, key, coalitions
-            )
+            return jax.shard_map(
+                on_each, mesh=mesh, in_specs=specs, out_specs=own, check_vma=False
+            )(world, key, coalitions)
 
     return valued
 
@@ -206,7 +236,9 @@ def _free_bytes(device: jax.Device) -> int:
     except (OSError, KeyError, ValueError):
         free = int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) // 2
     try:  # a container or a batch job may be allowed less
-        allowed, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        allowed, used = (
+            int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current")
+        )
     except (OSError, ValueError):
         return free
     return min(free, max(allowed - used, 1))

@@ -28,13 +28,16 @@ SECONDS_BETWEEN_FLUSHES = 5.0
 def fingerprint(game: Game | HostGame, key: Key) -> str:
     """A name for all that decides a utility: the game's program, every array it reads, and the key.
 
-    The program is the traced one, so every setting that changes the computation changes the name, and the plan,
-    the estimator and the rule do not. What a Python callback does is beyond it. A game on the host, which no key
-    reaches, goes by the name that it was given, and is refused without one.
+    The program is the traced one, so every setting that changes the computation changes the name,
+    and the plan, the estimator and the rule do not. What a Python callback does is beyond it. A
+    game on the host, which no key reaches, goes by the name that it was given, and is refused
+    without one.
     """
     if isinstance(game, HostGame):
         return game.fingerprint
-    coalition = jax.tree.map(lambda leaf: leaf[0], gather(np.zeros((1, game.num_players), bool), game.num_players))
+    coalition = jax.tree.map(
+        lambda leaf: leaf[0], gather(np.zeros((1, game.num_players), bool), game.num_players)
+    )
     program = jax.make_jaxpr(game.value)(game.world, key, coalition)
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(program.jaxpr)).encode())
     for leaf in jax.tree.leaves((game.world, list(_constants(program)), jax.random.key_data(key))):
@@ -46,16 +49,22 @@ def fingerprint(game: Game | HostGame, key: Key) -> str:
 
 
 def _constants(program: ClosedJaxpr | Jaxpr) -> Iterator[Any]:
-    """The arrays that a traced program closes over, those of the programs that it calls included."""
+    """The arrays that a traced program closes over, those of the programs that it calls
+    included.
+    """
     if isinstance(program, ClosedJaxpr):
         yield from program.consts
     inside = program.jaxpr if isinstance(program, ClosedJaxpr) else program
     for equation in inside.eqns:
-        yield from (atom.val for atom in equation.invars if isinstance(atom, Literal) and np.ndim(atom.val))
+        yield from (
+            atom.val for atom in equation.invars if isinstance(atom, Literal) and np.ndim(atom.val)
+        )
         for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
             if _is_program(inner):
                 yield from _constants(inner)
-    yield from (atom.val for atom in inside.outvars if isinstance(atom, Literal) and np.ndim(atom.val))
+    yield from (
+        atom.val for atom in inside.outvars if isinstance(atom, Literal) and np.ndim(atom.val)
+    )
 
 
 def _is_program(value: Any) -> bool:
@@ -65,8 +74,9 @@ def _is_program(value: Any) -> bool:
 class UtilityStore:
     """Utilities by coalition, each trained at most once.
 
-    On disk it is a folder: `store.json` with the fingerprint, and parts `part-*.npz` that are written aside and then
-    renamed, so that a part is whole or absent. Any number of processes may write to one folder.
+    On disk it is a folder: `store.json` with the fingerprint, and parts `part-*.npz` that are
+    written aside and then renamed, so that a part is whole or absent. Any number of processes may
+    write to one folder.
 
     Attributes:
         asked: coalitions looked up so far.
@@ -74,8 +84,9 @@ class UtilityStore:
         trained: how many were added.
 
     Guarantees:
-        The utility of a coalition never changes while the store is open: the first that was added or read stays.
-        A part that is not as it was written is never used: it is named in a warning and set aside as `*.broken`.
+        The utility of a coalition never changes while the store is open: the first that was added
+        or read stays. A part that is not as it was written is never used: it is named in a warning
+        and set aside as `*.broken`.
     """
 
     def __init__(self, folder: str | Path | None = None, *, fingerprint: str = "") -> None:
@@ -83,12 +94,17 @@ class UtilityStore:
 
         Args:
             folder: where to keep the utilities.
-            fingerprint: the name of the game they belong to, see `fingerprint`; needed where there is a folder.
+            fingerprint: the name of the game they belong to, see `fingerprint`; needed where there
+                is a folder.
 
         Raises:
-            InvalidInputError: a folder without a fingerprint, one that holds another game's utilities, or no folder.
+            InvalidInputError: a folder without a fingerprint, one that holds another game's
+                utilities, or no folder.
         """
-        require(folder is None or bool(fingerprint), "Expected a fingerprint for a store in a folder, got none.")
+        require(
+            folder is None or bool(fingerprint),
+            "Expected a fingerprint for a store in a folder, got none.",
+        )
         self._owner: tuple[Game | HostGame, Key] | None = None
         self.asked = self.from_store = self.trained = 0
         self._rows: dict[bytes, int] = {}
@@ -119,7 +135,8 @@ class UtilityStore:
             return
         require(
             fingerprint(first, first_key) == fingerprint(game, key),
-            "Expected store to be used for one game and key, but it holds the utilities of another; make one for each.",
+            "Expected store to be used for one game and key, but it holds the utilities of "
+            "another; make one for each.",
         )
 
     def refresh(self) -> None:
@@ -151,8 +168,8 @@ class UtilityStore:
             utilities: float[M, ...], finite where the store is in a folder.
 
         Raises:
-            InvalidInputError: other players or axes than the store has, a utility that is not finite, or a folder that
-                cannot be written.
+            InvalidInputError: other players or axes than the store has, a utility that is not
+                finite, or a folder that cannot be written.
         """
         self.trained += len(masks)
         if not len(masks):
@@ -177,12 +194,15 @@ class UtilityStore:
         self._pending.clear()
 
     def remember(self, masks: Masks, utilities: Utilities) -> None:
-        """Takes in utilities that were stored already, here or by another process; one that is known stays as it is."""
+        """Takes in utilities that were stored already, here or by another process; one that is
+        known stays as it is.
+        """
         shape = (masks.shape[1], *utilities.shape[1:])
         self._shape = self._shape or shape
         require(
             shape == self._shape and len(masks) == len(utilities),
-            f"Expected masks and utilities of shapes [M, {self._shape[0]}] and {['M', *self._shape[1:]]}, as in the "
+            f"Expected masks and utilities of shapes [M, {self._shape[0]}] and "
+            f"{['M', *self._shape[1:]]}, as in the "
             f"store, got {list(masks.shape)} and {list(utilities.shape)}.",
         )
         start = len(self._rows)
@@ -197,13 +217,17 @@ class UtilityStore:
                 self._utilities[row] = utility
 
     def _load(self, part: Path) -> None:
-        """Reads one part; a broken one is named, set aside, and its coalitions are trained again."""
+        """Reads one part; a broken one is named, set aside, and its coalitions are trained
+        again.
+        """
         try:
             held = read_part(part, self._fingerprint, self._shape)
         except BrokenPartError as error:
             with contextlib.suppress(OSError):  # another process may have set it aside
                 part.rename(part.with_suffix(".broken"))
-            warnings.warn(f"Part {part} of the store is broken ({error}); it is set aside.", stacklevel=2)
+            warnings.warn(
+                f"Part {part} of the store is broken ({error}); it is set aside.", stacklevel=2
+            )
         else:
             if held is not None:
                 self.remember(*held)

@@ -1,4 +1,6 @@
-"""Rounds of one aggregation by any server: members train once, and what each coalition sent is aggregated."""
+"""Rounds of one aggregation by any server: members train once, and what each coalition sent is
+aggregated.
+"""
 
 from collections.abc import Callable
 
@@ -12,7 +14,9 @@ from fedjax_shap.learning.train import Learner, begun
 from fedjax_shap.learning.world import Run, Sent, World
 from fedjax_shap.typing import Array, Key, Params
 
-Open = Callable[[World, Key, Coalition], tuple[Game, World]]  # a round's game, and the world that everyone leaves
+Open = Callable[
+    [World, Key, Coalition], tuple[Game, World]
+]  # a round's game, and the world that everyone leaves
 
 
 @struct.dataclass
@@ -31,9 +35,11 @@ class Heard:
 
 
 def aggregates(learning: Learner, worth: Callable[[Params, World], Array]) -> Open:
-    """Rounds of one aggregation: clients train once, and the server makes a model of what each coalition sent.
+    """Rounds of one aggregation: clients train once, and the server makes a model of what each
+    coalition sent.
 
-    It serves every algorithm, so also those whose next model is no mean of uploads, such as FedNova and FedAdam.
+    It serves every algorithm, so also those whose next model is no mean of uploads, such as FedNova
+    and FedAdam.
 
     Args:
         learning: how clients train and what the server does.
@@ -47,7 +53,10 @@ def aggregates(learning: Learner, worth: Callable[[Params, World], Array]) -> Op
         inside = jnp.where(coalition.mask[heard.members], heard.sent.weights, 0.0)
         told = heard.sent.replace(weights=inside)  # type: ignore[attr-defined]
         run = Run(heard.world.initial, heard.world.server, told.clients)
-        return worth(learning.advance(run, told, heard.world.share(inside.sum(), inside.sum())).params, heard.world)
+        return worth(
+            learning.advance(run, told, heard.world.share(inside.sum(), inside.sum())).params,
+            heard.world,
+        )
 
     collect = jax.jit(lambda world, key, everyone: together(learning, world, key, everyone))
 
@@ -61,7 +70,9 @@ def aggregates(learning: Learner, worth: Callable[[Params, World], Array]) -> Op
 def together(
     learning: Learner, world: World, key: Key, everyone: Coalition, num_aggregations: int = 1
 ) -> tuple[Sent, World]:
-    """What those who take part send for the last of so many aggregations, and the world after them."""
+    """What those who take part send for the last of so many aggregations, and the world after
+    them.
+    """
     run = begun(world, everyone)
     for number in range(num_aggregations):
         sent = learning.collect(world, key, jnp.int32(number), run, everyone)
@@ -70,7 +81,13 @@ def together(
 
 
 def _kept(world: World, everyone: Coalition, run: Run) -> World:
-    """The world after a run of some clients: their model, the server's state, and their states by id."""
-    place = jnp.where(everyone.present, everyone.members, world.data.num_clients)  # padding falls off the end
-    clients = jax.tree.map(lambda all_, own: all_.at[place].set(own, mode="drop"), world.clients, run.clients)
+    """The world after a run of some clients: their model, the server's state, and their states by
+    id.
+    """
+    place = jnp.where(
+        everyone.present, everyone.members, world.data.num_clients
+    )  # padding falls off the end
+    clients = jax.tree.map(
+        lambda all_, own: all_.at[place].set(own, mode="drop"), world.clients, run.clients
+    )
     return world.replace(initial=run.params, server=run.server, clients=clients)  # type: ignore[attr-defined, no-any-return]

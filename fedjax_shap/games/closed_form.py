@@ -1,4 +1,6 @@
-"""Games whose Shapley values are known without valuing any coalition: what estimators are checked against."""
+"""Games whose Shapley values are known without valuing any coalition: what estimators are checked
+against.
+"""
 
 from collections.abc import Sequence
 from math import comb, fsum
@@ -13,15 +15,18 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import Array, HostArray, Key
 
-MOST_CELLS = 2_000_000  # of the table of losing coalitions, by size and weight, that `weighted_voting` counts
+# of the table of losing coalitions, by size and weight, that `weighted_voting` counts
+MOST_CELLS = 2_000_000
 
 
 class Solved(NamedTuple):
     """A game and its answer.
 
     Attributes:
-        game: a game of P players whose utilities are in float32, or in float64 under `jax.enable_x64`.
-        values: float64[P, ...], its Shapley values to float64 rounding, whatever the precision of the utilities.
+        game: a game of P players whose utilities are in float32, or in float64 under
+            `jax.enable_x64`.
+        values: float64[P, ...], its Shapley values to float64 rounding, whatever the precision of
+            the utilities.
     """
 
     game: Game
@@ -29,7 +34,8 @@ class Solved(NamedTuple):
 
 
 def additive(weights: Sequence[float] | HostArray) -> Solved:
-    """Everyone adds the same to every coalition: V(S) is the sum of its members' weights, and phi_i = weights[i].
+    """Everyone adds the same to every coalition: V(S) is the sum of its members' weights, and phi_i
+    = weights[i].
 
     Args:
         weights: float[P].
@@ -42,22 +48,28 @@ def additive(weights: Sequence[float] | HostArray) -> Solved:
 
 
 def airport(costs: Sequence[float] | HostArray) -> Solved:
-    """A runway is as long as its most demanding user needs it: V(S) is the largest cost in S, V(empty set) = 0.
+    """A runway is as long as its most demanding user needs it: V(S) is the largest cost in S,
+    V(empty set) = 0.
 
-    This is the cost game: values are what each player has to pay. The savings game -V has the values -phi.
+    This is the cost game: values are what each player has to pay. The savings game -V has the
+    values -phi.
 
     Args:
         costs: float[P], each >= 0.
 
     Returns:
-        The game and, by Littlechild and Owen 1973 ("A simple expression for the Shapley value in a special case"),
-        its values: each stretch of the runway is shared equally by the players who need it.
+        The game and, by Littlechild and Owen 1973 ("A simple expression for the Shapley value in a
+        special case"), its values: each stretch of the runway is shared equally by the players who
+        need it.
 
     Raises:
         InvalidInputError: no costs, or one that is negative or not a finite number.
     """
     costs = _numbers("costs", costs)
-    require(bool((costs >= 0).all()), f"Expected costs to be >= 0, but costs[{costs.argmin()}]={costs.min()}.")
+    require(
+        bool((costs >= 0).all()),
+        f"Expected costs to be >= 0, but costs[{costs.argmin()}]={costs.min()}.",
+    )
     order = np.argsort(costs)
     users = len(costs) - np.arange(len(costs))
     values = np.empty(len(costs))
@@ -66,7 +78,8 @@ def airport(costs: Sequence[float] | HostArray) -> Solved:
 
 
 def glove(*, left: int, right: int) -> Solved:
-    """V(S) is the number of pairs in S (Shapley and Shubik 1969, "Pure competition, coalitional power").
+    """V(S) is the number of pairs in S (Shapley and Shubik 1969, "Pure competition, coalitional
+    power").
 
     Args:
         left: players 0..left-1 own one left glove each.
@@ -77,56 +90,71 @@ def glove(*, left: int, right: int) -> Solved:
     """
     integer("left", left, least=0)
     integer("right", right, least=0)
-    require(left + right > 0, f"Expected left={left} and right={right} to make at least one player.")
+    require(
+        left + right > 0, f"Expected left={left} and right={right} to make at least one player."
+    )
     owns_left = np.arange(left + right) < left
     values = np.where(owns_left, _glove_value(left, right), _glove_value(right, left))
     return Solved(Game(owns_left, _pairs_of_members, left + right), values)
 
 
 def weighted_voting(weights: Sequence[int] | HostArray, quota: int) -> Solved:
-    """V(S) is 1.0 if the members' weights reach the quota, else 0.0; phi is the Shapley-Shubik index (1954).
+    """V(S) is 1.0 if the members' weights reach the quota, else 0.0; phi is the Shapley-Shubik
+    index (1954).
 
     Args:
         weights: int[P], each >= 0.
         quota: the weight that wins, between 1 and the sum of all.
 
     Returns:
-        The game and its values, from counts of the losing coalitions by size and weight (the generating function of
-        Mann and Shapley 1962) in integers without limit: exact up to the last division. Time grows with P * quota
-        for each distinct weight.
+        The game and its values, from counts of the losing coalitions by size and weight (the
+        generating function of Mann and Shapley 1962) in integers without limit: exact up to the
+        last division. Time grows with P * quota for each distinct weight.
 
     Raises:
-        InvalidInputError: weights or a quota that are no integers or out of range, or P * quota > 2,000,000.
+        InvalidInputError: weights or a quota that are no integers or out of range, or P * quota >
+            2,000,000.
     """
     floats = _numbers("weights", weights)
     votes = [int(w) for w in floats]
     for player, weight in enumerate(floats):
-        require(weight == votes[player] >= 0, f"Expected weights to be integers >= 0, but weights[{player}]={weight}.")
+        require(
+            weight == votes[player] >= 0,
+            f"Expected weights to be integers >= 0, but weights[{player}]={weight}.",
+        )
     require(sum(votes) < 2**31, f"Expected weights to sum to less than 2**31, got {sum(votes)}.")
     integer("quota", quota, least=1, most=sum(votes))
     cells = len(votes) * int(quota)
-    require(cells <= MOST_CELLS, f"Expected players * quota={cells} to be <= {MOST_CELLS}; use smaller weights.")
+    require(
+        cells <= MOST_CELLS,
+        f"Expected players * quota={cells} to be <= {MOST_CELLS}; use smaller weights.",
+    )
     values = _shapley_shubik(votes, int(quota))
-    return Solved(Game((np.array(votes, np.int32), np.int32(quota)), _majority_of_members, len(votes)), values)
+    return Solved(
+        Game((np.array(votes, np.int32), np.int32(quota)), _majority_of_members, len(votes)), values
+    )
 
 
 def table(utilities: Sequence[float] | HostArray) -> Solved:
     """A game given by all its utilities.
 
     Args:
-        utilities: float[2^P, ...] in the order of `coalitions.all_subsets`; trailing axes stay on the values.
+        utilities: float[2^P, ...] in the order of `coalitions.all_subsets`; trailing axes stay on
+            the values.
 
     Returns:
         The game and its values by Spec 1.3.
 
     Raises:
-        InvalidInputError: a length that is no power of two, more than 24 players, or a number that is not finite.
+        InvalidInputError: a length that is no power of two, more than 24 players, or a number that
+            is not finite.
     """
     utilities = _numbers("utilities", utilities, axes=None)
     num_players = len(utilities).bit_length() - 1
     require(
         len(utilities) == 2**num_players and 1 <= num_players <= MOST_PLAYERS,
-        f"Expected utilities of 2^P coalitions with P in 1..{MOST_PLAYERS}, got {len(utilities)} of them.",
+        f"Expected utilities of 2^P coalitions with P in 1..{MOST_PLAYERS}, got {len(utilities)} "
+        "of them.",
     )
     return Solved(Game(utilities, _entry_of_members, num_players), shapley_values(utilities))
 
@@ -155,10 +183,11 @@ def _entry_of_members(utilities: Array, key: Key, coalition: Coalition) -> Array
 
 
 def _glove_value(own: int, other: int) -> float:
-    """The value of one of `own` owners: the chance to arrive when fewer of its kind than of the other are there.
+    """The value of one of `own` owners: the chance to arrive when fewer of its kind than of the
+    other are there.
 
-    Of those before it, `mine` come from the own - 1 others of its kind and `theirs` from the other kind; every
-    number of arrivals before it has chance 1 / P.
+    Of those before it, `mine` come from the own - 1 others of its kind and `theirs` from the other
+    kind; every number of arrivals before it has chance 1 / P.
     """
     if own == 0:
         return 0.0
@@ -171,9 +200,13 @@ def _glove_value(own: int, other: int) -> float:
 
 
 def _shapley_shubik(votes: list[int], quota: int) -> HostArray:
-    """float64[P]: the share of orders of arrival in which each player turns a losing coalition into a winning one."""
+    """float64[P]: the share of orders of arrival in which each player turns a losing coalition into
+    a winning one.
+    """
     players = len(votes)
-    losing = np.zeros((players, quota), object)  # [size, weight] -> how many coalitions, in Python integers
+    losing = np.zeros(
+        (players, quota), object
+    )  # [size, weight] -> how many coalitions, in Python integers
     losing[0, 0] = 1
     for weight in votes:
         if weight < quota:  # otherwise no coalition with this player loses
@@ -191,7 +224,9 @@ def _pivots(losing: HostArray, weight: int) -> float:
         for size in range(1, players):
             without[size, weight:] -= without[size - 1, : quota - weight]
     swings = without[:, max(quota - weight, 0) :].sum(axis=1)
-    return fsum(int(count) / (players * comb(players - 1, size)) for size, count in enumerate(swings))
+    return fsum(
+        int(count) / (players * comb(players - 1, size)) for size, count in enumerate(swings)
+    )
 
 
 def _numbers(name: str, values: Any, axes: int | None = 1) -> HostArray:

@@ -31,19 +31,24 @@ class Game:
 
     Attributes:
         world: all arrays that `value` reads, as a pytree.
-        value: (world, key, Coalition) -> float[...]. Trailing axes are allowed: values then have them too.
+        value: (world, key, Coalition) -> float[...]. Trailing axes are allowed: values then have
+            them too.
         num_players: P.
-        values: the same numbers for a whole chunk, faster: (world, key, Chunk) -> float[M, ...]. Left out, the engine
-            maps `value` over the chunk.
+        values: the same numbers for a whole chunk, faster: (world, key, Chunk) -> float[M, ...].
+            Left out, the engine maps `value` over the chunk.
         effort: what valuing a coalition takes, where it takes much.
-        reseed: (world, key) -> the world with what a seed decides drawn anew, such as initial parameters.
-        resamples: so many bootstrap resamples of the test set stand behind each utility, on its first trailing axis.
+        reseed: (world, key) -> the world with what a seed decides drawn anew, such as initial
+            parameters.
+        resamples: so many bootstrap resamples of the test set stand behind each utility, on its
+            first trailing axis.
     """
 
     world: PyTree
     value: Callable[[PyTree, Key, Coalition], Array] = struct.field(pytree_node=False)
     num_players: int = struct.field(pytree_node=False)
-    values: Callable[[PyTree, Key, Chunk], Array] | None = struct.field(pytree_node=False, default=None)
+    values: Callable[[PyTree, Key, Chunk], Array] | None = struct.field(
+        pytree_node=False, default=None
+    )
     effort: Effort | None = struct.field(pytree_node=False, default=None)
     reseed: Callable[[PyTree, Key], PyTree] | None = struct.field(pytree_node=False, default=None)
     resamples: int = struct.field(pytree_node=False, default=0)

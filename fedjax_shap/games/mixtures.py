@@ -1,7 +1,8 @@
 """A round of one aggregation: the uploads are trained once, and coalitions are mixtures of them.
 
-A first layer is linear in its parameters, so that of a mean of models gives the mean of what theirs give: for a chunk
-of coalitions it is applied once to each upload, and what it gives is mixed by one matrix product.
+A first layer is linear in its parameters, so that of a mean of models gives the mean of what theirs
+give: for a chunk of coalitions it is applied once to each upload, and what it gives is mixed by one
+matrix product.
 """
 
 from collections.abc import Callable
@@ -46,35 +47,44 @@ class Uploads:
     group: Array
 
 
-Shares = Callable[[Uploads, Array], Array]  # (uploads, mask bool[P]) -> float[S + 1], how much of each model is mixed
+Shares = Callable[
+    [Uploads, Array], Array
+]  # (uploads, mask bool[P]) -> float[S + 1], how much of each model is mixed
 
 
 def mixtures(learning: Learner, metric: Metric, absent: Absent = "left_out") -> Open:
-    """Rounds of one aggregation: the uploads are trained once and every coalition mixes its own (Spec 2.6).
+    """Rounds of one aggregation: the uploads are trained once and every coalition mixes its own
+    (Spec 2.6).
 
     Args:
         learning: how clients train.
         metric: what a model is worth, on the server's validation set.
-        absent: a participant who is not in a coalition is "left_out" of its mean, or counts in it as one whose model is
-            "unchanged".
+        absent: a participant who is not in a coalition is "left_out" of its mean, or counts in it
+            as one whose model is "unchanged".
 
     Returns:
-        A function (world, key, everyone) -> (the game of the round, the world after it). All its games share their
-        programs. A mixture that holds an upload that diverged is worth NaN.
+        A function (world, key, everyone) -> (the game of the round, the world after it). All its
+        games share their programs. A mixture that holds an upload that diverged is worth NaN.
     """
-    value, values = mixed_worth(learning.model, metric, shares if absent == "left_out" else shares_among_all)
+    value, values = mixed_worth(
+        learning.model, metric, shares if absent == "left_out" else shares_among_all
+    )
 
     @jax.jit
     def collect(world: World, key: Key, everyone: Coalition) -> tuple[Uploads, World]:
         sent, after = together(learning, world, key, everyone)
-        models = jax.tree.map(lambda leaf, x_t: jnp.concatenate([leaf, x_t[None]]), sent.uploads, world.initial)
+        models = jax.tree.map(
+            lambda leaf, x_t: jnp.concatenate([leaf, x_t[None]]), sent.uploads, world.initial
+        )
         params, finite = sound(models)
         group = jnp.zeros_like(everyone.members)
         return Uploads(world, params, finite, everyone.members, sent.weights, group), after
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
         uploads, after = collect(world, key, everyone)
-        return Game(world=uploads, value=value, num_players=world.data.num_clients, values=values), after
+        return Game(
+            world=uploads, value=value, num_players=world.data.num_clients, values=values
+        ), after
 
     return open_round
 
@@ -82,7 +92,9 @@ def mixtures(learning: Learner, metric: Metric, absent: Absent = "left_out") -> 
 def mixed_worth(
     model: Model, metric: Metric, shares: Shares
 ) -> tuple[Callable[[Uploads, Key, Coalition], Array], Callable[[Uploads, Key, Chunk], Array]]:
-    """`Game.value` and `Game.values` of a game whose world is `Uploads`, of which a coalition mixes its `shares`."""
+    """`Game.value` and `Game.values` of a game whose world is `Uploads`, of which a coalition mixes
+    its `shares`.
+    """
 
     def worth(uploads: Uploads, mask: Array) -> Array:
         mixture = _mean(uploads, shares(uploads, mask))
@@ -94,7 +106,9 @@ def mixed_worth(
     mixed = _mixed(model, metric, shares)
 
     def values(uploads: Uploads, key: Key, chunk: Chunk) -> Array:
-        if mixed is None or len(chunk.mask) <= len(uploads.weights):  # so few have fewer first layers than the uploads
+        if mixed is None or len(chunk.mask) <= len(
+            uploads.weights
+        ):  # so few have fewer first layers than the uploads
             return jax.vmap(worth, in_axes=(None, 0))(uploads, chunk.mask)
         return mixed(uploads, chunk.mask)
 
@@ -102,7 +116,9 @@ def mixed_worth(
 
 
 def shares(uploads: Uploads, mask: Array) -> Array:
-    """float[S + 1], the share of each model in the mixture of mask bool[P]; x_t is all of it where no weight is > 0."""
+    """float[S + 1], the share of each model in the mixture of mask bool[P]; x_t is all of it where
+    no weight is > 0.
+    """
     weights = jnp.where(mask[uploads.members], uploads.weights, 0.0)
     total = weights.sum()
     return jnp.append(weights, total <= 0) / jnp.where(total > 0, total, 1.0)
@@ -116,28 +132,44 @@ def shares_among_all(uploads: Uploads, mask: Array) -> Array:
 
 
 def sound(models: Params) -> tuple[Params, Array]:
-    """The models, leaves [S + 1, ...], with 0 for each number that is not finite; bool[S + 1], which had none such."""
-    each = [jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(axis=1) for leaf in jax.tree.leaves(models)]
-    sound = jax.tree.map(lambda leaf: jnp.nan_to_num(leaf, posinf=0.0, neginf=0.0), models)  # 0 * nan is nan
+    """The models, leaves [S + 1, ...], with 0 for each number that is not finite; bool[S + 1],
+    which had none such.
+    """
+    each = [
+        jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(axis=1)
+        for leaf in jax.tree.leaves(models)
+    ]
+    sound = jax.tree.map(
+        lambda leaf: jnp.nan_to_num(leaf, posinf=0.0, neginf=0.0), models
+    )  # 0 * nan is nan
     return sound, jnp.stack(each).all(axis=0)
 
 
 def _mean(uploads: Uploads, share: Array) -> Params:
     """The mixture of `share` float[S + 1]; NaN where it holds a model that diverged."""
     poison = _poison(share, uploads.finite)
-    return jax.tree.map(lambda leaf: jnp.tensordot(share, leaf, axes=1, precision="highest") + poison, uploads.params)
+    return jax.tree.map(
+        lambda leaf: jnp.tensordot(share, leaf, axes=1, precision="highest") + poison,
+        uploads.params,
+    )
 
 
 def _poison(share: Array, finite: Array) -> Array:
-    """float[...], NaN where a mixture, share[..., S + 1], holds a model that is not finite[S + 1]; else 0."""
+    """float[...], NaN where a mixture, share[..., S + 1], holds a model that is not finite[S + 1];
+    else 0.
+    """
     return jnp.where(share @ (~finite).astype(share.dtype) > 0, jnp.nan, 0.0)
 
 
-def _mixed(model: Model, metric: Metric, shares: Shares) -> Callable[[Uploads, Array], Array] | None:
-    """What the mixtures of masks bool[M, P] are worth, float[M]; None for a model that does not tell its first layer.
+def _mixed(
+    model: Model, metric: Metric, shares: Shares
+) -> Callable[[Uploads, Array], Array] | None:
+    """What the mixtures of masks bool[M, P] are worth, float[M]; None for a model that does not
+    tell its first layer.
 
-    The uploads' first layers are applied anew for each chunk: m D H products an example, beside M (m + L) H above them,
-    so little where M is not below D, the length of an example. Kept, they would fill m T H numbers.
+    The uploads' first layers are applied anew for each chunk: m D H products an example, beside M
+    (m + L) H above them, so little where M is not below D, the length of an example. Kept, they
+    would fill m T H numbers.
     """
     if model.first is None or model.rest is None:
         return None
@@ -161,7 +193,9 @@ def _mixed(model: Model, metric: Metric, shares: Shares) -> Callable[[Uploads, A
     def worth(uploads: Uploads, masks: Array) -> Array:
         share = jax.vmap(shares, in_axes=(None, 0))(uploads, masks)
         x, y = uploads.world.data.validation
-        logits = in_blocks(lambda rows: logits_of(uploads, share, rows), x, EXAMPLES_AT_ONCE, axis=1)
+        logits = in_blocks(
+            lambda rows: logits_of(uploads, share, rows), x, EXAMPLES_AT_ONCE, axis=1
+        )
         return jax.vmap(lambda one: judged(metric, one, y))(logits)
 
     return worth

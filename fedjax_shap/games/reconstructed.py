@@ -1,4 +1,6 @@
-"""One game for a whole run: what each coalition would have made of the uploads that all sent (Song et al. 2019)."""
+"""One game for a whole run: what each coalition would have made of the uploads that all sent (Song
+et al. 2019).
+"""
 
 import jax
 import jax.numpy as jnp
@@ -30,12 +32,14 @@ def reconstructed(
     batches: Key | None = None,
     initial: Params | None = None,
 ) -> Game:
-    """One-round reconstruction: everybody trains once, and each coalition's model is put together from the updates.
+    """One-round reconstruction: everybody trains once, and each coalition's model is put together
+    from the updates.
 
-    V(S) is the metric of theta_0 + sum_t sum_{i in S and P_t} w_i / w(S and P_t) Delta_i^t, where Delta_i^t is the
-    update that i sent in round t of the one run of all, and w(...) the sum of the weights (algorithm 1). A round in
-    which nobody of S took part leaves S's model as it was. Rounds in which the same clients took part share one sum
-    of updates for each of them, so a run of always everyone keeps as much as one of its rounds.
+    V(S) is the metric of theta_0 + sum_t sum_{i in S and P_t} w_i / w(S and P_t) Delta_i^t, where
+    Delta_i^t is the update that i sent in round t of the one run of all, and w(...) the sum of the
+    weights (algorithm 1). A round in which nobody of S took part leaves S's model as it was. Rounds
+    in which the same clients took part share one sum of updates for each of them, so a run of
+    always everyone keeps as much as one of its rounds.
 
     Args:
         data: the federation; its clients are the players.
@@ -45,21 +49,34 @@ def reconstructed(
         participation: who takes part when; always everyone if None.
         metric: a name in `learning.metric.METRICS`, on the server's validation set.
         steps: the local steps K_i of each client in each round; what `local` says if None.
-        key: seeds the initial parameters, the participation and the steps; `jax.random.key(0)` if None.
-        batches: seeds the mini-batches of the run, which is trained here and not where coalitions are valued;
-            `jax.random.key(0)` if None.
+        key: seeds the initial parameters, the participation and the steps; `jax.random.key(0)` if
+            None.
+        batches: seeds the mini-batches of the run, which is trained here and not where coalitions
+            are valued; `jax.random.key(0)` if None.
         initial: initial parameters, instead of drawn ones.
 
     Guarantees:
-        V of nobody is the metric of theta_0, V of everybody that of the run's last model, up to float rounding. A
-        coalition that holds an update that diverged is worth NaN.
+        V of nobody is the metric of theta_0, V of everybody that of the run's last model, up to
+        float rounding. A coalition that holds an update that diverged is worth NaN.
 
     References:
         Song, Tong, Wei 2019, "Profit allocation for federated learning", algorithm 1.
     """
-    run = rounds(data, model, local, algorithm, participation, metric=metric, steps=steps, key=key, initial=initial)
+    run = rounds(
+        data,
+        model,
+        local,
+        algorithm,
+        participation,
+        metric=metric,
+        steps=steps,
+        key=key,
+        initial=initial,
+    )
     require(
-        run.uploads, "Expected an algorithm whose model is the mean of the uploads: reconstruction adds up updates."
+        run.uploads,
+        "Expected an algorithm whose model is the mean of the uploads: reconstruction adds up "
+        "updates.",
     )
     seed = jax.random.key(0) if batches is None else batches
     sums: dict[bytes, Uploads] = {}
@@ -67,13 +84,17 @@ def reconstructed(
         pattern, sent = run.present[index].tobytes(), _updates(game.world)
         sums[pattern] = _added(sums[pattern], sent) if pattern in sums else sent
     require(bool(sums), "Expected somebody to take part in some round, but nobody ever does.")
-    value, values = mixed_worth(run.model, metric_for(metric, data.validation[1], data.num_classes), shares_by_group)
+    value, values = mixed_worth(
+        run.model, metric_for(metric, data.validation[1], data.num_classes), shares_by_group
+    )
     world = _joined(list(sums.values()), run.start.world[0].initial)
     return Game(world=world, value=value, num_players=data.num_clients, values=values)
 
 
 def shares_by_group(uploads: Uploads, mask: Array) -> Array:
-    """float[S + 1]: the members of mask bool[P] share 1 within each group, and the model that is last counts whole."""
+    """float[S + 1]: the members of mask bool[P] share 1 within each group, and the model that is
+    last counts whole.
+    """
     weights = jnp.where(mask[uploads.members], uploads.weights, 0.0)
     total = jax.ops.segment_sum(weights, uploads.group, num_segments=len(weights))[uploads.group]
     return jnp.append(weights / jnp.where(total > 0, total, 1.0), 1.0)
@@ -108,5 +129,7 @@ def _joined(groups: list[Uploads], initial: Params) -> Uploads:
         finite=finite & jnp.append(jnp.concatenate([one.finite for one in groups]), True),
         members=jnp.concatenate([one.members for one in groups]),
         weights=jnp.concatenate([one.weights for one in groups]),
-        group=jnp.concatenate([jnp.full_like(one.members, index) for index, one in enumerate(groups)]),
+        group=jnp.concatenate(
+            [jnp.full_like(one.members, index) for index, one in enumerate(groups)]
+        ),
     )

@@ -1,4 +1,6 @@
-"""The games inside one federated run: who made how much of each round (Spec 2; Wang, Rausch, Zhang, Jia, Song 2020)."""
+"""The games inside one federated run: who made how much of each round (Spec 2; Wang, Rausch, Zhang,
+Jia, Song 2020).
+"""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -27,7 +29,8 @@ from fedjax_shap.typing import Array, HostArray, Key, Params
 
 
 class RoundGame(NamedTuple):
-    """The game of one round: V_t(S) is the metric of the model that S alone makes out of x_t (Spec 2.2).
+    """The game of one round: V_t(S) is the metric of the model that S alone makes out of x_t (Spec
+    2.2).
 
     Attributes:
         game: over all P players; those who did not take part change nothing.
@@ -47,11 +50,12 @@ class Rounds(NamedTuple):
         num_players: P.
         present: bool[R, P], who takes part in which round.
         start: a game that holds all that decides the run; its fingerprint is the run's.
-        play: key -> the games of the rounds in which somebody takes part, in order. The key seeds mini-batches.
+        play: key -> the games of the rounds in which somebody takes part, in order. The key seeds
+            mini-batches.
         model: what is trained.
         metric: the name of what it is worth.
-        uploads: whether the world of each game is `mixtures.Uploads`: so with one aggregation a round, by an algorithm
-            whose next model is the mean of the uploads.
+        uploads: whether the world of each game is `mixtures.Uploads`: so with one aggregation a
+            round, by an algorithm whose next model is the mean of the uploads.
     """
 
     num_players: int
@@ -78,36 +82,47 @@ def rounds(
     key: Key | None = None,
     initial: Params | None = None,
 ) -> Rounds:
-    """One federated run of `algorithm.max_rounds` rounds, each round a game among those who took part.
+    """One federated run of `algorithm.max_rounds` rounds, each round a game among those who took
+    part.
 
-    With one aggregation a round (`inner_rounds=1`) a client's upload does not depend on who else is in a
-    coalition: the uploads are trained once, and coalitions are mixtures of them. That is exact (Spec 2.6). With
+    With one aggregation a round (`inner_rounds=1`) a client's upload does not depend on who else is
+    in a
+    coalition: the uploads are trained once, and coalitions are mixtures of them. That is exact
+    (Spec 2.6). With
     more, every coalition is trained.
 
     Args:
         data: the federation; its clients are the players.
         model: the architecture.
         local: local training; one epoch of full-batch SGD if None.
-        algorithm: FedAvg with its defaults if None; its `tol` must be None, since the run has a fixed length.
+        algorithm: FedAvg with its defaults if None; its `tol` must be None, since the run has a
+            fixed length.
         participation: who takes part when; always everyone if None.
         metric: a name in `learning.metric.METRICS`, on the server's validation set.
         inner_rounds: aggregations within a round.
-        absent: in a coalition's mean a participant who is not in it is "left_out" (Spec 1.1d), or "unchanged": there as
-            if it had uploaded x_t, as where V_t(S) is that of x_t + sum_{i in S} w_i Delta_i with w_i its share in the
-            mean of all (Wang et al. 2022); for one aggregation a round.
-        everyone_first: whether everyone takes part in the first round, whatever `participation` says, as completion
-            needs (Fan et al. 2022, assumption 1).
-        steps: the local steps K_i of each client in each round, inner ones counted; what `local` says if None.
-        key: seeds the initial parameters, the participation and the steps; `jax.random.key(0)` if None.
+        absent: in a coalition's mean a participant who is not in it is "left_out" (Spec 1.1d), or
+            "unchanged": there as if it had uploaded x_t, as where V_t(S) is that of x_t + sum_{i in
+            S} w_i Delta_i with w_i its share in the mean of all (Wang et al. 2022); for one
+            aggregation a round.
+        everyone_first: whether everyone takes part in the first round, whatever `participation`
+            says, as completion needs (Fan et al. 2022, assumption 1).
+        steps: the local steps K_i of each client in each round, inner ones counted; what `local`
+            says if None.
+        key: seeds the initial parameters, the participation and the steps; `jax.random.key(0)` if
+            None.
         initial: initial parameters, instead of drawn ones.
     """
     algorithm = fedavg() if algorithm is None else algorithm
     _checked(algorithm, inner_rounds, absent)
     local, key = local or local_training(), jax.random.key(0) if key is None else key
     within, drawn = algorithm._replace(max_rounds=inner_rounds), algorithm.max_rounds * inner_rounds
-    learning = learner(data, model, local, within, key=key, initial=initial, steps=steps, horizon=drawn)
+    learning = learner(
+        data, model, local, within, key=key, initial=initial, steps=steps, horizon=drawn
+    )
     measure = metric_for(metric, data.validation[1], data.num_classes)
-    who = (participation or always())(seeds(key).participation, algorithm.max_rounds, data.num_clients)
+    who = (participation or always())(
+        seeds(key).participation, algorithm.max_rounds, data.num_clients
+    )
     present = np.asarray(who) >= 1
     present[:1] |= everyone_first
 
@@ -117,7 +132,10 @@ def rounds(
     def whole(world: tuple[World, Array, Array], key: Key, coalition: Coalition) -> Array:
         return worth(learning.train(world[0], key, coalition)[0], world[0])
 
-    mixed, others = inner_rounds == 1 and algorithm.mixes, _trainings if inner_rounds > 1 else aggregates
+    mixed, others = (
+        inner_rounds == 1 and algorithm.averages_uploads,
+        _trainings if inner_rounds > 1 else aggregates,
+    )
     open_round = mixtures(learning, measure, absent) if mixed else others(learning, worth)
     world = learning.world.replace(whole=learning.world.weights.sum())  # type: ignore[attr-defined]
     play = _played(world, open_round, present, inner_rounds)
@@ -128,15 +146,20 @@ def rounds(
 def _checked(algorithm: Algorithm, inner_rounds: int, absent: Absent) -> None:
     """Refuses settings that a run cannot have."""
     integer("inner_rounds", inner_rounds, least=1)
-    require(algorithm.tol is None, f"Expected tol={algorithm.tol} to be None for game='rounds', of fixed length.")
+    require(
+        algorithm.tol is None,
+        f"Expected tol={algorithm.tol} to be None for game='rounds', of fixed length.",
+    )
     one_of("absent", absent, ("left_out", "unchanged"))
     require(
         inner_rounds == 1 or absent == "left_out",
-        f"Expected absent={absent!r} to be 'left_out' with inner_rounds={inner_rounds}, where coalitions train alone.",
+        f"Expected absent={absent!r} to be 'left_out' with inner_rounds={inner_rounds}, where "
+        "coalitions train alone.",
     )
     require(
-        algorithm.mixes or absent == "left_out",
-        f"Expected absent={absent!r} to be 'left_out' with an algorithm whose model is not the mean of the uploads.",
+        algorithm.averages_uploads or absent == "left_out",
+        f"Expected absent={absent!r} to be 'left_out' with an algorithm whose model is not the "
+        "mean of the uploads.",
     )
 
 
@@ -150,7 +173,9 @@ def _played(
         state = world
         for index in np.flatnonzero(present.any(axis=1)):
             state = state.replace(first_round=jnp.int32(index * inner_rounds))  # type: ignore[attr-defined]
-            everyone = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), gather(present[[index]], slots))
+            everyone = jax.tree.map(
+                lambda leaf: jnp.asarray(leaf[0]), gather(present[[index]], slots)
+            )
             game, state = open_round(state, key, everyone)
             yield RoundGame(game, np.flatnonzero(present[index]), int(index))
 

@@ -40,7 +40,8 @@ def silo(
     key: Key | None = None,
     initial: Params | None = None,
 ) -> Game:
-    """The game in which V(S) is the metric, on the server's validation set, of the model that S trains alone.
+    """The game in which V(S) is the metric, on the server's validation set, of the model that S
+    trains alone.
 
     Args:
         data: the federation; its clients are the players.
@@ -48,12 +49,12 @@ def silo(
         local: local training; one epoch of full-batch SGD if None.
         algorithm: FedAvg with its defaults if None.
         metric: a name in `learning.metric.METRICS`.
-        report: "final" values the model of the last round; "best" takes the best metric over the rounds, which is
-            optimistic, as some published benchmarks do.
+        report: "final" values the model of the last round; "best" takes the best metric over the
+            rounds, which is optimistic, as some published benchmarks do.
         skip_rounds: with report="best", so many first rounds do not count.
         empty: V(empty set) where given; else the metric of the untrained initial model (Spec 1.2).
-        resamples: if > 0, each utility is followed by the metric on so many bootstrap resamples of the validation
-            set, float[1 + resamples]: what another test set would have said.
+        resamples: if > 0, each utility is followed by the metric on so many bootstrap resamples of
+            the validation set, float[1 + resamples]: what another test set would have said.
         steps: the local steps K_i of each client in each round; what `local` says if None.
         participation: who of a coalition takes part in which round; always everyone if None.
         key: seeds the initial parameters, steps and participation; `jax.random.key(0)` if None.
@@ -112,8 +113,9 @@ def curves(
         initial: as in `silo`.
 
     Returns:
-        A game whose utilities are float[4, R]: the training loss; 1 where the coalition still trained in that round,
-        0 where it had stopped; the accuracy on the test set; the metric on the validation set.
+        A game whose utilities are float[4, R]: the training loss; 1 where the coalition still
+        trained in that round, 0 where it had stopped; the accuracy on the test set; the metric on
+        the validation set.
     """
     algorithm = fedavg() if algorithm is None else algorithm
     learning = _learner(data, model, local, algorithm, key, initial, steps, participation)
@@ -122,7 +124,12 @@ def curves(
     def worth(world: World, params: Params) -> Array:
         apply = learning.model.apply
         sets = world.data
-        return jnp.stack([score(apply, accuracy, params, sets.test), score(apply, measure, params, sets.validation)])
+        return jnp.stack(
+            [
+                score(apply, accuracy, params, sets.test),
+                score(apply, measure, params, sets.validation),
+            ]
+        )
 
     def followed(world: World, params: Params, trace: Trace, mask: Array) -> Array:
         going = jnp.arange(algorithm.max_rounds) < trace.rounds

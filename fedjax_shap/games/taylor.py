@@ -1,4 +1,6 @@
-"""Rounds to first order: what each upload promises to lower the loss by, without a coalition (Wang et al. 2022)."""
+"""Rounds to first order: what each upload promises to lower the loss by, without a coalition (Wang
+et al. 2022).
+"""
 
 from collections.abc import Callable
 
@@ -12,19 +14,21 @@ from fedjax_shap.typing import Array, Params
 
 
 def first_order(model: Model) -> Callable[[Uploads], tuple[Array, Array]]:
-    """What the participants of a round are worth to first order, by one gradient of the validation loss.
+    """What the participants of a round are worth to first order, by one gradient of the validation
+    loss.
 
     Args:
         model: what is trained.
 
     Returns:
-        A function of a round's uploads that gives (float[P], values; float[], minus the validation loss of x_t). The
-        value of i is -<grad loss(x_t), w_i Delta_i>, with w_i its share in the mean of all participants and Delta_i its
-        upload less x_t; 0 for who did not take part, NaN for a participant whose upload diverged.
+        A function of a round's uploads that gives (float[P], values; float[], minus the validation
+        loss of x_t). The value of i is -<grad loss(x_t), w_i Delta_i>, with w_i its share in the
+        mean of all participants and Delta_i its upload less x_t; 0 for who did not take part, NaN
+        for a participant whose upload diverged.
 
     References:
-        Wang et al. 2022, "Efficient participant contribution evaluation for horizontal and vertical federated
-        learning" (DIG-FL), equation for one round.
+        Wang et al. 2022, "Efficient participant contribution evaluation for horizontal and vertical
+        federated learning" (DIG-FL), equation for one round.
     """
 
     @jax.jit
@@ -32,9 +36,13 @@ def first_order(model: Model) -> Callable[[Uploads], tuple[Array, Array]]:
         def worth(params: Params) -> Array:
             return score(model.apply, negative_loss, params, uploads.world.data.validation)
 
-        there, slope = jax.value_and_grad(worth)(jax.tree.map(lambda leaf: leaf[-1], uploads.params))
+        there, slope = jax.value_and_grad(worth)(
+            jax.tree.map(lambda leaf: leaf[-1], uploads.params)
+        )
         each = jax.tree.map(
-            lambda leaf, g: jnp.tensordot(leaf[:-1] - leaf[-1:], g, axes=g.ndim, precision="highest"),
+            lambda leaf, g: jnp.tensordot(
+                leaf[:-1] - leaf[-1:], g, axes=g.ndim, precision="highest"
+            ),
             uploads.params,
             slope,
         )

@@ -11,7 +11,9 @@ from fedjax_shap.learning.train import Learner, Observe, unobserved
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
 
-Read = Callable[[World, Params, Trace, Array], Array]  # (world, final params, trace, mask bool[P]) -> float[...]
+Read = Callable[
+    [World, Params, Trace, Array], Array
+]  # (world, final params, trace, mask bool[P]) -> float[...]
 
 FEW_STEPS = 8  # of each client in a trial
 
@@ -32,11 +34,20 @@ def trained(learning: Learner, read: Read, observe: Observe = unobserved) -> Gam
         return learning.train_chunk(world, key, chunk, observe, read)  # type: ignore[no-any-return]
 
     world = learning.world
-    own = jax.tree.map(lambda leaf: leaf[0], world.clients)  # a member's state is in play in its own turn
+    own = jax.tree.map(
+        lambda leaf: leaf[0], world.clients
+    )  # a member's state is in play in its own turn
     effort = Effort(
         steps=lambda world: jnp.where(world.present, world.num_steps, 0).mean(axis=0),
-        brief=lambda world: world.replace(num_rounds=jnp.int32(1), num_steps=jnp.minimum(world.num_steps, FEW_STEPS)),
+        brief=lambda world: world.replace(
+            num_rounds=jnp.int32(1), num_steps=jnp.minimum(world.num_steps, FEW_STEPS)
+        ),
         rounds=int(world.num_rounds),
-        footprint=sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((world.initial, world.server, own))),
+        footprint=sum(
+            leaf.size * leaf.dtype.itemsize
+            for leaf in jax.tree.leaves((world.initial, world.server, own))
+        ),
     )
-    return Game(world=world, value=value, num_players=world.data.num_clients, values=values, effort=effort)
+    return Game(
+        world=world, value=value, num_players=world.data.num_clients, values=values, effort=effort
+    )

@@ -1,4 +1,6 @@
-"""One interface for federated algorithms: what a member does besides its gradient steps, and what the server does."""
+"""One interface for federated algorithms: what a member does besides its gradient steps, and what
+the server does.
+"""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypedDict
@@ -39,8 +41,10 @@ class Done(NamedTuple):
 
     Attributes:
         params: x_{t, K_i}.
-        first: the raw gradient of its first step, 0 where there was none; () unless the algorithm records it.
-        mean: the mean of its raw gradients, 0 where there were none; () unless the algorithm records it.
+        first: the raw gradient of its first step, 0 where there was none; () unless the algorithm
+            records it.
+        mean: the mean of its raw gradients, 0 where there were none; () unless the algorithm
+            records it.
     """
 
     params: Params
@@ -60,7 +64,9 @@ def _model(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
     return done.params, (), at.state
 
 
-def _take(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
+def _take(
+    params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array
+) -> tuple[Params, PyTree]:
     return upload, server
 
 
@@ -73,22 +79,28 @@ class Algorithm(NamedTuple):
     """A federated algorithm; what is left out is FedAvg's.
 
     Attributes:
-        weights: sizes int[C] -> float32[C], the weight of each client in the means over those who take part.
+        weights: sizes int[C] -> float32[C], the weight of each client in the means over those who
+            take part.
         max_rounds: R, the most rounds a coalition trains.
-        tol: a coalition stops where its training loss changed by no more than this share ..., or None for never.
+        tol: a coalition stops where its training loss changed by no more than this share ..., or
+            None for never.
         patience: ... in so many rounds one after another.
-        keeps: params -> a client's state before its first round, () for none; decided by shapes alone.
-        opens: params -> the server's state at the start, () for none; decided by shapes alone.
-        tells: server state -> what it broadcasts besides the model.
-        corrects: Round -> what is fixed for the client's round, such as a correction.
+        init_client: params -> a client's state before its first round, () for none; decided by
+            shapes alone.
+        init_server: params -> the server's state at the start, () for none; decided by shapes
+            alone.
+        broadcast: server state -> what it broadcasts besides the model.
+        correction: Round -> what is fixed for the client's round, such as a correction.
         direction: (correction, x_t, x, gradient) -> the gradient that its optimiser is given at x.
         records: which of "first" and "mean" of its raw gradients a client keeps.
-        sends: (Round, Done) -> (upload, extra, state): an upload of the model's shape and what else is averaged, and
-            what the client keeps. Weighted means over those who take part reach the server.
-        moves: (x_t, mean upload, mean extra, server state, share) -> (x_{t+1}, server state); share is the weight of
-            those who took part, of that of all members of the coalition.
-        mixes: whether x_{t+1} is the mean of the uploads.
-        rated: whether the learning rate of the local optimiser is used.
+        upload: (Round, Done) -> (upload, extra, state): an upload of the model's shape and what
+            else is averaged, and what the client keeps. Weighted means over those who take part
+            reach the server.
+        server_update: (x_t, mean upload, mean extra, server state, share) -> (x_{t+1}, server
+            state); share is the weight of those who took part, of that of all members of the
+            coalition.
+        averages_uploads: whether x_{t+1} is the mean of the uploads.
+        needs_learning_rate: whether the learning rate of the local optimiser is used.
         most_steps: the most local steps of a client in a round, None for any number.
     """
 
@@ -96,16 +108,16 @@ class Algorithm(NamedTuple):
     max_rounds: int
     tol: float | None
     patience: int
-    keeps: Callable[[Params], PyTree] = _nothing
-    opens: Callable[[Params], PyTree] = _nothing
-    tells: Callable[[PyTree], PyTree] = _nothing
-    corrects: Callable[[Round], PyTree] = _nothing
+    init_client: Callable[[Params], PyTree] = _nothing
+    init_server: Callable[[Params], PyTree] = _nothing
+    broadcast: Callable[[PyTree], PyTree] = _nothing
+    correction: Callable[[Round], PyTree] = _nothing
     direction: Callable[[PyTree, Params, Params, Params], Params] = _as_it_is
     records: tuple[str, ...] = ()
-    sends: Callable[[Round, Done], tuple[Params, PyTree, PyTree]] = _model
-    moves: Callable[[Params, Params, PyTree, PyTree, Array], tuple[Params, PyTree]] = _take
-    mixes: bool = True
-    rated: bool = False
+    upload: Callable[[Round, Done], tuple[Params, PyTree, PyTree]] = _model
+    server_update: Callable[[Params, Params, PyTree, PyTree, Array], tuple[Params, PyTree]] = _take
+    averages_uploads: bool = True
+    needs_learning_rate: bool = False
     most_steps: int | None = None
 
 
@@ -119,16 +131,21 @@ class Schedule(TypedDict, total=False):
 
 
 def fedavg(
-    *, weights: Weights = "examples", max_rounds: int = 20, tol: float | None = None, patience: int = 3
+    *,
+    weights: Weights = "examples",
+    max_rounds: int = 20,
+    tol: float | None = None,
+    patience: int = 3,
 ) -> Algorithm:
-    """Federated averaging: the weighted mean of the members' models (McMahan et al. 2017; Spec 1.1).
+    """Federated averaging: the weighted mean of the members' models (McMahan et al. 2017; Spec
+    1.1).
 
     Args:
-        weights: "examples" (by number of examples), "uniform" (plain mean), or one weight >= 0 for each client. A
-            coalition whose weights are all 0 leaves the model as it was.
+        weights: "examples" (by number of examples), "uniform" (plain mean), or one weight >= 0 for
+            each client. A coalition whose weights are all 0 leaves the model as it was.
         max_rounds: R >= 1.
-        tol: where given, a coalition whose training loss changes by at most `tol` times its value in `patience`
-            successive rounds stops there (Spec 1.1e).
+        tol: where given, a coalition whose training loss changes by at most `tol` times its value
+            in `patience` successive rounds stops there (Spec 1.1e).
         patience: >= 1.
     """
     integer("max_rounds", max_rounds, least=1)
@@ -148,7 +165,8 @@ def fedavg(
             return np.ones(len(sizes), np.float32)
         require(
             len(weights) == len(sizes),
-            f"Expected weights={list(weights)} to have one entry for each of the {len(sizes)} clients.",
+            f"Expected weights={list(weights)} to have one entry for each of the {len(sizes)} "
+            "clients.",
         )
         return np.asarray(weights, np.float32)
 
@@ -156,17 +174,25 @@ def fedavg(
 
 
 def correcting(schedule: Schedule) -> Algorithm:
-    """FedAvg whose clients add a correction to each gradient of a round; its server keeps one more model, and tells it.
+    """FedAvg whose clients add a correction to each gradient of a round; its server keeps one more
+    model, and tells it.
 
     That is the mean of what clients send beside their models, and zero at first.
     """
 
-    def moves(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
+    def server_update(
+        params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array
+    ) -> tuple[Params, PyTree]:
         return upload, extra
 
-    return fedavg(**schedule)._replace(opens=zeros, tells=lambda server: server, direction=_corrected, moves=moves)
+    return fedavg(**schedule)._replace(
+        init_server=zeros,
+        broadcast=lambda server: server,
+        direction=_corrected,
+        server_update=server_update,
+    )
 
 
-def settled(round_: Array, loss: Array, before: Array, tol: float) -> Array:
+def has_converged(round_: Array, loss: Array, before: Array, tol: float) -> Array:
     """Whether a training loss hardly changed in this round (Spec 1.1e); never in the first."""
     return (round_ > 0) & (jnp.abs(loss - before) <= tol * jnp.abs(before))

@@ -16,8 +16,11 @@ from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, Params
 
 Sums = tuple[Array, Params]  # loss and gradient, summed over examples
-Direct = Callable[[Params, Params], Params]  # (x, gradient) -> the gradient that the optimiser is given
-ROWS_AT_ONCE = 256  # a larger full batch is summed over blocks of so many rows: a small client pays for no large one
+Direct = Callable[
+    [Params, Params], Params
+]  # (x, gradient) -> the gradient that the optimiser is given
+# a larger full batch is summed over blocks of so many rows: a small client pays for no large one
+ROWS_AT_ONCE = 256
 
 
 class _Walk(NamedTuple):
@@ -31,7 +34,9 @@ class _Walk(NamedTuple):
     total: Params
 
 
-def client_update(settings: Local, model: Model, records: tuple[str, ...] = ()) -> Callable[..., tuple[Done, Array]]:
+def client_update(
+    settings: Local, model: Model, records: tuple[str, ...] = ()
+) -> Callable[..., tuple[Done, Array]]:
     """The local training of one client.
 
     Args:
@@ -40,11 +45,13 @@ def client_update(settings: Local, model: Model, records: tuple[str, ...] = ()) 
         records: which of "first" and "mean" of its raw gradients are kept.
 
     Returns:
-        A function (params, data, client int[], reader int[], num_steps int[], order_of, direct) -> (Done, loss): what
-        came of num_steps steps, and the mean of the losses met on the way (0 where there was no step). Padding rows
-        are never read. `order_of(epoch)` is the order int32[N] of the client's rows in that pass; it is called once a
-        pass. `direct(x, gradient)` is what the optimiser is given for the raw gradient at x. `reader` is the client
-        again: where many models train under `vmap`, each with a reader of its own, every one holds its mini-batch, and
+        A function (params, data, client int[], reader int[], num_steps int[], order_of, direct) ->
+        (Done, loss): what came of num_steps steps, and the mean of the losses met on the way (0
+        where there was no step). Padding rows are never read. `order_of(epoch)` is the order
+        int32[N] of the client's rows in that pass; it is called once a pass. `direct(x, gradient)`
+        is what the optimiser is given for the raw gradient at x. `reader` is the client
+        again: where many models train under `vmap`, each with a reader of its own, every one holds
+            its mini-batch, and
         its matrix products are batched ones, which need no transposed copy of weights.
     """
     met = _gradients(settings, model)
@@ -60,7 +67,9 @@ def client_update(settings: Local, model: Model, records: tuple[str, ...] = ()) 
     ) -> tuple[Done, Array]:
         def step(k: Array, walk: _Walk) -> _Walk:
             value, gradient, order = met(walk.params, data, client, reader, k, order_of, walk.order)
-            change, state = settings.optimizer.update(direct(walk.params, gradient), walk.optimizer, walk.params)
+            change, state = settings.optimizer.update(
+                direct(walk.params, gradient), walk.optimizer, walk.params
+            )
             moved = optax.apply_updates(walk.params, change)
             first, total = walk.first, walk.total
             if "first" in records:
@@ -71,7 +80,9 @@ def client_update(settings: Local, model: Model, records: tuple[str, ...] = ()) 
 
         first, total = (zeros(params) if name in records else () for name in ("first", "mean"))
         unordered = jnp.zeros(data.y.shape[1] if settings.batch_size else 0, jnp.int32)
-        start = _Walk(params, settings.optimizer.init(params), jnp.zeros(()), unordered, first, total)
+        start = _Walk(
+            params, settings.optimizer.init(params), jnp.zeros(()), unordered, first, total
+        )
         end = jax.lax.fori_loop(0, num_steps, step, start)
         taken = jnp.maximum(num_steps, 1)
         mean = jax.tree.map(lambda total: total / taken, end.total)
@@ -81,13 +92,19 @@ def client_update(settings: Local, model: Model, records: tuple[str, ...] = ()) 
 
 
 def _gradients(settings: Local, model: Model) -> Callable[..., tuple[Array, Params, Array]]:
-    """(params, data, client, reader, k, order_of, order) -> (loss, raw gradient, order) of a client's step k."""
+    """(params, data, client, reader, k, order_of, order) -> (loss, raw gradient, order) of a
+    client's step k.
+    """
 
-    def loss(params: Params, data: FederatedData, reader: Array, rows: Array, valid: Array) -> Array:
+    def loss(
+        params: Params, data: FederatedData, reader: Array, rows: Array, valid: Array
+    ) -> Array:
         each = cross_entropy(model.apply(params, data.x[reader, rows]), data.y[reader, rows])
         return jnp.where(valid, each, 0.0).sum()
 
-    def of_batch(params: Params, data: FederatedData, reader: Array, place: Array, order: Array, size: Array) -> Sums:
+    def of_batch(
+        params: Params, data: FederatedData, reader: Array, place: Array, order: Array, size: Array
+    ) -> Sums:
         rows, valid = order[jnp.minimum(place, size - 1)], place < size
         return jax.value_and_grad(loss)(params, data, reader, rows, valid)
 

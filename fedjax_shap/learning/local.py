@@ -1,4 +1,6 @@
-"""How clients train locally: full batch or mini-batches without replacement, by any optax optimiser."""
+"""How clients train locally: full batch or mini-batches without replacement, by any optax
+optimiser.
+"""
 
 from typing import Any, NamedTuple
 
@@ -21,7 +23,8 @@ class Local(NamedTuple):
         batch_size: B, or None for the full batch.
         epochs: E passes over the client's examples, or None where `steps` decides.
         steps: K_i, one number for all clients or one each, or None where `epochs` decides.
-        reshuffle: whether rows are drawn in a new order each round and epoch, or taken as they stand.
+        reshuffle: whether rows are drawn in a new order each round and epoch, or taken as they
+            stand.
         l2: weight of the penalty l2 / 2 |x|^2 that every client's loss has.
         learning_rate: eta, or None where only the transformation knows it.
     """
@@ -39,19 +42,23 @@ class Local(NamedTuple):
         return np.ones_like(sizes) if self.batch_size is None else -(-sizes // self.batch_size)
 
     def num_steps(self, sizes: HostArray) -> HostArray:
-        """int32[C]: K_i, the local steps of each client in a round, from their numbers of examples int[C]."""
+        """int32[C]: K_i, the local steps of each client in a round, from their numbers of examples
+        int[C].
+        """
         if self.steps is None:
             return (self.steps_per_epoch(sizes) * (self.epochs or 1)).astype(np.int32)
         if isinstance(self.steps, int):
             return np.full(sizes.shape, self.steps, np.int32)
         require(
             len(self.steps) == len(sizes),
-            f"Expected steps={list(self.steps)} to have one entry for each of the {len(sizes)} clients.",
+            f"Expected steps={list(self.steps)} to have one entry for each of the {len(sizes)} "
+            "clients.",
         )
         return np.asarray(self.steps, np.int32)
 
     def num_orders(self, sizes: HostArray, num_steps: HostArray) -> int:
-        """How many orders of its examples the busiest client goes through in one round, >= 1; 0 for the full batch.
+        """How many orders of its examples the busiest client goes through in one round, >= 1; 0 for
+        the full batch.
 
         Args:
             sizes: int[C], numbers of examples.
@@ -78,18 +85,25 @@ def local(
     Args:
         optimizer: an optax transformation, or the name of one in optax.
         learning_rate: step size, > 0; unused where `optimizer` is a transformation.
-        batch_size: B >= 1, drawn without replacement, the last partial batch of a pass kept; the full batch if None.
-        epochs: passes over the client's examples in a round; 1 where neither this nor `steps` is given.
+        batch_size: B >= 1, drawn without replacement, the last partial batch of a pass kept; the
+            full batch if None.
+        epochs: passes over the client's examples in a round; 1 where neither this nor `steps` is
+            given.
         steps: optimiser steps in a round instead, one number or one a client (Spec 1.1c, K_i).
         options: further keywords of the optax optimiser, such as {"momentum": 0.9}.
-        reshuffle: whether mini-batches are drawn anew in each round and epoch, or are the same rows always, as they
-            stand; some published code seeds its shuffle anew each round, to the same effect.
-        l2: weight >= 0 of a penalty l2 / 2 |x|^2 on all parameters, biases too, in every client's loss.
+        reshuffle: whether mini-batches are drawn anew in each round and epoch, or are the same rows
+            always, as they stand; some published code seeds its shuffle anew each round, to the
+            same effect.
+        l2: weight >= 0 of a penalty l2 / 2 |x|^2 on all parameters, biases too, in every client's
+            loss.
 
     Raises:
         InvalidInputError: an unknown optimiser, a bad number, or both `epochs` and `steps`.
     """
-    require(epochs is None or steps is None, f"Expected one of epochs={epochs} and steps={steps}, got both.")
+    require(
+        epochs is None or steps is None,
+        f"Expected one of epochs={epochs} and steps={steps}, got both.",
+    )
     if batch_size is not None:
         integer("batch_size", batch_size, least=1)
     if epochs is not None:
@@ -110,7 +124,8 @@ def optimizer_of(
     *,
     rate_name: str = "learning_rate",
 ) -> optax.GradientTransformation:
-    """The optax optimiser of a name, its step size > 0 and further keywords; a transformation stays as it is.
+    """The optax optimiser of a name, its step size > 0 and further keywords; a transformation stays
+    as it is.
 
     Args:
         optimizer: a name in OPTIMIZERS, or a transformation.
@@ -119,7 +134,8 @@ def optimizer_of(
         rate_name: how a refusal calls the step size.
 
     Raises:
-        InvalidInputError: an unknown name, a bad step size, or keywords that the optimiser does not take.
+        InvalidInputError: an unknown name, a bad step size, or keywords that the optimiser does not
+            take.
     """
     if not isinstance(optimizer, str):
         return optimizer
@@ -128,13 +144,16 @@ def optimizer_of(
     try:
         return getattr(optax, optimizer)(learning_rate, **(options or {}))  # type: ignore[no-any-return]
     except TypeError as error:
-        raise InvalidInputError(f"Expected options={options} to be keywords of optax.{optimizer}: {error}.") from error
+        raise InvalidInputError(
+            f"Expected options={options} to be keywords of optax.{optimizer}: {error}."
+        ) from error
 
 
 def shuffle(key: Key, num_rows: int, size: Array) -> Array:
     """A random order of one client's rows: int32[N], the valid rows first.
 
-    A prefix property keeps batches a function of key and size: padding to another N changes no valid entry.
+    A prefix property keeps batches a function of key and size: padding to another N changes no
+    valid entry.
     """
     draws = jax.random.uniform(key, (num_rows,))
     return jnp.argsort(jnp.where(jnp.arange(num_rows) < size, draws, jnp.inf)).astype(jnp.int32)

@@ -26,16 +26,18 @@ def part_of(algorithm: Algorithm, local: Local, model: Model) -> Part:
         model: what it trains.
 
     Returns:
-        A function (params, told, state, data, client int[], reader int[], num_steps int[], mean_steps float[],
-        order_of) -> (upload, extra, state, loss), with `reader` and `order_of` as in `descent.client_update`. A member
-        without a step keeps its state.
+        A function (params, told, state, data, client int[], reader int[], num_steps int[],
+        mean_steps float[], order_of) -> (upload, extra, state, loss), with `reader` and `order_of`
+        as in `descent.client_update`. A member without a step keeps its state.
 
     Raises:
-        InvalidInputError: the algorithm uses a learning rate that only an optax transformation knows.
+        InvalidInputError: the algorithm uses a learning rate that only an optax transformation
+            knows.
     """
     require(
-        not algorithm.rated or local.learning_rate is not None,
-        "Expected optimizer to be the name of one in optax, so that the algorithm is told its learning rate.",
+        not algorithm.needs_learning_rate or local.learning_rate is not None,
+        "Expected optimizer to be the name of one in optax, so that the algorithm is told its "
+        "learning rate.",
     )
     update, rate = client_update(local, model, algorithm.records), local.learning_rate or 0.0
 
@@ -51,13 +53,13 @@ def part_of(algorithm: Algorithm, local: Local, model: Model) -> Part:
         order_of: Any,
     ) -> tuple[Params, PyTree, PyTree, Array]:
         at = Round(params, told, state, num_steps, mean_steps, rate)
-        correction = algorithm.corrects(at)
+        correction = algorithm.correction(at)
 
         def direct(own: Params, gradient: Params) -> Params:
             return algorithm.direction(correction, params, own, gradient)
 
         done, loss = update(params, data, client, reader, num_steps, order_of, direct)
-        upload, extra, after = algorithm.sends(at, done)
+        upload, extra, after = algorithm.upload(at, done)
         kept = jax.tree.map(lambda new, old: jnp.where(num_steps > 0, new, old), after, state)
         return upload, extra, kept, loss
 

@@ -1,4 +1,6 @@
-"""What a model is worth on the server's held-out set: one number from logits and labels (Spec 1.2)."""
+"""What a model is worth on the server's held-out set: one number from logits and labels (Spec
+1.2).
+"""
 
 from collections.abc import Callable
 
@@ -8,7 +10,9 @@ import jax.numpy as jnp
 from fedjax_shap._validate import one_of, require
 from fedjax_shap.typing import Array, Params
 
-Metric = Callable[[Array, Array], Array]  # (logits[T, L], labels int[T]) -> float[]; larger is better
+Metric = Callable[
+    [Array, Array], Array
+]  # (logits[T, L], labels int[T]) -> float[]; larger is better
 EXAMPLES_AT_ONCE = 256  # the forward pass of a larger held-out set is cut into blocks of this many
 
 
@@ -32,7 +36,9 @@ def balanced_accuracy(logits: Array, labels: Array) -> Array:
 
 
 def roc_auc(logits: Array, labels: Array) -> Array:
-    """Area under the ROC curve of a binary task: P(score of a positive > of a negative), ties count half."""
+    """Area under the ROC curve of a binary task: P(score of a positive > of a negative), ties count
+    half.
+    """
     scores = logits[:, 1] - logits[:, 0]
     ordered = jnp.sort(scores)
     below = jnp.searchsorted(ordered, scores, side="left")
@@ -40,7 +46,9 @@ def roc_auc(logits: Array, labels: Array) -> Array:
     mean_rank = (below + through + 1) / 2
     positive = labels == 1
     positives, negatives = positive.sum(), (~positive).sum()
-    excess = jnp.where(positive, mean_rank - (positives + 1) / 2, 0.0).sum() / positives  # no product of counts:
+    excess = (
+        jnp.where(positive, mean_rank - (positives + 1) / 2, 0.0).sum() / positives
+    )  # no product of counts:
     return excess / negatives  # it does not fit into 32 bits where there are many
 
 
@@ -63,14 +71,16 @@ def metric_for(name: str, labels: Array, num_classes: int) -> Metric:
         present = jnp.unique(labels).tolist()
         require(
             num_classes == 2 and present == [0, 1],
-            f"Expected metric='roc_auc' to be used on two classes that both occur, got {num_classes} classes of "
+            "Expected metric='roc_auc' to be used on two classes that both occur, got "
+            f"{num_classes} classes of "
             f"which {present} occur.",
         )
     return METRICS[name]
 
 
 def bootstrapped(metric: Metric, resamples: int) -> Metric:
-    """The metric on the examples, and on so many resamples of them with replacement: float[1 + resamples] (Efron 1979).
+    """The metric on the examples, and on so many resamples of them with replacement: float[1 +
+    resamples] (Efron 1979).
 
     The resamples are the same for every model.
     """
@@ -79,7 +89,9 @@ def bootstrapped(metric: Metric, resamples: int) -> Metric:
 
     def several(logits: Array, labels: Array) -> Array:
         def resampled(index: Array) -> Array:
-            rows = jax.random.randint(jax.random.fold_in(jax.random.key(0), index), labels.shape, 0, len(labels))
+            rows = jax.random.randint(
+                jax.random.fold_in(jax.random.key(0), index), labels.shape, 0, len(labels)
+            )
             return metric(logits[rows], labels[rows])
 
         others = jax.lax.map(resampled, jnp.arange(resamples))
@@ -95,9 +107,13 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
 
 
 def score(
-    apply: Callable[[Params, Array], Array], metric: Metric, params: Params, held_out: tuple[Array, Array]
+    apply: Callable[[Params, Array], Array],
+    metric: Metric,
+    params: Params,
+    held_out: tuple[Array, Array],
 ) -> Array:
-    """The metric of one model on (x[T, ...], y[T]), its logits computed in blocks so that memory stays flat.
+    """The metric of one model on (x[T, ...], y[T]), its logits computed in blocks so that memory
+    stays flat.
 
     Returns:
         float[]; NaN where a logit is not finite.
@@ -107,17 +123,22 @@ def score(
 
 
 def judged(metric: Metric, logits: Array, labels: Array) -> Array:
-    """The metric; NaN where a logit is not finite, since hit rates alone would pass a diverged model for a poor one."""
+    """The metric; NaN where a logit is not finite, since hit rates alone would pass a diverged
+    model for a poor one.
+    """
     return jnp.where(jnp.isfinite(logits).all(), metric(logits, labels), jnp.nan)
 
 
-def in_blocks(function: Callable[[Array], Array], rows: Array, at_once: int, axis: int = 0) -> Array:
+def in_blocks(
+    function: Callable[[Array], Array], rows: Array, at_once: int, axis: int = 0
+) -> Array:
     """`function(rows)`, computed for at most `at_once` rows at a time and compiled once.
 
     Args:
         function: maps rows [B, ...] to an array in which they lie along `axis`, each by itself.
         rows: [T, ...].
-        at_once: the most rows in a block, >= 1. The blocks are of one size; the last begins early enough to be full.
+        at_once: the most rows in a block, >= 1. The blocks are of one size; the last begins early
+            enough to be full.
         axis: where the rows are in the result.
     """
     count = -(-len(rows) // at_once)

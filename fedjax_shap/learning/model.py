@@ -19,11 +19,14 @@ class Model(NamedTuple):
     Attributes:
         init: key -> params.
         apply: (params, x[B, ...]) -> logits float[B, L].
-        first: (params, x[B, ...]) -> pre-activations float[B, ...], linear in params: the first layer of a mean of
-            models gives the mean of what their first layers give. None where a model has no such layer.
-        rest: (params, pre-activations) -> logits, the layers above: apply(params, x) = rest(params, first(params, x)).
-        shares_batch: whether models that train side by side are faster where they share one mini-batch (from which
-            patches are then gathered once) than where each holds it (which makes first layers batched products).
+        first: (params, x[B, ...]) -> pre-activations float[B, ...], linear in params: the first
+            layer of a mean of models gives the mean of what their first layers give. None where a
+            model has no such layer.
+        rest: (params, pre-activations) -> logits, the layers above: apply(params, x) = rest(params,
+            first(params, x)).
+        shares_batch: whether models that train side by side are faster where they share one
+            mini-batch (from which patches are then gathered once) than where each holds it (which
+            makes first layers batched products).
     """
 
     init: Callable[[Key], Params]
@@ -33,7 +36,9 @@ class Model(NamedTuple):
     shares_batch: bool = False
 
 
-Architecture = Callable[[tuple[int, ...], int], Model]  # (shape of one example, num_classes) -> Model
+Architecture = Callable[
+    [tuple[int, ...], int], Model
+]  # (shape of one example, num_classes) -> Model
 Initializer = Literal["lecun", "torch", "zeros"]
 Output = Literal["softmax", "sigmoid"]
 Convolution = Literal["patches", "grouped"]
@@ -41,16 +46,20 @@ FEW_CHANNELS = 4
 
 
 def linear(
-    *, initializer: Initializer = "zeros", output: Output = "softmax", precision: Precision = "float32"
+    *,
+    initializer: Initializer = "zeros",
+    output: Output = "softmax",
+    precision: Precision = "float32",
 ) -> Architecture:
     """Softmax regression (logistic regression where there are two classes).
 
     Args:
-        initializer: "zeros", "lecun" (normal of variance 1/fan_in, zero biases) or "torch" (weights and biases
-            uniform in +-1/sqrt(fan_in), PyTorch's default).
-        output: "softmax", one logit a class, or "sigmoid" for two classes: one logit z, returned as (0, z), so
-            that softmax cross-entropy is the binary cross-entropy of sigmoid(z).
-        precision: "float32", or "tf32" or "bfloat16" for faster products on GPUs, see `learning.precision`.
+        initializer: "zeros", "lecun" (normal of variance 1/fan_in, zero biases) or "torch" (weights
+            and biases uniform in +-1/sqrt(fan_in), PyTorch's default).
+        output: "softmax", one logit a class, or "sigmoid" for two classes: one logit z, returned as
+            (0, z), so that softmax cross-entropy is the binary cross-entropy of sigmoid(z).
+        precision: "float32", or "tf32" or "bfloat16" for faster products on GPUs, see
+            `learning.precision`.
     """
     return mlp(hidden=(), initializer=initializer, output=output, precision=precision)
 
@@ -81,15 +90,20 @@ def mlp(
 
 
 def cnn(
-    *, initializer: Initializer = "lecun", convolution: Convolution = "patches", precision: Precision = "float32"
+    *,
+    initializer: Initializer = "lecun",
+    convolution: Convolution = "patches",
+    precision: Precision = "float32",
 ) -> Architecture:
-    """LeNet5 for images [H, W, channels] of at least 12 x 12 (LeCun et al. 1998; ReLU, max pooling).
+    """LeNet5 for images [H, W, channels] of at least 12 x 12 (LeCun et al. 1998; ReLU, max
+    pooling).
 
     Args:
         initializer: as in `linear`.
-        convolution: how convolutions are computed; the numbers are the same. "patches": shifted images and a matrix
-            product, which many models side by side turn into a batched product; "grouped": XLA's own, which they turn
-            into a grouped convolution. docs/performance.md has the measurements behind the default.
+        convolution: how convolutions are computed; the numbers are the same. "patches": shifted
+            images and a matrix product, which many models side by side turn into a batched product;
+            "grouped": XLA's own, which they turn into a grouped convolution. docs/performance.md
+            has the measurements behind the default.
         precision: as in `linear`.
     """
     one_of("convolution", convolution, _CONVOLUTIONS)
@@ -97,9 +111,12 @@ def cnn(
     def architecture(shape: tuple[int, ...], num_classes: int) -> Model:
         require(
             len(shape) == 3 and min(shape[:2]) >= 12,
-            f"Expected model='cnn' to get images [H, W, channels] of at least 12 x 12, got shape {shape}.",
+            "Expected model='cnn' to get images [H, W, channels] of at least 12 x 12, got shape "
+            f"{shape}.",
         )
-        return _build(_LeNet5(num_classes, _CONVOLUTIONS[convolution]), shape, initializer, precision)
+        return _build(
+            _LeNet5(num_classes, _CONVOLUTIONS[convolution]), shape, initializer, precision
+        )
 
     return architecture
 
@@ -134,8 +151,8 @@ class _Mlp(nn.Module):
 class _PatchConv(nn.Module):
     """A convolution as shifted images and matrix products, the parameters being those of `nn.Conv`.
 
-    Mapped over models, a convolution becomes a grouped one, which CPUs compute slowly; a matrix product becomes a
-    batched product, which they do not.
+    Mapped over models, a convolution becomes a grouped one, which CPUs compute slowly; a matrix
+    product becomes a batched product, which they do not.
     """
 
     features: int
@@ -168,7 +185,11 @@ class _LeNet5(nn.Module):
 
     def setup(self) -> None:
         self.Conv_0, self.Conv_1 = self.convolution(6), self.convolution(16)
-        self.Dense_0, self.Dense_1, self.Dense_2 = nn.Dense(120), nn.Dense(84), nn.Dense(self.outputs)
+        self.Dense_0, self.Dense_1, self.Dense_2 = (
+            nn.Dense(120),
+            nn.Dense(84),
+            nn.Dense(self.outputs),
+        )
 
     def first(self, x: Array) -> Array:
         return self.Conv_0(jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0))))
@@ -183,21 +204,28 @@ class _LeNet5(nn.Module):
 
 
 def _pooled(x: Array) -> Array:
-    """The largest of each 2 x 2 square; an odd last row or column is left out, as in `nn.max_pool`."""
+    """The largest of each 2 x 2 square; an odd last row or column is left out, as in
+    `nn.max_pool`.
+    """
     batch, height, width, channels = x.shape
-    squares = x[:, : height // 2 * 2, : width // 2 * 2].reshape(batch, height // 2, 2, width // 2, 2, channels)
+    squares = x[:, : height // 2 * 2, : width // 2 * 2].reshape(
+        batch, height // 2, 2, width // 2, 2, channels
+    )
     return squares.max(axis=(2, 4))
 
 
 def _outputs(output: Output, num_classes: int) -> int:
     require(
         output == "softmax" or num_classes == 2,
-        f"Expected output='sigmoid' to be used with 2 classes, got {num_classes}; use output='softmax'.",
+        f"Expected output='sigmoid' to be used with 2 classes, got {num_classes}; use "
+        "output='softmax'.",
     )
     return 1 if output == "sigmoid" else num_classes
 
 
-def _build(module: _Mlp | _LeNet5, shape: tuple[int, ...], initializer: Initializer, precision: Precision) -> Model:
+def _build(
+    module: _Mlp | _LeNet5, shape: tuple[int, ...], initializer: Initializer, precision: Precision
+) -> Model:
     redraw = _INITIALIZERS.get(initializer)
     if redraw is None:
         one_of("initializer", initializer, _INITIALIZERS)
@@ -218,7 +246,11 @@ def _build(module: _Mlp | _LeNet5, shape: tuple[int, ...], initializer: Initiali
 
     below, above = computing(first, precision), computing(rest, precision)
     return Model(
-        init, lambda params, x: above(params, below(params, x)), below, above, shares_batch=isinstance(module, _LeNet5)
+        init,
+        lambda params, x: above(params, below(params, x)),
+        below,
+        above,
+        shares_batch=isinstance(module, _LeNet5),
     )
 
 

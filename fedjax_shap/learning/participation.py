@@ -9,8 +9,9 @@ from fedjax_shap._validate import InvalidInputError, fraction, integer, places, 
 from fedjax_shap.data import files
 from fedjax_shap.typing import HostArray, Key
 
-# (key, num_rounds, num_clients) -> bool[R, C], or float[R, C]: the share of the round's work that a client does. At 0
-# it is absent, at 1 it took part and uploaded; in between it dropped out in the round, and its upload never arrives.
+# (key, num_rounds, num_clients) -> bool[R, C], or float[R, C]: the share of the round's work that a
+# client does. At 0 it is absent, at 1 it took part and uploaded; in between it dropped out in the
+# round, and its upload never arrives.
 Participation = Callable[[Key, int, int], HostArray]
 _DROPS = 2**32 - 1  # folded into the key for drop-outs; rounds are folded in as 0, 1, ...
 
@@ -68,18 +69,23 @@ def trace(*, available: tuple[tuple[int, ...], ...], repeat: bool = False) -> Pa
 
     Args:
         available: the rows.
-        repeat: whether the trace starts again where the run has more rounds than it has rows, and may be longer than
-            the run; else it must have as many.
+        repeat: whether the trace starts again where the run has more rounds than it has rows, and
+            may be longer than the run; else it must have as many.
 
     Raises:
-        InvalidInputError: rows of several lengths, or other numbers; when drawn, a trace of another shape than the run.
+        InvalidInputError: rows of several lengths, or other numbers; when drawn, a trace of another
+            shape than the run.
     """
     lengths = sorted({len(row) for row in available})
-    require(len(lengths) == 1, f"Expected available to be rows of 0s and 1s of one length, got lengths {lengths}.")
+    require(
+        len(lengths) == 1,
+        f"Expected available to be rows of 0s and 1s of one length, got lengths {lengths}.",
+    )
     table = np.asarray(available)
     require(
         table.ndim == 2 and bool(np.isin(table, (0, 1)).all()),
-        f"Expected available to be rows of 0s and 1s of one length, got an array of shape {table.shape}.",
+        "Expected available to be rows of 0s and 1s of one length, got an array of shape "
+        f"{table.shape}.",
     )
     return _traced("available", table.astype(bool), repeat)
 
@@ -88,23 +94,28 @@ def trace_file(*, path: str, repeat: bool = False) -> Participation:
     """A trace of availability from a CSV file: one row of 0s and 1s a round, one column a client.
 
     Args:
-        path: the file; a first line without a number in it is a header. Where it has the clients' names, `ordered` puts
-            the columns in their order; else columns are in the order of ids.
+        path: the file; a first line without a number in it is a header. Where it has the clients'
+            names, `ordered` puts the columns in their order; else columns are in the order of ids.
         repeat: as in `trace`.
 
     Raises:
-        InvalidInputError: no such file, ragged or no rows, or another cell than 0 and 1; when drawn, as in `trace`.
+        InvalidInputError: no such file, ragged or no rows, or another cell than 0 and 1; when
+            drawn, as in `trace`.
     """
     rows = files.rows(files.given(path))
     header: Sequence[str] = ()
     if not any(cell.isdecimal() for cell in rows[0][1]):
         (_, header), *rows = rows
-    require(len(rows) > 0, f"Expected {path} to hold a row of 0s and 1s for each round, but there is none.")
+    require(
+        len(rows) > 0,
+        f"Expected {path} to hold a row of 0s and 1s for each round, but there is none.",
+    )
     for line, cells in rows:
         for column, cell in enumerate(cells):
             if cell not in ("0", "1"):
                 raise InvalidInputError(
-                    f"Expected line {line} of {path} to hold 0s and 1s, but client {column} has {cell!r}."
+                    f"Expected line {line} of {path} to hold 0s and 1s, but client {column} has "
+                    f"{cell!r}."
                 )
     draw = _traced(path, np.array([cells for _, cells in rows]) == "1", repeat)
     draw.header = tuple(map(str.strip, header))  # type: ignore[attr-defined]
@@ -112,7 +123,8 @@ def trace_file(*, path: str, repeat: bool = False) -> Participation:
 
 
 def ordered(participation: Participation, names: Sequence[str]) -> Participation:
-    """A participation whose columns were named, in the order of the clients' names; any other as it is.
+    """A participation whose columns were named, in the order of the clients' names; any other as it
+    is.
 
     Raises:
         InvalidInputError: some of the columns' names are clients', and some are not.
@@ -120,23 +132,29 @@ def ordered(participation: Participation, names: Sequence[str]) -> Participation
     place = places("the header of participation.path", getattr(participation, "header", ()), names)
     if place is None:
         return participation
-    return lambda key, num_rounds, num_clients: participation(key, num_rounds, num_clients)[:, place]
+    return lambda key, num_rounds, num_clients: participation(key, num_rounds, num_clients)[
+        :, place
+    ]
 
 
 def dropping(participation: Participation, probability: float | tuple[float, ...]) -> Participation:
-    """Drop-outs during the round: a client that takes part leaves, with some probability, before it has uploaded.
+    """Drop-outs during the round: a client that takes part leaves, with some probability, before it
+    has uploaded.
 
     Args:
         participation: who starts the round.
-        probability: that a client drops out of a round in which it takes part, one for all or one each, in [0, 1].
+        probability: that a client drops out of a round in which it takes part, one for all or one
+            each, in [0, 1].
 
     Returns:
-        A participation float[R, C]: 1 who took part and uploaded, 0 who was absent, and for one that dropped out the
-        share of its work done by then, uniform in (0, 1). Who starts is as without drop-outs. Draws are functions of
-        (key, round, client), so another round or client changes nobody else's.
+        A participation float[R, C]: 1 who took part and uploaded, 0 who was absent, and for one
+        that dropped out the share of its work done by then, uniform in (0, 1). Who starts is as
+        without drop-outs. Draws are functions of (key, round, client), so another round or client
+        changes nobody else's.
 
     Raises:
-        InvalidInputError: a probability outside [0, 1]; when drawn, another number of them than of clients.
+        InvalidInputError: a probability outside [0, 1]; when drawn, another number of them than of
+            clients.
     """
     _chances(probability)
 
@@ -146,7 +164,10 @@ def dropping(participation: Participation, probability: float | tuple[float, ...
         own = jax.random.fold_in(key, _DROPS)
         drops = _uniform(jax.random.fold_in(own, 0), num_rounds, num_clients) < chances
         # a draw of [0, 1) in steps of 2^-23, moved to their middles: inside (0, 1)
-        done = _uniform(jax.random.fold_in(own, 1), num_rounds, num_clients).astype(np.float64) + 2.0**-24
+        done = (
+            _uniform(jax.random.fold_in(own, 1), num_rounds, num_clients).astype(np.float64)
+            + 2.0**-24
+        )
         return np.where((present == 1) & drops, done, present)
 
     return draw
@@ -159,7 +180,8 @@ def _traced(name: str, table: HostArray, repeat: bool) -> Participation:
         rounds = len(table) if repeat else num_rounds
         require(
             table.shape == (rounds, num_clients),
-            f"Expected {name} to be [{rounds} rounds, {num_clients} clients], got shape {table.shape}.",
+            f"Expected {name} to be [{rounds} rounds, {num_clients} clients], got shape "
+            f"{table.shape}.",
         )
         return table[np.arange(num_rounds) % len(table)]
 
@@ -168,7 +190,9 @@ def _traced(name: str, table: HostArray, repeat: bool) -> Participation:
 
 def _uniform(key: Key, num_rounds: int, num_clients: int) -> HostArray:
     """float32[R, C] uniform in [0, 1): the draw of a client is a function of (key, round, id)."""
-    return np.stack([jax.random.uniform(jax.random.fold_in(key, r), (num_clients,)) for r in range(num_rounds)])
+    return np.stack(
+        [jax.random.uniform(jax.random.fold_in(key, r), (num_clients,)) for r in range(num_rounds)]
+    )
 
 
 def _chances(probability: float | tuple[float, ...]) -> None:
@@ -182,7 +206,8 @@ def _each(probability: float | tuple[float, ...], num_clients: int) -> HostArray
     chances = np.asarray(probability)
     require(
         chances.shape in ((), (num_clients,)),
-        f"Expected probability={probability} to be one number or one for each of {num_clients} clients.",
+        f"Expected probability={probability} to be one number or one for each of {num_clients} "
+        "clients.",
     )
     return chances
 

@@ -1,7 +1,9 @@
-"""Local steps: how many each client does in a round, K_i (Spec 1.1c, 4.5; Wu et al. 2021, FedaGrac).
+"""Local steps: how many each client does in a round, K_i (Spec 1.1c, 4.5; Wu et al. 2021,
+FedaGrac).
 
-Draws are folded in by identity: those of a client are a function of (key, round, id), so another round or another
-client changes nobody else's. Without `redraw` the draws of round 0 hold in every round.
+Draws are folded in by identity: those of a client are a function of (key, round, id), so another
+round or another client changes nobody else's. Without `redraw` the draws of round 0 hold in every
+round.
 """
 
 from collections.abc import Callable
@@ -24,7 +26,9 @@ def as_local_says(*, local: Local) -> Steps:
     Args:
         local: how the clients train.
     """
-    return lambda key, sizes, steps_per_epoch, num_rounds: np.tile(local.num_steps(sizes), (num_rounds, 1))
+    return lambda key, sizes, steps_per_epoch, num_rounds: np.tile(
+        local.num_steps(sizes), (num_rounds, 1)
+    )
 
 
 def constant(*, steps: int) -> Steps:
@@ -37,7 +41,9 @@ def constant(*, steps: int) -> Steps:
         InvalidInputError: not an integer >= 0.
     """
     integer("steps", steps, least=0, most=MOST_STEPS)
-    return lambda key, sizes, steps_per_epoch, num_rounds: np.full((num_rounds, len(sizes)), steps, np.int32)
+    return lambda key, sizes, steps_per_epoch, num_rounds: np.full(
+        (num_rounds, len(sizes)), steps, np.int32
+    )
 
 
 def gaussian(
@@ -48,17 +54,20 @@ def gaussian(
     most: int | None = None,
     redraw: bool = False,
 ) -> Steps:
-    """K_i = floor(|N(mean, variance)|), within bounds, as in the published code of FedaGrac (Wu et al. 2021).
+    """K_i = floor(|N(mean, variance)|), within bounds, as in the published code of FedaGrac (Wu et
+    al. 2021).
 
     Args:
         mean: of the normal distribution, in steps.
         variance: of the normal distribution, in steps^2, >= 0.
-        least: what a smaller draw is raised to, >= 0. The published code has no bounds, so there a client may do 0.
+        least: what a smaller draw is raised to, >= 0. The published code has no bounds, so there a
+            client may do 0.
         most: what a larger draw is lowered to; none if None.
         redraw: whether each round draws anew.
 
     Raises:
-        InvalidInputError: a number that is not finite, a negative variance, or bounds in the wrong order.
+        InvalidInputError: a number that is not finite, a negative variance, or bounds in the wrong
+            order.
     """
     number("mean", mean)
     number("variance", variance, least=0)
@@ -68,7 +77,9 @@ def gaussian(
     highest = MOST_STEPS if most is None else most
 
     def of_round(key: Key, num_clients: int) -> HostArray:
-        drawn = mean + np.sqrt(variance) * np.asarray(jax.random.normal(key, (num_clients,)), np.float64)
+        drawn = mean + np.sqrt(variance) * np.asarray(
+            jax.random.normal(key, (num_clients,)), np.float64
+        )
         return np.clip(np.floor(np.abs(drawn)), least, highest)
 
     return _drawn(of_round, redraw)
@@ -86,7 +97,10 @@ def uniform(*, low: int, high: int, redraw: bool = False) -> Steps:
         InvalidInputError: not integers, or in the wrong order.
     """
     _ordered("low", low, "high", high)
-    return _drawn(lambda key, num_clients: np.asarray(jax.random.randint(key, (num_clients,), low, high)), redraw)
+    return _drawn(
+        lambda key, num_clients: np.asarray(jax.random.randint(key, (num_clients,), low, high)),
+        redraw,
+    )
 
 
 def extreme(*, low: int, high: int) -> Steps:
@@ -127,7 +141,8 @@ def linear(*, start: int, slope: int) -> Steps:
         last = start + slope * max(len(sizes) - 1, 0)
         require(
             0 <= last <= MOST_STEPS,
-            f"Expected slope={slope} to leave each of {len(sizes)} clients at least 0 steps and at most {MOST_STEPS}, "
+            f"Expected slope={slope} to leave each of {len(sizes)} clients at least 0 steps and at "
+            f"most {MOST_STEPS}, "
             f"got {last} for the last.",
         )
         return np.tile((start + slope * np.arange(len(sizes))).astype(np.int32), (num_rounds, 1))
@@ -139,8 +154,8 @@ def epochs(*, epochs: int | tuple[int, int], redraw: bool = False) -> Steps:
     """Passes over a client's own examples: K_i = E_i times the batches of one pass.
 
     Args:
-        epochs: E >= 0 of every client; or (low, high), from which each client draws its own, each integer of
-            [low, high) as likely as any other.
+        epochs: E >= 0 of every client; or (low, high), from which each client draws its own, each
+            integer of [low, high) as likely as any other.
         redraw: whether each round draws anew.
 
     Raises:
@@ -154,18 +169,24 @@ def epochs(*, epochs: int | tuple[int, int], redraw: bool = False) -> Steps:
         passes = constant(steps=epochs)
 
     def steps(key: Key, sizes: HostArray, steps_per_epoch: HostArray, num_rounds: int) -> HostArray:
-        done = passes(key, sizes, steps_per_epoch, num_rounds).astype(np.int64) * np.asarray(steps_per_epoch)
+        done = passes(key, sizes, steps_per_epoch, num_rounds).astype(np.int64) * np.asarray(
+            steps_per_epoch
+        )
         return as_steps(done, "epochs", epochs)
 
     return steps
 
 
 def _drawn(of_round: Callable[[Key, int], HostArray], redraw: bool) -> Steps:
-    """Steps drawn by `of_round`: (key of the round, num_clients) -> [C], where entry i depends on (key, i) alone."""
+    """Steps drawn by `of_round`: (key of the round, num_clients) -> [C], where entry i depends on
+    (key, i) alone.
+    """
 
     def steps(key: Key, sizes: HostArray, steps_per_epoch: HostArray, num_rounds: int) -> HostArray:
         drawn = max(num_rounds, 1) if redraw else 1
-        rows = np.stack([of_round(jax.random.fold_in(key, r), len(sizes)) for r in range(drawn)]).astype(np.int32)
+        rows = np.stack(
+            [of_round(jax.random.fold_in(key, r), len(sizes)) for r in range(drawn)]
+        ).astype(np.int32)
         return rows[:num_rounds] if redraw else np.tile(rows, (num_rounds, 1))
 
     return steps
@@ -181,7 +202,8 @@ def as_steps(done: HostArray, name: str, value: object) -> HostArray:
     """Numbers of steps as int32, or a refusal where one does not fit."""
     if done.size and done.max() > MOST_STEPS:
         raise InvalidInputError(
-            f"Expected {name}={value!r} to come to at most {MOST_STEPS} steps of a client, got {done.max():.3g}."
+            f"Expected {name}={value!r} to come to at most {MOST_STEPS} steps of a client, got "
+            f"{done.max():.3g}."
         )
     return done.astype(np.int32)
 

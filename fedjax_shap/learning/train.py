@@ -9,7 +9,7 @@ import numpy as np
 
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.learning.algorithm import Algorithm, settled
+from fedjax_shap.learning.algorithm import Algorithm, has_converged
 from fedjax_shap.learning.local import Local, shuffle
 from fedjax_shap.learning.member import Part, part_of
 from fedjax_shap.learning.model import Architecture, Model
@@ -20,7 +20,9 @@ from fedjax_shap.learning.world import Run, Sent, Trace, World, seeds, steps_by_
 from fedjax_shap.trees import weighted_mean, where_rows, zeros
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
-Observe = Callable[[World, Params], Array]  # one number, or an array of them, to follow round by round
+Observe = Callable[
+    [World, Params], Array
+]  # one number, or an array of them, to follow round by round
 
 
 def unobserved(world: World, params: Params) -> Array:
@@ -35,12 +37,14 @@ class Learner(NamedTuple):
         world: its arrays; pass them as arguments, never close over them.
         model: the model.
         algorithm: what members and server do.
-        collect: (world, key, round, Run, coalition) -> Sent, what the members send in one round, counted from
-            world.first_round.
-        advance: (Run, Sent, share) -> Run after the round; share is the weight of those who took part, of that of all.
-        train: (world, key, coalition, observe) -> (params, Trace), one coalition's training from world.initial.
-        train_chunk: (world, key, chunk, observe, read) -> leaves [M, ...], the same for many coalitions side by side:
-            what `read(world, params, trace, mask)` says of each.
+        collect: (world, key, round, Run, coalition) -> Sent, what the members send in one round,
+            counted from world.first_round.
+        advance: (Run, Sent, share) -> Run after the round; share is the weight of those who took
+            part, of that of all.
+        train: (world, key, coalition, observe) -> (params, Trace), one coalition's training from
+            world.initial.
+        train_chunk: (world, key, chunk, observe, read) -> leaves [M, ...], the same for many
+            coalitions side by side: what `read(world, params, trace, mask)` says of each.
     """
 
     world: World
@@ -71,34 +75,48 @@ def learner(
         architecture: builds the model for the data's shape and classes.
         local: how each client trains.
         algorithm: what members and server do, and when to stop.
-        key: seeds the initial parameters, unless these are given; who takes part; and drawn numbers of steps.
+        key: seeds the initial parameters, unless these are given; who takes part; and drawn numbers
+            of steps.
         initial: initial parameters of the model's structure.
         steps: the local steps K_i of each client in each round; what `local` says if None.
         participation: who of a coalition takes part in which round; always everyone if None.
-        horizon: R, of how many rounds steps and participation are drawn; `algorithm.max_rounds` if None.
+        horizon: R, of how many rounds steps and participation are drawn; `algorithm.max_rounds` if
+            None.
 
     Raises:
-        InvalidInputError: initial parameters of other shapes, or settings for another number of clients.
+        InvalidInputError: initial parameters of other shapes, or settings for another number of
+            clients.
 
     Guarantees:
         Mini-batches are a function of (key, round, client id) alone: the same in every coalition.
-        Padding rows are never read. A client's slot has no influence. An absent member keeps its state.
+        Padding rows are never read. A client's slot has no influence. An absent member keeps its
+        state.
     """
     model = architecture(tuple(data.x.shape[2:]), data.num_classes)
     drawn = seeds(key)
-    num_steps = steps_by_round(data, local, algorithm, steps, drawn.steps, horizon or algorithm.max_rounds)
+    num_steps = steps_by_round(
+        data, local, algorithm, steps, drawn.steps, horizon or algorithm.max_rounds
+    )
     who = (participation or always())(drawn.participation, *num_steps.shape)
     world = world_of(data, model, algorithm, num_steps, np.asarray(who) >= 1, key, initial)
     orders, part = _orders(local), part_of(algorithm, local, model)
     collect, advance = _collect(part, algorithm), _advance(algorithm)
     draws = _draws(orders, local.num_orders(np.asarray(data.sizes), num_steps))
 
-    def collect_alone(world: World, key: Key, round_: Array, run: Run, coalition: Coalition) -> Sent:
+    def collect_alone(
+        world: World, key: Key, round_: Array, run: Run, coalition: Coalition
+    ) -> Sent:
         return collect(world, round_, run, coalition, draws(world, key, round_, coalition.members))
 
-    def collect_one_of_many(world: World, key: Key, round_: Array, run: Run, coalition: Coalition) -> Sent:
-        everyone = jnp.arange(world.data.num_clients)  # under vmap over coalitions these are drawn once for all
-        return collect(world, round_, run, coalition, draws(world, key, round_, everyone)[coalition.members])
+    def collect_one_of_many(
+        world: World, key: Key, round_: Array, run: Run, coalition: Coalition
+    ) -> Sent:
+        everyone = jnp.arange(
+            world.data.num_clients
+        )  # under vmap over coalitions these are drawn once for all
+        return collect(
+            world, round_, run, coalition, draws(world, key, round_, everyone)[coalition.members]
+        )
 
     train = _train(collect_one_of_many, advance, algorithm)
     many = train_chunk(orders, part, algorithm, shares_batch=model.shares_batch)
@@ -107,13 +125,21 @@ def learner(
 
 def begun(world: World, coalition: Coalition) -> Run:
     """A coalition before its first round."""
-    return Run(world.initial, world.server, jax.tree.map(lambda leaf: leaf[coalition.members], world.clients))
+    return Run(
+        world.initial,
+        world.server,
+        jax.tree.map(lambda leaf: leaf[coalition.members], world.clients),
+    )
 
 
 def _orders(local: Local) -> Callable[[FederatedData, Key, Array, Array], Callable[[Array], Array]]:
-    """(data, key, round, client) -> (epoch -> int32[N], the order in which the client's rows are drawn)."""
+    """(data, key, round, client) -> (epoch -> int32[N], the order in which the client's rows are
+    drawn).
+    """
 
-    def of_client(data: FederatedData, key: Key, round_: Array, client: Array) -> Callable[[Array], Array]:
+    def of_client(
+        data: FederatedData, key: Key, round_: Array, client: Array
+    ) -> Callable[[Array], Array]:
         num_rows = data.y.shape[1]
         if not local.reshuffle:
             return lambda epoch: jnp.arange(num_rows, dtype=jnp.int32)
@@ -123,33 +149,48 @@ def _orders(local: Local) -> Callable[[FederatedData, Key, Array, Array], Callab
     return of_client
 
 
-def _draws(orders: Callable[..., Callable[[Array], Array]], num_orders: int) -> Callable[..., Array]:
-    """(world, key, round, clients int[S]) -> int32[S, E, N], the orders in which each draws its rows in a round."""
+def _draws(
+    orders: Callable[..., Callable[[Array], Array]], num_orders: int
+) -> Callable[..., Array]:
+    """(world, key, round, clients int[S]) -> int32[S, E, N], the orders in which each draws its
+    rows in a round.
+    """
     epochs = jnp.arange(num_orders)
 
     def drawn(world: World, key: Key, round_: Array, clients: Array) -> Array:
         number = world.first_round + round_
-        return jax.vmap(lambda client: jax.vmap(orders(world.data, key, number, client))(epochs))(clients)
+        return jax.vmap(lambda client: jax.vmap(orders(world.data, key, number, client))(epochs))(
+            clients
+        )
 
     return drawn
 
 
 def _collect(part: Part, algorithm: Algorithm) -> Callable[..., Sent]:
-    """What a coalition's members send: (world, round, Run, coalition, orders int32[S, E, N]) -> Sent."""
+    """What a coalition's members send: (world, round, Run, coalition, orders int32[S, E, N]) ->
+    Sent.
+    """
 
     def collect(world: World, round_: Array, run: Run, coalition: Coalition, orders: Array) -> Sent:
         here, steps, weights = (
             jnp.where(coalition.present, of_all[coalition.members], jnp.zeros((), of_all.dtype))
             for of_all in world.in_round(round_)
         )
-        told, mean_steps = algorithm.tells(run.server), (weights * steps).sum() / _divisor(weights)
+        told, mean_steps = (
+            algorithm.broadcast(run.server),
+            (weights * steps).sum() / _divisor(weights),
+        )
 
         def one(client: Array, state: PyTree, num_steps: Array, order: Array) -> Any:
             how = (client, client, num_steps, mean_steps, lambda epoch: order[epoch])
             return part(run.params, told, state, world.data, *how)
 
-        uploads, extra, clients, losses = jax.vmap(one)(coalition.members, run.clients, steps, orders)
-        uploads, extra = where_rows(weights > 0, (uploads, extra), zeros((uploads, extra)))  # 0 * nan is nan
+        uploads, extra, clients, losses = jax.vmap(one)(
+            coalition.members, run.clients, steps, orders
+        )
+        uploads, extra = where_rows(
+            weights > 0, (uploads, extra), zeros((uploads, extra))
+        )  # 0 * nan is nan
         heard = jnp.where(steps > 0, weights, 0.0)
         loss = jnp.where(heard > 0, heard * losses, 0.0).sum() / _divisor(heard)
         return Sent(uploads, extra, where_rows(here, clients, run.clients), weights, loss)
@@ -167,9 +208,11 @@ def _advance(algorithm: Algorithm) -> Callable[[Run, Sent, Array], Run]:
 
     def advance(run: Run, sent: Sent, share: Array) -> Run:
         upload, extra = weighted_mean((sent.uploads, sent.extra), sent.weights)
-        moved = algorithm.moves(run.params, upload, extra, run.server, share)
+        moved = algorithm.server_update(run.params, upload, extra, run.server, share)
         heard = sent.weights.sum() > 0
-        params, server = jax.tree.map(lambda new, old: jnp.where(heard, new, old), moved, (run.params, run.server))
+        params, server = jax.tree.map(
+            lambda new, old: jnp.where(heard, new, old), moved, (run.params, run.server)
+        )
         return Run(params, server, sent.clients)
 
     return advance
@@ -181,21 +224,35 @@ def _train(
     """Rounds until converged or out of rounds; under `vmap` each coalition stops on its own."""
     max_rounds, tol = algorithm.max_rounds, algorithm.tol
 
-    def train(world: World, key: Key, coalition: Coalition, observe: Observe = unobserved) -> tuple[Params, Trace]:
+    def train(
+        world: World, key: Key, coalition: Coalition, observe: Observe = unobserved
+    ) -> tuple[Params, Trace]:
         own = jnp.where(coalition.present, world.weights[coalition.members], 0.0).sum()
 
         def unfinished(carry: tuple) -> Array:
             round_, _, calm, _, _ = carry
-            return (round_ < world.num_rounds) & (calm < algorithm.patience if tol is not None else True)
+            return (round_ < world.num_rounds) & (
+                calm < algorithm.patience if tol is not None else True
+            )
 
         def step(carry: tuple) -> tuple:
             round_, run, calm, losses, observed = carry
             sent = collect(world, key, round_, run, coalition)
             run = advance(run, sent, world.share(sent.weights.sum(), own))
             if tol is not None:
-                calm = jnp.where(settled(round_, sent.loss, losses[jnp.maximum(round_ - 1, 0)], tol), calm + 1, 0)
+                calm = jnp.where(
+                    has_converged(round_, sent.loss, losses[jnp.maximum(round_ - 1, 0)], tol),
+                    calm + 1,
+                    0,
+                )
             seen = observe(world, run.params)
-            return round_ + 1, run, calm, losses.at[round_].set(sent.loss), observed.at[round_].set(seen)
+            return (
+                round_ + 1,
+                run,
+                calm,
+                losses.at[round_].set(sent.loss),
+                observed.at[round_].set(seen),
+            )
 
         unseen = jnp.zeros((max_rounds, *jax.eval_shape(observe, world, world.initial).shape))
         start = (jnp.int32(0), begun(world, coalition), jnp.int32(0), jnp.zeros(max_rounds), unseen)

@@ -1,8 +1,10 @@
-"""Many coalitions trained side by side, client by client: what every coalition's members would do, done once a client.
+"""Many coalitions trained side by side, client by client: what every coalition's members would do,
+done once a client.
 
-The clients take turns. Within a turn the coalitions that hold the client train its share together on one shared
-mini-batch, so the number of local steps is a run-time number: nobody trains longer because another client is larger or
-slower, or for a client that is not a member. (Only a shuffle is as long as the largest client, once a pass.)
+The clients take turns. Within a turn the coalitions that hold the client train its share together
+on one shared mini-batch, so the number of local steps is a run-time number: nobody trains longer
+because another client is larger or slower, or for a client that is not a member. (Only a shuffle is
+as long as the largest client, once a pass.)
 """
 
 from collections.abc import Callable
@@ -13,21 +15,27 @@ import jax.numpy as jnp
 from flax import struct
 
 from fedjax_shap.coalitions import Chunk
-from fedjax_shap.learning.algorithm import Algorithm, settled
+from fedjax_shap.learning.algorithm import Algorithm, has_converged
 from fedjax_shap.learning.member import Part
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.trees import like, where_rows
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
-Orders = Callable[..., Callable[[Array], Array]]  # (data, key, round, client) -> epoch -> the order of its rows
-Sums = tuple[PyTree, PyTree, Array]  # means so far [M, ...], members' states [T, G, ...], losses float[M]
+Orders = Callable[
+    ..., Callable[[Array], Array]
+]  # (data, key, round, client) -> epoch -> the order of its rows
+Sums = tuple[
+    PyTree, PyTree, Array
+]  # means so far [M, ...], members' states [T, G, ...], losses float[M]
 
 
 @struct.dataclass
 class _State:
-    """Where the coalitions of a chunk are: leaves of `params` and `server` are [M, ...], `calm` and `rounds` int32[M].
+    """Where the coalitions of a chunk are: leaves of `params` and `server` are [M, ...], `calm` and
+    `rounds` int32[M].
 
-    Members' states lie by turn and by place in it, leaves of `clients` [T, G, ...]: none is kept for who is no member.
+    Members' states lie by turn and by place in it, leaves of `clients` [T, G, ...]: none is kept
+    for who is no member.
     """
 
     round: Array
@@ -52,8 +60,9 @@ def train_chunk(
         shares_batch: see `learning.model.Model`.
 
     Returns:
-        A function (world, key, chunk, observe, read) -> what `read(world, params, trace, mask[P])` says of each
-        coalition, stacked on a leading axis M. `observe(world, params)` is followed round by round.
+        A function (world, key, chunk, observe, read) -> what `read(world, params, trace, mask[P])`
+        says of each coalition, stacked on a leading axis M. `observe(world, params)` is followed
+        round by round.
 
     Guarantees:
         For each coalition the same numbers as `Learner.train`, up to float reassociation.
@@ -61,7 +70,11 @@ def train_chunk(
     one_round = _one_round(_work(orders, part, algorithm, shares_batch), algorithm)
 
     def train(
-        world: World, key: Key, chunk: Chunk, observe: Callable[..., Array], read: Callable[..., PyTree]
+        world: World,
+        key: Key,
+        chunk: Chunk,
+        observe: Callable[..., Array],
+        read: Callable[..., PyTree],
     ) -> PyTree:
         def going(state: _State) -> Array:
             return state.calm < algorithm.patience  # never calm where tol is None
@@ -74,7 +87,9 @@ def train_chunk(
             seen = jax.vmap(observe, in_axes=(None, 0))(world, after.params)
             return _after_round(after, loss, seen, going(state), algorithm.tol)
 
-        start = _start(world, chunk, algorithm.max_rounds, jax.eval_shape(observe, world, world.initial))
+        start = _start(
+            world, chunk, algorithm.max_rounds, jax.eval_shape(observe, world, world.initial)
+        )
         end = jax.lax.while_loop(unfinished, step, start)
         trace = Trace(loss=end.losses, observed=end.observed, rounds=end.rounds)
         return jax.vmap(read, in_axes=(None, 0, 0, 0))(world, end.params, trace, chunk.mask)
@@ -87,19 +102,28 @@ def _work(
 ) -> Callable[..., tuple[PyTree, PyTree, Array]]:
     """What one client does for G coalitions in a turn.
 
-    A function (world, key, round, (params, server's state, mean_steps) [M, ...], client, num_steps, rows int[G],
-    own [G, ...]) -> ((upload, extra), state, loss), each with a leading axis G.
+    A function (world, key, round, (params, server's state, mean_steps) [M, ...], client, num_steps,
+    rows int[G], own [G, ...]) -> ((upload, extra), state, loss), each with a leading axis G.
     """
 
     def work(
-        world: World, key: Key, round_: Array, server: PyTree, client: Array, num_steps: Array, rows: Array, own: PyTree
+        world: World,
+        key: Key,
+        round_: Array,
+        server: PyTree,
+        client: Array,
+        num_steps: Array,
+        rows: Array,
+        own: PyTree,
     ) -> tuple[PyTree, PyTree, Array]:
         order_of = orders(world.data, key, world.first_round + round_, client)
 
         def one(row: Array, reader: Array, state: PyTree) -> tuple[PyTree, PyTree, Array]:
             params, state_of_server, mean_steps = jax.tree.map(lambda leaf: leaf[row], server)
             how = (world.data, client, reader, num_steps, mean_steps, order_of)
-            upload, extra, kept, loss = part(params, algorithm.tells(state_of_server), state, *how)
+            upload, extra, kept, loss = part(
+                params, algorithm.broadcast(state_of_server), state, *how
+            )
             return (upload, extra), kept, loss
 
         readers = client if shares_batch else jnp.full_like(rows, client)
@@ -108,10 +132,16 @@ def _work(
     return work
 
 
-def _one_round(work: Callable[..., Any], algorithm: Algorithm) -> Callable[..., tuple[_State, Array]]:
-    """One round of a chunk: (world, key, state, chunk, active bool[M]) -> (state, training loss float[M])."""
+def _one_round(
+    work: Callable[..., Any], algorithm: Algorithm
+) -> Callable[..., tuple[_State, Array]]:
+    """One round of a chunk: (world, key, state, chunk, active bool[M]) -> (state, training loss
+    float[M]).
+    """
 
-    def one_round(world: World, key: Key, state: _State, chunk: Chunk, active: Array) -> tuple[_State, Array]:
+    def one_round(
+        world: World, key: Key, state: _State, chunk: Chunk, active: Array
+    ) -> tuple[_State, Array]:
         present, num_steps, of_all = world.in_round(state.round)
         weights = jnp.where(chunk.mask, of_all, 0.0)
         shares, loudness = _shares(weights), _shares(jnp.where(num_steps > 0, weights, 0.0))
@@ -124,24 +154,42 @@ def _one_round(work: Callable[..., Any], algorithm: Algorithm) -> Callable[..., 
             steps = jnp.where(here.any(), num_steps[client], 0)
             own = jax.tree.map(lambda leaf: leaf[index], clients)
             sent, kept, met = work(world, key, state.round, server, client, steps, rows, own)
-            clients = jax.tree.map(lambda all_, new: all_.at[index].set(new), clients, where_rows(here, kept, own))
+            clients = jax.tree.map(
+                lambda all_, new: all_.at[index].set(new), clients, where_rows(here, kept, own)
+            )
 
             def add(total: Array, one: Array, share: Array) -> Array:
                 weight = share[rows, client]
                 counted = like(here & (weight > 0), one)  # 0 * nan is nan
                 return total.at[rows].add(jnp.where(counted, like(weight, one) * one, 0.0))
 
-            return jax.tree.map(lambda m, u: add(m, u, shares), means, sent), clients, add(losses, met, loudness)
+            return (
+                jax.tree.map(lambda m, u: add(m, u, shares), means, sent),
+                clients,
+                add(losses, met, loudness),
+            )
 
         first = jax.tree.map(lambda leaf: leaf[0], state.clients)
         sent, _, _ = jax.eval_shape(
-            work, world, key, state.round, server, chunk.player[0], jnp.int32(0), chunk.rows[0], first
+            work,
+            world,
+            key,
+            state.round,
+            server,
+            chunk.player[0],
+            jnp.int32(0),
+            chunk.rows[0],
+            first,
         )
-        nothing = jax.tree.map(lambda leaf: jnp.zeros((len(chunk.mask), *leaf.shape[1:]), leaf.dtype), sent)
+        nothing = jax.tree.map(
+            lambda leaf: jnp.zeros((len(chunk.mask), *leaf.shape[1:]), leaf.dtype), sent
+        )
         start = (nothing, state.clients, jnp.zeros(len(chunk.mask)))
         (upload, extra), clients, loss = jax.lax.fori_loop(0, chunk.num_turns, turn, start)
-        share = world.share(weights.sum(axis=1), jnp.where(chunk.mask, world.weights, 0.0).sum(axis=1))
-        moved = jax.vmap(algorithm.moves)(state.params, upload, extra, state.server, share)
+        share = world.share(
+            weights.sum(axis=1), jnp.where(chunk.mask, world.weights, 0.0).sum(axis=1)
+        )
+        moved = jax.vmap(algorithm.server_update)(state.params, upload, extra, state.server, share)
         heard = active & (weights.sum(axis=1) > 0)
         params, after = where_rows(heard, moved, (state.params, state.server))
         return state.replace(params=params, server=after, clients=clients), loss  # type: ignore[attr-defined]
@@ -172,13 +220,21 @@ def _start(world: World, chunk: Chunk, max_rounds: int, seen: jax.ShapeDtypeStru
     )
 
 
-def _after_round(state: _State, loss: Array, seen: Array, going: Array, tol: float | None) -> _State:
-    """What is known of a round in which the coalitions `going` bool[M] trained; the others stay as they were."""
+def _after_round(
+    state: _State, loss: Array, seen: Array, going: Array, tol: float | None
+) -> _State:
+    """What is known of a round in which the coalitions `going` bool[M] trained; the others stay as
+    they were.
+    """
     calm = state.calm
     if tol is not None:
         before = state.losses[:, jnp.maximum(state.round - 1, 0)]
-        calm = jnp.where(going, jnp.where(settled(state.round, loss, before, tol), calm + 1, 0), calm)
-    later = jnp.arange(state.losses.shape[1])[None] >= state.round  # the last entry stands for all after a stop
+        calm = jnp.where(
+            going, jnp.where(has_converged(state.round, loss, before, tol), calm + 1, 0), calm
+        )
+    later = (
+        jnp.arange(state.losses.shape[1])[None] >= state.round
+    )  # the last entry stands for all after a stop
     fresh = later & going[:, None]
     return state.replace(  # type: ignore[attr-defined, no-any-return]
         round=state.round + 1,

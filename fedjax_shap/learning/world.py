@@ -1,4 +1,6 @@
-"""The arrays that decide how a coalition trains, where a training is, and the trace that it leaves."""
+"""The arrays that decide how a coalition trains, where a training is, and the trace that it
+leaves.
+"""
 
 from typing import NamedTuple
 
@@ -27,11 +29,13 @@ class World:
         present: bool[R, C], who takes part in which round.
         weights: float32[C], the clients' weights in the mean.
         first_round: int32[], the number of the first round; rounds seed the mini-batches.
-        num_rounds: int32[], the most rounds a coalition trains; no more than the algorithm has room for.
+        num_rounds: int32[], the most rounds a coalition trains; no more than the algorithm has room
+            for.
         server: the server's state at the start, () where the algorithm has none.
         clients: the clients' states at the start, leaves [C, ...].
-        whole: float32[], the weight of all whom the server's state is about, where that is not the coalition's own: in
-            the games inside one run it is that of all clients; 0 where it is the coalition's.
+        whole: float32[], the weight of all whom the server's state is about, where that is not the
+            coalition's own: in the games inside one run it is that of all clients; 0 where it is
+            the coalition's.
     """
 
     data: FederatedData
@@ -46,12 +50,16 @@ class World:
     whole: Array
 
     def share(self, heard: Array, own: Array) -> Array:
-        """The share of those heard of, from their weight and that of the coalition's members, float[...]."""
+        """The share of those heard of, from their weight and that of the coalition's members,
+        float[...].
+        """
         whole = jnp.where(self.whole > 0, self.whole, own)
         return heard / jnp.where(whole > 0, whole, 1.0)
 
     def in_round(self, round_: Array) -> tuple[Array, Array, Array]:
-        """Of round `first_round + round_`: (present bool[C], num_steps int32[C], weights float32[C]), 0 for absent."""
+        """Of round `first_round + round_`: (present bool[C], num_steps int32[C], weights
+        float32[C]), 0 for absent.
+        """
         row = jnp.minimum(self.first_round + round_, len(self.present) - 1)
         here = self.present[row]
         return here, jnp.where(here, self.num_steps[row], 0), jnp.where(here, self.weights, 0.0)
@@ -96,8 +104,8 @@ class Trace:
     """What happened, round by round; after a coalition stopped its last entry is repeated.
 
     Attributes:
-        loss: float[R], the members' training loss: the mean of the losses met at their local steps, weighted as
-            their uploads are.
+        loss: float[R], the members' training loss: the mean of the losses met at their local steps,
+            weighted as their uploads are.
         observed: float[R, ...], what `observe` said of the model after each round.
         rounds: int32[], rounds trained.
     """
@@ -130,7 +138,9 @@ def world_of(
     Raises:
         InvalidInputError: initial parameters of other shapes.
     """
-    params = model.init(key) if initial is None else _of_shape(initial, jax.eval_shape(model.init, key))
+    params = (
+        model.init(key) if initial is None else _of_shape(initial, jax.eval_shape(model.init, key))
+    )
     of_clients = (data.num_clients,)
     return World(
         data=data,
@@ -140,14 +150,19 @@ def world_of(
         weights=jnp.asarray(algorithm.weights(np.asarray(data.sizes))),
         first_round=jnp.int32(0),
         num_rounds=jnp.int32(algorithm.max_rounds),
-        server=algorithm.opens(params),
-        clients=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, of_clients + leaf.shape), algorithm.keeps(params)),
+        server=algorithm.init_server(params),
+        clients=jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, of_clients + leaf.shape),
+            algorithm.init_client(params),
+        ),
         whole=jnp.float32(0),
     )
 
 
 class Seeds(NamedTuple):
-    """What a federation draws before its first round, each by a seed of its own; its key seeds initial parameters."""
+    """What a federation draws before its first round, each by a seed of its own; its key seeds
+    initial parameters.
+    """
 
     participation: Key
     steps: Key
@@ -159,7 +174,12 @@ def seeds(key: Key) -> Seeds:
 
 
 def steps_by_round(
-    data: FederatedData, local: Local, algorithm: Algorithm, steps: Steps | None, key: Key, num_rounds: int
+    data: FederatedData,
+    local: Local,
+    algorithm: Algorithm,
+    steps: Steps | None,
+    key: Key,
+    num_rounds: int,
 ) -> HostArray:
     """int32[R, C], the local steps K_i of each client in each round; 0 for idle clients.
 
@@ -178,9 +198,12 @@ def steps_by_round(
 
 
 def _of_shape(initial: Params, model: Params) -> Params:
-    """`initial`, or a refusal where its structure or its shapes are not those of the model's parameters."""
+    """`initial`, or a refusal where its structure or its shapes are not those of the model's
+    parameters.
+    """
     given, expected = (jax.tree.map(np.shape, params) for params in (initial, model))
     require(
-        given == expected, f"Expected initial to have the shapes of the model's parameters {expected}, got {given}."
+        given == expected,
+        f"Expected initial to have the shapes of the model's parameters {expected}, got {given}.",
     )
     return jax.tree.map(lambda given, wanted: jnp.asarray(given, wanted.dtype), initial, model)

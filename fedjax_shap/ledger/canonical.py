@@ -1,17 +1,22 @@
-"""Canonical JSON: one text for one value, so that its SHA-256 names the value (RFC 8785, with exact amounts as texts).
+"""Canonical JSON: one text for one value, so that its SHA-256 names the value (RFC 8785, with exact
+amounts as texts).
 
 The text of a value is that of RFC 8785, the JSON Canonicalization Scheme:
 
-* no white space; the keys of an object are in the order of their UTF-16 code units, each of them once;
-* a number is written as ECMAScript's `Number.prototype.toString` writes the nearest double: the fewest digits that give
-  this double back, without an exponent from 1e-6 to below 1e21 (0.000001, 1e-7, 100000000000000000000, 1e+21), and
-  without a fraction that is zero (1.0 is 1, -0.0 is 0);
-* a text is escaped where it must be and nowhere else: a quotation mark, a backslash, and what lies below U+0020 (as
-  backslash and b, t, n, f or r where these exist, else as backslash, u and four lower-case hexadecimal digits);
-* the whole is UTF-8 when it is hashed; a surrogate without its partner is refused, and so are NaN and infinities.
+* no white space; the keys of an object are in the order of their UTF-16 code units, each of them
+once;
+* a number is written as ECMAScript's `Number.prototype.toString` writes the nearest double: the
+  fewest digits that give this double back, without an exponent from 1e-6 to below 1e21 (0.000001,
+  1e-7, 100000000000000000000, 1e+21), and without a fraction that is zero (1.0 is 1, -0.0 is 0);
+* a text is escaped where it must be and nowhere else: a quotation mark, a backslash, and what lies
+  below U+0020 (as backslash and b, t, n, f or r where these exist, else as backslash, u and four
+  lower-case hexadecimal digits);
+* the whole is UTF-8 when it is hashed; a surrogate without its partner is refused, and so are NaN
+and infinities.
 
-Two kinds of value that JSON does not know are written as texts: a Decimal as plain digits with the decimals that it
-has ("12.30"), and an integer beyond 2^53, where not every whole number is a double, as its digits.
+Two kinds of value that JSON does not know are written as texts: a Decimal as plain digits with the
+decimals that it has ("12.30"), and an integer beyond 2^53, where not every whole number is a
+double, as its digits.
 """
 
 import hashlib
@@ -33,15 +38,15 @@ def canonical(value: Any) -> str:
     """The canonical JSON of a value.
 
     Args:
-        value: None, bool, int, float, Decimal, str, NumPy's scalars of these; lists, tuples and mappings with keys that
-            are texts of them.
+        value: None, bool, int, float, Decimal, str, NumPy's scalars of these; lists, tuples and
+            mappings with keys that are texts of them.
 
     Returns:
         Text whose UTF-8 bytes are hashed. `canonical(read(text))` is the text again.
 
     Raises:
-        InvalidInputError: a number that is not finite, half of a surrogate pair, or what JSON cannot hold; the sentence
-            says where it stands.
+        InvalidInputError: a number that is not finite, half of a surrogate pair, or what JSON
+            cannot hold; the sentence says where it stands.
 
     References:
         Rundgren, Jordan and Erdtman, "JSON Canonicalization Scheme (JCS)", RFC 8785, 2020.
@@ -58,8 +63,12 @@ def digest(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A text of unknown origin as one line that any terminal takes: what is not printable is escaped."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    """A text of unknown origin as one line that any terminal takes: what is not printable is
+    escaped.
+    """
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
 
 
 def read(text: str) -> Any:
@@ -96,7 +105,8 @@ def _written(value: Any, place: str) -> str:
         if isinstance(value, kind):
             return _WRITERS[kind](value, place)
     raise InvalidInputError(
-        f"Expected {_named(place)} to be a number, a text, None, a list or an object, got {type(value).__name__}."
+        f"Expected {_named(place)} to be a number, a text, None, a list or an object, got "
+        f"{type(value).__name__}."
     )
 
 
@@ -104,7 +114,9 @@ def _text(value: str, place: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InvalidInputError(f"Expected {_named(place)}={value!r} to be Unicode text.") from error
+        raise InvalidInputError(
+            f"Expected {_named(place)}={value!r} to be Unicode text."
+        ) from error
     return encode_basestring(value)
 
 
@@ -119,7 +131,9 @@ def _amount(value: Decimal, place: str) -> str:
 
 
 def _number(value: float, place: str) -> str:
-    """A double as ECMAScript writes it: k digits, the point after the n-th (ECMA-262, Number::toString)."""
+    """A double as ECMAScript writes it: k digits, the point after the n-th (ECMA-262,
+    Number::toString).
+    """
     if not math.isfinite(value):
         raise InvalidInputError(f"Expected {_named(place)}={value} to be a finite number.")
     if value == 0:
@@ -148,9 +162,14 @@ def _list(value: Any, place: str) -> str:
 def _object(value: Mapping[Any, Any], place: str) -> str:
     for key in value:
         if not isinstance(key, str):
-            raise InvalidInputError(f"Expected the keys of {_named(place)} to be texts, got {key!r}.")
+            raise InvalidInputError(
+                f"Expected the keys of {_named(place)} to be texts, got {key!r}."
+            )
     # `_text` refuses the keys that have no UTF-16 form, before they are sorted by it
-    pairs = {key: f"{_text(key, f'{place}.{key}')}:{_written(item, f'{place}.{key}')}" for key, item in value.items()}
+    pairs = {
+        key: f"{_text(key, f'{place}.{key}')}:{_written(item, f'{place}.{key}')}"
+        for key, item in value.items()
+    }
     return f"{{{','.join(pairs[key] for key in sorted(pairs, key=_code_units))}}}"
 
 

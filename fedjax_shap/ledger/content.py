@@ -1,4 +1,6 @@
-"""What a ledger records of a result: who brought what, what it cost, who is paid what, and by which run (Spec 9.2)."""
+"""What a ledger records of a result: who brought what, what it cost, who is paid what, and by which
+run (Spec 9.2).
+"""
 
 import hashlib
 import json
@@ -17,33 +19,44 @@ _RUN = ("setting", "stopped", "num_coalitions", "coalitions", "fingerprint", "ve
 
 
 def recorded(content: bytes) -> tuple[str, dict[str, Any]]:
-    """Reads a result, as `fedjax-shap run` and `fedjax-shap settle` write it, into the content of an entry.
+    """Reads a result, as `fedjax-shap run` and `fedjax-shap settle` write it, into the content of
+    an entry.
 
     Args:
         content: the bytes of a JSON file: a run's result.json, or a settlement.
 
     Returns:
-        The kind of the entry, "run" or "settlement", and its content, money as decimal texts, a number that is not
-        finite as None:
-        `players` [P]; `costs` [P]; `contributions` with `values`, `std_errors`, `sizes` [P], None where not known;
-        `payments` with `amounts`, `profits`, `std_errors` and the values `divided_by` [P], and with `revenue`,
-        `minor_unit`, `rule`, `policy`, `loss`, `of`, `applied`, `notes`, see `settlement.Settlement`;
-        `file_sha256`, of the bytes given; and for a run `run` with `title`, `seed`, `config_sha256` (of the canonical
-        JSON of its configuration), `setting`, `coalitions`, `versions`, `device` and the like.
+        The kind of the entry, "run" or "settlement", and its content, money as decimal texts, a
+        number that is not finite as None: `players` [P]; `costs` [P]; `contributions` with
+        `values`, `std_errors`, `sizes` [P], None where not known; `payments` with `amounts`,
+        `profits`, `std_errors` and the values `divided_by` [P], and with `revenue`, `minor_unit`,
+        `rule`, `policy`, `loss`, `of`, `applied`, `notes`, see `settlement.Settlement`;
+        `file_sha256`, of the bytes given; and for a run `run` with `title`, `seed`, `config_sha256`
+        (of the canonical JSON of its configuration), `setting`, `coalitions`, `versions`, `device`
+        and the like.
 
     Raises:
-        InvalidInputError: it is neither, or payments and costs are no amounts, do not have one entry a player, or do
-            not balance: payments must sum to the revenue, and profits be payments less costs.
+        InvalidInputError: it is neither, or payments and costs are no amounts, do not have one
+            entry a player, or do not balance: payments must sum to the revenue, and profits be
+            payments less costs.
     """
     try:
         result = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"Expected result to be a JSON file: {error}.") from error
-    known = isinstance(result, dict) and (isinstance(result.get("settlement"), dict) or "payments" in result)
-    require(known, "Expected result to be the result.json of a run, or what `fedjax-shap settle` writes as JSON.")
+    known = isinstance(result, dict) and (
+        isinstance(result.get("settlement"), dict) or "payments" in result
+    )
+    require(
+        known,
+        "Expected result to be the result.json of a run, or what `fedjax-shap settle` writes as "
+        "JSON.",
+    )
     run = result if isinstance(result.get("settlement"), dict) else {}
     settlement = run.get("settlement", result)
-    players = list(named(_needed(settlement, "players"), len(money.items("players", settlement["players"]))))
+    players = list(
+        named(_needed(settlement, "players"), len(money.items("players", settlement["players"])))
+    )
     contributions = {
         "values": _numbers("values", run.get("values", settlement.get("values")), players),
         "std_errors": _numbers("std_errors", run.get("std_errors"), players),
@@ -63,15 +76,22 @@ def _money(settlement: Mapping[str, Any], players: list[str]) -> dict[str, Any]:
     names = ("costs", "payments", "profits")
     columns = {name: money.items(name, _needed(settlement, name), len(players)) for name in names}
     costs, payments, profits = (
-        [_amount(f"{name}[{player!r}]", value) for player, value in zip(players, columns[name])] for name in names
+        [_amount(f"{name}[{player!r}]", value) for player, value in zip(players, columns[name])]
+        for name in names
     )
     revenue = _amount("revenue", _needed(settlement, "revenue"))
     total = Decimal(0)
     for player, cost, payment, profit in zip(players, costs, payments, profits):
         total = money.EXACT.add(total, payment)
         left = money.EXACT.subtract(payment, cost)
-        require(profit == left, f"Expected profits[{player!r}]={profit} to be its payment less its cost, {left}.")
-    require(total == revenue, f"Expected the payments to sum to revenue={revenue}, but they sum to {total}.")
+        require(
+            profit == left,
+            f"Expected profits[{player!r}]={profit} to be its payment less its cost, {left}.",
+        )
+    require(
+        total == revenue,
+        f"Expected the payments to sum to revenue={revenue}, but they sum to {total}.",
+    )
     words = {name: _word(name, _needed(settlement, name)) for name in ("rule", "policy")}
     return {
         "costs": costs,
@@ -84,7 +104,9 @@ def _money(settlement: Mapping[str, Any], players: list[str]) -> dict[str, Any]:
             "amounts": payments,
             "profits": profits,
             "std_errors": _numbers("std_errors", settlement.get("std_errors"), players),
-            "notes": [_word("notes", note) for note in money.items("notes", settlement.get("notes") or [])],
+            "notes": [
+                _word("notes", note) for note in money.items("notes", settlement.get("notes") or [])
+            ],
         },
     }
 
@@ -93,7 +115,9 @@ def _run(result: Mapping[str, Any]) -> dict[str, Any]:
     """What identifies a run."""
     config = result.get("config")
     if not isinstance(config, dict):
-        raise InvalidInputError("Expected result to hold the configuration of its run, but it has no config.")
+        raise InvalidInputError(
+            "Expected result to hold the configuration of its run, but it has no config."
+        )
     kept = {name: result[name] for name in _RUN if result.get(name) is not None}
     return {
         "title": config.get("title"),
@@ -104,7 +128,10 @@ def _run(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _needed(settlement: Mapping[str, Any], key: str) -> Any:
-    require(settlement.get(key) is not None, f"Expected the settlement to have the key {key!r}, but it has not.")
+    require(
+        settlement.get(key) is not None,
+        f"Expected the settlement to have the key {key!r}, but it has not.",
+    )
     return settlement[key]
 
 
@@ -132,7 +159,9 @@ def _word(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value of `json.loads` with None for what is not finite, which canonical JSON does not have."""
+    """A value of `json.loads` with None for what is not finite, which canonical JSON does not
+    have.
+    """
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):

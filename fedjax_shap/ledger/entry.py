@@ -1,4 +1,6 @@
-"""Entry: one line of a ledger, hashed with its predecessor and, where the ledger is signed, signed (Spec 9.2)."""
+"""Entry: one line of a ledger, hashed with its predecessor and, where the ledger is signed, signed
+(Spec 9.2).
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,12 +23,14 @@ class Entry:
     Attributes:
         number: 0 for the ledger's own entry, then 1, 2, ...
         previous: the hash of the entry before, `NOTHING` for entry 0.
-        time: when it was appended by the clock of the appending machine, in UTC: 2026-01-31T23:59:59Z.
+        time: when it was appended by the clock of the appending machine, in UTC:
+            2026-01-31T23:59:59Z.
         kind: what it records: "run", "settlement", ...
         content: the record.
         body: canonical JSON of the five above. It alone is hashed; see `canonical`.
         hash: SHA-256 of the body, 64 hexadecimal digits.
-        signature: Ed25519 of `message(hash)`, 128 hexadecimal digits; None in a ledger that is not signed.
+        signature: Ed25519 of `message(hash)`, 128 hexadecimal digits; None in a ledger that is not
+            signed.
     """
 
     number: int
@@ -39,17 +43,25 @@ class Entry:
     signature: str | None
 
 
-def make_entry(number: int, previous: str, kind: str, content: Any, signer: Signer | None = None) -> Entry:
+def make_entry(
+    number: int, previous: str, kind: str, content: Any, signer: Signer | None = None
+) -> Entry:
     """Makes the entry that follows on the one whose hash is `previous`.
 
     Raises:
-        InvalidInputError: a kind that is no word, or a content that is no object of what JSON can hold.
+        InvalidInputError: a kind that is no word, or a content that is no object of what JSON can
+            hold.
     """
     fine = isinstance(kind, str) and kind.strip() != ""
     require(fine, f"Expected kind={kind!r} to be a word such as 'settlement'.")
-    require(isinstance(content, dict), f"Expected content to be an object, got {type(content).__name__}.")
+    require(
+        isinstance(content, dict),
+        f"Expected content to be an object, got {type(content).__name__}.",
+    )
     time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    body = canonical({"number": number, "previous": previous, "time": time, "kind": kind, "content": content})
+    body = canonical(
+        {"number": number, "previous": previous, "time": time, "kind": kind, "content": content}
+    )
     name = digest(body)
     return read_entry(body, name, None if signer is None else signer.sign(message(name)))
 
@@ -65,7 +77,11 @@ def read_entry(body: Any, name: Any, signature: Any) -> Entry:
     Raises:
         ValueError: it is not what an entry is; the message says why.
     """
-    for value, wanted in ((body, "body"), (name, "hash"), *([] if signature is None else [(signature, "signature")])):
+    for value, wanted in (
+        (body, "body"),
+        (name, "hash"),
+        *([] if signature is None else [(signature, "signature")]),
+    ):
         if not isinstance(value, str):
             raise ValueError(f"its {wanted} is not a text")
     if digest(body) != name:
@@ -85,7 +101,9 @@ def read_entry(body: Any, name: Any, signature: Any) -> Entry:
 
 
 def message(name: str) -> bytes:
-    """What is signed for the entry whose hash is `name`; the words keep it apart from anything else that is signed."""
+    """What is signed for the entry whose hash is `name`; the words keep it apart from anything else
+    that is signed.
+    """
     return f"fedjax-shap ledger entry {name}".encode()
 
 

@@ -1,8 +1,10 @@
-"""Ledger: the permanent record of runs, contributions, costs and payments, in one SQLite file (Spec 9.2).
+"""Ledger: the permanent record of runs, contributions, costs and payments, in one SQLite file (Spec
+9.2).
 
-The file holds a chain: each entry names the SHA-256 of the one before, and entry 0 names the public key, if any, by
-which all of them are signed. A checkpoint, one row that each append writes anew and signs, says how many there are and
-which is the last. Any program can read it: SHA-256 of the column `body` is the column `hash`, and `body` is JSON.
+The file holds a chain: each entry names the SHA-256 of the one before, and entry 0 names the public
+key, if any, by which all of them are signed. A checkpoint, one row that each append writes anew and
+signs, says how many there are and which is the last. Any program can read it: SHA-256 of the column
+`body` is the column `hash`, and `body` is JSON.
 """
 
 import contextlib
@@ -16,27 +18,45 @@ from typing import Any, NamedTuple
 from fedjax_shap._validate import InvalidInputError, number, require
 from fedjax_shap.atomic import creating
 from fedjax_shap.ledger.canonical import printable
-from fedjax_shap.ledger.entry import FIRST, NOTHING, Entry, checkpoint_message, make_entry, read_entry
+from fedjax_shap.ledger.entry import (
+    FIRST,
+    NOTHING,
+    Entry,
+    checkpoint_message,
+    make_entry,
+    read_entry,
+)
 from fedjax_shap.ledger.signing import Signer, is_signed
 
 FORMAT = 1  # raised when an older program would misread a ledger
 APPLICATION = 0x464A5348  # "FJSH": where SQLite keeps whose file a database is
 
-# The triggers are no defence against who can write to the file; they stop a slip of the hand in a database browser.
+# The triggers are no defence against who can write to the file; they stop a slip of the hand in a
+# database browser.
 SCHEMA = (
-    "CREATE TABLE entries (number INTEGER PRIMARY KEY, body TEXT NOT NULL, hash TEXT NOT NULL, signature TEXT)",
-    "CREATE TABLE checkpoint (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), last INTEGER NOT NULL, "
+    "CREATE TABLE entries (number INTEGER PRIMARY KEY, body TEXT NOT NULL, hash TEXT NOT NULL, "
+    "signature TEXT)",
+    "CREATE TABLE checkpoint (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), last INTEGER NOT "
+    "NULL, "
     "head TEXT NOT NULL, signature TEXT)",
     "CREATE TRIGGER entries_stay_as_they_are BEFORE UPDATE ON entries "
     "BEGIN SELECT RAISE(ABORT, 'a ledger is append-only'); END",
-    "CREATE TRIGGER entries_stay BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'a ledger is append-only'); END",
+    "CREATE TRIGGER entries_stay BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'a ledger is "
+    "append-only'); END",
 )
 
 COLUMNS = "number, body, hash, signature"
 
 # What the system or another process has against using the file now, whatever is in it.
 _NOT_NOW = {
-    *("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_FULL"),
+    *(
+        "SQLITE_BUSY",
+        "SQLITE_LOCKED",
+        "SQLITE_CANTOPEN",
+        "SQLITE_PERM",
+        "SQLITE_READONLY",
+        "SQLITE_FULL",
+    ),
     *("SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_AUTH", "SQLITE_INTERRUPT"),
 }
 
@@ -51,7 +71,8 @@ class Checkpoint(NamedTuple):
     Attributes:
         last: the number of the last entry.
         head: its hash.
-        signature: Ed25519 of `entry.checkpoint_message(last, head)`; None in a ledger that is not signed.
+        signature: Ed25519 of `entry.checkpoint_message(last, head)`; None in a ledger that is not
+            signed.
     """
 
     last: int
@@ -63,14 +84,16 @@ class Ledger:
     """Appends to a ledger, and reads it.
 
     Guarantees:
-        An append is one transaction: what `append` has returned is on disk, as far as the disk keeps its word, and a
-        process that is killed at any moment leaves the chain as it was before its last append or after it. Several
-        processes and threads may append at once; they queue. No append follows on an end that is not as it was signed.
-        What was written can be altered by who can write to the file, and `verification.verify` says what that leaves
-        to be found.
+        An append is one transaction: what `append` has returned is on disk, as far as the disk
+        keeps its word, and a process that is killed at any moment leaves the chain as it was before
+        its last append or after it. Several processes and threads may append at once; they queue.
+        No append follows on an end that is not as it was signed. What was written can be altered by
+        who can write to the file, and `verification.verify` says what that leaves to be found.
     """
 
-    def __init__(self, path: str | Path, *, signer: Signer | None = None, patience: float = 60.0) -> None:
+    def __init__(
+        self, path: str | Path, *, signer: Signer | None = None, patience: float = 60.0
+    ) -> None:
         """Names a ledger; nothing is opened yet.
 
         Args:
@@ -86,14 +109,22 @@ class Ledger:
 
     @classmethod
     def create(cls, path: str | Path, *, signer: Signer | None = None) -> "Ledger":
-        """Makes a ledger in a new file, signed if there is a signer; a later append then needs the same one.
+        """Makes a ledger in a new file, signed if there is a signer; a later append then needs the
+        same one.
 
         Raises:
             InvalidInputError: there is a file already, or it cannot be written.
         """
-        content = {"format": FORMAT, "identity": secrets.token_hex(16), "public_key": signer and signer.public}
+        content = {
+            "format": FORMAT,
+            "identity": secrets.token_hex(16),
+            "public_key": signer and signer.public,
+        }
         first = make_entry(0, NOTHING, FIRST, content, signer)
-        with creating("ledger", Path(path)) as temporary, cls(temporary, signer=signer).opened() as connection:
+        with (
+            creating("ledger", Path(path)) as temporary,
+            cls(temporary, signer=signer).opened() as connection,
+        ):
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute("BEGIN IMMEDIATE")
             for statement in SCHEMA:
@@ -113,13 +144,20 @@ class Ledger:
             The entry. It is on disk.
 
         Raises:
-            InvalidInputError: a content that JSON cannot hold, a signer that is not this ledger's or none where it is
-                signed, a file that cannot be written to, or other writers that leave no turn.
-            BrokenLedgerError: the end of the ledger is not as it was written, so that nothing may follow on it.
+            InvalidInputError: a content that JSON cannot hold, a signer that is not this ledger's
+                or none where it is signed, a file that cannot be written to, or other writers that
+                leave no turn.
+            BrokenLedgerError: the end of the ledger is not as it was written, so that nothing may
+                follow on it.
         """
-        require(kind != FIRST, f"Expected kind={kind!r} to be another word; {FIRST!r} is that of entry 0.")
+        require(
+            kind != FIRST,
+            f"Expected kind={kind!r} to be another word; {FIRST!r} is that of entry 0.",
+        )
         with self.opened() as connection:
-            connection.execute("BEGIN IMMEDIATE")  # takes the turn before it reads, so that no two follow on one entry
+            connection.execute(
+                "BEGIN IMMEDIATE"
+            )  # takes the turn before it reads, so that no two follow on one entry
             last = self._end(connection)
             entry = make_entry(last.number + 1, last.hash, kind, content, self._signer)
             _write(connection, entry, self._signer)
@@ -127,14 +165,18 @@ class Ledger:
         return entry
 
     def entries(self) -> tuple[Entry, ...]:
-        """All entries in order, entry 0 first, each checked by itself only; see `verification.verify`.
+        """All entries in order, entry 0 first, each checked by itself only; see
+        `verification.verify`.
 
         Raises:
             InvalidInputError: there is no such file, or it cannot be read.
             BrokenLedgerError: an entry, or the file, is not as it was written.
         """
         with self.opened() as connection:
-            return tuple(_entry(row) for row in connection.execute(f"SELECT {COLUMNS} FROM entries ORDER BY number"))
+            return tuple(
+                _entry(row)
+                for row in connection.execute(f"SELECT {COLUMNS} FROM entries ORDER BY number")
+            )
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
@@ -146,44 +188,68 @@ class Ledger:
         """
         named = f"ledger={str(self.path)!r}"
         require(self.path.is_file(), f"Expected {named} to be a ledger, but there is no such file.")
-        uri = f"{self.path.resolve().as_uri()}?mode=rw"  # not "ro": what a kill left half-written is rolled back
+        # not "ro": what a kill left half-written is rolled back
+        uri = f"{self.path.resolve().as_uri()}?mode=rw"
         try:
             with contextlib.closing(
                 sqlite3.connect(uri, uri=True, timeout=self._patience, isolation_level=None)
             ) as connection:
                 connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-                # EXTRA: a power cut after COMMIT does not bring the old state back. What is deleted is
-                # overwritten, so that no old checkpoint can be dug out of the file and used again.
+                # EXTRA: a power cut after COMMIT does not bring the old state back. What is deleted
+                # is overwritten, so that no old checkpoint can be dug out of the file and used
+                # again.
                 connection.execute("PRAGMA synchronous = EXTRA")
                 connection.execute("PRAGMA secure_delete = ON")
                 yield connection
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorname", None) or "SQLITE_CORRUPT"
             if any(code.startswith(known) for known in _NOT_NOW):
-                busy = f": other processes have kept it for {self._patience:g} s" if "BUSY" in code else f": {error}"
-                raise InvalidInputError(f"Expected {named} to be free to read and to write{busy}.") from error
+                busy = (
+                    f": other processes have kept it for {self._patience:g} s"
+                    if "BUSY" in code
+                    else f": {error}"
+                )
+                raise InvalidInputError(
+                    f"Expected {named} to be free to read and to write{busy}."
+                ) from error
             raise BrokenLedgerError(
                 f"Expected {named} to be a readable SQLite file: {printable(str(error))}."
             ) from error
-        except UnicodeDecodeError as error:  # an error of SQLite that quotes spoilt bytes, which Python cannot read
-            raise BrokenLedgerError(f"Expected {named} to be a readable SQLite file: its tables are spoilt.") from error
+        except (
+            UnicodeDecodeError
+        ) as error:  # an error of SQLite that quotes spoilt bytes, which Python cannot read
+            raise BrokenLedgerError(
+                f"Expected {named} to be a readable SQLite file: its tables are spoilt."
+            ) from error
 
     def _end(self, connection: sqlite3.Connection) -> Entry:
-        """The last entry, refused where the end of the chain is not as it was written, or the signer not the ledger's.
+        """The last entry, refused where the end of the chain is not as it was written, or the
+        signer not the ledger's.
 
         What comes before is not read: a ledger of any length is appended to in the same time.
         """
-        first = _entry(connection.execute(f"SELECT {COLUMNS} FROM entries WHERE number = 0").fetchone())
+        first = _entry(
+            connection.execute(f"SELECT {COLUMNS} FROM entries WHERE number = 0").fetchone()
+        )
         known = first.content.get("format")
-        require(known == FORMAT, f"Expected ledger={str(self.path)!r} to be of format {FORMAT}, got {known}.")
+        require(
+            known == FORMAT,
+            f"Expected ledger={str(self.path)!r} to be of format {FORMAT}, got {known}.",
+        )
         key = first.content.get("public_key")
         self._refuse_stranger(key)
-        last = _entry(connection.execute(f"SELECT {COLUMNS} FROM entries ORDER BY number DESC LIMIT 1").fetchone())
+        last = _entry(
+            connection.execute(
+                f"SELECT {COLUMNS} FROM entries ORDER BY number DESC LIMIT 1"
+            ).fetchone()
+        )
         point = checkpoint(connection)
         broken = "Expected the end of the ledger to be as it was written, but {}; run `fedjax-shap ledger verify`."
         if point is None or (point.last, point.head) != (last.number, last.hash):
             raise BrokenLedgerError(broken.format("its checkpoint is not that of its last entry"))
-        if key is not None and not (is_signed(checkpoint_message(point.last, point.head), point.signature or "", key)):
+        if key is not None and not (
+            is_signed(checkpoint_message(point.last, point.head), point.signature or "", key)
+        ):
             raise BrokenLedgerError(broken.format("its checkpoint is not signed by its key"))
         return last
 
@@ -194,17 +260,26 @@ class Ledger:
             require(key is None, f"Expected a key for {named}, which is signed, got none.")
         else:
             require(key is not None, f"Expected no key for {named}, which is not signed.")
-            require(signer.public == key, f"Expected the key that signs {named} (public key {key}), got another one.")
+            require(
+                signer.public == key,
+                f"Expected the key that signs {named} (public key {key}), got another one.",
+            )
 
 
 def checkpoint(connection: sqlite3.Connection) -> Checkpoint | None:
-    """The checkpoint as it stands, whether true or not; None if there is not exactly one, or it cannot be one."""
+    """The checkpoint as it stands, whether true or not; None if there is not exactly one, or it
+    cannot be one.
+    """
     rows = connection.execute("SELECT last, head, signature FROM checkpoint").fetchall()
     if len(rows) != 1:
         return None
     last, head, signature = rows[0]
     named = isinstance(head, str) and re.fullmatch(r"[0-9a-f]{64}", head)
-    return Checkpoint(*rows[0]) if named and isinstance(last, int) and isinstance(signature, str | None) else None
+    return (
+        Checkpoint(*rows[0])
+        if named and isinstance(last, int) and isinstance(signature, str | None)
+        else None
+    )
 
 
 def _entry(row: Any) -> Entry:
@@ -216,7 +291,9 @@ def _entry(row: Any) -> Entry:
         if entry.number != row[0]:
             raise ValueError(f"it is entry {entry.number}")
     except ValueError as error:
-        raise BrokenLedgerError(f"Expected entry {row[0]} to be as it was written, but {error}.") from error
+        raise BrokenLedgerError(
+            f"Expected entry {row[0]} to be as it was written, but {error}."
+        ) from error
     return entry
 
 

@@ -26,7 +26,8 @@ class Rows(NamedTuple):
 
 
 def judged(rows: Iterable[Sequence[Any]], key: str | None, *, signed: bool) -> Rows:
-    """Judges each row by itself: it is whole if its hash is that of its body and its signature that of its hash.
+    """Judges each row by itself: it is whole if its hash is that of its body and its signature that
+    of its hash.
 
     Args:
         rows: (row number, body, hash, signature), as they are in the file.
@@ -78,7 +79,9 @@ def _spans(spans: list[tuple[int, int]], noun: str = "Entry") -> str:
     """Numbers from ... to ..., both included; as `listed`."""
     shown = ", ".join(f"{low}" if low == high else f"{low} to {high}" for low, high in spans)
     one = len(spans) == 1 and spans[0][0] == spans[0][1]
-    return f"{noun} {shown}" if one else f"Each of {'entries' if noun == 'Entry' else 'rows'} {shown}"
+    return (
+        f"{noun} {shown}" if one else f"Each of {'entries' if noun == 'Entry' else 'rows'} {shown}"
+    )
 
 
 def _places(found: Rows) -> dict[int, int]:
@@ -88,14 +91,17 @@ def _places(found: Rows) -> dict[int, int]:
 
 
 def _spoilt(found: Rows, last: int | None) -> list[str]:
-    """The rows that hold no entry: altered ones, or forged ones that were put between or behind the others."""
+    """The rows that hold no entry: altered ones, or forged ones that were put between or behind the
+    others.
+    """
     numbered = found.numbered
     by_reason: dict[tuple[bool, str], list[int]] = {}
     for place, reason in found.spoilt.items():
         beyond = place < 0 or (last is not None and place > last)
         by_reason.setdefault((place in numbered or beyond, reason), []).append(place)
     return [
-        f"{listed(places, 'Row' if inserted else 'Entry')} was {'inserted' if inserted else 'altered'}: {reason}."
+        f"{listed(places, 'Row' if inserted else 'Entry')} was "
+        f"{'inserted' if inserted else 'altered'}: {reason}."
         for (inserted, reason), places in by_reason.items()
     ]
 
@@ -120,7 +126,9 @@ def _missing(found: Rows, last: int | None) -> list[str]:
     numbered = found.numbered
     end = max([*numbered, -1 if last is None else last])
     there = sorted(number for number in numbered.keys() | found.spoilt.keys() if 0 <= number <= end)
-    gaps = [(low + 1, high - 1) for low, high in zip([-1, *there], [*there, end + 1]) if high - low > 1]
+    gaps = [
+        (low + 1, high - 1) for low, high in zip([-1, *there], [*there, end + 1]) if high - low > 1
+    ]
     return [f"{_spans(gaps)} was removed."] if gaps else []
 
 

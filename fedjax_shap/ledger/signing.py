@@ -1,7 +1,8 @@
-"""Signatures: Ed25519 keys in files that only their owner can read, from the package `cryptography` (an extra).
+"""Signatures: Ed25519 keys in files that only their owner can read, from the package `cryptography`
+(an extra).
 
-Keys are PEM files, the private one as PKCS #8 and the public one, beside it with the ending .pub, as
-SubjectPublicKeyInfo, so that other programs such as openssl can read them.
+Keys are PEM files, the private one as PKCS #8 and the public one, beside it with the ending .pub,
+as SubjectPublicKeyInfo, so that other programs such as openssl can read them.
 
 References:
     Josefsson and Liusvaara, "Edwards-Curve Digital Signature Algorithm (EdDSA)", RFC 8032, 2017.
@@ -32,10 +33,12 @@ class Signer(NamedTuple):
 
 
 def new_key(path: str | Path) -> Signer:
-    """Makes a private key in a file of its own, mode 0600, and the public key beside it, at `public_path(path)`.
+    """Makes a private key in a file of its own, mode 0600, and the public key beside it, at
+    `public_path(path)`.
 
     Raises:
-        InvalidInputError: one of the files exists, the folder cannot be written to, or `cryptography` is missing.
+        InvalidInputError: one of the files exists, the folder cannot be written to, or
+            `cryptography` is missing.
     """
     path, ed25519, serialization = Path(path), *_cryptography()
     require_absent("key", public_path(path))
@@ -58,8 +61,8 @@ def read_key(path: str | Path) -> Signer:
     """Reads a private key.
 
     Raises:
-        InvalidInputError: it is not a readable Ed25519 key in PEM without a password, others than its owner may read
-            it, or `cryptography` is missing.
+        InvalidInputError: it is not a readable Ed25519 key in PEM without a password, others than
+            its owner may read it, or `cryptography` is missing.
     """
     path, ed25519, serialization = Path(path), *_cryptography()
     content = _content("key", path)
@@ -67,15 +70,21 @@ def read_key(path: str | Path) -> Signer:
         mode = stat.S_IMODE(path.stat().st_mode)
         require(
             mode & 0o077 == 0,
-            f"Expected key={str(path)!r} to be open to its owner only, but its mode is {mode:04o}; chmod 600 it.",
+            f"Expected key={str(path)!r} to be open to its owner only, but its mode is {mode:04o}; "
+            "chmod 600 it.",
         )
     try:
         key = serialization.load_pem_private_key(content, password=None)
-    except Exception:  # spoilt bytes can raise anything in a reader of keys; from None, lest it quotes the key
+    except (
+        Exception
+    ):  # spoilt bytes can raise anything in a reader of keys; from None, lest it quotes the key
         raise InvalidInputError(
             f"Expected key={str(path)!r} to hold a private key in PEM, without a password."
         ) from None
-    require(isinstance(key, ed25519.Ed25519PrivateKey), f"Expected key={str(path)!r} to be an Ed25519 key.")
+    require(
+        isinstance(key, ed25519.Ed25519PrivateKey),
+        f"Expected key={str(path)!r} to be an Ed25519 key.",
+    )
     return _signer(key)
 
 
@@ -91,8 +100,13 @@ def read_public(path: str | Path) -> str:
     except InvalidInputError:
         raise
     except Exception as error:  # spoilt bytes can raise anything in a reader of keys
-        raise InvalidInputError(f"Expected public_key={str(path)!r} to hold a public key in PEM.") from error
-    require(isinstance(key, ed25519.Ed25519PublicKey), f"Expected public_key={str(path)!r} to be an Ed25519 key.")
+        raise InvalidInputError(
+            f"Expected public_key={str(path)!r} to hold a public key in PEM."
+        ) from error
+    require(
+        isinstance(key, ed25519.Ed25519PublicKey),
+        f"Expected public_key={str(path)!r} to be an Ed25519 key.",
+    )
     return str(key.public_bytes_raw().hex())
 
 
@@ -102,7 +116,8 @@ def public_path(path: str | Path) -> Path:
 
 
 def is_signed(message: bytes, signature: str, public: str) -> bool:
-    """Whether `signature` is that of `message` by the private key that belongs to `public`; all digits lower-case.
+    """Whether `signature` is that of `message` by the private key that belongs to `public`; all
+    digits lower-case.
 
     Raises:
         InvalidInputError: `cryptography` is missing.
@@ -111,10 +126,15 @@ def is_signed(message: bytes, signature: str, public: str) -> bool:
     from cryptography.exceptions import InvalidSignature
 
     try:
-        key, raw = ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)), bytes.fromhex(signature)
+        key, raw = (
+            ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)),
+            bytes.fromhex(signature),
+        )
     except ValueError:
         return False
-    if raw.hex() != signature:  # upper-case digits or spaces: the same bytes, but not what was written
+    if (
+        raw.hex() != signature
+    ):  # upper-case digits or spaces: the same bytes, but not what was written
         return False
     try:
         key.verify(raw, message)
@@ -124,7 +144,9 @@ def is_signed(message: bytes, signature: str, public: str) -> bool:
 
 
 def _signer(key: Any) -> Signer:
-    return Signer(key.public_key().public_bytes_raw().hex(), lambda message: str(key.sign(message).hex()))
+    return Signer(
+        key.public_key().public_bytes_raw().hex(), lambda message: str(key.sign(message).hex())
+    )
 
 
 def _content(argument: str, path: Path) -> bytes:
@@ -133,7 +155,9 @@ def _content(argument: str, path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES)
     except OSError as error:
-        raise InvalidInputError(f"Expected {argument}={str(path)!r} to be a readable file: {error}.") from error
+        raise InvalidInputError(
+            f"Expected {argument}={str(path)!r} to be a readable file: {error}."
+        ) from error
     return content
 
 
@@ -144,7 +168,8 @@ def _cryptography() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError as error:
         raise InvalidInputError(
-            "Expected the package cryptography to be installed for signatures, but it is not; install "
+            "Expected the package cryptography to be installed for signatures, but it is not; "
+            "install "
             "fedjax-shap[ledger]."
         ) from error
     return ed25519, serialization

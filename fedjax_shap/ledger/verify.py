@@ -1,19 +1,22 @@
-"""Verification: whether a ledger is as it was written, and if not, which entries are not (Spec 9.2).
+"""Verification: whether a ledger is as it was written, and if not, which entries are not (Spec
+9.2).
 
 What is found depends on what is known beside the file:
 
-* Nothing, and the ledger is not signed: every change by who did not compute the hashes anew, so mistakes, spoilt disks
-  and careless hands. Who can write to the file can rewrite it from any entry on, or cut it, and is not found.
-* Nothing, and it is signed: every entry altered, inserted, reordered or removed, the last ones too, by who has not got
-  the key. The key is the one that entry 0 names: who makes the whole ledger anew under a key of their own, or under
-  none, is not found.
+* Nothing, and the ledger is not signed: every change by who did not compute the hashes anew, so
+  mistakes, spoilt disks and careless hands. Who can write to the file can rewrite it from any entry
+  on, or cut it, and is not found.
+* Nothing, and it is signed: every entry altered, inserted, reordered or removed, the last ones too,
+  by who has not got the key. The key is the one that entry 0 names: who makes the whole ledger anew
+  under a key of their own, or under none, is not found.
 * The public key: that too.
-* The hash of entry n, noted elsewhere (an anchor): besides, any other history up to entry n, even by the owner of the
-  key or in a ledger that is not signed, and an end that was cut before n.
+* The hash of entry n, noted elsewhere (an anchor): besides, any other history up to entry n, even
+  by the owner of the key or in a ledger that is not signed, and an end that was cut before n.
 
-An older copy of the whole file, put in its place, is found by an anchor and by nothing else: its last entries are gone,
-and its checkpoint was truly signed once. So are the last entries cut off together with such an older checkpoint. What
-the owner of the key rewrote or cut after the latest anchor is not found at all.
+An older copy of the whole file, put in its place, is found by an anchor and by nothing else: its
+last entries are gone, and its checkpoint was truly signed once. So are the last entries cut off
+together with such an older checkpoint. What the owner of the key rewrote or cut after the latest
+anchor is not found at all.
 """
 
 import re
@@ -48,7 +51,8 @@ class Verification:
         head: the hash of the last of them, to be kept elsewhere as an anchor; "" if there is none.
         public_key: by which signatures were checked, 64 hexadecimal digits; None if they were not.
         signed: whether entry 0 says that the ledger is signed.
-        problems: a sentence for each thing that is not as it was written, which names the entries; none if all is well.
+        problems: a sentence for each thing that is not as it was written, which names the entries;
+            none if all is well.
     """
 
     count: int
@@ -59,9 +63,14 @@ class Verification:
 
 
 def verify(
-    path: str | Path, *, public_key: str | None = None, expect: str | None = None, signatures: bool = True
+    path: str | Path,
+    *,
+    public_key: str | None = None,
+    expect: str | None = None,
+    signatures: bool = True,
 ) -> Verification:
-    """Checks a ledger from end to end; changes nothing, but that what a kill left half-written is rolled back.
+    """Checks a ledger from end to end; changes nothing, but that what a kill left half-written is
+    rolled back.
 
     See the head of this file for what can be found.
 
@@ -75,8 +84,8 @@ def verify(
         What was found.
 
     Raises:
-        InvalidInputError: there is no such file, it cannot be opened now, `expect` is no hash, or signatures are to be
-            checked and `cryptography` is not installed.
+        InvalidInputError: there is no such file, it cannot be opened now, `expect` is no hash, or
+            signatures are to be checked and `cryptography` is not installed.
     """
     for name, digits in (("expect", expect), ("public_key", public_key)):
         fine = digits is None or re.fullmatch(r"[0-9a-f]{64}", digits) is not None
@@ -138,23 +147,42 @@ def _genesis(first: Entry | None, public_key: str | None) -> list[str]:
     if first is None:
         return ["Entry 0, which says whose ledger it is, is not as it was written."]
     if first.content.get("format") != FORMAT:
-        return [f"The ledger is of format {printable(str(first.content.get('format')))}, which is not known here."]
+        return [
+            f"The ledger is of format {printable(str(first.content.get('format')))}, which is not "
+            "known here."
+        ]
     named = first.content.get("public_key")
     if public_key is None or named == public_key:
         return []
-    return [f"The ledger is {'not signed' if named is None else f'signed by another key, {printable(named)}'}."]
+    return [
+        "The ledger is "
+        f"{'not signed' if named is None else f'signed by another key, {printable(named)}'}."
+    ]
 
 
-def _checkpoint(found: Rows, point: Checkpoint | None, key: str | None, *, signed: bool) -> list[str]:
+def _checkpoint(
+    found: Rows, point: Checkpoint | None, key: str | None, *, signed: bool
+) -> list[str]:
     """What is wrong with the checkpoint, or with an end of the chain that is not as it says."""
     if point is None or (point.signature is not None and not signed):
         return ["The checkpoint, which says where the ledger ends, is not as it was written."]
-    if key is not None and not is_signed(checkpoint_message(point.last, point.head), point.signature or "", key):
-        return [f"The checkpoint, by which the ledger ends with entry {point.last}, is not signed by the key."]
+    if key is not None and not is_signed(
+        checkpoint_message(point.last, point.head), point.signature or "", key
+    ):
+        return [
+            f"The checkpoint, by which the ledger ends with entry {point.last}, is not signed by "
+            "the key."
+        ]
     numbered = found.numbered
     late = [number for number in numbered if number > point.last]
     if late:
-        return [f"{listed(late)} was appended without a checkpoint, which says that entry {point.last} is the last."]
+        return [
+            f"{listed(late)} was appended without a checkpoint, which says that entry {point.last} "
+            "is the last."
+        ]
     if point.last in numbered and numbered[point.last].hash != point.head:
-        return [f"Entry {point.last} is not the one that the checkpoint names as the last: it was rewritten."]
+        return [
+            f"Entry {point.last} is not the one that the checkpoint names as the last: it was "
+            "rewritten."
+        ]
     return []

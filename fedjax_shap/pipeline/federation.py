@@ -1,4 +1,6 @@
-"""A configuration brought to life: its data, learning procedure and games, and what they are compared with."""
+"""A configuration brought to life: its data, learning procedure and games, and what they are
+compared with.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +32,7 @@ from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.pipeline.config import Config, build
-from fedjax_shap.pipeline.result import Curve
+from fedjax_shap.pipeline.result import LearningCurves
 from fedjax_shap.shapley.estimator import Attribution, Estimator, projected
 from fedjax_shap.shapley.stopping import parse_rule
 from fedjax_shap.typing import HostArray, Key, Masks, Progress
@@ -38,8 +40,12 @@ from fedjax_shap.valuation.estimate import estimate, game_key
 from fedjax_shap.valuation.in_run import estimate_rounds
 from fedjax_shap.valuation.repeats import estimate_repeated
 
-MOST_CURVES = 24  # members are also trained alone, for the curve, where there are no more than this many
-OpenStore = Callable[[str, str], UtilityStore]  # (name of the part of the run, fingerprint) -> its store
+MOST_CURVES = (
+    24  # members are also trained alone, for the curve, where there are no more than this many
+)
+OpenStore = Callable[
+    [str, str], UtilityStore
+]  # (name of the part of the run, fingerprint) -> its store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,17 +71,30 @@ class Federation:
     key: Key
 
     def attribution(
-        self, plan: Plan, open_store: OpenStore, progress: Progress, estimator: Estimator | None = None
+        self,
+        plan: Plan,
+        open_store: OpenStore,
+        progress: Progress,
+        estimator: Estimator | None = None,
     ) -> Attribution:
-        """The members' values in the configured game by an estimator, the configured one if None."""
-        estimator, given = estimator or self.config.build("estimator"), self.config.sections["estimator"].keywords
+        """The members' values in the configured game by an estimator, the configured one if
+        None.
+        """
+        estimator, given = (
+            estimator or self.config.build("estimator"),
+            self.config.sections["estimator"].keywords,
+        )
         common: dict[str, Any] = {"key": self.key, "plan": plan, "progress": progress}
-        common |= {name: given[name] for name in ("budget", "on_nonfinite", "turn") if name in given}
+        common |= {
+            name: given[name] for name in ("budget", "on_nonfinite", "turn") if name in given
+        }
         common |= {"until": parse_rule(given["until"])} if "until" in given else {}
         found = self._valued(estimator, given.get("repeats", 1), open_store, common)
         return projected(found) if given.get("efficient") else found
 
-    def _valued(self, estimator: Any, repeats: int, open_store: OpenStore, common: dict[str, Any]) -> Attribution:
+    def _valued(
+        self, estimator: Any, repeats: int, open_store: OpenStore, common: dict[str, Any]
+    ) -> Attribution:
         """The values of the configured game, before anything is shared out."""
         if self.config.sections["game"].name == "rounds":
             run = self._rounds(self.data)
@@ -89,17 +108,25 @@ class Federation:
         if repeats > 1 or game.resamples:
             store = open_store("repeats", fingerprint(repeated(game, repeats), game_key(self.key)))
             return estimate_repeated(game, estimator, repeats=repeats, store=store, **common)
-        return estimate(game, estimator, store=open_store("", fingerprint(game, game_key(self.key))), **common)
+        return estimate(
+            game, estimator, store=open_store("", fingerprint(game, game_key(self.key))), **common
+        )
 
-    def curve(self, plan: Plan, open_store: OpenStore, progress: Progress) -> tuple[Curve, int]:
+    def curve(
+        self, plan: Plan, open_store: OpenStore, progress: Progress
+    ) -> tuple[LearningCurves, int]:
         """Accuracy by round, and how many rounds the run of all took."""
 
-        def followed(part: str, data: FederatedData, masks: Masks, watched: Progress | None = None) -> HostArray:
+        def followed(
+            part: str, data: FederatedData, masks: Masks, watched: Progress | None = None
+        ) -> HostArray:
             if not len(masks):
                 return np.zeros((4, 0, self.algorithm.max_rounds))
             game, key = self._curves(data), game_key(self.key)
             store = open_store(part, fingerprint(game, key))
-            return np.moveaxis(evaluate(game, key, masks, plan, store, watched, on_nonfinite="keep"), 1, 0)
+            return np.moveaxis(
+                evaluate(game, key, masks, plan, store, watched, on_nonfinite="keep"), 1, 0
+            )
 
         members = np.eye(self.data.num_clients, dtype=bool)
         everyone = np.ones((1, self.data.num_clients), bool)
@@ -111,7 +138,7 @@ class Federation:
             federated, rounds_done = self._followed_run(plan), self.algorithm.max_rounds
         else:
             federated, rounds_done = tested[-1], int(going[-1].sum())
-        curve = Curve(
+        curve = LearningCurves(
             federated=federated,
             alone=tested[: len(alone)] if len(alone) else None,
             pooled=pooled[2, 0],
@@ -126,18 +153,25 @@ class Federation:
             num_rounds: how many.
 
         Returns:
-            (int[R, C], the local steps K_i of a member that takes part to the end; float[R, C], the share of its round
-            that it does), where each inner aggregation of a round is a row of its own.
+            (int[R, C], the local steps K_i of a member that takes part to the end; float[R, C], the
+            share of its round that it does), where each inner aggregation of a round is a row of
+            its own.
         """
         inner, options = self._inner_rounds, self.config.sections["game"].keywords
         law, draw, drawn = self._steps(self.local), self._participation(), seeds(self.init_key)
-        num_steps = steps_by_round(self.data, self.local, self.algorithm, law, drawn.steps, num_rounds * inner)
-        share = np.array(draw(drawn.participation, self.algorithm.max_rounds, self.data.num_clients), np.float64)
+        num_steps = steps_by_round(
+            self.data, self.local, self.algorithm, law, drawn.steps, num_rounds * inner
+        )
+        share = np.array(
+            draw(drawn.participation, self.algorithm.max_rounds, self.data.num_clients), np.float64
+        )
         share[:1] = 1.0 if options.get("everyone_first") else share[:1]
         return num_steps, np.repeat(share[:num_rounds], inner, axis=0)
 
     def metered(self, num_steps: HostArray, share: HostArray) -> Metered | None:
-        """What rounds of such `work` take of the members' devices; None where these are not known."""
+        """What rounds of such `work` take of the members' devices; None where these are not
+        known.
+        """
         return metered(self._devices, self.workload, num_steps, share) if self._devices else None
 
     @cached_property
@@ -168,7 +202,13 @@ class Federation:
         if data.num_clients != self.data.num_clients:
             return curves(data, *self._learning(data), steps=self._pooled_steps(), **given)
         participation = None if self.config.cross_device else self._participation()
-        return curves(data, *self._learning(data), steps=self._steps(self.local), participation=participation, **given)
+        return curves(
+            data,
+            *self._learning(data),
+            steps=self._steps(self.local),
+            participation=participation,
+            **given,
+        )
 
     def _steps(self, local: Local) -> Steps:
         """The law of local steps."""
@@ -179,14 +219,18 @@ class Federation:
         return self.config.build("steps", **given)  # type: ignore[no-any-return]
 
     def _pooled_steps(self) -> Steps:
-        """The pooled client's law: that of the members where it goes by examples, else that of the busiest of them."""
+        """The pooled client's law: that of the members where it goes by examples, else that of the
+        busiest of them.
+        """
         pooled = self.data.pooled()
         law = self._steps(self._learning(pooled)[1])
         if self.config.sections["steps"].name in ("local", "epochs"):
             return law
         sizes = np.asarray(self.data.sizes)
         batches = self.local.steps_per_epoch(sizes)
-        return lambda key, _, __, num_rounds: law(key, sizes, batches, num_rounds).max(axis=1, keepdims=True)
+        return lambda key, _, __, num_rounds: law(key, sizes, batches, num_rounds).max(
+            axis=1, keepdims=True
+        )
 
     def _participation(self) -> Participation:
         """Who takes part when, and who drops out on the way."""
@@ -212,7 +256,9 @@ class Federation:
         return reconstructed(*given, steps=law, key=self.init_key, batches=batches, **own)
 
     def _learning(self, data: FederatedData) -> tuple[Architecture, Local, Algorithm]:
-        """How a cross-silo coalition of `data` learns; one pooled client takes no settings made for each client."""
+        """How a cross-silo coalition of `data` learns; one pooled client takes no settings made for
+        each client.
+        """
         local, algorithm = self.local, self.algorithm
         if self.config.cross_device:
             algorithm = algorithm._replace(max_rounds=algorithm.max_rounds * self._inner_rounds)
@@ -229,15 +275,23 @@ class Federation:
         for game, _, index in run.play(game_key(self.key)):
             if np.isnan(reached).all():
                 nobody = np.zeros((1, run.num_players), bool)
-                reached[:index] = evaluate(game, game_key(self.key), nobody, plan, on_nonfinite="keep")[0]
-            reached[index:] = evaluate(game, game_key(self.key), run.present[[index]], plan, on_nonfinite="keep")[0]
+                reached[:index] = evaluate(
+                    game, game_key(self.key), nobody, plan, on_nonfinite="keep"
+                )[0]
+            reached[index:] = evaluate(
+                game, game_key(self.key), run.present[[index]], plan, on_nonfinite="keep"
+            )[0]
         return reached
 
 
 def federation_of(config: Config) -> Federation:
-    """Loads, splits and spoils the data that a configuration describes, and binds its learning procedure to it."""
+    """Loads, splits and spoils the data that a configuration describes, and binds its learning
+    procedure to it.
+    """
     validation = config.sections["data"].keywords.get("validation", 0.0)
-    data = federate(config.build("data"), config.build("partition"), seed=config.seed, validation=validation)
+    data = federate(
+        config.build("data"), config.build("partition"), seed=config.seed, validation=validation
+    )
     data = corrupt(data, [build("corrupt", one) for one in config.corruptions], seed=config.seed)
     root = jax.random.key(config.seed)
     return Federation(

@@ -1,4 +1,6 @@
-"""A run as it lies on disk, read back for audits: its result.json and the utility store beside it, without its game."""
+"""A run as it lies on disk, read back for audits: its result.json and the utility store beside it,
+without its game.
+"""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -11,9 +13,9 @@ import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.audits.counterfactual import rule_of
-from fedjax_shap.audits.evidence import Case
+from fedjax_shap.audits.evidence import Evidence
 from fedjax_shap.economics.cost import Bill
-from fedjax_shap.economics.cost_cap import verified
+from fedjax_shap.economics.cost_cap import cap_costs
 from fedjax_shap.economics.division import Applied, Rule
 from fedjax_shap.economics.money import counts
 from fedjax_shap.economics.revenue import Curve, curve
@@ -32,29 +34,31 @@ _AMOUNTS, _NUMBERS = ("costs", "payments", "profits"), ("values", "shares")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saved:
+class LoadedRun:
     """A run, or a settlement alone, read back.
 
     Attributes:
         title: what it is called.
         case: what the audits judge.
-        rule: the rule with its settings; None where the record does not say enough to repeat the settlement.
+        rule: the rule with its settings; None where the record does not say enough to repeat the
+            settlement.
         bill: the parts of the members' costs where their devices were metered, else None.
         said: a sentence on the utilities: from which store, or why there are none.
     """
 
     title: str
-    case: Case
+    case: Evidence
     rule: Rule | None
     bill: Bill | None
     said: str
 
 
-def read_run(path: str | Path) -> Saved:
+def read_run(path: str | Path) -> LoadedRun:
     """Reads what a run left behind.
 
     Args:
-        path: the folder of a run, the result.json in it, or a JSON file that `fedjax-shap settle` wrote.
+        path: the folder of a run, the result.json in it, or a JSON file that `fedjax-shap settle`
+            wrote.
 
     Raises:
         InvalidInputError: no such file, or one that is neither of these.
@@ -64,12 +68,13 @@ def read_run(path: str | Path) -> Saved:
     return saved(read_json(file, "result"), file.parent / UTILITIES, title=str(path))
 
 
-def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") -> Saved:
+def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") -> LoadedRun:
     """A run from its record.
 
     Args:
         record: what `Result.to_json` or `Settlement.to_json` gives.
-        stores: the folder of its utility stores; None, or a folder that is not there, for no utilities.
+        stores: the folder of its utility stores; None, or a folder that is not there, for no
+            utilities.
         title: what it is called where the record does not say.
 
     Raises:
@@ -77,11 +82,18 @@ def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") ->
     """
     run = "settlement" in record
     expected = f"Expected {title or 'the record'!r} to be the result of a run or a settlement, but "
-    require(run or "payments" in record, expected + "it has neither the key 'settlement' nor 'payments'.")
+    require(
+        run or "payments" in record,
+        expected + "it has neither the key 'settlement' nor 'payments'.",
+    )
     try:
         settled = settlement(record["settlement"] if run else record)
         count = len(settled.players)
-        errors = _column(record, "std_errors", count) if run and record.get("std_errors") is not None else None
+        errors = (
+            _column(record, "std_errors", count)
+            if run and record.get("std_errors") is not None
+            else None
+        )
         sizes = counts("sizes", record["sizes"], settled.players) if run else None
         bill = _bill(record.get("member_devices"), count)
         config = record.get("config", {})
@@ -89,11 +101,13 @@ def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") ->
     except KeyError as error:
         raise InvalidInputError(f"{expected}it lacks the key {error}.") from error
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        if isinstance(error, InvalidInputError) and str(error).startswith("Expected"):  # a sentence of its own
+        if isinstance(error, InvalidInputError) and str(error).startswith(
+            "Expected"
+        ):  # a sentence of its own
             raise
         raise InvalidInputError(f"{expected}{str(error).rstrip('.')}.") from error
     masks, utilities, said = _utilities(record, stores, count) if run else (None, None, _ALONE)
-    case = Case(
+    case = Evidence(
         settlement=settled,
         names=settled.players,
         values=np.array(settled.values),
@@ -104,7 +118,7 @@ def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") ->
         metered=None if bill is None else bill.total,
         revenue=_revenue(record),
     )
-    return Saved(title=title, case=case, rule=_rule(case), bill=bill, said=said)
+    return LoadedRun(title=title, case=case, rule=_rule(case), bill=bill, said=said)
 
 
 def _revenue(record: Mapping[str, Any]) -> Curve | None:
@@ -116,7 +130,8 @@ def _revenue(record: Mapping[str, Any]) -> Curve | None:
 
 
 def settlement(record: Mapping[str, Any]) -> Settlement:
-    """A settlement from what its `to_json` gave. What it says is not judged: that is what audits are for.
+    """A settlement from what its `to_json` gave. What it says is not judged: that is what audits
+    are for.
 
     Raises:
         KeyError: a key is missing.
@@ -126,7 +141,10 @@ def settlement(record: Mapping[str, Any]) -> Settlement:
     amounts = {name: tuple(map(_amount, record[name])) for name in _AMOUNTS}
     numbers = {name: tuple(_column(record, name, len(players)).tolist()) for name in _NUMBERS}
     for name, column in amounts.items():
-        require(len(column) == len(players), f"its {name} are {len(column)} and its players {len(players)}.")
+        require(
+            len(column) == len(players),
+            f"its {name} are {len(column)} and its players {len(players)}.",
+        )
     errors = record["std_errors"]
     return Settlement(
         rule=str(record["rule"]),
@@ -141,8 +159,12 @@ def settlement(record: Mapping[str, Any]) -> Settlement:
         costs=amounts["costs"],
         payments=amounts["payments"],
         profits=amounts["profits"],
-        std_errors=None if errors is None else tuple(_column(record, "std_errors", len(players)).tolist()),
-        applied=tuple(Applied(**one | {"players": tuple(one["players"])}) for one in record.get("applied", ())),
+        std_errors=None
+        if errors is None
+        else tuple(_column(record, "std_errors", len(players)).tolist()),
+        applied=tuple(
+            Applied(**one | {"players": tuple(one["players"])}) for one in record.get("applied", ())
+        ),
         notes=tuple(map(str, record["notes"])),
     )
 
@@ -155,30 +177,46 @@ def rule_from(name: str, settings: Mapping[str, Any]) -> Rule:
     """
     one_of("rule", name, RULES)
     own = inspect.signature(RULES[name]).parameters
-    return RULES[name](**{key: value for key, value in settings.items() if key in own and value is not None})
+    return RULES[name](
+        **{key: value for key, value in settings.items() if key in own and value is not None}
+    )
 
 
-def _rule(case: Case) -> Rule | None:
-    """The rule that makes this settlement of its values and costs, to a minor unit each, if there is one."""
+def _rule(case: Evidence) -> Rule | None:
+    """The rule that makes this settlement of its values and costs, to a minor unit each, if there
+    is one.
+    """
     settled, metered = case.settlement, case.metered
     given = {"players": settled.players, "sizes": case.sizes, "minor_unit": settled.minor_unit}
     try:
         rule, how = rule_of(settled)
         if how is not None:
             require(metered is not None, "Expected the rule to know what the devices' bills are.")
-            rule = verified(rule, list(metered or ()), how=how)
+            rule = cap_costs(rule, list(metered or ()), how=how)
         again = settle(settled.values, settled.costs, settled.revenue, rule=rule, **given)
     except InvalidInputError:
         return None
-    # A record has values as floats: where two remainders were equal, a minor unit may now fall to another player.
-    near = all(abs(one - other) <= settled.minor_unit for one, other in zip(again.payments, settled.payments))
+    # A record has values as floats: where two remainders were equal, a minor unit may now fall to
+    # another player.
+    near = all(
+        abs(one - other) <= settled.minor_unit
+        for one, other in zip(again.payments, settled.payments)
+    )
     return rule if near else None
 
 
 def _stated(record: Mapping[str, Any], name: str) -> str:
-    """What a settlement says of its rule; of one written before it said so, what the rule of that name does."""
+    """What a settlement says of its rule; of one written before it said so, what the rule of that
+    name does.
+    """
     factory = RULES.get(str(record["rule"]))
-    return str(record[name]) if name in record else "" if factory is None else str(getattr(factory(), name))
+    return (
+        str(record[name])
+        if name in record
+        else ""
+        if factory is None
+        else str(getattr(factory(), name))
+    )
 
 
 def _amount(text: Any) -> Decimal:
@@ -200,31 +238,55 @@ def _bill(metered: Mapping[str, Any] | None, length: int) -> Bill | None:
     """What the members' devices cost them, by parts; None where that was not known."""
     if metered is None:
         return None
-    parts = {name: tuple(map(_amount, metered["costs"][name])) for name in Bill.__dataclass_fields__}
+    parts = {
+        name: tuple(map(_amount, metered["costs"][name])) for name in Bill.__dataclass_fields__
+    }
     for name, part in parts.items():
-        require(len(part) == length, f"its costs of {name} are {len(part)} and its players {length}.")
+        require(
+            len(part) == length, f"its costs of {name} are {len(part)} and its players {length}."
+        )
     return Bill(**parts)
 
 
 def _utilities(
     record: Mapping[str, Any], stores: Path | None, num_players: int
 ) -> tuple[Masks | None, HostArray | None, str]:
-    """Every coalition whose worth the run's store knows, what it is worth, and a sentence on where that is from."""
+    """Every coalition whose worth the run's store knows, what it is worth, and a sentence on where
+    that is from.
+    """
     found = list(_candidates(stores))
     for folder, held in found:
         if held.masks.shape[1:] != (num_players,) or not len(held.masks):
             continue
         utilities = _of_seeds(held.utilities)
         if _belongs(record, held.masks, utilities):
-            broken = f"; {len(held.problems)} problems there, see `fedjax-shap store verify`" if held.problems else ""
-            known = (
-                f"{len(held.masks):,} of {2**num_players:,} coalitions" if num_players < 64 else f"{len(held.masks):,}"
+            broken = (
+                f"; {len(held.problems)} problems there, see `fedjax-shap store verify`"
+                if held.problems
+                else ""
             )
-            return held.masks, utilities, f"Utilities of {known} are known, from the store {folder.name!r}{broken}."
+            known = (
+                f"{len(held.masks):,} of {2**num_players:,} coalitions"
+                if num_players < 64
+                else f"{len(held.masks):,}"
+            )
+            return (
+                held.masks,
+                utilities,
+                f"Utilities of {known} are known, from the store {folder.name!r}{broken}.",
+            )
     if found:
-        return None, None, "The utility store beside the result is empty, or of another run, and was not used."
+        return (
+            None,
+            None,
+            "The utility store beside the result is empty, or of another run, and was not used.",
+        )
     if record.get("setting") == "cross-device" and stores is not None and stores.is_dir():
-        return None, None, "The values are sums over rounds, so no one table says what a coalition is worth."
+        return (
+            None,
+            None,
+            "The values are sums over rounds, so no one table says what a coalition is worth.",
+        )
     return None, None, "No utility store is beside it, so what coalitions are worth is not known."
 
 
@@ -236,13 +298,17 @@ def _candidates(stores: Path | None) -> Iterator[tuple[Path, archive.Archive]]:
 
 
 def _of_seeds(utilities: HostArray) -> HostArray:
-    """float64[M]: the mean over seeds of the utility itself, of utilities [M], [M, k] or [M, 1 + resamples, k]."""
+    """float64[M]: the mean over seeds of the utility itself, of utilities [M], [M, k] or [M, 1 +
+    resamples, k].
+    """
     own = utilities[:, 0] if utilities.ndim == 3 else utilities
     return own if own.ndim == 1 else own.mean(axis=1)
 
 
 def _belongs(record: Mapping[str, Any], masks: Masks, utilities: HostArray) -> bool:
-    """Whether a store says of everybody and of nobody what the result says, as far as it knows them."""
+    """Whether a store says of everybody and of nobody what the result says, as far as it knows
+    them.
+    """
     for name, wanted in (("grand", masks.all(axis=1)), ("empty", ~masks.any(axis=1))):
         if wanted.any() and name in record:
             told = float(record[name])

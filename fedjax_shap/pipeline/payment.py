@@ -1,4 +1,6 @@
-"""Who is paid what for a run: the values that the rule divides by, the costs, the payments and their intervals."""
+"""Who is paid what for a run: the values that the rule divides by, the costs, the payments and
+their intervals.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -7,7 +9,7 @@ import numpy as np
 
 from fedjax_shap.devices.device import steps_done
 from fedjax_shap.devices.fleet import Metered
-from fedjax_shap.economics.cost_cap import verified
+from fedjax_shap.economics.cost_cap import cap_costs
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.intervals import Intervals, indistinguishable, payment_intervals
 from fedjax_shap.economics.revenue import curve
@@ -19,7 +21,10 @@ from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.exact import exact
 
-BY_VALUES = ("", "shapley")  # rules that divide by no values, or by those of the run, whatever these are
+BY_VALUES = (
+    "",
+    "shapley",
+)  # rules that divide by no values, or by those of the run, whatever these are
 
 
 class Paid(NamedTuple):
@@ -28,7 +33,8 @@ class Paid(NamedTuple):
     Attributes:
         settlement: costs and payments.
         intervals: of the payments at 95 %; None where the values have no errors, or unknown ones.
-        alike: pairs of members whose values do not differ at 95 %, by Holm's correction; none without intervals.
+        alike: pairs of members whose values do not differ at 95 %, by Holm's correction; none
+            without intervals.
         metered: what the run took of the members' devices; None where these are not known.
     """
 
@@ -39,13 +45,21 @@ class Paid(NamedTuple):
 
 
 def payer(config: Config) -> Callable[[Federation, Any, int], Paid]:
-    """(federation, values, rounds of the run of all) -> who is paid what by a configuration's rule and costs."""
-    rule, options = config.build("economics"), {"revenue": 1000, **config.sections["economics"].keywords}
+    """(federation, values, rounds of the run of all) -> who is paid what by a configuration's rule
+    and costs.
+    """
+    rule, options = (
+        config.build("economics"),
+        {"revenue": 1000, **config.sections["economics"].keywords},
+    )
     by_devices = config.sections["costs"].name == "devices"
     reported = None if by_devices else config.build("costs")
 
     def pay(federation: Federation, values: Any, num_rounds: int) -> Paid:
-        sizes, (num_steps, share) = np.asarray(federation.data.sizes).tolist(), federation.work(num_rounds)
+        sizes, (num_steps, share) = (
+            np.asarray(federation.data.sizes).tolist(),
+            federation.work(num_rounds),
+        )
         metered = federation.metered(num_steps, share)
         costs = reported or config.build("costs", bill=metered and metered.bill)
         charged = costs(sizes, steps_done(num_steps, share).sum(axis=0).tolist())
@@ -56,12 +70,17 @@ def payer(config: Config) -> Callable[[Federation, Any, int], Paid]:
             "players": list(federation.data.names),
             "sizes": sizes,
         }
-        given |= {"minor_unit": options.get("minor_unit", "0.01"), "efficient": efficient(config, rule)}
+        given |= {
+            "minor_unit": options.get("minor_unit", "0.01"),
+            "efficient": efficient(config, rule),
+        }
         settlement = settle(values, charged, earned, **given)
         unsure = settlement.std_errors is not None and any(settlement.std_errors)
         if not unsure:
             return Paid(settlement, None, (), metered)
-        pairs = indistinguishable(values.values, std_errors=values.std_errors, efficient=given["efficient"])
+        pairs = indistinguishable(
+            values.values, std_errors=values.std_errors, efficient=given["efficient"]
+        )
         names = federation.data.names
         alike = tuple((names[i], names[j]) for i, j in pairs)
         return Paid(settlement, payment_intervals(values, charged, earned, **given), alike, metered)
@@ -69,7 +88,9 @@ def payer(config: Config) -> Callable[[Federation, Any, int], Paid]:
     return pay
 
 
-def divided_by(config: Config, attribution: Attribution, value: Callable[[Any], Attribution]) -> Attribution:
+def divided_by(
+    config: Config, attribution: Attribution, value: Callable[[Any], Attribution]
+) -> Attribution:
     """The values that the rule of a configuration divides by.
 
     Args:
@@ -84,7 +105,9 @@ def divided_by(config: Config, attribution: Attribution, value: Callable[[Any], 
 
 
 def efficient(config: Config, rule: Rule) -> bool:
-    """Whether the errors of the values that a rule divides by sum to zero: not where V(N) is uncertain itself."""
+    """Whether the errors of the values that a rule divides by sum to zero: not where V(N) is
+    uncertain itself.
+    """
     given = config.sections["estimator"].keywords
     if given.get("repeats", 1) > 1 or config.sections["game"].keywords.get("resamples", 0):
         return False
@@ -94,19 +117,25 @@ def efficient(config: Config, rule: Rule) -> bool:
 
 def _verified(rule: Rule, implied: Any, how: str | None) -> Rule:
     """The rule, on costs held to what the members' devices imply where that is asked for."""
-    return rule if how is None or implied is None else verified(rule, implied, how=how)
+    return rule if how is None or implied is None else cap_costs(rule, implied, how=how)
 
 
 def _revenue(options: Mapping[str, Any], values: Any) -> Any:
-    """What there is to divide: as given, or read off the curve at V(N); at its end for values without one."""
+    """What there is to divide: as given, or read off the curve at V(N); at its end for values
+    without one.
+    """
     points = options.get("curve")
     if points is None:
         return options["revenue"]
-    return curve(points).amount(float(getattr(values, "grand", points[-1][0])), options.get("minor_unit", "0.01"))
+    return curve(points).amount(
+        float(getattr(values, "grand", points[-1][0])), options.get("minor_unit", "0.01")
+    )
 
 
 def _estimator(config: Config, name: str) -> Any:
-    """That of the values that a rule asks for; of the whole table where the run values every coalition."""
+    """That of the values that a rule asks for; of the whole table where the run values every
+    coalition.
+    """
     if config.sections["estimator"].name == "exact" and name == "banzhaf":
         return exact(semivalue="banzhaf")
     return ESTIMATORS[name]()

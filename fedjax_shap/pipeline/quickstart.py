@@ -1,4 +1,6 @@
-"""The main job on embedded data: one federation valued twice, by training every coalition and inside one run."""
+"""The main job on embedded data: one federation valued twice, by training every coalition and
+inside one run.
+"""
 
 import tomllib
 from importlib.resources import files
@@ -30,5 +32,7 @@ def quickstart(*, watch: Watch | None = None) -> tuple[Result, dict[str, Attribu
     raw = tomllib.loads(toml())
     result = run(parse(raw), watch=watch)
     inside = federation_of(parse(override(raw, [("game.name", "rounds")])))
-    in_run = inside.attribution(Plan(), lambda part, fingerprint: UtilityStore(), watch("in-run coalitions"))
+    in_run = inside.attribution(
+        Plan(), lambda part, fingerprint: UtilityStore(), watch("in-run coalitions")
+    )
     return result, {"in-run value": in_run}

@@ -27,16 +27,17 @@ def read_record(path: str | Path) -> dict[str, Any]:
     """Reads what is to be settled, as `economics.record.settle_record` takes it.
 
     Args:
-        path: a JSON file with an object of that record's keys; or a CSV file (its name ends in .csv) with a row for
-            each player, whose first line names the columns: `value` and `cost`, and perhaps `player`, `std_error` (an
-            empty cell is one that is not known) and `size`. Numbers are read exactly, as they are written.
+        path: a JSON file with an object of that record's keys; or a CSV file (its name ends in
+            .csv) with a row for each player, whose first line names the columns: `value` and
+            `cost`, and perhaps `player`, `std_error` (an empty cell is one that is not known) and
+            `size`. Numbers are read exactly, as they are written.
 
     Returns:
         The record; of a CSV file only what its columns say, so without the revenue.
 
     Raises:
-        InvalidInputError: a file that cannot be read, an unknown or repeated column or key, a row of another length,
-            or a cell that is no number.
+        InvalidInputError: a file that cannot be read, an unknown or repeated column or key, a row
+            of another length, or a cell that is no number.
     """
     if Path(path).suffix.lower() != ".csv":
         return read_json(path)
@@ -45,7 +46,9 @@ def read_record(path: str | Path) -> dict[str, Any]:
     except InvalidInputError:
         raise
     except (OSError, ValueError, csv.Error) as error:
-        raise InvalidInputError(f"Expected input={str(path)!r} to be a readable CSV file: {error}.") from error
+        raise InvalidInputError(
+            f"Expected input={str(path)!r} to be a readable CSV file: {error}."
+        ) from error
 
 
 def read_json(path: str | Path, argument: str = "input") -> dict[str, Any]:
@@ -63,7 +66,9 @@ def read_json(path: str | Path, argument: str = "input") -> dict[str, Any]:
     except InvalidInputError:
         raise
     except (OSError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"Expected {argument}={str(path)!r} to be a readable JSON file: {error}.") from error
+        raise InvalidInputError(
+            f"Expected {argument}={str(path)!r} to be a readable JSON file: {error}."
+        ) from error
 
 
 def _from_json(path: str, text: str, argument: str) -> dict[str, Any]:
@@ -73,10 +78,14 @@ def _from_json(path: str, text: str, argument: str) -> dict[str, Any]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys differ: of two costs of one player, JSON would silently take the last."""
+    """An object whose keys differ: of two costs of one player, JSON would silently take the
+    last.
+    """
     twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
     require(
-        not twice, f"Expected the keys of a JSON object to differ, got {', '.join(map(repr, twice))} more than once."
+        not twice,
+        f"Expected the keys of a JSON object to differ, got {', '.join(map(repr, twice))} more "
+        "than once.",
     )
     return dict(pairs)
 
@@ -87,15 +96,24 @@ def _from_csv(path: str, text: str) -> dict[str, Any]:
     for name in header:
         one_of("column", name, COLUMNS)
     twice = [name for name, times in Counter(header).items() if times > 1]
-    require(not twice, f"Expected the columns of {path!r} to differ, got {', '.join(twice)} more than once.")
+    require(
+        not twice,
+        f"Expected the columns of {path!r} to differ, got {', '.join(twice)} more than once.",
+    )
     missing = [name for name in _NEEDED if name not in header]
-    require(not missing, f"Expected {path!r} to have a column {' and one '.join(missing)}, got {', '.join(header)}.")
+    require(
+        not missing,
+        f"Expected {path!r} to have a column {' and one '.join(missing)}, got {', '.join(header)}.",
+    )
     read: dict[str, list[Any]] = {name: [] for name in header}
     for row in rows:
         if not any(cell.strip() for cell in row):
             continue
         place = f"line {rows.line_num} of {path!r}"
-        require(len(row) == len(header), f"Expected {place} to have {len(header)} cells, got {len(row)}.")
+        require(
+            len(row) == len(header),
+            f"Expected {place} to have {len(header)} cells, got {len(row)}.",
+        )
         for name, cell in zip(header, row):
             read[name].append(_cell(place, name, cell.strip()))
     require(bool(read[header[0]]), f"Expected {path!r} to have a row for each player, got none.")
@@ -109,5 +127,7 @@ def _cell(place: str, column: str, cell: str) -> Any:
     if column == "std_error" and cell.lower() in ("", "nan"):
         return float("nan")
     kind, form = ("a whole number", _COUNT) if column == "size" else ("a number", _NUMBER)
-    require(form.fullmatch(cell) is not None, f"Expected {column}={cell!r} in {place} to be {kind}.")
+    require(
+        form.fullmatch(cell) is not None, f"Expected {column}={cell!r} in {place} to be {kind}."
+    )
     return int(cell) if column == "size" else Decimal(cell)

@@ -20,14 +20,16 @@ SCHEMA = 1  # of result.json; raised when a key changes its meaning
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class LearningCurves:
     """Test accuracy by round.
 
     Attributes:
         federated: float[R], the whole federation.
-        alone: float[P, R], each member on its own; None where there are too many members to train each.
+        alone: float[P, R], each member on its own; None where there are too many members to train
+            each.
         pooled: float[R], one model on everybody's data.
-        pooled_metric: that model's metric on the validation set, by the same report as the federation's.
+        pooled_metric: that model's metric on the validation set, by the same report as the
+            federation's.
     """
 
     federated: HostArray
@@ -50,8 +52,8 @@ class Result:
         curve: test accuracy by round.
         metered: what the run took of the members' devices; None where these are not known.
         coalitions: {"asked", "trained", "from_store"}, as the store counted them.
-        timing: {"compile_s", "train_s", "total_s"}: seconds in XLA's compiler, seconds valuing coalitions (its
-            compilation left out), and seconds in all.
+        timing: {"compile_s", "train_s", "total_s"}: seconds in XLA's compiler, seconds valuing
+            coalitions (its compilation left out), and seconds in all.
     """
 
     config: Config
@@ -60,14 +62,16 @@ class Result:
     settlement: Settlement
     intervals: Intervals | None
     alike: tuple[tuple[str, str], ...]
-    curve: Curve
+    curve: LearningCurves
     metered: Metered | None
     coalitions: dict[str, int]
     timing: dict[str, float]
 
     @property
     def setting(self) -> str:
-        """Whether every coalition was trained, "cross-silo", or the rounds of one run were games, "cross-device"."""
+        """Whether every coalition was trained, "cross-silo", or the rounds of one run were games,
+        "cross-device".
+        """
         return "cross-device" if self.config.cross_device else "cross-silo"
 
     @property
@@ -77,7 +81,8 @@ class Result:
 
     @property
     def centralized(self) -> dict[str, Any]:
-        """The federated model against the pooled one on the validation set: |V_fed - V_central| (Spec 9.1).
+        """The federated model against the pooled one on the validation set: |V_fed - V_central|
+        (Spec 9.1).
 
         `pooled` and `delta` are None where the pooled training diverged.
         """
@@ -114,7 +119,9 @@ class Result:
             },
             "member_devices": None if self.metered is None else self.metered.to_json(),
             "timing": self.timing,
-            "versions": {name: version(name) for name in ("fedjax-shap", "jax", "flax", "optax", "numpy")}
+            "versions": {
+                name: version(name) for name in ("fedjax-shap", "jax", "flax", "optax", "numpy")
+            }
             | {"python": platform.python_version()},
             "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()}), {jax.device_count()} device(s)",
         }

@@ -1,4 +1,6 @@
-"""One run, from a configuration to its result: values, costs, payments, and what pooling would give."""
+"""One run, from a configuration to its result: values, costs, payments, and what pooling would
+give.
+"""
 
 import time
 from collections.abc import Callable
@@ -25,7 +27,8 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
 
     Args:
         config: what to run.
-        store: a folder in which utilities are kept and looked up; a run that was interrupted goes on from there.
+        store: a folder in which utilities are kept and looked up; a run that was interrupted goes
+            on from there.
         watch: stage -> where to report its progress.
 
     Raises:
@@ -45,11 +48,15 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
 
     with Stopwatch() as total:
         federation, plan, pay = federation_of(config), config.build("plan"), payer(config)
-        pay(federation, np.ones(federation.data.num_clients), 0)  # refuses bad prices before any training
+        pay(
+            federation, np.ones(federation.data.num_clients), 0
+        )  # refuses bad prices before any training
         with Stopwatch() as training:
             attribution = federation.attribution(plan, of_values, watch("coalitions"))
             basis = divided_by(
-                config, attribution, partial(federation.attribution, plan, of_values, watch("for the rule"))
+                config,
+                attribution,
+                partial(federation.attribution, plan, of_values, watch("for the rule")),
             )
         curve, num_rounds = federation.curve(plan, open_store, watch("curves"))
         paid = pay(federation, basis, num_rounds)
@@ -62,7 +69,10 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
         alike=paid.alike,
         curve=curve,
         metered=paid.metered,
-        coalitions={n: sum(getattr(s, n) for s in stores.values()) for n in ("asked", "trained", "from_store")},
+        coalitions={
+            n: sum(getattr(s, n) for s in stores.values())
+            for n in ("asked", "trained", "from_store")
+        },
         timing={
             "compile_s": round(total.compiling, 3),
             "train_s": round(training.seconds - training.compiling, 3),
@@ -76,7 +86,8 @@ class Stopwatch:
 
     Attributes:
         seconds: wall-clock seconds in the block.
-        compiling: of these, seconds in which a program was lowered and compiled, as JAX reports them.
+        compiling: of these, seconds in which a program was lowered and compiled, as JAX reports
+            them.
         programs: how many programs were compiled, or read from JAX's persistent cache.
         cached: how many of these were read from the cache.
     """
@@ -100,7 +111,10 @@ class Stopwatch:
         self.seconds = time.perf_counter() - self._began
 
     def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
-        if event in ("/jax/core/compile/backend_compile_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration"):
+        if event in (
+            "/jax/core/compile/backend_compile_duration",
+            "/jax/core/compile/jaxpr_to_mlir_module_duration",
+        ):
             self.compiling += duration_secs
             self.programs += event == "/jax/core/compile/backend_compile_duration"
 

@@ -1,4 +1,6 @@
-"""What a configuration may name: the registries of all rooms, and the keywords that their entries take."""
+"""What a configuration may name: the registries of all rooms, and the keywords that their entries
+take.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -32,7 +34,7 @@ Registry = Mapping[str, Callable[..., Any]]
 
 
 @dataclass(frozen=True)
-class Room:
+class SectionSpec:
     """What a section of the configuration may say.
 
     Attributes:
@@ -52,13 +54,19 @@ class Room:
         return {**self.own(name), **self.shared}
 
     def own(self, name: str) -> dict[str, inspect.Parameter]:
-        """The keywords of entry `name` alone; `**keywords` in its signature stands for those of the default entry."""
+        """The keywords of entry `name` alone; `**keywords` in its signature stands for those of the
+        default entry.
+        """
         taken = dict(inspect.signature(self.entries[name], eval_str=True).parameters)
         passed_on = [k for k, p in taken.items() if p.kind is p.VAR_KEYWORD]
         if passed_on:
             del taken[passed_on[0]]
             taken |= inspect.signature(self.entries[self.default], eval_str=True).parameters
-        return {k: p.replace(annotation=_written(p.annotation)) for k, p in taken.items() if k not in self.bound}
+        return {
+            k: p.replace(annotation=_written(p.annotation))
+            for k, p in taken.items()
+            if k not in self.bound
+        }
 
     @property
     def shared(self) -> dict[str, inspect.Parameter]:
@@ -70,7 +78,10 @@ class Room:
 def _written(annotation: Any) -> Any:
     """A type less what no file can hold: a transformation of optax, where its name will do."""
     parts = get_args(annotation)
-    if get_origin(annotation) not in (Union, UnionType) or optax.GradientTransformation not in parts:
+    if (
+        get_origin(annotation) not in (Union, UnionType)
+        or optax.GradientTransformation not in parts
+    ):
         return annotation
     return Union[tuple(part for part in parts if part is not optax.GradientTransformation)]  # noqa: UP007
 
@@ -88,7 +99,9 @@ def type_name(annotation: Any) -> str:
 
 
 def _data_keywords(*, validation: float = 0.0) -> None:
-    """`validation` is the share of the test set that becomes the validation set, on which coalitions are valued."""
+    """`validation` is the share of the test set that becomes the validation set, on which
+    coalitions are valued.
+    """
 
 
 def _estimator_keywords(
@@ -100,16 +113,19 @@ def _estimator_keywords(
     efficient: bool = False,
     on_nonfinite: Literal["error", "floor"] = "error",
 ) -> None:
-    """`budget` is the most distinct coalitions to ask for; with the game `rounds`, in each round. `until` stops before,
-    by rules such as "standard_error(0.01) | wall_clock(600)", looked at after each `turn` of so many coalitions.
-    `repeats` is the number of training seeds over which values are averaged (game `silo`). `efficient` shares out
-    equally what the values lack to V(N) - V(nobody). `on_nonfinite` is what becomes of a coalition whose training
+    """`budget` is the most distinct coalitions to ask for; with the game `rounds`, in each round.
+    `until` stops before, by rules such as "standard_error(0.01) | wall_clock(600)", looked at after
+    each `turn` of so many coalitions. `repeats` is the number of training seeds over which values
+    are averaged (game `silo`). `efficient` shares out equally what the values lack to V(N) -
+    V(nobody). `on_nonfinite` is what becomes of a coalition whose training
     diverged: an error, once all others are valued, or "floor": it counts as V(nobody).
     """
 
 
 def _participation_keywords(*, drop_out: float | tuple[float, ...] = 0.0) -> None:
-    """`drop_out` is the probability that a member leaves in a round before it has uploaded, one for all or one each."""
+    """`drop_out` is the probability that a member leaves in a round before it has uploaded, one for
+    all or one each.
+    """
 
 
 def _economics_keywords(
@@ -119,28 +135,41 @@ def _economics_keywords(
     curve: tuple[tuple[float, float], ...] | None = None,
     verify: Literal["cap", "replace"] | None = None,
 ) -> None:
-    """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount. `curve` has (metric, revenue)
-    pairs instead, between which what the model earned is read off at its metric on the validation set. `verify` caps
-    costs at those that [devices] and the recorded work imply, or replaces them.
+    """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount. `curve`
+    has (metric, revenue) pairs instead, between which what the model earned is read off at its
+    metric on the validation set. `verify` caps costs at those that [devices] and the recorded work
+    imply, or replaces them.
     """
 
 
 LOCALS: Registry = {name: partial(local, optimizer=name) for name in OPTIMIZERS}
 GAMES: Registry = {"silo": silo, "rounds": rounds, "reconstructed": reconstructed}
-_FROM_THE_RUN = ("data", "model", "local", "algorithm", "participation", "steps", "key", "batches", "initial")
-ROOMS: dict[str, Room] = {
-    "data": Room(SOURCES, "digits", _data_keywords),
-    "partition": Room(PARTITIONS, "natural"),
-    "corrupt": Room(CORRUPTIONS, ""),
-    "model": Room(MODELS, "linear"),
-    "local": Room(LOCALS, "sgd", bound=("optimizer",)),
-    "algorithm": Room(ALGORITHMS, "fedavg"),
-    "devices": Room(FLEETS, "unknown"),
-    "steps": Room({**STEPS, "device": timed}, "local", bound=("local", "profiles", "flops_per_step")),
-    "participation": Room(PARTICIPATIONS, "always", _participation_keywords),
-    "game": Room(GAMES, "silo", bound=_FROM_THE_RUN),
-    "estimator": Room({**ESTIMATORS, **IN_RUN}, "exact", _estimator_keywords),
-    "costs": Room(COSTS, "free", bound=("bill",)),
-    "economics": Room(RULES, "cost_aware", _economics_keywords),
-    "plan": Room({"plan": Plan}, "plan"),
+_FROM_THE_RUN = (
+    "data",
+    "model",
+    "local",
+    "algorithm",
+    "participation",
+    "steps",
+    "key",
+    "batches",
+    "initial",
+)
+SECTIONS: dict[str, SectionSpec] = {
+    "data": SectionSpec(SOURCES, "digits", _data_keywords),
+    "partition": SectionSpec(PARTITIONS, "natural"),
+    "corrupt": SectionSpec(CORRUPTIONS, ""),
+    "model": SectionSpec(MODELS, "linear"),
+    "local": SectionSpec(LOCALS, "sgd", bound=("optimizer",)),
+    "algorithm": SectionSpec(ALGORITHMS, "fedavg"),
+    "devices": SectionSpec(FLEETS, "unknown"),
+    "steps": SectionSpec(
+        {**STEPS, "device": timed}, "local", bound=("local", "profiles", "flops_per_step")
+    ),
+    "participation": SectionSpec(PARTICIPATIONS, "always", _participation_keywords),
+    "game": SectionSpec(GAMES, "silo", bound=_FROM_THE_RUN),
+    "estimator": SectionSpec({**ESTIMATORS, **IN_RUN}, "exact", _estimator_keywords),
+    "costs": SectionSpec(COSTS, "free", bound=("bill",)),
+    "economics": SectionSpec(RULES, "cost_aware", _economics_keywords),
+    "plan": SectionSpec({"plan": Plan}, "plan"),
 }

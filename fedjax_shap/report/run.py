@@ -26,7 +26,8 @@ Beside = Mapping[str, Attribution]  # other values of the same members, by what 
 
 @contextmanager
 def output(folder: str | Path) -> Iterator[Path]:
-    """The folder that results go into, made and probed before any work is done; not left behind where it stays empty.
+    """The folder that results go into, made and probed before any work is done; not left behind
+    where it stays empty.
 
     Raises:
         InvalidInputError: it cannot be made or written.
@@ -52,7 +53,9 @@ def prepare(folder: str | Path) -> Path:
         probe.write_text("")
         probe.unlink(missing_ok=True)
     except OSError as error:
-        raise InvalidInputError(f"Expected out={str(folder)!r} to be a folder that can be written: {error}.") from error
+        raise InvalidInputError(
+            f"Expected out={str(folder)!r} to be a folder that can be written: {error}."
+        ) from error
     return path
 
 
@@ -68,7 +71,9 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
         The files written.
     """
     target = prepare(folder)
-    record = result.to_json() | {"beside": {name: _compared(result, other) for name, other in (beside or {}).items()}}
+    record = result.to_json() | {
+        "beside": {name: _compared(result, other) for name, other in (beside or {}).items()}
+    }
     written = [target / "result.json"]
     with replacing(written[0]) as file:
         file.write((json.dumps(record, indent=1) + "\n").encode())
@@ -96,7 +101,10 @@ def table(result: Result, beside: Beside | None = None) -> Table:
             str(int(result.data.sizes[i])),
             _with_error(result.attribution, i),
             *(_with_error(other, i) for other in beside.values()),
-            *(_money(column[i], unit) for column in (settled.costs, settled.payments, settled.profits)),
+            *(
+                _money(column[i], unit)
+                for column in (settled.costs, settled.payments, settled.profits)
+            ),
         )
     shown.add_section()
     shown.add_row(
@@ -104,29 +112,44 @@ def table(result: Result, beside: Beside | None = None) -> Table:
         str(int(result.data.sizes.sum())),
         f"{result.attribution.values.sum():.4f}",
         *(f"{other.values.sum():.4f}" for other in beside.values()),
-        *(_money(sum(column, Decimal(0)), unit) for column in (settled.costs, settled.payments, settled.profits)),
+        *(
+            _money(sum(column, Decimal(0)), unit)
+            for column in (settled.costs, settled.payments, settled.profits)
+        ),
     )
     return shown
 
 
 def _money(amount: Decimal, unit: Decimal) -> str:
-    """An amount as it is shown: costs may be finer than the smallest payable unit, and stand exactly in the result."""
+    """An amount as it is shown: costs may be finer than the smallest payable unit, and stand
+    exactly in the result.
+    """
     places = min(unit.as_tuple().exponent, 0)  # type: ignore[type-var]
     finer = amount.as_tuple().exponent < places  # type: ignore[operator]
     return f"{amount.quantize(Decimal(1).scaleb(places)) if finer else amount:,f}"  # type: ignore[arg-type]
 
 
 def devices(result: Result) -> list[Table]:
-    """What the run took of the members' devices, and the parts of what that cost, one a row; none if not known."""
+    """What the run took of the members' devices, and the parts of what that cost, one a row; none
+    if not known.
+    """
     if (found := result.metered) is None:
         return []
     total, bill = found.used.totals(), found.bill
     traffic = (total["uploaded"] + total["downloaded"]) / 1e6
     columns = ("member", "steps", "training s", "messages s", "idle s", "energy J", "MB")
     used = _empty_table("use of the devices", columns)
-    paid = _empty_table("costs of the devices", ("member", "device", "energy", "time", "traffic", "fixed"))
+    paid = _empty_table(
+        "costs of the devices", ("member", "device", "energy", "time", "traffic", "fixed")
+    )
     for i, (name, profile) in enumerate(zip(result.data.names, found.profiles)):
-        measured = (total["training"], total["communication"], total["idle"], total["joules"], traffic)
+        measured = (
+            total["training"],
+            total["communication"],
+            total["idle"],
+            total["joules"],
+            traffic,
+        )
         used.add_row(name, str(total["steps"][i]), *(f"{column[i]:.3g}" for column in measured))
         parts = (bill.energy, bill.time, bill.communication, bill.fixed)
         paid.add_row(name, profile.name, *(f"{part[i]:,f}" for part in parts))
@@ -137,7 +160,9 @@ def _empty_table(title: str, columns: Sequence[str]) -> Table:
     """A table without rows, its first column members."""
     shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
-        shown.add_column(column, justify="left" if column in ("member", "device") else "right", no_wrap=True)
+        shown.add_column(
+            column, justify="left" if column in ("member", "device") else "right", no_wrap=True
+        )
     return shown
 
 
@@ -145,35 +170,46 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
     """What the table does not say, one sentence each."""
     found, pooled, counted = result.attribution, result.centralized, result.coalitions
     said = [
-        f"{result.metric} of the federation {float(found.grand):.4f}, of the untrained model {float(found.empty):.4f}; "
+        f"{result.metric} of the federation {float(found.grand):.4f}, of the untrained model "
+        f"{float(found.empty):.4f}; "
         + (
             "the training on pooled data diverged."
             if pooled["delta"] is None
             else f"pooled data {pooled['pooled']:.4f}, |V_fed - V_central| = {pooled['delta']:.4f}."
         ),
         f"{_efficiency(found)}; {found.stopped}; coalitions "
-        f"asked {counted['asked']}, valued {counted['trained']}, from the store {counted['from_store']}.",
+        f"asked {counted['asked']}, valued {counted['trained']}, from the store "
+        f"{counted['from_store']}.",
     ]
     said += _noise(found.notes)
     said.append(f"Paid by the rule {result.settlement.rule!r} ({result.settlement.policy}).")
     if result.settlement.of not in ("", "shapley"):
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in zip(result.data.names, result.settlement.values))
-        said.append(f"The rule divides by values of its own kind, {result.settlement.of}: {figures}.")
+        figures = ", ".join(
+            f"{name} {value:.4f}"
+            for name, value in zip(result.data.names, result.settlement.values)
+        )
+        said.append(
+            f"The rule divides by values of its own kind, {result.settlement.of}: {figures}."
+        )
     if result.alike:
         pairs = "; ".join(" and ".join(pair) for pair in result.alike)
-        said.append(f"Not told apart at 95 %, so that no payment should hang on their order: {pairs}.")
+        said.append(
+            f"Not told apart at 95 %, so that no payment should hang on their order: {pairs}."
+        )
     if result.metered is not None:
         said.append(_on_devices(result.metered))
     for name, other in (beside or {}).items():
         agreement = _compared(result, other)["spearman"]
         said.append(
-            f"Rank agreement with {name}: Spearman {'undefined' if agreement is None else f'{agreement:+.2f}'}."
+            f"Rank agreement with {name}: Spearman "
+            f"{'undefined' if agreement is None else f'{agreement:+.2f}'}."
         )
     if result.config.corruptions:
         said.append(f"Spoilt on purpose: {'; '.join(_spoilt(result))}.")
     timing = result.timing
     said.append(
-        f"{timing['total_s']:.1f} s in all: {timing['train_s']:.1f} s valuing coalitions, {timing['compile_s']:.1f} s "
+        f"{timing['total_s']:.1f} s in all: {timing['train_s']:.1f} s valuing coalitions, "
+        f"{timing['compile_s']:.1f} s "
         "compiling."
     )
     return [*said, *result.settlement.notes]
@@ -184,7 +220,9 @@ def _efficiency(found: Attribution) -> str:
     gap, there = float(found.efficiency_gap), float(found.grand - found.empty)
     if abs(gap) <= MOST_ROUNDING * max(abs(there), abs(float(found.values.sum())), 1.0):
         return f"Values sum to V(N) - V(empty) within {abs(gap):.1e}"
-    return f"Values do not sum to V(N) - V(empty) = {there:.4f} but to {float(found.values.sum()):.4f}"
+    return (
+        f"Values do not sum to V(N) - V(empty) = {there:.4f} but to {float(found.values.sum()):.4f}"
+    )
 
 
 def _noise(notes: Mapping[str, Any]) -> list[str]:
@@ -194,13 +232,21 @@ def _noise(notes: Mapping[str, Any]) -> list[str]:
         "sampled coalitions": notes.get("sampling_noise"),
         "the test set": notes.get("test_set_noise"),
     }
-    known = [f"{name} {float(np.sqrt((part**2).mean())):.4f}" for name, part in parts.items() if part is not None]
+    known = [
+        f"{name} {float(np.sqrt((part**2).mean())):.4f}"
+        for name, part in parts.items()
+        if part is not None
+    ]
     floor = notes.get("noise_floor")
-    said = [f"Noise of a value, root mean square over members: {', '.join(known)}."] if known else []
+    said = (
+        [f"Noise of a value, root mean square over members: {', '.join(known)}."] if known else []
+    )
     if floor is not None:
         said.append(
-            f"Noise floor: the values of two trainings differ by {floor['relative_l2']:.3f} (relative L2) and agree in "
-            f"rank by Spearman {floor['spearman']:+.2f}; no estimate can be told to be nearer to the truth."
+            f"Noise floor: the values of two trainings differ by {floor['relative_l2']:.3f} "
+            "(relative L2) and agree in "
+            f"rank by Spearman {floor['spearman']:+.2f}; no estimate can be told to be nearer to "
+            "the truth."
         )
     return said
 
@@ -209,8 +255,10 @@ def _on_devices(metered: Metered) -> str:
     """How long the run would have lasted on the members' devices, and what that rests on."""
     rounds, sent = metered.used.rounds, metered.workload.messages
     return (
-        f"On their devices {len(rounds)} synchronous rounds would last {rounds.sum():.4g} s, by the slowest in each; a "
-        f"member sends {sent.upload:,} bytes a round and receives {sent.download:,}. Speeds, links and prices are as "
+        f"On their devices {len(rounds)} synchronous rounds would last {rounds.sum():.4g} s, by "
+        "the slowest in each; a "
+        f"member sends {sent.upload:,} bytes a round and receives {sent.download:,}. Speeds, links "
+        "and prices are as "
         "given or assumed, not measured."
     )
 

@@ -1,1 +1,3 @@
-"""Credit, over bare numbers: estimators that make masks and read utilities, and the axioms as checks."""
+"""Credit, over bare numbers: estimators that make masks and read utilities, and the axioms as
+checks.
+"""

@@ -1,4 +1,6 @@
-"""Which stratum the next draw goes to: equal shares, Neyman's, or those of empirical Bernstein bounds."""
+"""Which stratum the next draw goes to: equal shares, Neyman's, or those of empirical Bernstein
+bounds.
+"""
 
 from collections.abc import Callable
 from math import log
@@ -8,21 +10,31 @@ import numpy as np
 
 from fedjax_shap._validate import number, one_of, require
 from fedjax_shap.shapley.estimator import Guarantees
-from fedjax_shap.shapley.sampling import Draws, Sampled
+from fedjax_shap.shapley.sampling import Draws, SamplingState
 from fedjax_shap.typing import HostArray
 
 Allocation = Literal["equal", "neyman", "bernstein"]
-SquaredErrors = Callable[[HostArray], HostArray]  # draws int[K] of each stratum -> squared errors float64[K]
+SquaredErrors = Callable[
+    [HostArray], HostArray
+]  # draws int[K] of each stratum -> squared errors float64[K]
 
 ADAPTIVE = "how often a stratum is drawn depends on what its first draws gave; the bias falls like one over the draws"
-BATCH = 32  # new coalitions in a turn of the Bernstein allocation, or P where that is more: an engine stays full
-RISK = 0.05  # that a Bernstein bound fails; a smaller one gives ranges more weight against variances
+# new coalitions in a turn of the Bernstein allocation, or P where that is more: an engine stays
+# full
+BATCH = 32
+RISK = (
+    0.05  # that a Bernstein bound fails; a smaller one gives ranges more weight against variances
+)
 
 
 def promised(allocation: Allocation, **others: Any) -> Guarantees:
-    """What holds of an allocation: draws that follow what was told are biased, and follow all slices together."""
+    """What holds of an allocation: draws that follow what was told are biased, and follow all
+    slices together.
+    """
     adaptive = allocation != "equal"
-    return Guarantees(unbiased=not adaptive, bias=ADAPTIVE if adaptive else "", slicewise=not adaptive, **others)
+    return Guarantees(
+        unbiased=not adaptive, bias=ADAPTIVE if adaptive else "", slicewise=not adaptive, **others
+    )
 
 
 class Spreads(NamedTuple):
@@ -41,11 +53,14 @@ class Spreads(NamedTuple):
     ranges: HostArray
 
 
-def apportion(errors: SquaredErrors, drawn: HostArray, count: int, *, least: HostArray, most: HostArray) -> HostArray:
+def apportion(
+    errors: SquaredErrors, drawn: HostArray, count: int, *, least: HostArray, most: HostArray
+) -> HostArray:
     """The strata of the next draws, each where it lowers the sum of squared errors most.
 
-    For errors variance / draws this is Neyman's optimum in whole numbers (Wright 2012, The American Statistician 66:
-    Neyman allocation and equal proportions are one), and for any convex errors it is the optimum likewise.
+    For errors variance / draws this is Neyman's optimum in whole numbers (Wright 2012, The American
+    Statistician 66: Neyman allocation and equal proportions are one), and for any convex errors it
+    is the optimum likewise.
 
     Args:
         errors: what the squared error of each stratum is, by its draws.
@@ -70,15 +85,17 @@ def apportion(errors: SquaredErrors, drawn: HostArray, count: int, *, least: Hos
 
 
 def variances(squares: HostArray) -> SquaredErrors:
-    """The squared errors of means of draws whose variances are float64[K]; all alike: equal shares."""
+    """The squared errors of means of draws whose variances are float64[K]; all alike: equal
+    shares.
+    """
     return lambda drawn: squares / drawn
 
 
 def neyman(spreads: Spreads) -> SquaredErrors:
     """Squared errors by the variances seen (Neyman 1934; for Shapley values Castro et al. 2017).
 
-    Each variance counts as if one more draw had shown the mean variance of all strata: one whose few first draws
-    agreed by chance is not left out for good.
+    Each variance counts as if one more draw had shown the mean variance of all strata: one whose
+    few first draws agreed by chance is not left out for good.
     """
     return variances(_smoothed(spreads).squares)
 
@@ -89,22 +106,28 @@ def _smoothed(spreads: Spreads) -> Spreads:
 
 
 def bernstein(spreads: Spreads) -> SquaredErrors:
-    """Squared empirical Bernstein bounds (sigma sqrt(2 L / m) + 3 L range / m)^2 with L = log(3 / RISK).
+    """Squared empirical Bernstein bounds (sigma sqrt(2 L / m) + 3 L range / m)^2 with L = log(3 /
+    RISK).
 
-    The bound is that of Audibert, Munos, Szepesvari (2009, theorem 1), with the range seen in place of the true one;
-    to draw next where the bound falls most is after Burgess and Chapman (2021), who bound all strata jointly.
+    The bound is that of Audibert, Munos, Szepesvari (2009, theorem 1), with the range seen in place
+    of the true one; to draw next where the bound falls most is after Burgess and Chapman (2021),
+    who bound all strata jointly.
     """
     bits, spreads = log(3 / RISK), _smoothed(spreads)
 
     def errors(drawn: HostArray) -> HostArray:
         mixed = 2 * 3 * bits * np.sqrt(2 * bits) * spreads.products / drawn**1.5
-        return np.asarray(2 * bits * spreads.squares / drawn + mixed + (3 * bits) ** 2 * spreads.ranges / drawn**2)
+        return np.asarray(
+            2 * bits * spreads.squares / drawn + mixed + (3 * bits) ** 2 * spreads.ranges / drawn**2
+        )
 
     return errors
 
 
 def spreads_of(draws: HostArray) -> tuple[float, float, float]:
-    """(squares, products, ranges) of `Spreads` for one stratum, of whose draws float64[D, ...] each is one."""
+    """(squares, products, ranges) of `Spreads` for one stratum, of whose draws float64[D, ...] each
+    is one.
+    """
     if len(draws) < 2:
         return 0.0, 0.0, 0.0
     squares, ranges = draws.var(axis=0, ddof=1), np.ptp(draws, axis=0)
@@ -112,7 +135,11 @@ def spreads_of(draws: HostArray) -> tuple[float, float, float]:
 
 
 def rule(
-    allocation: Allocation, pilot: float, state: Sampled, alike: HostArray, measured: Callable[[Draws], Spreads]
+    allocation: Allocation,
+    pilot: float,
+    state: SamplingState,
+    alike: HostArray,
+    measured: Callable[[Draws], Spreads],
 ) -> SquaredErrors:
     """The squared errors by which the next draws are placed.
 
@@ -124,34 +151,46 @@ def rule(
         measured: the spreads seen in draws.
     """
     known = told_draws(state)
-    if allocation == "equal" or known is None or (allocation == "neyman" and piloting(state, pilot)):
+    if (
+        allocation == "equal"
+        or known is None
+        or (allocation == "neyman" and piloting(state, pilot))
+    ):
         return variances(alike)
     return {"neyman": neyman, "bernstein": bernstein}[allocation](measured(known))
 
 
-def told_draws(state: Sampled) -> Draws | None:
-    """The draws whose utilities are told, without those that wait for theirs; None before the first."""
+def told_draws(state: SamplingState) -> Draws | None:
+    """The draws whose utilities are told, without those that wait for theirs; None before the
+    first.
+    """
     told = 0 if state.told.utilities is None else len(state.told.utilities)
     turns = [turn for turn, rows in enumerate(state.rows) if rows.max() < told]
     if not turns:
         return None
-    kept = state._replace(units=tuple(state.units[t] for t in turns), rows=tuple(state.rows[t] for t in turns))
+    kept = state._replace(
+        units=tuple(state.units[t] for t in turns), rows=tuple(state.rows[t] for t in turns)
+    )
     return kept.draws
 
 
-def piloting(state: Sampled, pilot: float) -> bool:
+def piloting(state: SamplingState, pilot: float) -> bool:
     """Whether the pilot's share of the budget is not told yet."""
     told = 0 if state.told.utilities is None else len(state.told.utilities)
     return told + 2 * state.num_players < pilot * state.budget
 
 
-def stages(allocation: Allocation, pilot: float) -> Callable[[Sampled], int] | None:
-    """`Design.stage`: one for equal shares, the pilot and the rest for Neyman's, batches for Bernstein bounds."""
+def stages(allocation: Allocation, pilot: float) -> Callable[[SamplingState], int] | None:
+    """`Design.stage`: one for equal shares, the pilot and the rest for Neyman's, batches for
+    Bernstein bounds.
+    """
     if allocation == "equal":
         return None
     if allocation == "bernstein":
         return lambda state: max(BATCH, state.num_players)
-    return lambda state: int(pilot * state.budget) - len(state.told) if piloting(state, pilot) else state.budget
+    return lambda state: (
+        int(pilot * state.budget) - len(state.told) if piloting(state, pilot) else state.budget
+    )
 
 
 def check(allocation: str, pilot: float) -> None:

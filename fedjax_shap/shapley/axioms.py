@@ -1,4 +1,6 @@
-"""The Shapley axioms as checks that anyone can call on values and the table they were read from (Shapley 1953)."""
+"""The Shapley axioms as checks that anyone can call on values and the table they were read from
+(Shapley 1953).
+"""
 
 from dataclasses import dataclass
 
@@ -18,8 +20,9 @@ class AxiomReport:
         efficiency: |sum of values - (V(N) - V(empty))|.
         symmetry: the largest difference between the values of two interchangeable players.
         null_player: the largest |value| of a player who adds nothing to any coalition.
-        additivity: the largest |value - Shapley value of the table|; the Shapley value is the only one that keeps
-            all four axioms, so this is where a rule that keeps the other three shows.
+        additivity: the largest |value - Shapley value of the table|; the Shapley value is the only
+            one that keeps all four axioms, so this is where a rule that keeps the other three
+            shows.
         twins: pairs of interchangeable players.
         nulls: players who add nothing.
         holds: whether each number is within the tolerance.
@@ -48,7 +51,8 @@ def check(values: HostArray, table: Utilities, *, tolerance: float = 1e-9) -> Ax
     values, table = np.asarray(values, np.float64), np.asarray(table, np.float64)
     require(
         values.ndim == 1 and table.shape == (2 ** len(values),),
-        f"Expected table to have 2^{len(values)} rows for {len(values)} values, got shape {table.shape}.",
+        f"Expected table to have 2^{len(values)} rows for {len(values)} values, got shape "
+        f"{table.shape}.",
     )
     allowed = tolerance * max(float(np.ptp(table)), np.finfo(float).tiny)
     twins, nulls = twin_players(table, allowed), null_players(table, allowed)
@@ -67,7 +71,9 @@ def null_players(table: Utilities, tolerance: float = 0.0) -> tuple[int, ...]:
     num_players = len(table).bit_length() - 1
     rows = np.arange(len(table))
     return tuple(
-        i for i in range(num_players) if np.abs(table[rows | (1 << i)] - table[rows & ~(1 << i)]).max() <= tolerance
+        i
+        for i in range(num_players)
+        if np.abs(table[rows | (1 << i)] - table[rows & ~(1 << i)]).max() <= tolerance
     )
 
 

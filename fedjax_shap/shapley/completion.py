@@ -1,4 +1,6 @@
-"""Utilities that were never observed, filled in at low rank: completed federated values (Fan et al. 2022)."""
+"""Utilities that were never observed, filled in at low rank: completed federated values (Fan et al.
+2022).
+"""
 
 from typing import NamedTuple
 
@@ -41,30 +43,36 @@ def complete(
     tolerance: float = 1e-5,
     max_sweeps: int = 200,
 ) -> Completed:
-    """The matrix of low rank nearest to what is observed, by alternating least squares in float64 (Fan et al. 2022).
+    """The matrix of low rank nearest to what is observed, by alternating least squares in float64
+    (Fan et al. 2022).
 
-    Minimises sum over observed (t, S) of (U_tS - w_t h_S)^2 + lambda (sum_t n_t |w_t|^2 + sum_S n_S |h_S|^2), for U in
-    units of the root mean square of what is observed, so that values go in proportion to utilities. n counts what is
-    observed of a row or a column where weighted (Zhou et al. 2008), and is 1 as in the paper where not: with one round
-    fully observed and a few entries of the others, plain regularisation makes it cheapest to take the others for 0.
+    Minimises sum over observed (t, S) of (U_tS - w_t h_S)^2 + lambda (sum_t n_t |w_t|^2 + sum_S n_S
+    |h_S|^2), for U in units of the root mean square of what is observed, so that values go in
+    proportion to utilities. n counts what is observed of a row or a column where weighted (Zhou et
+    al. 2008), and is 1 as in the paper where not: with one round fully observed and a few entries
+    of the others, plain regularisation makes it cheapest to take the others for 0.
 
     Args:
         utilities: float64[R, M], finite where observed; what stands elsewhere is not read.
         observed: bool[R, M].
         rank: K; no more than min(R, M) is used.
         regularisation: lambda > 0.
-        weighted: whether each row and column counts in the regularisation as often as it is observed.
-        tolerance: it has converged where a sweep lowers what is minimised by no more than this share.
+        weighted: whether each row and column counts in the regularisation as often as it is
+            observed.
+        tolerance: it has converged where a sweep lowers what is minimised by no more than this
+            share.
         max_sweeps: the most sweeps at each rank.
 
     Guarantees:
-        Deterministic: it grows from rank 1, each factor starting from the leading singular vector of what is not yet
-        explained, with zeros where nothing is observed. Columns observed alike come out alike. A column of zeros, and
-        one that is never observed, comes out 0.
+        Deterministic: it grows from rank 1, each factor starting from the leading singular vector
+            of what is not yet
+        explained, with zeros where nothing is observed. Columns observed alike come out alike. A
+        column of zeros, and one that is never observed, comes out 0.
 
     References:
-        Fan, Fang, Zhou, Pei, Friedlander, Liu, Zhang 2022, "Improving fairness for data valuation in horizontal
-        federated learning". Zhou, Wilkinson, Schreiber, Pan 2008, "Large-scale parallel collaborative filtering".
+        Fan, Fang, Zhou, Pei, Friedlander, Liu, Zhang 2022, "Improving fairness for data valuation
+        in horizontal federated learning". Zhou, Wilkinson, Schreiber, Pan 2008, "Large-scale
+        parallel collaborative filtering".
     """
     utilities, observed = np.asarray(utilities, np.float64), np.asarray(observed, bool)
     _checked(utilities, observed, rank, regularisation)
@@ -74,36 +82,47 @@ def complete(
     count = max(int(observed.sum()), 1)
     scale = float(np.sqrt((known**2).sum() / count)) or 1.0
     known = known / scale
-    sides = _Side.of(observed, regularisation, weighted), _Side.of(observed.T, regularisation, weighted)
+    sides = (
+        _Side.of(observed, regularisation, weighted),
+        _Side.of(observed.T, regularisation, weighted),
+    )
     rounds, coalitions = np.zeros((len(known), 0)), np.zeros((known.shape[1], 0))
     for _ in range(min(rank, *known.shape)):
-        rounds = np.hstack([rounds, _leading(np.where(observed, known - rounds @ coalitions.T, 0.0))])
+        rounds = np.hstack(
+            [rounds, _leading(np.where(observed, known - rounds @ coalitions.T, 0.0))]
+        )
         rounds, coalitions = _descended(known, observed, sides, rounds, tolerance, max_sweeps)
     missed = np.where(observed, known - rounds @ coalitions.T, 0.0)
     root = np.sqrt(scale)
-    return Completed(rounds * root, coalitions * root, scale * float(np.sqrt((missed**2).sum() / count)))
+    return Completed(
+        rounds * root, coalitions * root, scale * float(np.sqrt((missed**2).sum() / count))
+    )
 
 
 def values_of_table(completed: Completed) -> tuple[HostArray, HostArray]:
-    """The values where the columns are all 2^P subsets in the order of `all_subsets`, and 0 for their errors.
+    """The values where the columns are all 2^P subsets in the order of `all_subsets`, and 0 for
+    their errors.
 
     Returns:
-        float64[P] each: phi_i = 1/P sum_t sum over S without i of (w_t h_(S + i) - w_t h_S) / C(P - 1, |S|).
+        float64[P] each: phi_i = 1/P sum_t sum over S without i of (w_t h_(S + i) - w_t h_S) / C(P -
+        1, |S|).
     """
     values = semivalues(completed.total)
     return values, np.zeros_like(values)
 
 
 def values_of_orders(completed: Completed, orders: HostArray) -> tuple[HostArray, HostArray]:
-    """The values where the columns are the prefixes of joining orders, order by order, nobody's and everybody's too.
+    """The values where the columns are the prefixes of joining orders, order by order, nobody's and
+    everybody's too.
 
     Args:
         completed: of M = G (P + 1) columns.
         orders: int[G, P], random joining orders, G >= 2.
 
     Returns:
-        float64[P] each: the mean over orders of sum_t (w_t h_(before + i) - w_t h_before), and its standard error from
-        their spread: what comes from drawing orders, given the completion, and not what comes from completing.
+        float64[P] each: the mean over orders of sum_t (w_t h_(before + i) - w_t h_before), and its
+        standard error from their spread: what comes from drawing orders, given the completion, and
+        not what comes from completing.
     """
     integer("orders", len(orders), least=2)
     gains = np.diff(completed.total.reshape(len(orders), -1), axis=1)
@@ -116,12 +135,16 @@ def columns_of(orders: HostArray) -> Masks:
 
 
 def observable(masks: Masks, present: HostArray) -> HostArray:
-    """bool[R, M]: which of the coalitions bool[M, P] are among those who took part, present bool[R, P]."""
+    """bool[R, M]: which of the coalitions bool[M, P] are among those who took part, present bool[R,
+    P].
+    """
     return np.asarray((masks.astype(np.int32) @ (~present).T.astype(np.int32)).T == 0)
 
 
 class _Side(NamedTuple):
-    """Rows with the same entries observed have the same normal equations, which are set up and inverted once."""
+    """Rows with the same entries observed have the same normal equations, which are set up and
+    inverted once.
+    """
 
     distinct: HostArray  # float64[D, M], 1 where observed
     which: HostArray  # int[R]
@@ -137,10 +160,14 @@ class _Side(NamedTuple):
         return cls(distinct, which, regularisation * counts)
 
     def solved(self, known: HostArray, factor: HostArray) -> HostArray:
-        """float64[R, K]: each row of known float64[R, M] by ridge regression on factor float64[M, K]."""
+        """float64[R, K]: each row of known float64[R, M] by ridge regression on factor float64[M,
+        K].
+        """
         rank = factor.shape[1]
         products = (factor[:, :, None] * factor[:, None, :]).reshape(-1, rank**2)
-        gram = (self.distinct @ products).reshape(-1, rank, rank) + self.penalty[:, None, None] * np.eye(rank)
+        gram = (self.distinct @ products).reshape(-1, rank, rank) + self.penalty[
+            :, None, None
+        ] * np.eye(rank)
         return np.asarray(np.einsum("rjk,rk->rj", np.linalg.inv(gram)[self.which], known @ factor))
 
     def charge(self, factor: HostArray) -> float:
@@ -149,9 +176,16 @@ class _Side(NamedTuple):
 
 
 def _descended(
-    known: HostArray, observed: HostArray, sides: tuple[_Side, _Side], rounds: HostArray, tolerance: float, most: int
+    known: HostArray,
+    observed: HostArray,
+    sides: tuple[_Side, _Side],
+    rounds: HostArray,
+    tolerance: float,
+    most: int,
 ) -> tuple[HostArray, HostArray]:
-    """Alternating least squares from `rounds` float64[R, K], until a sweep gains no more than `tolerance`."""
+    """Alternating least squares from `rounds` float64[R, K], until a sweep gains no more than
+    `tolerance`.
+    """
     rows, columns = sides
     before = np.inf
     for _ in range(most):
@@ -166,7 +200,9 @@ def _descended(
 
 
 def _leading(left_over: HostArray) -> HostArray:
-    """float64[R, 1]: the leading left singular vector, as long as the root of its singular value."""
+    """float64[R, 1]: the leading left singular vector, as long as the root of its singular
+    value.
+    """
     left, sizes, _ = np.linalg.svd(left_over, full_matrices=False)
     return np.asarray(left[:, :1] * np.sqrt(sizes[0]))
 
@@ -174,7 +210,8 @@ def _leading(left_over: HostArray) -> HostArray:
 def _checked(utilities: HostArray, observed: HostArray, rank: int, regularisation: float) -> None:
     require(
         utilities.ndim == 2 and observed.shape == utilities.shape,
-        f"Expected utilities and observed to be [R, M] alike, got shapes {utilities.shape} and {observed.shape}.",
+        f"Expected utilities and observed to be [R, M] alike, got shapes {utilities.shape} and "
+        f"{observed.shape}.",
     )
     integer("rank", rank, least=1)
     number("regularisation", regularisation, above=0)

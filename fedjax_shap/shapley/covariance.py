@@ -1,17 +1,19 @@
-"""A Gaussian process on coalitions whose kernel is a product over players, and its Shapley values in closed form.
+"""A Gaussian process on coalitions whose kernel is a product over players, and its Shapley values
+in closed form.
 
 The covariance of V(S) and V(T) is, up to a scale,
 
     c + a |S and T| + e |S and T| (|S and T| - 1) / 2 + b exp(-2 |x_s - x_t|)
       + prod_i k_i(S_i, T_i) + d [S = T] prod_i exp(-2 g_i S_i),
 
-where k_i(S_i, T_i) = exp(-g_i (S_i + T_i) - l_i [S_i != T_i]), and x_s = log(1 + s) / log(1 + P) with the size s of S.
-A player with a large l_i changes utilities much; one with a large g_i leaves others little to change, as utilities
-saturate.
+where k_i(S_i, T_i) = exp(-g_i (S_i + T_i) - l_i [S_i != T_i]), and x_s = log(1 + s) / log(1 + P)
+with the size s of S. A player with a large l_i changes utilities much; one with a large g_i leaves
+others little to change, as utilities saturate.
 
 References:
-    Rasmussen and Williams 2006, "Gaussian processes for machine learning", section 5.4; Owen 1972, "Multilinear
-    extensions of games": the Shapley value of a product over players is an integral of products over q in [0, 1].
+    Rasmussen and Williams 2006, "Gaussian processes for machine learning", section 5.4; Owen 1972,
+    "Multilinear extensions of games": the Shapley value of a product over players is an integral of
+    products over q in [0, 1].
 """
 
 from typing import NamedTuple
@@ -26,9 +28,14 @@ from fedjax_shap.typing import HostArray, Masks
 
 CONSTANT = 100.0  # c, the prior variance of the level: large, so that the level is learnt
 JITTER = 1e-8  # keeps the covariance of distinct coalitions invertible in float64
-LEARNT_FROM = 160  # coalitions that settings are fitted to: enough for them, and each step takes their cube in time
-MOST_NODES = 32  # Gauss-Legendre nodes; exact to P = 64, and beyond it to rounding, as the integrand is smooth
-LOWEST, HIGHEST = (-5.0, -8.0, 0.0, 0.0, -12.0, -12.0, -16.0, -6.0), (5.0, 2.0, 2.0, 2.0, 2.0, 4.0, 4.0, 5.0)
+# coalitions that settings are fitted to: enough for them, and each step takes their cube in time
+LEARNT_FROM = 160
+# Gauss-Legendre nodes; exact to P = 64, and beyond it to rounding, as the integrand is smooth
+MOST_NODES = 32
+LOWEST, HIGHEST = (
+    (-5.0, -8.0, 0.0, 0.0, -12.0, -12.0, -16.0, -6.0),
+    (5.0, 2.0, 2.0, 2.0, 2.0, 4.0, 4.0, 5.0),
+)
 
 
 class Kernel(NamedTuple):
@@ -52,25 +59,35 @@ class Kernel(NamedTuple):
 
     @property
     def num_settings(self) -> int:
-        """How many numbers are fitted: l_i, the mean g_i, from which priors keep the g_i near, a, b, d, e and two."""
+        """How many numbers are fitted: l_i, the mean g_i, from which priors keep the g_i near, a,
+        b, d, e and two.
+        """
         return len(self.lengths) + 7
 
     def covariance(self, masks: Masks) -> HostArray:
         """float64[M, M]: of the utilities of the coalitions bool[M, P]."""
         total = self.between(masks, masks)
-        total[np.diag_indices(len(total))] += self.white * np.exp(-2 * (masks @ self.decays)) + JITTER
+        total[np.diag_indices(len(total))] += (
+            self.white * np.exp(-2 * (masks @ self.decays)) + JITTER
+        )
         return total
 
     def between(self, masks: Masks, others: Masks) -> HostArray:
-        """float64[M, N]: of the coalitions bool[M, P] with others, bool[N, P], that are none of them."""
+        """float64[M, N]: of the coalitions bool[M, P] with others, bool[N, P], that are none of
+        them.
+        """
         one, other = masks.astype(np.float64), others.astype(np.float64)
         shared, total = one @ other.T, _smooth(self, one, other)
         total += (self.linear - self.pairs / 2 + self.pairs / 2 * shared) * shared
-        total += (CONSTANT + self.size * _nearness(masks.shape[1]))[masks.sum(axis=1)][:, others.sum(axis=1)]
+        total += (CONSTANT + self.size * _nearness(masks.shape[1]))[masks.sum(axis=1)][
+            :, others.sum(axis=1)
+        ]
         return total
 
     def shapley(self, masks: Masks) -> HostArray:
-        """float64[P, M]: the covariance of each player's Shapley value with each utility, exactly."""
+        """float64[P, M]: the covariance of each player's Shapley value with each utility,
+        exactly.
+        """
         member, sizes, num_players = masks.astype(np.float64), masks.sum(axis=1), masks.shape[1]
         inside = _product_shapley(self, masks)
         inside += (self.linear + self.pairs * (sizes - 1) / 2) * member.T
@@ -118,7 +135,9 @@ def fitted(masks: Masks, utilities: HostArray, *, steps: int) -> Kernel:
         utilities: float64[M]; their mean is taken off.
         steps: the most L-BFGS steps.
     """
-    learnt = np.r_[:2, 2 : len(masks) : max((len(masks) - 2) / (LEARNT_FROM - 2), 1)].astype(int)[: len(masks)]
+    learnt = np.r_[:2, 2 : len(masks) : max((len(masks) - 2) / (LEARNT_FROM - 2), 1)].astype(int)[
+        : len(masks)
+    ]
     masks, utilities = masks[learnt], utilities[learnt] - utilities[learnt].mean()
     num_players, fixed = masks.shape[1], fixed_of(masks)
     mean, width = _prior(num_players)
@@ -129,7 +148,9 @@ def fitted(masks: Masks, utilities: HostArray, *, steps: int) -> Kernel:
         away = (found - mean) / width
         return value + 0.5 * float(away @ away), slope + away / width
 
-    found = minimize(unlikeliness, mean, jac=True, method="L-BFGS-B", bounds=spans.T, options={"maxiter": steps})
+    found = minimize(
+        unlikeliness, mean, jac=True, method="L-BFGS-B", bounds=spans.T, options={"maxiter": steps}
+    )
     return _kernel(found.x, num_players)
 
 
@@ -137,24 +158,45 @@ def fixed_of(masks: Masks) -> Fixed:
     """`Fixed` of the coalitions bool[M, P]."""
     member, sizes = masks.astype(np.float64), masks.sum(axis=1)
     shared = member @ member.T
-    return Fixed(member, shared, shared * (shared - 1) / 2, _nearness(masks.shape[1])[sizes][:, sizes])
+    return Fixed(
+        member, shared, shared * (shared - 1) / 2, _nearness(masks.shape[1])[sizes][:, sizes]
+    )
 
 
 def inverse_root(covariance: HostArray) -> HostArray:
-    """float64[M, M]: the inverse of the lower Cholesky factor, R with R'R the inverse of the covariance."""
+    """float64[M, M]: the inverse of the lower Cholesky factor, R with R'R the inverse of the
+    covariance.
+    """
     factor, failed = lapack.dpotrf(covariance.T, lower=1)
-    require(failed == 0, "Expected utilities whose covariance can be inverted, got coalitions that are all but equal.")
+    require(
+        failed == 0,
+        "Expected utilities whose covariance can be inverted, got coalitions that are all but "
+        "equal.",
+    )
     return np.asarray(lapack.dtrtri(factor, lower=1, overwrite_c=1)[0])
 
 
 def _repeats(num_players: int) -> list[int]:
-    """How many of each kind of setting: deviations of log l_i, their mean, deviations of g_i, theirs; d, a, e, b."""
+    """How many of each kind of setting: deviations of log l_i, their mean, deviations of g_i,
+    theirs; d, a, e, b.
+    """
     return [num_players, 1, num_players, 1, 1, 1, 1, 1]
 
 
 def _prior(num_players: int) -> tuple[HostArray, HostArray]:
-    """(means, widths) of the settings; at the means, gains fall by e^-2 from the first who joins to the last."""
-    mean = (0.0, np.log(2 / num_players), 0.0, 2 / num_players, np.log(0.03), np.log(0.01), np.log(0.001), 0.0)
+    """(means, widths) of the settings; at the means, gains fall by e^-2 from the first who joins to
+    the last.
+    """
+    mean = (
+        0.0,
+        np.log(2 / num_players),
+        0.0,
+        2 / num_players,
+        np.log(0.03),
+        np.log(0.01),
+        np.log(0.001),
+        0.0,
+    )
     width = (1.0, 1.0, 3 / num_players, 5 / num_players, 2.0, 3.0, 3.0, 1.5)
     both = np.repeat(np.array([mean, width]), _repeats(num_players), axis=1)
     return both[0], both[1]
@@ -187,12 +229,20 @@ def _nearness(num_players: int) -> HostArray:
     return np.asarray(np.exp(-2 * np.abs(places[:, None] - places)))
 
 
-def _unlikeliness(settings: HostArray, fixed: Fixed, utilities: HostArray) -> tuple[float, HostArray]:
+def _unlikeliness(
+    settings: HostArray, fixed: Fixed, utilities: HostArray
+) -> tuple[float, HostArray]:
     """Minus the log marginal likelihood, the scale being the likeliest one, and its gradient."""
     member, count = fixed.member, len(fixed.member)
     kernel = _kernel(settings, member.shape[1])
     smooth, white = _smooth(kernel, member, member), np.exp(-2 * (member @ kernel.decays))
-    total = smooth + kernel.size * fixed.nearness + kernel.linear * fixed.shared + kernel.pairs * fixed.pairs + CONSTANT
+    total = (
+        smooth
+        + kernel.size * fixed.nearness
+        + kernel.linear * fixed.shared
+        + kernel.pairs * fixed.pairs
+        + CONSTANT
+    )
     total[np.diag_indices(count)] += kernel.white * white + JITTER
     root = inverse_root(total)
     dual = root.T @ (root @ utilities)
@@ -203,13 +253,19 @@ def _unlikeliness(settings: HostArray, fixed: Fixed, utilities: HostArray) -> tu
     pulled = member.T @ steep
     lengths = -2 * (pulled.sum(axis=1) - np.einsum("pm,mp->p", pulled, member)) * kernel.lengths
     decays = -2 * member.T @ (steep.sum(axis=1) + alone)
-    parts = ((kernel.linear, fixed.shared), (kernel.pairs, fixed.pairs), (kernel.size, fixed.nearness))
+    parts = (
+        (kernel.linear, fixed.shared),
+        (kernel.pairs, fixed.pairs),
+        (kernel.size, fixed.nearness),
+    )
     rest = [alone.sum(), *(scale * np.vdot(slope, part) for scale, part in parts)]
     return float(value), np.concatenate([lengths, [lengths.sum()], decays, [decays.sum()], rest])
 
 
 def _product_shapley(kernel: Kernel, masks: Masks) -> HostArray:
-    """float64[P, M]: Shapley values of S -> prod_j k_j(S_j, T_j) for each T, by Gauss-Legendre over q."""
+    """float64[P, M]: Shapley values of S -> prod_j k_j(S_j, T_j) for each T, by Gauss-Legendre over
+    q.
+    """
     q, weights = _quadrature(masks.shape[1])
     member = masks.astype(np.float64)
     other, both = np.exp(-kernel.decays - kernel.lengths), np.exp(-2 * kernel.decays)
@@ -228,9 +284,14 @@ def _quadrature(num_players: int) -> tuple[HostArray, HostArray]:
 
 
 def _product_variance(kernel: Kernel) -> HostArray:
-    """float64[P]: of the Shapley values of the part that is a product over players, by the same rule in both q."""
+    """float64[P]: of the Shapley values of the part that is a product over players, by the same
+    rule in both q.
+    """
     q, weights = _quadrature(len(kernel.lengths))
-    other, both = (np.exp(part)[:, None, None] for part in (-kernel.decays - kernel.lengths, -2 * kernel.decays))
+    other, both = (
+        np.exp(part)[:, None, None]
+        for part in (-kernel.decays - kernel.lengths, -2 * kernel.decays)
+    )
     first, second = q[:, None], q[None]
     one = first * (1 - second) + second * (1 - first)
     factors = (1 - first) * (1 - second) + one * other + first * second * both  # [P, nodes, nodes]
@@ -239,7 +300,9 @@ def _product_variance(kernel: Kernel) -> HostArray:
 
 
 def _white_variance(kernel: Kernel) -> HostArray:
-    """float64[P]: of the Shapley values of the white part, by the elementary symmetric sums without each player."""
+    """float64[P]: of the Shapley values of the white part, by the elementary symmetric sums without
+    each player.
+    """
     num_players, shrunk = len(kernel.decays), np.exp(-2 * kernel.decays)
     sums = np.zeros((num_players, num_players))  # [player left out, size]
     sums[:, 0] = 1.0

@@ -1,4 +1,6 @@
-"""What every estimator is: init, ask, tell, read; what it promises; and what it gives: an attribution."""
+"""What every estimator is: init, ask, tell, read; what it promises; and what it gives: an
+attribution.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,7 +49,8 @@ class Attribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Guarantees:
-    """What an estimator promises; tests/shapley/test_conformance.py holds every registered one to it.
+    """What an estimator promises; tests/shapley/test_conformance.py holds every registered one to
+    it.
 
     Attributes:
         target: what it estimates.
@@ -56,8 +59,8 @@ class Guarantees:
         efficient: whether its values sum to V(N) - V(empty), to rounding, at any budget.
         additive: whether it is exact, to rounding, on additive games at any budget.
         enumerates: whether it is exact once the budget covers all coalitions.
-        slicewise: whether each slice of utilities with trailing axes is valued as it would be alone. It is not where
-            what is drawn next depends on all slices.
+        slicewise: whether each slice of utilities with trailing axes is valued as it would be
+            alone. It is not where what is drawn next depends on all slices.
         errors: where its standard errors come from; "none" for one that draws nothing.
     """
 
@@ -75,11 +78,12 @@ class Estimator(NamedTuple):
     """An estimator of players' values; it never sees a model.
 
     Attributes:
-        init: (num_players, budget, turn) -> State; refuses what it cannot do with that budget. `budget` is the most
-            distinct coalitions that it may ask for, None for no limit; `turn` is about how many it should ask for at a
-            time, None for as many as it can.
-        ask: (key, State) -> (masks bool[M, P] whose utilities it wants next, State); done where M = 0. It gives the
-            state back so that what was drawn for these masks is not drawn again when they are told.
+        init: (num_players, budget, turn) -> State; refuses what it cannot do with that budget.
+            `budget` is the most distinct coalitions that it may ask for, None for no limit; `turn`
+            is about how many it should ask for at a time, None for as many as it can.
+        ask: (key, State) -> (masks bool[M, P] whose utilities it wants next, State); done where M =
+            0. It gives the state back so that what was drawn for these masks is not drawn again
+            when they are told.
         tell: (State, masks, utilities float64[M, ...]) -> State.
         read: (State) -> Attribution; may be called after any `tell`.
         guarantees: what it promises.
@@ -98,7 +102,9 @@ def seed_of(key: Key) -> list[int]:
 
 
 def budget_of(name: str, num_players: int, budget: int | None, turn: int | None) -> int:
-    """The budget given, or that of all coalitions where there is none and a rule may stop between turns."""
+    """The budget given, or that of all coalitions where there is none and a rule may stop between
+    turns.
+    """
     require(
         budget is not None or turn is not None,
         f"Expected a budget of distinct coalitions for estimator={name!r}, got none.",
@@ -109,19 +115,24 @@ def budget_of(name: str, num_players: int, budget: int | None, turn: int | None)
 
 
 def affordable(name: str, num_players: int, budget: int, least: int) -> None:
-    """Refuses a budget of fewer distinct coalitions than the estimator `name` needs for so many players."""
+    """Refuses a budget of fewer distinct coalitions than the estimator `name` needs for so many
+    players.
+    """
     integer("budget", budget, least=1)
     require(
         budget >= least,
-        f"Expected budget={budget} to be at least {least} distinct coalitions, as estimator={name!r} needs for "
+        f"Expected budget={budget} to be at least {least} distinct coalitions, as "
+        f"estimator={name!r} needs for "
         f"{num_players} players.",
     )
 
 
 def projected(found: Attribution) -> Attribution:
-    """The nearest values that are efficient: each gets an equal share of what is missing (Ruiz et al. 1998).
+    """The nearest values that are efficient: each gets an equal share of what is missing (Ruiz et
+    al. 1998).
 
-    The standard errors are those of the shifted values where errors of different players are independent.
+    The standard errors are those of the shifted values where errors of different players are
+    independent.
     """
     missing = -found.efficiency_gap / len(found.values)
     variance, num_players = found.std_errors**2, len(found.values)

@@ -9,7 +9,7 @@ from fedjax_shap.typing import HostArray, Masks, Utilities
 
 
 @dataclass(frozen=True)
-class Told:
+class Evaluations:
     """Distinct coalitions in the order in which they were asked for.
 
     Attributes:
@@ -31,16 +31,18 @@ class Told:
         """Whether every coalition there is was asked for."""
         return self.masks.shape[1] < 62 and len(self.masks) == 2 ** self.masks.shape[1]
 
-    def ask(self, masks: Masks) -> tuple[Masks, "Told"]:
+    def ask(self, masks: Masks) -> tuple[Masks, "Evaluations"]:
         """(those of `masks` bool[A, P] that are new, each once; what is asked for with them)."""
         row, fresh = dict(self.row), []
         for index, name in enumerate(pack(masks)):
             if name not in row:
                 row[name] = len(row)
                 fresh.append(index)
-        return masks[fresh], replace(self, masks=np.concatenate([self.masks, masks[fresh]]), row=row)
+        return masks[fresh], replace(
+            self, masks=np.concatenate([self.masks, masks[fresh]]), row=row
+        )
 
-    def tell(self, utilities: Utilities) -> "Told":
+    def tell(self, utilities: Utilities) -> "Evaluations":
         """Takes the utilities float64[A, ...] of what was asked for last, in that order."""
         known = utilities if self.utilities is None else np.concatenate([self.utilities, utilities])
         return replace(self, utilities=known)
@@ -55,15 +57,19 @@ class Told:
         return np.asarray(self.utilities)[self.rows(masks)]
 
     def fitting(self, masks: Masks, room: int) -> int:
-        """How many of the groups bool[U, G, P], from the first on, ask for no more than `room` new coalitions."""
+        """How many of the groups bool[U, G, P], from the first on, ask for no more than `room` new
+        coalitions.
+        """
         names, size, new = pack(masks.reshape(-1, masks.shape[-1])), masks.shape[1], set[bytes]()
         for group in range(len(masks)):
-            new.update(name for name in names[group * size : (group + 1) * size] if name not in self.row)
+            new.update(
+                name for name in names[group * size : (group + 1) * size] if name not in self.row
+            )
             if len(new) > room:
                 return group
         return len(masks)
 
 
-def nothing(num_players: int) -> Told:
+def nothing(num_players: int) -> Evaluations:
     """No coalition of `num_players` players, yet."""
-    return Told(np.zeros((0, num_players), bool), None, {})
+    return Evaluations(np.zeros((0, num_players), bool), None, {})

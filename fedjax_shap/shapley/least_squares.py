@@ -1,9 +1,9 @@
 """Values as least squares: coalitions drawn by their sizes, regressed on who is in them.
 
-Charnes et al. (1988): the Shapley values are the slopes of the weighted least squares fit of V(S) - V(empty) on
-membership, their sum held to V(N) - V(empty), where a coalition of s members weighs (P - 1) / (C(P, s) s (P - s)).
-Coalitions are drawn here; what is drawn of a *stratum*, the coalitions of one size, weighs in sum what the stratum
-weighs (Cochran 1977, chapter 5).
+Charnes et al. (1988): the Shapley values are the slopes of the weighted least squares fit of V(S) -
+V(empty) on membership, their sum held to V(N) - V(empty), where a coalition of s members weighs (P
+- 1) / (C(P, s) s (P - s)). Coalitions are drawn here; what is drawn of a *stratum*, the coalitions
+of one size, weighs in sum what the stratum weighs (Cochran 1977, chapter 5).
 """
 
 import heapq
@@ -16,20 +16,24 @@ import numpy as np
 from fedjax_shap._validate import integer
 from fedjax_shap.coalitions import of_size
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.evaluations import Told
-from fedjax_shap.shapley.sampling import Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.evaluations import Evaluations
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampled
 from fedjax_shap.typing import HostArray, Masks
 
-REGRESSION_BIAS = "a regression divides by the moments of the coalitions drawn, which go with what is drawn"
+REGRESSION_BIAS = (
+    "a regression divides by the moments of the coalitions drawn, which go with what is drawn"
+)
 
 
-class Rows(NamedTuple):
+class RegressionRows(NamedTuple):
     """The drawn coalitions as rows of a regression that goes through nobody and everybody.
 
     Attributes:
         masks: bool[U, P], the coalition of each row, the first of each pair.
-        features: float64[U, P], membership less its mean s / P, so that slopes of any common part do not count.
-        responses: float64[U, T], V(S) - V(empty) - (s / P) (V(N) - V(empty)); of a pair, half the difference of both.
+        features: float64[U, P], membership less its mean s / P, so that slopes of any common part
+            do not count.
+        responses: float64[U, T], V(S) - V(empty) - (s / P) (V(N) - V(empty)); of a pair, half the
+            difference of both.
         strata: int[U], the size of the coalition, of a pair that of the smaller one.
         weights: float64[U], the stratum's weight over how many were drawn of it.
         unseen: float64[U], the share of the stratum that was not drawn.
@@ -45,27 +49,30 @@ class Rows(NamedTuple):
     paired: bool
 
 
-Solve = Callable[[Rows], tuple[HostArray, HostArray]]
+Solve = Callable[[RegressionRows], tuple[HostArray, HostArray]]
 
 
-def regressed(name: str, solve: Solve, guarantees: Guarantees, *, paired: bool, power: float) -> Estimator:
+def regressed(
+    name: str, solve: Solve, guarantees: Guarantees, *, paired: bool, power: float
+) -> Estimator:
     """An estimator that regresses the coalitions drawn.
 
-    Of every size two are drawn first. Then the size that is furthest behind its share comes next (Webster's method),
-    and of that size a coalition not yet drawn, each as likely as any other. What is drawn first is drawn again until
-    it spans the games that are additive.
+    Of every size two are drawn first. Then the size that is furthest behind its share comes next
+    (Webster's method), and of that size a coalition not yet drawn, each as likely as any other.
+    What is drawn first is drawn again until it spans the games that are additive.
 
     Args:
         name: what refusals call it.
-        solve: rows -> (influence float64[P, U] of each response on each value; float64[U, T], how much each response
-            may be off, from which standard errors are told).
+        solve: rows -> (influence float64[P, U] of each response on each value; float64[U, T], how
+            much each response may be off, from which standard errors are told).
         guarantees: what it promises.
         paired: draw each coalition with its complement.
-        power: the share of size s is (1 / (s (P - s)))**power: 1 as coalitions weigh, 0 all sizes alike.
+        power: the share of size s is (1 / (s (P - s)))**power: 1 as coalitions weigh, 0 all sizes
+            alike.
     """
     group = 2 if paired else 1
 
-    def propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[None, Masks]:
+    def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[None, Masks]:
         masks = _spanning(rng, state.told, count, power, paired)
         return None, np.stack([masks, ~masks][:group], axis=1)
 
@@ -76,9 +83,11 @@ def regressed(name: str, solve: Solve, guarantees: Guarantees, *, paired: bool, 
         values, shape = influence @ rows.responses, (draws.fixed.shape[1], *level.shape)
         return values.reshape(shape) + level, _standard_errors(rows, influence, left).reshape(shape)
 
-    plain = sampled(Design(name=name, propose=propose, reduce=reduce, unit=lambda _: group), guarantees)
+    plain = sampled(
+        Design(name=name, propose=propose, reduce=reduce, unit=lambda _: group), guarantees
+    )
 
-    def init(num_players: int, budget: int | None, turn: int | None = None) -> Sampled:
+    def init(num_players: int, budget: int | None, turn: int | None = None) -> SamplingState:
         integer("num_players", num_players, least=1)
         if budget is not None:
             integer("budget", budget, least=min(2**num_players, 2 * num_players + 4))
@@ -87,12 +96,13 @@ def regressed(name: str, solve: Solve, guarantees: Guarantees, *, paired: bool, 
     return plain._replace(init=init)
 
 
-def least_squares(rows: Rows) -> tuple[HostArray, HostArray]:
+def least_squares(rows: RegressionRows) -> tuple[HostArray, HostArray]:
     """The weighted least squares slopes, the shortest ones where the rows do not span the players.
 
     Returns:
-        influence float64[P, U], and left float64[U, T]: residuals over the root of what the row leaves undetermined,
-        which has the variance that the response has (MacKinnon, White 1985, HC2).
+        influence float64[P, U], and left float64[U, T]: residuals over the root of what the row
+        leaves undetermined, which has the variance that the response has (MacKinnon, White 1985,
+        HC2).
     """
     weighted = rows.features * rows.weights[:, None]
     influence = slopes(rows.features.T @ weighted) @ weighted.T
@@ -102,21 +112,29 @@ def least_squares(rows: Rows) -> tuple[HostArray, HostArray]:
 
 
 def slopes(moments: HostArray) -> HostArray:
-    """float64[P, P]: the pseudo-inverse of the normal equations' matrix, which is singular on slopes that are alike."""
+    """float64[P, P]: the pseudo-inverse of the normal equations' matrix, which is singular on
+    slopes that are alike.
+    """
     return np.linalg.pinv(moments, rcond=1e-11, hermitian=True)
 
 
-def known_moments(rows: Rows) -> tuple[HostArray, HostArray]:
-    """The slopes with the matrix of the normal equations as it is in expectation (Covert, Lee 2021).
+def known_moments(rows: RegressionRows) -> tuple[HostArray, HostArray]:
+    """The slopes with the matrix of the normal equations as it is in expectation (Covert, Lee
+    2021).
 
-    Over all coalitions of size s it is s (P - s) / (P (P - 1)) times the identity, on slopes that sum to 0.
+    Over all coalitions of size s it is s (P - s) / (P (P - 1)) times the identity, on slopes that
+    sum to 0.
     """
     num_players = rows.masks.shape[1]
-    moment = rows.weights @ (rows.strata * (num_players - rows.strata)) / (num_players * (num_players - 1))
+    moment = (
+        rows.weights
+        @ (rows.strata * (num_players - rows.strata))
+        / (num_players * (num_players - 1))
+    )
     return rows.features.T * (rows.weights / moment), rows.responses
 
 
-def _rows(draws: Draws, paired: bool) -> Rows:
+def _rows(draws: Draws, paired: bool) -> RegressionRows:
     masks, trailing = draws.masks[:, 0], (draws.grand - draws.empty).ravel()
     num_players, sizes = masks.shape[1], masks.sum(axis=1)
     share = sizes[:, None] / num_players
@@ -128,20 +146,25 @@ def _rows(draws: Draws, paired: bool) -> Rows:
     strata = np.minimum(sizes, num_players - sizes) if paired else sizes
     drawn = np.bincount(strata, minlength=num_players)
     count = {size: _how_many(num_players, size, paired) for size in range(1, num_players)}
-    unseen = np.array([0.0] + [1 - int(drawn[size]) / count[size] for size in range(1, num_players)])
+    unseen = np.array(
+        [0.0] + [1 - int(drawn[size]) / count[size] for size in range(1, num_players)]
+    )
     weights = _shares(num_players, 1.0, paired)[strata] / drawn[strata]
-    return Rows(masks, masks - share, responses, strata, weights, unseen[strata], paired)
+    return RegressionRows(masks, masks - share, responses, strata, weights, unseen[strata], paired)
 
 
-def _standard_errors(rows: Rows, influence: HostArray, left: HostArray) -> HostArray:
-    """float64[P, T]: of stratified sampling without replacement (Cochran 1977, chapter 5), linearised."""
+def _standard_errors(rows: RegressionRows, influence: HostArray, left: HostArray) -> HostArray:
+    """float64[P, T]: of stratified sampling without replacement (Cochran 1977, chapter 5),
+    linearised.
+    """
     variance = np.zeros((len(influence), left.shape[1]))
     for size in np.unique(rows.strata):
         mine = rows.strata == size
         count, unseen = mine.sum(), rows.unseen[mine][0]
         own, left_own = influence[:, mine], left[mine]
         squares, total = own**2 @ left_own**2, own @ left_own
-        # A stratum of which one was drawn tells no spread: its mean is taken to be 0, as that over all strata is.
+        # A stratum of which one was drawn tells no spread: its mean is taken to be 0, as that over
+        # all strata is.
         centred = count / (count - 1) * (squares - total**2 / count) if count > 1 else squares
         variance += unseen * np.maximum(centred, 0)
     return np.sqrt(variance)
@@ -164,11 +187,17 @@ def _shares(num_players: int, power: float, paired: bool) -> HostArray:
     return shares
 
 
-def _spanning(rng: np.random.Generator, told: Told, count: int, power: float, paired: bool) -> Masks:
-    """`_next`, drawn again while it says less of games that are additive than that many rows can."""
+def _spanning(
+    rng: np.random.Generator, told: Evaluations, count: int, power: float, paired: bool
+) -> Masks:
+    """`_next`, drawn again while it says less of games that are additive than that many rows
+    can.
+    """
     masks = _next(rng, told, count, power, paired)
     before, most = told.masks[2 :: 2 if paired else 1], told.masks.shape[1] - 1
-    while len(before) < most and _rank(np.concatenate([before, masks])) < min(len(before) + len(masks), most):
+    while len(before) < most and _rank(np.concatenate([before, masks])) < min(
+        len(before) + len(masks), most
+    ):
         masks = _next(rng, told, count, power, paired)
     return masks
 
@@ -179,8 +208,12 @@ def _rank(masks: Masks) -> int:
     return int(np.linalg.matrix_rank(features.T @ features, hermitian=True))
 
 
-def _next(rng: np.random.Generator, told: Told, count: int, power: float, paired: bool) -> Masks:
-    """bool[count, P]: coalitions besides those told, their sizes dealt by shares; fewer if there are no more."""
+def _next(
+    rng: np.random.Generator, told: Evaluations, count: int, power: float, paired: bool
+) -> Masks:
+    """bool[count, P]: coalitions besides those told, their sizes dealt by shares; fewer if there
+    are no more.
+    """
     sizes = _dealt(told, count, power, paired)
     masks = np.zeros((len(sizes), told.masks.shape[1]), bool)
     for size in np.unique(sizes):
@@ -189,8 +222,10 @@ def _next(rng: np.random.Generator, told: Told, count: int, power: float, paired
     return masks
 
 
-def _dealt(told: Told, count: int, power: float, paired: bool) -> HostArray:
-    """int[count]: the size of each next draw; Webster's method of dealing seats by shares, no more than there are."""
+def _dealt(told: Evaluations, count: int, power: float, paired: bool) -> HostArray:
+    """int[count]: the size of each next draw; Webster's method of dealing seats by shares, no more
+    than there are.
+    """
     num_players = told.masks.shape[1]
     drawn = np.bincount(told.masks.sum(axis=1), minlength=num_players + 1).tolist()
     if paired and num_players % 2 == 0:
@@ -201,7 +236,9 @@ def _dealt(told: Told, count: int, power: float, paired: bool) -> HostArray:
     def turn(size: int) -> tuple[int, float, int]:
         return min(drawn[size], 2), (drawn[size] + 0.5) / shares[size], size
 
-    queue = [turn(size) for size in range(1, num_players) if shares[size] and drawn[size] < most[size]]
+    queue = [
+        turn(size) for size in range(1, num_players) if shares[size] and drawn[size] < most[size]
+    ]
     heapq.heapify(queue)
     sizes: list[int] = []
     while queue and len(sizes) < count:
@@ -213,12 +250,20 @@ def _dealt(told: Told, count: int, power: float, paired: bool) -> HostArray:
     return np.array(sizes, np.int64)
 
 
-def _new_ones(rng: np.random.Generator, told: Told, size: int, count: int, paired: bool) -> Masks:
-    """bool[count, P]: coalitions of a size that were not told, drawn without replacement, each as likely as any."""
+def _new_ones(
+    rng: np.random.Generator, told: Evaluations, size: int, count: int, paired: bool
+) -> Masks:
+    """bool[count, P]: coalitions of a size that were not told, drawn without replacement, each as
+    likely as any.
+    """
     num_players = told.masks.shape[1]
-    halved = paired and 2 * size == num_players  # here a pair has two of that size: player 0 tells which is meant
+    halved = (
+        paired and 2 * size == num_players
+    )  # here a pair has two of that size: player 0 tells which is meant
     known = int((told.masks.sum(axis=1) == size).sum())
-    if 2 * (known + count) > comb(num_players, size):  # most of them: trying again would go on for long
+    if 2 * (known + count) > comb(
+        num_players, size
+    ):  # most of them: trying again would go on for long
         masks = of_size(num_players, size)
         masks = rng.permutation(masks[masks[:, 0]] if halved else masks)
         return masks[told.rows(masks) < 0][:count]

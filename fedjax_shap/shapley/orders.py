@@ -1,4 +1,6 @@
-"""Joining orders, plain or in blocks that spread over all orders (Mitchell, Cooper, Frank, Holmes 2022)."""
+"""Joining orders, plain or in blocks that spread over all orders (Mitchell, Cooper, Frank, Holmes
+2022).
+"""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -8,8 +10,11 @@ import numpy as np
 
 from fedjax_shap.typing import HostArray
 
-ABREAST = 8  # blocks filled side by side: a standard error needs several, a small budget cannot fill many
-SOBOL_POINTS = 16  # of a low-discrepancy block; new blocks follow, so that standard errors get surer with the budget
+ABREAST = (
+    8  # blocks filled side by side: a standard error needs several, a small budget cannot fill many
+)
+# of a low-discrepancy block; new blocks follow, so that standard errors get surer with the budget
+SOBOL_POINTS = 16
 DIGITS = 40  # of a joining time; two players join at the same time once in 2^40
 
 Times = Callable[[np.random.Generator, int, int], HostArray]
@@ -19,8 +24,8 @@ class Orders(NamedTuple):
     """A way to draw joining orders, in units of G orders.
 
     Attributes:
-        times: (rng, U, P) -> float64[U, P], when each player joins in each of U units: the first U of those that
-            `rng` stands for. In blocks, U is a power of two or the whole block.
+        times: (rng, U, P) -> float64[U, P], when each player joins in each of U units: the first U
+            of those that `rng` stands for. In blocks, U is a power of two or the whole block.
         reverse: whether a unit is an order and its reverse (G = 2), or the order alone (G = 1).
         full: P -> how many units are drawn together as a block; None where all are independent.
     """
@@ -34,15 +39,21 @@ class Orders(NamedTuple):
         """G, the orders of a unit."""
         return 2 if self.reverse else 1
 
-    def draw(self, rng: np.random.Generator, seed: int, units: HostArray, num_players: int) -> HostArray:
+    def draw(
+        self, rng: np.random.Generator, seed: int, units: HostArray, num_players: int
+    ) -> HostArray:
         """int[U, G, P]: the joining orders of units int[U].
 
-        Independent ones come from `rng`; those in blocks are the same whenever the same `seed` is asked for them.
+        Independent ones come from `rng`; those in blocks are the same whenever the same `seed` is
+        asked for them.
         """
         if self.full is None:
             times = self.times(rng, len(units), num_players)
         else:
-            times, (block, place) = np.empty((len(units), num_players)), self._places(units, num_players)
+            times, (block, place) = (
+                np.empty((len(units), num_players)),
+                self._places(units, num_players),
+            )
             for index in np.unique(block):
                 own = block == index
                 most = min(1 << int(place[own].max()).bit_length(), self.full(num_players))
@@ -55,7 +66,9 @@ class Orders(NamedTuple):
         return units if self.full is None else self._places(units, num_players)[0]
 
     def _places(self, units: HostArray, num_players: int) -> tuple[HostArray, HostArray]:
-        """(the block of each unit, its place there): `ABREAST` blocks fill in turn, then the next ones."""
+        """(the block of each unit, its place there): `ABREAST` blocks fill in turn, then the next
+        ones.
+        """
         full = 1 if self.full is None else self.full(num_players)
         sweep, within = np.divmod(units, ABREAST * full)
         return sweep * ABREAST + within % ABREAST, within // ABREAST
@@ -67,21 +80,27 @@ def independent(rng: np.random.Generator, count: int, num_players: int) -> HostA
 
 
 def orthogonal(rng: np.random.Generator, count: int, num_players: int) -> HostArray:
-    """A randomly rotated orthonormal basis of the P - 1 dimensions where times sum to 0, as far as it is needed.
+    """A randomly rotated orthonormal basis of the P - 1 dimensions where times sum to 0, as far as
+    it is needed.
 
-    The "orthogonal spherical codes" of Mitchell et al. (2022): a direction is an order, the opposite one its reverse.
+    The "orthogonal spherical codes" of Mitchell et al. (2022): a direction is an order, the
+    opposite one its reverse.
     """
     rows = rng.normal(size=(count, num_players))
     basis, mixed = np.linalg.qr((rows - rows.mean(axis=1, keepdims=True)).T)
-    return (basis * np.sign(np.diag(mixed))).T  # as the rows point, or else the first player is seldom the last
+    return (
+        basis * np.sign(np.diag(mixed))
+    ).T  # as the rows point, or else the first player is seldom the last
 
 
 def low_discrepancy(rng: np.random.Generator, count: int, num_players: int) -> HostArray:
-    """A scrambled Sobol sequence of joining times in [0, 1)^P, which makes every single time uniform.
+    """A scrambled Sobol sequence of joining times in [0, 1)^P, which makes every single time
+    uniform.
 
-    Mitchell et al. (2022) map the sequence to the sphere; times keep it in the cube, so that every player's
-    positions, and every two players', are spread as evenly as the sequence is. The scrambling is a random
-    lower triangular matrix on each player's digits and a random shift of them (Matousek 1998).
+    Mitchell et al. (2022) map the sequence to the sphere; times keep it in the cube, so that every
+    player's positions, and every two players', are spread as evenly as the sequence is. The
+    scrambling is a random lower triangular matrix on each player's digits and a random shift of
+    them (Matousek 1998).
     """
     digits = _sobol_digits(num_players)[:count]
     mix = np.tril(rng.integers(2, size=(num_players, DIGITS, digits.shape[-1])))
@@ -93,10 +112,14 @@ def low_discrepancy(rng: np.random.Generator, count: int, num_players: int) -> H
 
 @lru_cache(maxsize=8)
 def _sobol_digits(num_players: int) -> HostArray:
-    """int[U, P, 4]: the binary digits of the first `SOBOL_POINTS` Sobol points in P dimensions, the highest first."""
+    """int[U, P, 4]: the binary digits of the first `SOBOL_POINTS` Sobol points in P dimensions, the
+    highest first.
+    """
     from scipy.stats import qmc
 
-    points = (qmc.Sobol(num_players, scramble=False).random(SOBOL_POINTS) * SOBOL_POINTS).astype(np.int64)
+    points = (qmc.Sobol(num_players, scramble=False).random(SOBOL_POINTS) * SOBOL_POINTS).astype(
+        np.int64
+    )
     return points[..., None] >> np.arange(SOBOL_POINTS.bit_length() - 1)[::-1] & 1
 
 
@@ -109,6 +132,10 @@ def _block(times: Times, seed: int, index: int, count: int, num_players: int) ->
 ORDERS = {
     "random": Orders(independent, reverse=False),
     "antithetic": Orders(independent, reverse=True),
-    "orthogonal": Orders(orthogonal, reverse=True, full=lambda num_players: max(num_players - 1, 1)),
-    "low_discrepancy": Orders(low_discrepancy, reverse=False, full=lambda num_players: SOBOL_POINTS),
+    "orthogonal": Orders(
+        orthogonal, reverse=True, full=lambda num_players: max(num_players - 1, 1)
+    ),
+    "low_discrepancy": Orders(
+        low_discrepancy, reverse=False, full=lambda num_players: SOBOL_POINTS
+    ),
 }

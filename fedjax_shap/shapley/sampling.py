@@ -1,7 +1,9 @@
-"""What estimators that draw coalitions share: a budget of distinct coalitions, turns, and reading values off draws.
+"""What estimators that draw coalitions share: a budget of distinct coalitions, turns, and reading
+values off draws.
 
-An estimator of this kind is two functions. `propose` draws *units*, each some coalitions that are valued together, such
-as the prefixes of a joining order; `reduce` reads values and standard errors off all units drawn. All else is here.
+An estimator of this kind is two functions. `propose` draws *units*, each some coalitions that are
+valued together, such as the prefixes of a joining order; `reduce` reads values and standard errors
+off all units drawn. All else is here.
 """
 
 from collections.abc import Callable
@@ -23,14 +25,15 @@ from fedjax_shap.shapley.estimator import (
     budget_of,
     seed_of,
 )
-from fedjax_shap.shapley.evaluations import Told, nothing
+from fedjax_shap.shapley.evaluations import Evaluations, nothing
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray, Key, Masks, PyTree, Utilities
 
 MOST_AT_ONCE = 2**16  # coalitions of the units proposed at a time, before it is known how many fit
 MANY_PLAYERS = 1000  # with more, numbers of coalitions of one size do not fit into a float64
 FEW_DRAWS = 10  # of which fewer say little about how they spread
-FREE_DRAWS = 4  # units whose coalitions are all known cost nothing: no more of them than this many times the budget
+# units whose coalitions are all known cost nothing: no more of them than this many times the budget
+FREE_DRAWS = 4
 
 
 class Draws(NamedTuple):
@@ -40,7 +43,8 @@ class Draws(NamedTuple):
         units: what `propose` said of each unit, leaves [U, ...]; None before the first.
         masks: bool[U, G, P], the units' coalitions.
         utilities: float64[U, G, ...], theirs.
-        fixed: bool[F, P], the coalitions asked for in any case: nobody, everybody, and what `fixed` names.
+        fixed: bool[F, P], the coalitions asked for in any case: nobody, everybody, and what `fixed`
+            names.
         fixed_utilities: float64[F, ...], theirs.
         told: all distinct coalitions and utilities.
     """
@@ -50,7 +54,7 @@ class Draws(NamedTuple):
     utilities: Utilities
     fixed: Masks
     fixed_utilities: Utilities
-    told: Told
+    told: Evaluations
 
     @property
     def empty(self) -> HostArray:
@@ -63,7 +67,7 @@ class Draws(NamedTuple):
         return np.asarray(self.fixed_utilities[1])
 
 
-class Sampled(NamedTuple):
+class SamplingState(NamedTuple):
     """How far a sampling estimator is.
 
     Attributes:
@@ -81,7 +85,7 @@ class Sampled(NamedTuple):
     budget: int
     turn: int | None
     fixed: Masks
-    told: Told
+    told: Evaluations
     units: tuple[PyTree, ...] = ()
     rows: tuple[HostArray, ...] = ()
     full: bool = False
@@ -96,12 +100,14 @@ class Sampled(NamedTuple):
         """All units drawn so far, whose utilities must have been told."""
         utilities = np.asarray(self.told.utilities)
         rows = np.concatenate(self.rows) if self.rows else np.zeros((0, 1), np.int64)
-        units = jax.tree.map(lambda *turns: np.concatenate(turns), *self.units) if self.units else None
+        units = (
+            jax.tree.map(lambda *turns: np.concatenate(turns), *self.units) if self.units else None
+        )
         own = utilities[self.told.rows(self.fixed)]
         return Draws(units, self.told.masks[rows], utilities[rows], self.fixed, own, self.told)
 
 
-Propose = Callable[[np.random.Generator, Sampled, int], tuple[PyTree, Masks]]
+Propose = Callable[[np.random.Generator, SamplingState, int], tuple[PyTree, Masks]]
 Reduce = Callable[[Draws], tuple[HostArray, HostArray]]
 
 
@@ -111,16 +117,20 @@ class Design:
 
     Attributes:
         name: what it is called in refusals and in what it says of itself.
-        propose: (rng, state, U) -> (what it says of U units, leaves [U, ...]; their coalitions bool[U, G, P]). It may
-            look at `state.draws` where it draws in several turns. No units: there are no more.
+        propose: (rng, state, U) -> (what it says of U units, leaves [U, ...]; their coalitions
+            bool[U, G, P]). It may look at `state.draws` where it draws in several turns. No units:
+            there are no more.
         reduce: draws -> (values float64[P, ...], standard errors float64[P, ...]).
         unit: P -> the most coalitions of a unit that may be new, besides the fixed ones.
-        fixed: (P, budget) -> bool[F, P], coalitions asked for in any case besides nobody and everybody.
+        fixed: (P, budget) -> bool[F, P], coalitions asked for in any case besides nobody and
+            everybody.
         least_units: what `reduce` needs at least, or P -> that.
-        most_units: the most units drawn, where the budget would allow more; the values then stay estimates, however
-            large the budget.
-        stage: state -> the most new coalitions in the turn at hand, for estimators that go in stages.
-        first: (P, budget) -> the fewest new coalitions of the first turn, where `least_units` are not enough.
+        most_units: the most units drawn, where the budget would allow more; the values then stay
+            estimates, however large the budget.
+        stage: state -> the most new coalitions in the turn at hand, for estimators that go in
+            stages.
+        first: (P, budget) -> the fewest new coalitions of the first turn, where `least_units` are
+            not enough.
         whole: table float64[2^P, ...] -> the values, for a budget that covers all coalitions.
         notes: further numbers to report.
         most_players: where the numbers of coalitions by size have to fit into floats.
@@ -133,7 +143,7 @@ class Design:
     fixed: Callable[[int, int], Masks] | None = None
     least_units: int | Callable[[int], int] = 2
     most_units: int | None = None
-    stage: Callable[[Sampled], int] | None = None
+    stage: Callable[[SamplingState], int] | None = None
     first: Callable[[int, int], int] | None = None
     whole: Callable[[Utilities], HostArray] = shapley_values
     notes: Callable[[Draws], dict[str, Any]] = lambda draws: {}
@@ -141,17 +151,23 @@ class Design:
 
 
 def sampled(design: Design, guarantees: Guarantees) -> Estimator:
-    """An estimator that draws units of coalitions until the next one does not fit into the budget."""
+    """An estimator that draws units of coalitions until the next one does not fit into the
+    budget.
+    """
     return Estimator(
         init=partial(_init, design),
         ask=partial(_ask, design),
-        tell=lambda state, masks, utilities: state._replace(told=state.told.tell(np.asarray(utilities, np.float64))),
+        tell=lambda state, masks, utilities: state._replace(
+            told=state.told.tell(np.asarray(utilities, np.float64))
+        ),
         read=partial(_read, design),
         guarantees=guarantees,
     )
 
 
-def _init(design: Design, num_players: int, budget: int | None, turn: int | None = None) -> Sampled:
+def _init(
+    design: Design, num_players: int, budget: int | None, turn: int | None = None
+) -> SamplingState:
     integer("num_players", num_players, least=1, most=design.most_players)
     everything = 2 ** min(num_players, MOST_IN_A_TABLE)
     budget = budget_of(design.name, num_players, budget, turn)
@@ -161,31 +177,47 @@ def _init(design: Design, num_players: int, budget: int | None, turn: int | None
     always = np.concatenate([nobody, ~nobody, *extra])
     least = len(always) + _least(design, num_players) * design.unit(num_players)
     affordable(design.name, num_players, budget, min(everything, least))
-    return Sampled(num_players, int(min(budget, everything)), turn, always, nothing(num_players))
+    return SamplingState(
+        num_players, int(min(budget, everything)), turn, always, nothing(num_players)
+    )
 
 
-def _ask(design: Design, key: Key, state: Sampled) -> tuple[Masks, Sampled]:
+def _ask(design: Design, key: Key, state: SamplingState) -> tuple[Masks, SamplingState]:
     before = len(state.told)
     state = state._replace(told=state.told.ask(state.fixed)[1])
     last_turn = state.turn is None or state.budget - len(state.told) <= state.turn
-    whole = state.budget == 2**state.num_players and state.num_players <= MOST_PLAYERS and design.most_units is None
+    whole = (
+        state.budget == 2**state.num_players
+        and state.num_players <= MOST_PLAYERS
+        and design.most_units is None
+    )
     if not (state.full or (whole and last_turn)):
         rng = np.random.default_rng(seed_of(key))
         state = _drawn(design, rng, state, before)
-    if whole and (last_turn or len(state.told) == before):  # the rest, where draws give nothing new any more
+    if whole and (
+        last_turn or len(state.told) == before
+    ):  # the rest, where draws give nothing new any more
         state = state._replace(told=state.told.ask(all_subsets(state.num_players))[1])
     return state.told.masks[before:], state
 
 
-def _drawn(design: Design, rng: np.random.Generator, state: Sampled, before: int) -> Sampled:
+def _drawn(
+    design: Design, rng: np.random.Generator, state: SamplingState, before: int
+) -> SamplingState:
     """The state after the units of a turn, before which `before` coalitions had been asked for.
 
-    A turn ends after the unit that fills it, and only the budget turns a unit away: to turn away those that bring much
-    at every turn's end would favour those that bring little.
+    A turn ends after the unit that fills it, and only the budget turns a unit away: to turn away
+    those that bring much at every turn's end would favour those that bring little.
     """
     size, least = max(design.unit(state.num_players), 1), _least(design, state.num_players)
     stage = [] if design.stage is None else [design.stage(state)]
-    wish = min([state.budget, *([before + state.turn] if state.turn else []), *(before + room for room in stage)])
+    wish = min(
+        [
+            state.budget,
+            *([before + state.turn] if state.turn else []),
+            *(before + room for room in stage),
+        ]
+    )
     first = len(state.fixed) + least * size if not before else before + size
     if design.first is not None and not before:
         first = max(first, design.first(state.num_players, state.budget))
@@ -193,7 +225,11 @@ def _drawn(design: Design, rng: np.random.Generator, state: Sampled, before: int
     free = design.most_units is None
     most = FREE_DRAWS * max(state.budget // size, least) if free else design.most_units or 0
     while state.num_units < most and not (free and state.told.complete):
-        wanted = min(max((until - len(state.told)) // size, 1), most - state.num_units, max(MOST_AT_ONCE // size, 1))
+        wanted = min(
+            max((until - len(state.told)) // size, 1),
+            most - state.num_units,
+            max(MOST_AT_ONCE // size, 1),
+        )
         units, masks = design.propose(rng, state, wanted)
         fit = state.told.fitting(masks, state.budget - len(state.told))
         if fit:
@@ -209,19 +245,33 @@ def _drawn(design: Design, rng: np.random.Generator, state: Sampled, before: int
 
 
 def _least(design: Design, num_players: int) -> int:
-    return design.least_units if isinstance(design.least_units, int) else design.least_units(num_players)
+    return (
+        design.least_units
+        if isinstance(design.least_units, int)
+        else design.least_units(num_players)
+    )
 
 
-def _read(design: Design, state: Sampled) -> Attribution:
-    require(state.told.utilities is not None, "Expected the utilities to be told before the values are read.")
+def _read(design: Design, state: SamplingState) -> Attribution:
+    require(
+        state.told.utilities is not None,
+        "Expected the utilities to be told before the values are read.",
+    )
     draws = state.draws
     if state.told.complete and design.most_units is None:
-        values, stopped = design.whole(state.told.read(all_subsets(state.num_players))), "all coalitions valued"
+        values, stopped = (
+            design.whole(state.told.read(all_subsets(state.num_players))),
+            "all coalitions valued",
+        )
         errors = np.zeros_like(values)
     else:
         values, errors = design.reduce(draws)
         stopped = f"{state.num_units} draws of estimator={design.name!r}"
-        stopped += f", so few that errors are rough: fewer than {FEW_DRAWS}" if state.num_units < FEW_DRAWS else ""
+        stopped += (
+            f", so few that errors are rough: fewer than {FEW_DRAWS}"
+            if state.num_units < FEW_DRAWS
+            else ""
+        )
     return Attribution(
         values=values,
         std_errors=errors,
@@ -239,5 +289,7 @@ def mean_and_error(draws: HostArray) -> tuple[HostArray, HostArray]:
 
 
 def jackknife(without: HostArray) -> HostArray:
-    """The standard error from estimates float64[K, ...], each without one of K groups of draws (Efron, Stein 1981)."""
+    """The standard error from estimates float64[K, ...], each without one of K groups of draws
+    (Efron, Stein 1981).
+    """
     return np.sqrt((len(without) - 1) * without.var(axis=0))

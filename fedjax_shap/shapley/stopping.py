@@ -1,4 +1,6 @@
-"""When enough coalitions have been valued: rules that look at the estimate after each turn, and compose by & and |."""
+"""When enough coalitions have been valued: rules that look at the estimate after each turn, and
+compose by & and |.
+"""
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +25,7 @@ class Standing(NamedTuple):
     seconds: float
 
 
-class Rule(NamedTuple):
+class StoppingRule(NamedTuple):
     """Says when to stop: `a & b` once both do, `a | b` as soon as one does.
 
     Attributes:
@@ -36,26 +38,26 @@ class Rule(NamedTuple):
         """Why to stop, in words; None to go on."""
         return self.reason(standing)
 
-    def __and__(self, other: "Rule") -> "Rule":
+    def __and__(self, other: "StoppingRule") -> "StoppingRule":
         """Stops once both do."""
 
         def both(standing: Standing) -> str | None:
             one, two = self(standing), other(standing)
             return None if one is None or two is None else f"{one} and {two}"
 
-        return Rule(both)
+        return StoppingRule(both)
 
-    def __or__(self, other: "Rule") -> "Rule":
+    def __or__(self, other: "StoppingRule") -> "StoppingRule":
         """Stops as soon as one of them does."""
-        return Rule(lambda standing: self(standing) or other(standing))
+        return StoppingRule(lambda standing: self(standing) or other(standing))
 
 
-def never() -> Rule:
+def never() -> StoppingRule:
     """Goes on until the budget is used up."""
-    return Rule(lambda standing: None)
+    return StoppingRule(lambda standing: None)
 
 
-def standard_error(below: float, *, relative: bool = False) -> Rule:
+def standard_error(below: float, *, relative: bool = False) -> StoppingRule:
     """Every standard error is known and at most `below`.
 
     Args:
@@ -68,13 +70,19 @@ def standard_error(below: float, *, relative: bool = False) -> Rule:
         found = standing.history[-1]
         scale = np.abs(found.grand - found.empty) if relative else 1.0
         calm = len(standing.history) > 1 and bool((found.std_errors <= below * scale).all())
-        return f"every standard error at most {below:g}{' of V(N) - V(empty)' if relative else ''}" if calm else None
+        return (
+            f"every standard error at most {below:g}{' of V(N) - V(empty)' if relative else ''}"
+            if calm
+            else None
+        )
 
-    return Rule(reason)
+    return StoppingRule(reason)
 
 
-def rank_stability(*, least: float = 0.99, last: int = 5) -> Rule:
-    """The players' order now agrees with each of the `last` orders before: Spearman's correlation is >= `least`."""
+def rank_stability(*, least: float = 0.99, last: int = 5) -> StoppingRule:
+    """The players' order now agrees with each of the `last` orders before: Spearman's correlation
+    is >= `least`.
+    """
     fraction("least", least)
     integer("last", last, least=1)
 
@@ -87,10 +95,10 @@ def rank_stability(*, least: float = 0.99, last: int = 5) -> Rule:
         agree = min(float(_correlation(ranks[-1], before).min()) for before in ranks[:-1])
         return f"ranks stable over {last} turns (Spearman {agree:.3f})" if agree >= least else None
 
-    return Rule(reason)
+    return StoppingRule(reason)
 
 
-def budget(coalitions: int) -> Rule:
+def budget(coalitions: int) -> StoppingRule:
     """So many distinct coalitions were asked for; the turn in which this happens is finished."""
     integer("coalitions", coalitions, least=1)
 
@@ -98,17 +106,23 @@ def budget(coalitions: int) -> Rule:
         asked = standing.history[-1].num_coalitions
         return f"{asked} coalitions asked for" if asked >= coalitions else None
 
-    return Rule(reason)
+    return StoppingRule(reason)
 
 
-def wall_clock(seconds: float) -> Rule:
+def wall_clock(seconds: float) -> StoppingRule:
     """So many seconds have gone by; the turn in which this happens is finished."""
     number("seconds", seconds, above=0)
-    return Rule(lambda standing: f"{standing.seconds:.1f} s gone by" if standing.seconds >= seconds else None)
+    return StoppingRule(
+        lambda standing: (
+            f"{standing.seconds:.1f} s gone by" if standing.seconds >= seconds else None
+        )
+    )
 
 
-def settled(*, share: float = 0.05, last: int = 10) -> Rule:
-    """GTG-Shapley's rule: over the `last` turns values changed by less than `share` (Liu et al. 2022, equation 10)."""
+def settled(*, share: float = 0.05, last: int = 10) -> StoppingRule:
+    """GTG-Shapley's rule: over the `last` turns values changed by less than `share` (Liu et al.
+    2022, equation 10).
+    """
     number("share", share, above=0)
     integer("last", last, least=1)
 
@@ -117,11 +131,12 @@ def settled(*, share: float = 0.05, last: int = 10) -> Rule:
         calm = settled_within(recent, share=share, last=last)
         return f"values settled within {share:.0%} over {last} turns" if calm else None
 
-    return Rule(reason)
+    return StoppingRule(reason)
 
 
 def settled_within(history: HostArray, *, share: float = 0.05, last: int = 10) -> bool:
-    """Whether mean over m = 1..last and players of |phi^k - phi^(k - m)| / |phi^k| is below `share`, in every slice.
+    """Whether mean over m = 1..last and players of |phi^k - phi^(k - m)| / |phi^k| is below
+    `share`, in every slice.
 
     Args:
         history: float64[K, P, ...], the values after each turn.
@@ -136,7 +151,7 @@ def settled_within(history: HostArray, *, share: float = 0.05, last: int = 10) -
     return bool((moved.mean(axis=(0, 1)) < share).all())
 
 
-RULES: Mapping[str, Callable[..., Rule]] = {
+STOPPING_RULES: Mapping[str, Callable[..., StoppingRule]] = {
     "never": never,
     "standard_error": standard_error,
     "rank_stability": rank_stability,
@@ -146,8 +161,9 @@ RULES: Mapping[str, Callable[..., Rule]] = {
 }
 
 
-def parse_rule(text: str) -> Rule:
-    """The rule that a text describes, such as "standard_error(0.01) & rank_stability() | wall_clock(60)".
+def parse_rule(text: str) -> StoppingRule:
+    """The rule that a text describes, such as "standard_error(0.01) & rank_stability() |
+    wall_clock(60)".
 
     Raises:
         InvalidInputError: the text is no composition of known rules.
@@ -158,19 +174,20 @@ def parse_rule(text: str) -> Rule:
         if isinstance(error, InvalidInputError):
             raise
         raise InvalidInputError(
-            f"Expected until={text!r} to join rules by & and |, as in 'standard_error(0.01) | wall_clock(60)': {error}."
+            f"Expected until={text!r} to join rules by & and |, as in 'standard_error(0.01) | "
+            f"wall_clock(60)': {error}."
         ) from None
 
 
-def _rule(node: ast.expr) -> Rule:
+def _rule(node: ast.expr) -> StoppingRule:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr):
         left, right = _rule(node.left), _rule(node.right)
         return left & right if isinstance(node.op, ast.BitAnd) else left | right
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         raise TypeError(f"{ast.unparse(node)!r} is no rule")
-    one_of("a rule in until", node.func.id, RULES)
+    one_of("a rule in until", node.func.id, STOPPING_RULES)
     given: dict[str, Any] = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
-    return RULES[node.func.id](*(ast.literal_eval(value) for value in node.args), **given)
+    return STOPPING_RULES[node.func.id](*(ast.literal_eval(value) for value in node.args), **given)
 
 
 def _rounded(values: HostArray) -> HostArray:
@@ -180,8 +197,12 @@ def _rounded(values: HostArray) -> HostArray:
 
 
 def _correlation(one: HostArray, two: HostArray) -> HostArray:
-    """Pearson's correlation over the first axis, float64[...]; 1 where neither varies, 0 where one does not."""
+    """Pearson's correlation over the first axis, float64[...]; 1 where neither varies, 0 where one
+    does not.
+    """
     one, two = one - one.mean(axis=0), two - two.mean(axis=0)
     scale = np.sqrt((one**2).sum(axis=0) * (two**2).sum(axis=0))
     same = np.all(one == two, axis=0)
-    return np.asarray(np.divide((one * two).sum(axis=0), scale, out=np.where(same, 1.0, 0.0), where=scale > 0))
+    return np.asarray(
+        np.divide((one * two).sum(axis=0), scale, out=np.where(same, 1.0, 0.0), where=scale > 0)
+    )

@@ -1,4 +1,6 @@
-"""Coalitions drawn size by size: each size gets a share of the draws, in which every coalition of it is as likely."""
+"""Coalitions drawn size by size: each size gets a share of the draws, in which every coalition of
+it is as likely.
+"""
 
 from collections.abc import Callable
 from math import comb
@@ -7,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fedjax_shap.coalitions import of_size, pack
-from fedjax_shap.shapley.sampling import Sampled
+from fedjax_shap.shapley.sampling import SamplingState
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
 FEW = 4096  # sizes of no more coalitions than this are listed, others drawn until they are new
@@ -25,18 +27,20 @@ class Law(NamedTuple):
     least: int = 0
 
 
-def by_size(law: Law) -> Callable[[np.random.Generator, Sampled, int], tuple[PyTree, Masks]]:
+def by_size(law: Law) -> Callable[[np.random.Generator, SamplingState, int], tuple[PyTree, Masks]]:
     """A `propose` whose units are single coalitions that were not drawn before.
 
     Within a size they are a simple random sample without replacement, whatever the turns.
     """
 
-    def propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[PyTree, Masks]:
+    def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[PyTree, Masks]:
         num_players, told = state.num_players, state.told.masks
         drawn = np.bincount(told.sum(axis=1), minlength=num_players + 1)[1:-1]
         wanted = allocation(law, num_players, drawn, count)
         known = set(state.told.row)
-        new = [_fresh(rng, num_players, size + 1, int(want), known) for size, want in enumerate(wanted)]
+        new = [
+            _fresh(rng, num_players, size + 1, int(want), known) for size, want in enumerate(wanted)
+        ]
         masks = rng.permutation(np.concatenate([np.zeros((0, num_players), bool), *new]), axis=0)
         return np.zeros(len(masks)), masks[:, None]
 
@@ -44,7 +48,9 @@ def by_size(law: Law) -> Callable[[np.random.Generator, Sampled, int], tuple[PyT
 
 
 def sizes_of(masks: Masks) -> tuple[HostArray, HostArray]:
-    """(how many of `masks` have each size, at least 1; how many coalitions of it there are), float64[P + 1] both."""
+    """(how many of `masks` have each size, at least 1; how many coalitions of it there are),
+    float64[P + 1] both.
+    """
     num_players = masks.shape[1]
     told = np.bincount(masks.sum(axis=1), minlength=num_players + 1)
     there = np.array([float(comb(num_players, size)) for size in range(num_players + 1)])
@@ -52,12 +58,17 @@ def sizes_of(masks: Masks) -> tuple[HostArray, HostArray]:
 
 
 def allocation(law: Law, num_players: int, drawn: HostArray, count: int) -> HostArray:
-    """int[P - 1]: how many more of each size 1..P-1 to draw, so that all drawn follow the law as nearly as they can."""
+    """int[P - 1]: how many more of each size 1..P-1 to draw, so that all drawn follow the law as
+    nearly as they can.
+    """
     if num_players < 2:
         return np.zeros(0, np.int64)
-    # Of many players there are more coalitions than floats can hold: no size can get more than all draws.
+    # Of many players there are more coalitions than floats can hold: no size can get more than all
+    # draws.
     most = (drawn + count).tolist()
-    there = np.array([min(comb(num_players, size), most[size - 1]) for size in range(1, num_players)], np.int64)
+    there = np.array(
+        [min(comb(num_players, size), most[size - 1]) for size in range(1, num_players)], np.int64
+    )
     least = np.minimum(np.maximum(drawn, law.least), there)
     share, total = law.share(num_players), min(drawn.sum() + count, there.sum())
     low, high = 0.0, float((there / share).max())
@@ -74,12 +85,15 @@ def allocation(law: Law, num_players: int, drawn: HostArray, count: int) -> Host
 def _exactly(wanted: HostArray, room: HostArray, count: int) -> HostArray:
     """`wanted`, corrected so that it sums to `count`, or to all there are.
 
-    What is too much is taken off the largest, down to a level that is theirs alike; what lacks goes to the first sizes.
+    What is too much is taken off the largest, down to a level that is theirs alike; what lacks goes
+    to the first sizes.
     """
     level, high = 0, int(wanted.max())  # the highest level at which not too much is left
     while level < high:
         middle = (level + high + 1) // 2
-        level, high = (middle, high) if np.minimum(wanted, middle).sum() <= count else (level, middle - 1)
+        level, high = (
+            (middle, high) if np.minimum(wanted, middle).sum() <= count else (level, middle - 1)
+        )
     kept = np.minimum(wanted, level)
     above = np.flatnonzero(wanted > level)[::-1]  # the later of equals keep one more
     kept[above[: count - kept.sum()]] += 1
@@ -87,8 +101,12 @@ def _exactly(wanted: HostArray, room: HostArray, count: int) -> HostArray:
     return np.asarray(kept + np.diff(np.minimum(np.cumsum(room), lacking), prepend=0))
 
 
-def _fresh(rng: np.random.Generator, num_players: int, size: int, count: int, known: set[bytes]) -> Masks:
-    """bool[count, P]: distinct coalitions of `size` players that are not known, each as likely as any other."""
+def _fresh(
+    rng: np.random.Generator, num_players: int, size: int, count: int, known: set[bytes]
+) -> Masks:
+    """bool[count, P]: distinct coalitions of `size` players that are not known, each as likely as
+    any other.
+    """
     if count == 0:
         return np.zeros((0, num_players), bool)
     if comb(num_players, size) <= FEW:
@@ -99,5 +117,9 @@ def _fresh(rng: np.random.Generator, num_players: int, size: int, count: int, kn
     while len(found) < count:
         order = np.argsort(rng.random((count - len(found), num_players)), axis=1)
         masks = order < size
-        found |= {n: m for n, m in zip(pack(masks), masks, strict=True) if n not in known and n not in found}
+        found |= {
+            n: m
+            for n, m in zip(pack(masks), masks, strict=True)
+            if n not in known and n not in found
+        }
     return np.array(list(found.values()))

@@ -1,7 +1,9 @@
-"""Joining orders walked step by step, many abreast: what estimators that truncate share (Ghorbani and Zou 2019).
+"""Joining orders walked step by step, many abreast: what estimators that truncate share (Ghorbani
+and Zou 2019).
 
-In each turn every walk under way asks for its next coalition. A walk ends where V is near V(N): the players still to
-join are taken to add 0, and nothing is asked for them. A coalition's utility is only ever what was told of it.
+In each turn every walk under way asks for its next coalition. A walk ends where V is near V(N): the
+players still to join are taken to add 0, and nothing is asked for them. A coalition's utility is
+only ever what was told of it.
 """
 
 from collections.abc import Callable
@@ -13,15 +15,22 @@ import numpy as np
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
-from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees, affordable, budget_of, seed_of
+from fedjax_shap.shapley.estimator import (
+    Attribution,
+    Estimator,
+    Guarantees,
+    affordable,
+    budget_of,
+    seed_of,
+)
 from fedjax_shap.shapley.estimators.permutation import prefixes
-from fedjax_shap.shapley.evaluations import Told, nothing
+from fedjax_shap.shapley.evaluations import Evaluations, nothing
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.sampling import FREE_DRAWS
 from fedjax_shap.typing import HostArray, Key, Masks
 
 
-class Walks(NamedTuple):
+class TruncatedState(NamedTuple):
     """How far the walks are.
 
     Attributes:
@@ -38,7 +47,7 @@ class Walks(NamedTuple):
     num_players: int
     budget: int
     turn: int | None
-    told: Told
+    told: Evaluations
     seed: tuple[int, ...] = ()
     orders: HostArray = np.zeros((0, 0), np.int64)
     place: HostArray = np.zeros(0, np.int64)
@@ -61,18 +70,22 @@ class Walks(NamedTuple):
 
     @property
     def going(self) -> HostArray:
-        """int[...]: the walks under way. One who is last to join makes the grand coalition, which is known."""
+        """int[...]: the walks under way. One who is last to join makes the grand coalition, which
+        is known.
+        """
         still_open = self.open.any(axis=tuple(range(1, self.open.ndim)))
         return np.flatnonzero((self.place < self.num_players - 1) & still_open)
 
     @property
     def num_done(self) -> int:
-        """How many walks ended, from the first on; a short walk that overtook a longer one does not count yet."""
+        """How many walks ended, from the first on; a short walk that overtook a longer one does not
+        count yet.
+        """
         return int(min(self.going, default=len(self.place)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manner:
+class Truncation:
     """How an estimator walks.
 
     Attributes:
@@ -81,7 +94,8 @@ class Manner:
         block: (rng, P) -> int[B, P], a block of them.
         abreast: (state, how many are under way) -> how many more walks may start now.
         near: state -> float64[...], a walk ends where |V(N) - V| is smaller.
-        wanted: state -> bool[...], the slices that want more walks; the estimator stops where none does.
+        wanted: state -> bool[...], the slices that want more walks; the estimator stops where none
+            does.
         reduce: state -> (values float64[P, ...], standard errors float64[P, ...], why it stopped).
         enumerates: whether all coalitions are asked for where the budget covers them.
     """
@@ -89,52 +103,63 @@ class Manner:
     name: str
     size: Callable[[int], int]
     block: Callable[[np.random.Generator, int], HostArray]
-    abreast: Callable[[Walks, int], int]
-    near: Callable[[Walks], HostArray]
-    wanted: Callable[[Walks], HostArray]
-    reduce: Callable[[Walks], tuple[HostArray, HostArray, str]]
+    abreast: Callable[[TruncatedState, int], int]
+    near: Callable[[TruncatedState], HostArray]
+    wanted: Callable[[TruncatedState], HostArray]
+    reduce: Callable[[TruncatedState], tuple[HostArray, HostArray, str]]
     enumerates: bool
 
 
-def walked(manner: Manner, guarantees: Guarantees) -> Estimator:
+def walked(manner: Truncation, guarantees: Guarantees) -> Estimator:
     """An estimator that walks as `manner` says until the next walk might not fit into the budget.
 
     Guarantees:
-        Which walks are made depends on neither the turn nor how many go abreast: a walk starts only where the budget
-        would hold all coalitions that it and those under way may still ask for. None is abandoned half-way.
+        Which walks are made depends on neither the turn nor how many go abreast: a walk starts only
+        where the budget would hold all coalitions that it and those under way may still ask for.
+        None is abandoned half-way.
     """
     return Estimator(
         init=partial(_init, manner),
         ask=partial(_ask, manner),
-        tell=lambda state, masks, utilities: state._replace(told=state.told.tell(np.asarray(utilities, np.float64))),
+        tell=lambda state, masks, utilities: state._replace(
+            told=state.told.tell(np.asarray(utilities, np.float64))
+        ),
         read=partial(_read, manner),
         guarantees=guarantees,
     )
 
 
-def gains(state: Walks, count: int, near: HostArray) -> HostArray:
-    """float64[K, P, ...]: what each player added in the first `count` walks, 0 once V was `near` V(N)."""
+def gains(state: TruncatedState, count: int, near: HostArray) -> HostArray:
+    """float64[K, P, ...]: what each player added in the first `count` walks, 0 once V was `near`
+    V(N).
+    """
     masks, orders = prefixes(state.orders[:count]), state.orders[:count]
     utilities, rows = np.asarray(state.told.utilities), state.told.rows(masks)
     along, steps = utilities[rows], np.arange(state.num_players + 1)
     spread = (slice(None),) * 2 + (None,) * (along.ndim - 2)
     there = (np.abs(state.grand - along) < near) & (rows >= 0)[spread]
     ends = np.where(there.any(axis=1), there.argmax(axis=1), state.num_players)[:, None]
-    along = np.take_along_axis(along, np.minimum(ends, steps.reshape(-1, *(1,) * (along.ndim - 2))), axis=1)
+    along = np.take_along_axis(
+        along, np.minimum(ends, steps.reshape(-1, *(1,) * (along.ndim - 2))), axis=1
+    )
     place = np.argsort(orders, axis=1)
     return np.take_along_axis(np.diff(along, axis=1), place[spread], axis=1)
 
 
-def _init(manner: Manner, num_players: int, budget: int | None, turn: int | None = None) -> Walks:
+def _init(
+    manner: Truncation, num_players: int, budget: int | None, turn: int | None = None
+) -> TruncatedState:
     integer("num_players", num_players, least=1)
     everything = 2**num_players
     budget = budget_of(manner.name, num_players, budget, turn)
     affordable(manner.name, num_players, budget, min(everything, 2 + 2 * (num_players - 1)))
     orders = np.zeros((0, num_players), np.int64)
-    return Walks(num_players, min(int(budget), everything), turn, nothing(num_players), orders=orders)
+    return TruncatedState(
+        num_players, min(int(budget), everything), turn, nothing(num_players), orders=orders
+    )
 
 
-def _ask(manner: Manner, key: Key, state: Walks) -> tuple[Masks, Walks]:
+def _ask(manner: Truncation, key: Key, state: TruncatedState) -> tuple[Masks, TruncatedState]:
     nobody = np.zeros((1, state.num_players), bool)
     everything = manner.enumerates and state.covers_all and state.num_players <= MOST_PLAYERS
     if not len(state.told):
@@ -154,19 +179,21 @@ def _ask(manner: Manner, key: Key, state: Walks) -> tuple[Masks, Walks]:
             break
         state = started
     fresh, told = state.told.ask(_next(state, state.going))
-    if everything and (not len(fresh) or 2**state.num_players - len(state.told) <= (state.turn or 0)):
+    if everything and (
+        not len(fresh) or 2**state.num_players - len(state.told) <= (state.turn or 0)
+    ):
         missing = all_subsets(state.num_players)
         missing = missing[state.told.rows(missing) < 0]
         fresh, told = state.told.ask(missing[: state.turn])
     return fresh, state._replace(told=told)
 
 
-def _next(state: Walks, which: HostArray) -> Masks:
+def _next(state: TruncatedState, which: HostArray) -> Masks:
     """bool[W, P]: the coalitions that the walks `which` int[W] come to next."""
     return np.asarray(np.argsort(state.orders[which], axis=1) <= state.place[which, None])
 
 
-def _moved(manner: Manner, state: Walks) -> Walks:
+def _moved(manner: Truncation, state: TruncatedState) -> TruncatedState:
     """The state after all steps to coalitions whose utilities are known."""
     utilities, near = np.asarray(state.told.utilities), manner.near(state)
     place, still_open = state.place.copy(), state.open.copy()
@@ -181,10 +208,14 @@ def _moved(manner: Manner, state: Walks) -> Walks:
     return state
 
 
-def _started(manner: Manner, state: Walks) -> Walks:
-    """The state with as many more walks under way as there is room for; the same object where there is none."""
+def _started(manner: Truncation, state: TruncatedState) -> TruncatedState:
+    """The state with as many more walks under way as there is room for; the same object where there
+    is none.
+    """
     steps, going, made = max(state.num_players - 1, 1), state.going, len(state.orders)
-    count = min(manner.abreast(state, len(going)), FREE_DRAWS * max(state.budget // steps, 2) - made)
+    count = min(
+        manner.abreast(state, len(going)), FREE_DRAWS * max(state.budget // steps, 2) - made
+    )
     if state.turn is not None:
         count = min(count, max(state.turn - len(going), 0))
     if not state.covers_all:
@@ -195,18 +226,25 @@ def _started(manner: Manner, state: Walks) -> Walks:
     wanted = manner.wanted(state)
     if not wanted.any():
         return state
-    still_open = np.broadcast_to(wanted & (np.abs(state.grand - state.empty) >= manner.near(state)), wanted.shape)
+    still_open = np.broadcast_to(
+        wanted & (np.abs(state.grand - state.empty) >= manner.near(state)), wanted.shape
+    )
     return state._replace(
         orders=np.concatenate([state.orders, _orders(manner, state, count)]),
         place=np.concatenate([state.place, np.zeros(count, np.int64)]),
         open=np.concatenate(
-            [state.open.reshape(made, *wanted.shape), np.tile(still_open, (count,) + (1,) * wanted.ndim)]
+            [
+                state.open.reshape(made, *wanted.shape),
+                np.tile(still_open, (count,) + (1,) * wanted.ndim),
+            ]
         ),
     )
 
 
-def _orders(manner: Manner, state: Walks, count: int) -> HostArray:
-    """int[count, P]: the next joining orders; block b of them is drawn from the seed and b alone."""
+def _orders(manner: Truncation, state: TruncatedState, count: int) -> HostArray:
+    """int[count, P]: the next joining orders; block b of them is drawn from the seed and b
+    alone.
+    """
     found, seen = list[HostArray](), 0
     number, skip = divmod(len(state.orders), manner.size(state.num_players))
     while seen < count:
@@ -216,8 +254,11 @@ def _orders(manner: Manner, state: Walks, count: int) -> HostArray:
     return np.concatenate(found)
 
 
-def _read(manner: Manner, state: Walks) -> Attribution:
-    require(state.told.utilities is not None, "Expected the utilities to be told before the values are read.")
+def _read(manner: Truncation, state: TruncatedState) -> Attribution:
+    require(
+        state.told.utilities is not None,
+        "Expected the utilities to be told before the values are read.",
+    )
     state = _moved(manner, state)
     if manner.enumerates and state.told.complete:
         values = shapley_values(state.told.read(all_subsets(state.num_players)))

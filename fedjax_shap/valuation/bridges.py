@@ -1,4 +1,6 @@
-"""Bridges to other libraries: a game of ours as they take games. The way back is `games.callable.from_callable`."""
+"""Bridges to other libraries: a game of ours as they take games. The way back is
+`games.callable.from_callable`.
+"""
 
 from typing import Any
 
@@ -16,19 +18,25 @@ from fedjax_shap.valuation.estimate import game_key
 
 
 def as_shapiq_game(
-    game: Game | HostGame, *, key: Key | None = None, plan: Plan | None = None, store: UtilityStore | None = None
+    game: Game | HostGame,
+    *,
+    key: Key | None = None,
+    plan: Plan | None = None,
+    store: UtilityStore | None = None,
 ) -> Any:
-    """A `shapiq.Game` whose coalitions our engine values, for shapiq's approximators, exact computer and plots.
+    """A `shapiq.Game` whose coalitions our engine values, for shapiq's approximators, exact
+    computer and plots.
 
-    Like shapiq's own games it is centred: called, it gives V(S) - V(nobody), and `normalization_value` is V(nobody).
-    `value_function` gives V(S). Shapiq counts every coalition that it asks for against its budget, repeats too; each
-    distinct one is valued once.
+    Like shapiq's own games it is centred: called, it gives V(S) - V(nobody), and
+    `normalization_value` is V(nobody). `value_function` gives V(S). Shapiq counts every coalition
+    that it asks for against its budget, repeats too; each distinct one is valued once.
 
     Args:
         game: what a coalition is worth, one number each.
         key: as in `estimate`: with the same key both meet the same utilities.
         plan: how the engine cuts the work.
-        store: utilities known already, and where new ones are kept; `estimate` may use the same one.
+        store: utilities known already, and where new ones are kept; `estimate` may use the same
+            one.
 
     Raises:
         InvalidInputError: shapiq is not installed, or utilities have trailing axes.
@@ -37,13 +45,20 @@ def as_shapiq_game(
         from shapiq.game import Game as ShapiqGame
     except ImportError as error:
         raise InvalidInputError(
-            "Expected shapiq to be installed for as_shapiq_game, but it is not; install fedjax-shap[shapiq]."
+            "Expected shapiq to be installed for as_shapiq_game, but it is not; install "
+            "fedjax-shap[shapiq]."
         ) from error
-    seed, kept = game_key(jax.random.key(0) if key is None else key), UtilityStore() if store is None else store
+    seed, kept = (
+        game_key(jax.random.key(0) if key is None else key),
+        UtilityStore() if store is None else store,
+    )
 
     def value(coalitions: Masks) -> HostArray:
         found = evaluate(game, seed, np.asarray(coalitions, bool), plan, kept)
-        require(found.ndim == 1, f"Expected a game of one utility a coalition, got trailing axes {found.shape[1:]}.")
+        require(
+            found.ndim == 1,
+            f"Expected a game of one utility a coalition, got trailing axes {found.shape[1:]}.",
+        )
         return found
 
     class EngineGame(ShapiqGame):

@@ -1,4 +1,6 @@
-"""Values inside one federated run: its rounds valued one by one, and summed (Song et al. 2019; Wang et al. 2020)."""
+"""Values inside one federated run: its rounds valued one by one, and summed (Song et al. 2019; Wang
+et al. 2020).
+"""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -13,13 +15,15 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.rounds import RoundGame, Rounds
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.shapley.stopping import Rule
+from fedjax_shap.shapley.stopping import StoppingRule
 from fedjax_shap.typing import Key, Progress, Utilities
 from fedjax_shap.valuation.estimate import Turns, game_key, value_players
 
 
 class Means(NamedTuple):
-    """By what means a run is valued: what `estimate_rounds` takes besides the run and the method."""
+    """By what means a run is valued: what `estimate_rounds` takes besides the run and the
+    method.
+    """
 
     key: Key
     budget: int | None
@@ -27,7 +31,7 @@ class Means(NamedTuple):
     store: Callable[[int], UtilityStore]
     progress: Progress | None
     on_nonfinite: OnNonfinite
-    until: Rule | None
+    until: StoppingRule | None
     turn: int | None
 
     def turns(self, game: RoundGame) -> Turns:
@@ -50,17 +54,19 @@ def estimate_rounds(
     store: Callable[[int], UtilityStore] | None = None,
     progress: Progress | None = None,
     on_nonfinite: OnNonfinite = "error",
-    until: Rule | None = None,
+    until: StoppingRule | None = None,
     turn: int | None = None,
     decay: float = 1.0,
     normalise: bool = False,
     truncation: float = 0.0,
 ) -> Attribution:
-    """Values the players of a federated run: round by round and summed (Spec 2.4), or by a method for all.
+    """Values the players of a federated run: round by round and summed (Spec 2.4), or by a method
+    for all.
 
     Args:
         run: the run.
-        estimator: used in each round among those who took part; or a method for the whole run, such as `comfedsv()`.
+        estimator: used in each round among those who took part; or a method for the whole run, such
+            as `comfedsv()`.
         key: as in `estimate`.
         budget: the most distinct coalitions to ask for in one round.
         plan: how the engine cuts the work.
@@ -70,21 +76,34 @@ def estimate_rounds(
         until: as in `estimate`, in each round.
         turn: as in `estimate`.
         decay: the values of round t, from 0, count decay^t, in [0, 1] (Song et al. 2019, lambda).
-        normalise: whether a round's values are divided by their sum before (Song et al. 2019, algorithm 2); a round
-            whose values do not sum to more than 0 has no shares to give and then counts nothing.
-        truncation: rounds that count less than this are not valued, though the run goes on (Wei et al. 2020, TMR).
+        normalise: whether a round's values are divided by their sum before (Song et al. 2019,
+            algorithm 2); a round whose values do not sum to more than 0 has no shares to give and
+            then counts nothing.
+        truncation: rounds that count less than this are not valued, though the run goes on (Wei et
+            al. 2020, TMR).
 
     Returns:
-        The values float64[P] summed over rounds, their standard errors (rounds are drawn independently; where
-        `normalise` divides by a sum that is itself an estimate, its error is not in them), V of the
-        initial model as `empty` and of the last as `grand`. A player who was never there has exactly 0.
+        The values float64[P] summed over rounds, their standard errors (rounds are drawn
+        independently; where `normalise` divides by a sum that is itself an estimate, its error is
+        not in them), V of the initial model as `empty` and of the last as `grand`. A player who was
+        never there has exactly 0.
 
     Guarantees:
-        Where the estimator is efficient, and decay is 1, nothing normalised and nothing truncated, the values sum to
-        V(x_T) - V(x_0), up to the float error of evaluating one model in two programs.
+        Where the estimator is efficient, and decay is 1, nothing normalised and nothing truncated,
+        the values sum to V(x_T) - V(x_0), up to the float error of evaluating one model in two
+        programs.
     """
     key = jax.random.key(0) if key is None else key
-    means = Means(key, budget, plan, store or (lambda index: UtilityStore()), progress, on_nonfinite, until, turn)
+    means = Means(
+        key,
+        budget,
+        plan,
+        store or (lambda index: UtilityStore()),
+        progress,
+        on_nonfinite,
+        until,
+        turn,
+    )
     fraction("decay", decay)
     number("truncation", truncation, least=0)
     if isinstance(estimator, Estimator):
@@ -92,12 +111,17 @@ def estimate_rounds(
     given = {"decay": decay != 1, "normalise": normalise, "truncation": truncation != 0}
     given |= {"until": until is not None, "turn": turn is not None}
     which = ", ".join(name for name, there in given.items() if there)
-    require(not which, f"Expected {which} to be left out with a method for the whole run, which has no use for it.")
+    require(
+        not which,
+        f"Expected {which} to be left out with a method for the whole run, which has no use for "
+        "it.",
+    )
     return estimator(run, means)
 
 
 def multi_round(*, decay: float = 1.0, normalise: bool = False, truncation: float = 0.0) -> Method:
-    """MR and TMR: every round's game is valued exactly (Song et al. 2019, algorithm 2; Wei et al. 2020).
+    """MR and TMR: every round's game is valued exactly (Song et al. 2019, algorithm 2; Wei et al.
+    2020).
 
     Args:
         decay: as in `estimate_rounds`.
@@ -111,12 +135,20 @@ def multi_round(*, decay: float = 1.0, normalise: bool = False, truncation: floa
 
 def played(run: Rounds, means: Means) -> Iterator[RoundGame]:
     """The rounds in which somebody takes part."""
-    require(bool(run.present.any()), "Expected somebody to take part in some round, but nobody ever does.")
+    require(
+        bool(run.present.any()),
+        "Expected somebody to take part in some round, but nobody ever does.",
+    )
     yield from run.play(game_key(means.key))
 
 
 def _summed(
-    run: Rounds, estimator: Estimator, means: Means, decay: float, normalise: bool, truncation: float
+    run: Rounds,
+    estimator: Estimator,
+    means: Means,
+    decay: float,
+    normalise: bool,
+    truncation: float,
 ) -> Attribution:
     """The rounds valued one by one, and summed."""
     valued: list[tuple[float, Attribution]] = []
@@ -127,18 +159,29 @@ def _summed(
         seed = jax.random.fold_in(means.key, 1 + game.number)
         found = value_players(means.turns(game), estimator, seed, means.budget, game.participants)
         valued.append((counts * _per_unit(found) if normalise else counts, found))
-    require(bool(valued), f"Expected truncation={truncation} to leave a round in which somebody takes part.")
+    require(
+        bool(valued),
+        f"Expected truncation={truncation} to leave a round in which somebody takes part.",
+    )
     each = [found for _, found in valued]
-    whole = valued[-1][1].grand if len(valued) == run.present.any(axis=1).sum() else worth_of_all(game, run, means)
+    whole = (
+        valued[-1][1].grand
+        if len(valued) == run.present.any(axis=1).sum()
+        else worth_of_all(game, run, means)
+    )
     return Attribution(
         values=np.sum([counts * found.values for counts, found in valued], axis=0),
-        std_errors=np.sqrt(np.sum([(counts * found.std_errors) ** 2 for counts, found in valued], axis=0)),
+        std_errors=np.sqrt(
+            np.sum([(counts * found.std_errors) ** 2 for counts, found in valued], axis=0)
+        ),
         empty=each[0].empty,
         grand=whole,
         num_coalitions=sum(found.num_coalitions for found in each),
         num_stored=sum(found.num_stored for found in each),
         stopped=f"{len(each)} rounds valued: {each[-1].stopped} in the last",
-        notes={"rounds": [found.notes for found in each]} if any(found.notes for found in each) else {},
+        notes={"rounds": [found.notes for found in each]}
+        if any(found.notes for found in each)
+        else {},
     )
 
 
@@ -152,4 +195,6 @@ def worth_of_all(game: RoundGame, run: Rounds, means: Means) -> Utilities:
     """float64[]: V of the model that the participants of a round make."""
     turns = means.turns(game)
     mask = run.present[[game.number]]
-    return evaluate(game.game, turns.key, mask, means.plan, turns.store, on_nonfinite=means.on_nonfinite)[0]
+    return evaluate(
+        game.game, turns.key, mask, means.plan, turns.store, on_nonfinite=means.on_nonfinite
+    )[0]

@@ -1,4 +1,5 @@
-"""Audits of what should hold whatever anyone does: found where it holds, refuted where it does not, else left open."""
+"""Audits of what should hold whatever anyone does: found where it holds, refuted where it does not,
+else left open."""
 
 import json
 from dataclasses import replace
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.audits.evidence import Case
+from fedjax_shap.audits.evidence import Evidence
 from fedjax_shap.audits.fairness import marginals_of
 from fedjax_shap.audits.registry import AUDITS, Finding, audit
 from fedjax_shap.coalitions import all_subsets
@@ -26,7 +27,9 @@ COSTS, SIZES, NAMES = ["10", "20", "5", "1"], [30, 30, 20, 10], ("A", "B", "C", 
 def case(*, values=VALUES, rule=None, revenue=200, costs=COSTS, known=True, **evidence):
     settled = settle(values, costs, revenue, rule=rule, players=NAMES, sizes=SIZES)
     table = {"masks": MASKS, "utilities": TABLE} if known else {}
-    return Case(settlement=settled, names=NAMES, values=np.array(values), sizes=SIZES, **table, **evidence)
+    return Evidence(
+        settlement=settled, names=NAMES, values=np.array(values), sizes=SIZES, **table, **evidence
+    )
 
 
 def found(name, of):
@@ -62,7 +65,8 @@ def test_who_is_paid_less_than_its_cost_is_named_with_the_amount():
     assert found("individual_rationality", case()).holds is True
     loss = found("individual_rationality", case(revenue=30, costs=["10", "20", "5", "1"]))
     assert (
-        loss.holds is False and "No payment could satisfy all, since costs exceed the revenue by 6.00" in loss.sentence
+        loss.holds is False
+        and "No payment could satisfy all, since costs exceed the revenue by 6.00" in loss.sentence
     )
     flat = found("individual_rationality", case(rule=equal(), costs=["70", "20", "5", "1"]))
     assert flat.sentence == "Paid less than their costs, by: A (20.00)."
@@ -71,7 +75,9 @@ def test_who_is_paid_less_than_its_cost_is_named_with_the_amount():
 def test_a_profit_that_only_rounding_took_is_no_breach():
     settled = settle([1, 0], ["0.005", "1"], 10)
     assert settled.profits[0] > 0
-    bare = Case(settlement=settle([1, 0], ["1", "0.004"], 10), names=("player 0", "player 1"), values=[1, 0])
+    bare = Evidence(
+        settlement=settle([1, 0], ["1", "0.004"], 10), names=("player 0", "player 1"), values=[1, 0]
+    )
     assert bare.settlement.profits[1] < 0 and found("individual_rationality", bare).holds is True
 
 
@@ -93,25 +99,42 @@ def test_twins_within_errors_of_each_other_are_not_told_apart():
 
 def test_no_twins_are_no_breach():
     settled = settle([1, 2], [0, 0], 10)
-    two = Case(settlement=settled, names=settled.players, values=[1, 2], masks=all_subsets(2), utilities=[0.0, 1, 2, 3])
-    assert found("symmetry", two).holds is True and found("symmetry", two).sentence == "No two players are twins."
+    two = Evidence(
+        settlement=settled,
+        names=settled.players,
+        values=[1, 2],
+        masks=all_subsets(2),
+        utilities=[0.0, 1, 2, 3],
+    )
+    assert (
+        found("symmetry", two).holds is True
+        and found("symmetry", two).sentence == "No two players are twins."
+    )
 
 
 def test_a_player_of_no_use_has_no_value_and_no_profit():
     fine = found("null_players", case())
-    assert fine.holds is True and fine.sentence == "Of no use to any coalition: D; neither valued nor in profit."
+    assert (
+        fine.holds is True
+        and fine.sentence == "Of no use to any coalition: D; neither valued nor in profit."
+    )
     paid = found("null_players", case(rule=costs_only()))
     assert paid.holds is False and "in profit all the same: D (41.00)" in paid.sentence
     off = VALUES + np.array([0, 0, 0, 0.02])
     valued = found("null_players", case(values=off))
     assert valued.holds is False and "valued all the same: D (0.02)" in valued.sentence
-    within = found("null_players", case(values=off, rule=equal(), costs=[0, 0, 0, 100], std_errors=[0.011] * 4))
+    within = found(
+        "null_players", case(values=off, rule=equal(), costs=[0, 0, 0, 100], std_errors=[0.011] * 4)
+    )
     assert within.holds is True
 
 
 def test_free_riders_are_those_whose_value_is_within_errors_of_nothing():
     fine = found("free_riders", case())
-    assert fine.holds is True and fine.sentence == "Not told from worthless, and without profit: D (0)."
+    assert (
+        fine.holds is True
+        and fine.sentence == "Not told from worthless, and without profit: D (0)."
+    )
     rides = found("free_riders", case(rule=by_size()))
     assert rides.holds is False and rides.numbers["in_profit"] == [3]
     noisy = found("free_riders", case(std_errors=VALUES / 1.9))
@@ -151,25 +174,39 @@ def test_coalitions_known_in_part_refute_but_do_not_show():
 
     def partly(values):
         known = {"masks": MASKS[some], "utilities": TABLE[some]}
-        return Case(settlement=settled, names=NAMES, values=np.array(values), **known)
+        return Evidence(settlement=settled, names=NAMES, values=np.array(values), **known)
 
     assert found("symmetry", partly(VALUES)).holds is None
     assert found("symmetry", partly(VALUES + np.array([1, 0, 0, 0]))).holds is False
     assert found("null_players", partly(VALUES)).holds is None
     assert found("null_players", partly(VALUES + np.array([0, 0, 0, 1]))).holds is False
-    nothing = Case(settlement=settled, names=NAMES, values=VALUES, masks=MASKS[:1], utilities=TABLE[:1])
+    nothing = Evidence(
+        settlement=settled, names=NAMES, values=VALUES, masks=MASKS[:1], utilities=TABLE[:1]
+    )
     assert (
-        found("null_players", nothing).holds is None and "Too few utilities" in found("null_players", nothing).sentence
+        found("null_players", nothing).holds is None
+        and "Too few utilities" in found("null_players", nothing).sentence
     )
 
 
 def test_utilities_are_found_in_any_order_and_of_several_the_first_counts():
     order = np.random.default_rng(0).permutation(16)
-    masks, utilities = np.concatenate([MASKS[order], MASKS]), np.concatenate([TABLE[order], TABLE + 1])
-    mixed = Case(settlement=case().settlement, names=NAMES, values=VALUES, masks=masks, utilities=utilities)
+    masks, utilities = (
+        np.concatenate([MASKS[order], MASKS]),
+        np.concatenate([TABLE[order], TABLE + 1]),
+    )
+    mixed = Evidence(
+        settlement=case().settlement, names=NAMES, values=VALUES, masks=masks, utilities=utilities
+    )
     np.testing.assert_array_equal(mixed.table, TABLE)
     np.testing.assert_array_equal(mixed.known(MASKS), TABLE)
-    missing = Case(settlement=case().settlement, names=NAMES, values=VALUES, masks=MASKS[1:], utilities=TABLE[1:])
+    missing = Evidence(
+        settlement=case().settlement,
+        names=NAMES,
+        values=VALUES,
+        masks=MASKS[1:],
+        utilities=TABLE[1:],
+    )
     assert missing.table is None and np.isnan(missing.known(MASKS[:1])).all()
 
 
@@ -178,7 +215,13 @@ def test_many_players_are_told_apart_by_more_than_one_byte():
     masks = np.random.default_rng(0).random((200, players)) < 0.5
     utilities = masks @ np.arange(1.0, players + 1)
     settled = settle(np.ones(players), np.zeros(players, int), 70)
-    wide = Case(settlement=settled, names=settled.players, values=np.ones(players), masks=masks, utilities=utilities)
+    wide = Evidence(
+        settlement=settled,
+        names=settled.players,
+        values=np.ones(players),
+        masks=masks,
+        utilities=utilities,
+    )
     np.testing.assert_array_equal(wide.known(masks), utilities)
     assert np.isnan(wide.known(~masks)).all() and wide.table is None
 
@@ -202,12 +245,18 @@ def test_many_players_are_told_apart_by_more_than_one_byte():
 def test_evidence_that_does_not_fit_the_settlement_is_refused(evidence, told):
     fields = {"names": NAMES, "values": VALUES, "masks": MASKS, "utilities": TABLE} | evidence
     with pytest.raises(InvalidInputError, match=told):
-        Case(settlement=settle(VALUES, COSTS, 200, rule=cost_aware(), players=NAMES), **fields)
+        Evidence(settlement=settle(VALUES, COSTS, 200, rule=cost_aware(), players=NAMES), **fields)
 
 
 def test_marginals_of_a_whole_table_are_those_of_its_coalitions_one_by_one():
     held = case()
-    apart = Case(settlement=held.settlement, names=NAMES, values=VALUES, masks=MASKS[:-1], utilities=TABLE[:-1])
+    apart = Evidence(
+        settlement=held.settlement,
+        names=NAMES,
+        values=VALUES,
+        masks=MASKS[:-1],
+        utilities=TABLE[:-1],
+    )
     for player in range(4):
         expected = [
             TABLE[row | 1 << player] - TABLE[row]

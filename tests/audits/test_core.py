@@ -1,4 +1,5 @@
-"""Core stability: games whose core is known, exact amounts, and the least core by another program."""
+"""Core stability: games whose core is known, exact amounts, and the least core by another
+program."""
 
 from fractions import Fraction
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from fedjax_shap.audits.core import core_stability, least_excess
-from fedjax_shap.audits.evidence import Case
+from fedjax_shap.audits.evidence import Evidence
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.economics.revenue import curve
 from fedjax_shap.economics.rules import costs_ignored, equal
@@ -15,21 +16,30 @@ from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.least_core import least_core_values
 
 
-def case_of(table, revenue, *, rule=None, costs=None, keep=None, values=None, earned=None, players=None):
+def case_of(
+    table, revenue, *, rule=None, costs=None, keep=None, values=None, earned=None, players=None
+):
     """The case of a table, paid by its Shapley values, of which only the rows `keep` are known."""
-    masks, values = all_subsets(len(table).bit_length() - 1), shapley_values(table) if values is None else values
+    masks, values = (
+        all_subsets(len(table).bit_length() - 1),
+        shapley_values(table) if values is None else values,
+    )
     costs = [0] * len(values) if costs is None else costs
     settled = settle(values, costs, revenue, rule=rule or costs_ignored(), players=players)
     rows = np.arange(len(table)) if keep is None else np.array(keep)
     known = {"masks": masks[rows], "utilities": table[rows]}
-    return Case(settlement=settled, names=settled.players, values=values, revenue=earned, **known)
+    return Evidence(
+        settlement=settled, names=settled.players, values=values, revenue=earned, **known
+    )
 
 
 def game(worth, players=3):
     return np.array([float(worth(set(np.flatnonzero(mask)))) for mask in all_subsets(players)])
 
 
-GLOVES = game(lambda s: 0 in s and len(s) >= 2)  # one left glove, two right ones; the core pays all to the left
+GLOVES = game(
+    lambda s: 0 in s and len(s) >= 2
+)  # one left glove, two right ones; the core pays all to the left
 MAJORITY = game(lambda s: len(s) >= 2)  # its core is empty
 CONVEX = game(lambda s: len(s) ** 2)  # its Shapley value is in the core (Shapley 1971)
 
@@ -39,7 +49,8 @@ def test_gloves_the_left_and_one_right_do_better_alone():
     found = core_stability(case_of(GLOVES, 600, players=["L", "R1", "R2"]))
     assert found.holds is False
     assert found.sentence.startswith(
-        "2 of the 6 coalitions of some of the players would do better alone, most of all L + R1, by 100.00. "
+        "2 of the 6 coalitions of some of the players would do better alone, most of all L + R1, "
+        "by 100.00. "
         "Some division would leave no coalition anything to gain."
     )
     assert found.numbers["worst"][:2] == [
@@ -58,7 +69,9 @@ def test_all_to_the_left_glove_is_stable():
 def test_a_majority_has_no_stable_division():
     found = core_stability(case_of(MAJORITY, 300))
     assert (
-        found.holds is False and "The core is empty" in found.sentence and "at least 100.00 to gain" in found.sentence
+        found.holds is False
+        and "The core is empty" in found.sentence
+        and "at least 100.00 to gain" in found.sentence
     )
     np.testing.assert_allclose(found.numbers["least_excess"], 100, atol=1e-6)
 
@@ -67,11 +80,16 @@ def test_shapley_values_of_a_convex_game_are_stable():
     found = core_stability(case_of(CONVEX, 900, costs=[10, 20, 30]))
     assert found.holds is True
     # Two earn 400 alone and are paid 600; one earns 100 and is paid 300.
-    assert found.sentence.startswith("None of the 6") and "is nearest, with 200.00 to lose" in found.sentence
+    assert (
+        found.sentence.startswith("None of the 6")
+        and "is nearest, with 200.00 to lose" in found.sentence
+    )
 
 
 def test_members_bear_their_costs_alone_as_well_so_that_costs_change_nothing():
-    plain, costly = (core_stability(case_of(GLOVES, 600, costs=costs)) for costs in ([0, 0, 0], [50, 70, 90]))
+    plain, costly = (
+        core_stability(case_of(GLOVES, 600, costs=costs)) for costs in ([0, 0, 0], [50, 70, 90])
+    )
     assert plain == costly
 
 
@@ -88,7 +106,9 @@ def test_of_coalitions_that_are_known_in_part_stability_is_never_claimed():
     assert "coalitions of some of the players that are known" in core_stability(some).sentence
     assert core_stability(case_of(GLOVES, 600, keep=[0, 3, 7])).holds is False
     assert core_stability(case_of(GLOVES, 600, keep=[0, 7])).holds is None
-    assert core_stability(case_of(GLOVES, 600, keep=[0, 3])).holds is None  # everybody's utility is not known
+    assert (
+        core_stability(case_of(GLOVES, 600, keep=[0, 3])).holds is None
+    )  # everybody's utility is not known
 
 
 def test_a_revenue_curve_is_used_where_it_is_given():
@@ -99,7 +119,9 @@ def test_a_revenue_curve_is_used_where_it_is_given():
     gently = curve(((0.5, 0), (0.8, 290), (0.9, 300)))
     found = core_stability(case_of(table, 300, earned=gently))
     assert found.holds is False
-    np.testing.assert_allclose([one["gain"] for one in found.numbers["worst"][3:]], [95, 95], atol=1e-9)
+    np.testing.assert_allclose(
+        [one["gain"] for one in found.numbers["worst"][3:]], [95, 95], atol=1e-9
+    )
     assert found.numbers["worst"][0]["gain"] == 190.0
 
 
@@ -140,13 +162,19 @@ def test_more_than_a_thousand_coalitions_take_no_long_program():
 
 def test_what_is_not_known_is_said():
     settled = settle([1, 1], [0, 0], 10)
-    bare = Case(settlement=settled, names=settled.players, values=np.ones(2))
-    assert core_stability(bare).holds is None and "no utilities are known" in core_stability(bare).sentence
+    bare = Evidence(settlement=settled, names=settled.players, values=np.ones(2))
+    assert (
+        core_stability(bare).holds is None
+        and "no utilities are known" in core_stability(bare).sentence
+    )
     falling = case_of(game(lambda s: -len(s)), 10, values=np.ones(3))
     assert (
-        core_stability(falling).holds is None and "not known to be above nobody's" in core_stability(falling).sentence
+        core_stability(falling).holds is None
+        and "not known to be above nobody's" in core_stability(falling).sentence
     )
     level = case_of(np.array([1.0, 2.0, 0.0, np.nextafter(1.0, 2)]), 10, values=np.ones(2))
-    assert core_stability(level).holds is None  # no more than rounding: in proportion to it all would be astronomic
+    assert (
+        core_stability(level).holds is None
+    )  # no more than rounding: in proportion to it all would be astronomic
     alone = case_of(np.array([0.0, 1.0]), 10)
     assert core_stability(alone).holds is None

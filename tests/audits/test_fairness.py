@@ -1,4 +1,5 @@
-"""Whatever is claimed, payments balance to the minor unit and keep their promises, or the refusal is true."""
+"""Whatever is claimed, payments balance to the minor unit and keep their promises, or the refusal
+is true."""
 
 import json
 from decimal import Decimal
@@ -35,7 +36,10 @@ EVERY_RULE = [
 ]
 rules = st.sampled_from(EVERY_RULE)
 numbers = st.one_of(
-    st.floats(allow_nan=False, allow_infinity=False), st.floats(-1, 1), st.integers(-3, 3), st.just(0.0)
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(-1, 1),
+    st.integers(-3, 3),
+    st.just(0.0),
 )  # any ratio at all, ordinary values, many ties
 
 
@@ -45,9 +49,12 @@ def test_every_rule_of_the_registry_is_among_those_tried():
 
 @st.composite
 def federations(draw, positive=False, whole_costs=False):
-    """(values, costs, revenue, sizes, minor unit) of 1 to 1,000 players, with a profit or a loss."""
+    """(values, costs, revenue, sizes, minor unit) of 1 to 1,000 players, with a profit or a
+    loss."""
     unit = draw(st.sampled_from(UNITS))
-    players = draw(st.integers(1, 12)) if draw(st.integers(0, 15)) else draw(st.sampled_from([100, 1000]))
+    players = (
+        draw(st.integers(1, 12)) if draw(st.integers(0, 15)) else draw(st.sampled_from([100, 1000]))
+    )
     if players <= 12:
         values = draw(st.lists(numbers, min_size=players, max_size=players))
         units = draw(st.lists(st.integers(0, 10**6), min_size=players, max_size=players))
@@ -61,7 +68,9 @@ def federations(draw, positive=False, whole_costs=False):
     finer = Decimal(1) if whole_costs else draw(st.sampled_from([Decimal(1), Decimal("0.001")]))
     costs = [unit * finer * count for count in units]
     around = int(sum(costs) / unit)
-    revenue = unit * draw(st.one_of(st.integers(0, 100), st.integers(0, 10**14), st.integers(0, 2 * around + 1)))
+    revenue = unit * draw(
+        st.one_of(st.integers(0, 100), st.integers(0, 10**14), st.integers(0, 2 * around + 1))
+    )
     sizes = [max(units[0], 1), *units[1:]]
     return values, costs, revenue, sizes, unit
 
@@ -70,14 +79,20 @@ def settled_or_refused(federation, rule, **more):
     """The settlement, or None where the rule refuses and what its refusal says is so."""
     values, costs, revenue, sizes, unit = federation
     try:
-        return settle(values, costs, revenue, rule=rule, **{"sizes": sizes, "minor_unit": unit, **more})
+        return settle(
+            values, costs, revenue, rule=rule, **{"sizes": sizes, "minor_unit": unit, **more}
+        )
     except InvalidInputError as error:
         said, below = str(error), [value for value in values if value < 0]
         exact = [Fraction(value) for value in values if rule.policy == "formula" or value >= 0]
         if "the sum of the costs" in said:
             assert rule.loss == "refuse" and sum(costs) > revenue
         elif "cover every cost" in said:
-            assert rule.loss == "refuse" and below and rule.policy in ("formula", "exclude, costs not reimbursed")
+            assert (
+                rule.loss == "refuse"
+                and below
+                and rule.policy in ("formula", "exclude, costs not reimbursed")
+            )
             assert sum(costs) <= revenue
         else:
             assert "sum of values > 0" in said
@@ -86,7 +101,9 @@ def settled_or_refused(federation, rule, **more):
 
 
 @given(federations(), rules)
-@example(([5e-324, 1.7e308, -1.7e308], [0, 0, 0], Decimal("0.01"), [1, 1, 1], UNITS[0]), costs_ignored())
+@example(
+    ([5e-324, 1.7e308, -1.7e308], [0, 0, 0], Decimal("0.01"), [1, 1, 1], UNITS[0]), costs_ignored()
+)
 @example(([1.0, -1e308, -1.7e308], [0, 0, 0], Decimal(0), [1, 1, 1], UNITS[0]), cost_aware())
 def test_payments_are_whole_minor_units_and_sum_to_the_revenue(federation, rule):
     settled = settled_or_refused(federation, rule)
@@ -111,12 +128,16 @@ def test_only_ratios_of_values_matter(federation, rule, factor):
 
 @settings(max_examples=60)
 @given(federations(), rules, st.randoms(use_true_random=False))
-def test_reordering_named_players_reorders_their_payments_and_nothing_else(federation, rule, random):
+def test_reordering_named_players_reorders_their_payments_and_nothing_else(
+    federation, rule, random
+):
     values, costs, revenue, sizes, unit = federation
     names = [f"company {i}" for i in range(len(values))]
     order = random.sample(range(len(values)), len(values))
     settled = settled_or_refused(federation, rule, players=names)
-    values, costs, sizes, names = ([column[i] for i in order] for column in (values, costs, sizes, names))
+    values, costs, sizes, names = (
+        [column[i] for i in order] for column in (values, costs, sizes, names)
+    )
     again = settled_or_refused((values, costs, revenue, sizes, unit), rule, players=names)
     assert (settled is None) == (again is None)
     if settled is not None:
@@ -151,7 +172,10 @@ def test_under_clip_with_costs_in_whole_minor_units_no_profit_is_negative_at_all
         assert not any("loss" in note or "less" in note for note in settled.notes)
 
 
-@given(federations(whole_costs=True), st.sampled_from([rule for rule in EVERY_RULE if rule.loss == "refuse"]))
+@given(
+    federations(whole_costs=True),
+    st.sampled_from([rule for rule in EVERY_RULE if rule.loss == "refuse"]),
+)
 def test_whoever_asks_that_nobody_makes_a_loss_gets_that_or_a_refusal(federation, rule):
     settled = settled_or_refused(federation, rule)
     assert settled is None or min(settled.profits) >= 0

@@ -1,4 +1,5 @@
-"""What misreports gain: by games solved by hand, by formulas, and by settlements of the federations that they make."""
+"""What misreports gain: by games solved by hand, by formulas, and by settlements of the federations
+that they make."""
 
 import inspect
 from dataclasses import replace
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.audits.counterfactual import rule_of, values_by
-from fedjax_shap.audits.evidence import Case
+from fedjax_shap.audits.evidence import Evidence
 from fedjax_shap.audits.manipulation import (
     false_name_splitting,
     merged_table,
@@ -24,7 +25,7 @@ from fedjax_shap.audits.manipulation import (
 )
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.economics.claims import claims
-from fedjax_shap.economics.cost_cap import verified
+from fedjax_shap.economics.cost_cap import cap_costs
 from fedjax_shap.economics.rules import RULES, by_size, cost_aware, costs_ignored, costs_only, equal
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.shapley.exact import shapley_values
@@ -40,9 +41,13 @@ def case(table=TABLE, *, rule=None, costs=None, revenue="1000.00", known=True, *
     players = len(table).bit_length() - 1
     values, sizes = shapley_values(table), SIZES[:players]
     costs = COSTS[:players] if costs is None else costs
-    settled = settle(values, costs, revenue, rule=rule, sizes=sizes, players=list("ABCDEF"[:players]))
+    settled = settle(
+        values, costs, revenue, rule=rule, sizes=sizes, players=list("ABCDEF"[:players])
+    )
     held = {"masks": all_subsets(players), "utilities": table} if known else {}
-    return Case(settlement=settled, names=settled.players, values=values, sizes=sizes, **held, **evidence)
+    return Evidence(
+        settlement=settled, names=settled.players, values=values, sizes=sizes, **held, **evidence
+    )
 
 
 def worth(table, members):
@@ -57,7 +62,9 @@ def test_a_split_table_is_the_game_of_its_model(player, part):
         others = {i for i in np.flatnonzero(mask[:PLAYERS]).tolist() if i != player}
         without, both = worth(TABLE, others), worth(TABLE, others | {player})
         present = int(mask[player]) + int(mask[PLAYERS])
-        np.testing.assert_allclose(value, without + [0, part, 1][present] * (both - without), atol=1e-15)
+        np.testing.assert_allclose(
+            value, without + [0, part, 1][present] * (both - without), atol=1e-15
+        )
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(range(PLAYERS), 2)))
@@ -94,7 +101,9 @@ def test_the_gain_of_a_split_is_the_formula_of_the_module():
                     marginal = worth(TABLE, {*members, player}) - worth(TABLE, members)
                     weight = 1 / (PLAYERS * comb(PLAYERS - 1, size))
                     moved += weight * marginal * (PLAYERS - 2 * size - 1) / (PLAYERS + 1)
-            np.testing.assert_allclose(gains[player], (2 * part - 1) * moved / total * 1000, atol=1e-9)
+            np.testing.assert_allclose(
+                gains[player], (2 * part - 1) * moved / total * 1000, atol=1e-9
+            )
     assert value.min() > 0  # or "formula" would be another rule
 
 
@@ -130,7 +139,11 @@ def test_two_of_a_majority_gain_the_third_ones_part_by_merging():
 @pytest.mark.parametrize("name", [name for name in RULES if name != "least_core"])
 def test_gains_are_the_differences_of_settlements(name):
     rule, held = RULES[name](), case(rule=RULES[name]())
-    of = {"shapley": "shapley", "banzhaf": "banzhaf", "leave_one_out": lambda count: np.eye(count)[-1]}
+    of = {
+        "shapley": "shapley",
+        "banzhaf": "banzhaf",
+        "leave_one_out": lambda count: np.eye(count)[-1],
+    }
 
     def paid(table, costs, sizes):
         values = semivalues(table, of[rule.of]) if rule.of else np.ones(len(costs))
@@ -141,12 +154,18 @@ def test_gains_are_the_differences_of_settlements(name):
     split = false_name_splitting(held).numbers["gains"]["complements"][1]
     np.testing.assert_allclose(split, two[1] + two[4] - before[1], atol=1e-9)
     one = paid(merged_table(TABLE, 0, 2), ["15", "20", "1"], [50, 21, 10])
-    np.testing.assert_allclose(merging(held).numbers["gains"]["merged"][1], one[0] - before[0] - before[2], atol=1e-9)
+    np.testing.assert_allclose(
+        merging(held).numbers["gains"]["merged"][1], one[0] - before[0] - before[2], atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_the_rule_of_a_settlement_is_found_whatever_its_settings(name):
-    choices = {"negative": ("clip", "formula", "exclude"), "reimburse": (True, False), "loss": ("formula", "equal")}
+    choices = {
+        "negative": ("clip", "formula", "exclude"),
+        "reimburse": (True, False),
+        "loss": ("formula", "equal"),
+    }
     known = [key for key in choices if key in inspect.signature(RULES[name]).parameters]
     for chosen in product(*(choices[key] for key in known)):
         settings = dict(zip(known, chosen))
@@ -154,9 +173,14 @@ def test_the_rule_of_a_settlement_is_found_whatever_its_settings(name):
             continue
         rule = RULES[name](**settings)
         for how in (None, "cap", "replace"):
-            made = rule if how is None else verified(rule, [9] * PLAYERS, how=how)
+            made = rule if how is None else cap_costs(rule, [9] * PLAYERS, how=how)
             found, verifies = rule_of(case(rule=made).settlement)
-            assert (found.name, found.policy, found.loss, found.of) == (rule.name, rule.policy, rule.loss, rule.of)
+            assert (found.name, found.policy, found.loss, found.of) == (
+                rule.name,
+                rule.policy,
+                rule.loss,
+                rule.of,
+            )
             assert verifies == how
 
 
@@ -173,9 +197,15 @@ def test_over_reporting_gains_what_the_derivative_says():
 def test_capped_at_what_is_implied_over_reporting_gains_nothing():
     found = over_reported_cost(case(rule=cost_aware(), metered=COSTS))
     assert found.numbers["gains"]["100 %, capped"] == [0.0] * PLAYERS
-    assert "would leave nobody anything to gain" in found.sentence and "Claimed above" not in found.sentence
+    assert (
+        "would leave nobody anything to gain" in found.sentence
+        and "Claimed above" not in found.sentence
+    )
     inflated = over_reported_cost(case(rule=cost_aware(), metered=["9", "20", "5.5", "1"]))
-    assert "Claimed above what devices and recorded work imply: A (10.00 where 9.00 are implied)." in inflated.sentence
+    assert (
+        "Claimed above what devices and recorded work imply: A (10.00 where 9.00 are implied)."
+        in inflated.sentence
+    )
     values = shapley_values(TABLE)  # C claims 5 where 5.5 are implied, and is paid for up to these
     np.testing.assert_allclose(
         inflated.numbers["gains"]["100 %, capped"], [0, 0, 0.5 * (1 - values[2] / sum(values)), 0]
@@ -184,11 +214,13 @@ def test_capped_at_what_is_implied_over_reporting_gains_nothing():
 
 
 def test_a_settlement_of_verified_costs_is_audited_by_its_rule():
-    rule = verified(cost_aware(), COSTS)
+    rule = cap_costs(cost_aware(), COSTS)
     assert over_reported_cost(case(rule=rule, metered=COSTS)).holds is True
     unknown = over_reported_cost(case(rule=rule))
     assert unknown.holds is None and "metered costs" in unknown.sentence
-    plain, capped = (false_name_splitting(case(rule=r, metered=COSTS)).numbers for r in (cost_aware(), rule))
+    plain, capped = (
+        false_name_splitting(case(rule=r, metered=COSTS)).numbers for r in (cost_aware(), rule)
+    )
     assert plain == capped
 
 
@@ -202,10 +234,12 @@ def test_claiming_more_than_is_implied_never_changes_a_payment(claimed, implied,
     claimed[player] = max(claimed[player], implied[player])
     raised = [cost + more * (i == player) for i, cost in enumerate(claimed)]
     for how in ("cap", "replace"):
-        rule = verified(cost_aware(), implied, how=how)
-        before, after = (rule.divide(claims([3, 1, 2, 0], costs, 5000)).payments for costs in (claimed, raised))
+        rule = cap_costs(cost_aware(), implied, how=how)
+        before, after = (
+            rule.divide(claims([3, 1, 2, 0], costs, 5000)).payments for costs in (claimed, raised)
+        )
         assert before == after
-    paid = verified(cost_aware(), implied).divide(claims([3, 1, 2, 0], claimed, 5000))
+    paid = cap_costs(cost_aware(), implied).divide(claims([3, 1, 2, 0], claimed, 5000))
     costs = list(map(min, claimed, implied))
     assert paid.payments == cost_aware().divide(claims([3, 1, 2, 0], costs, 5000)).payments
     assert sum(paid.payments) == 5000
@@ -213,13 +247,24 @@ def test_claiming_more_than_is_implied_never_changes_a_payment(claimed, implied,
 
 def test_whom_verification_touched_is_noted_with_both_amounts():
     held = claims([1, 1], ["120.00", "10"], 300, players=["A", "B"])
-    (note,) = verified(cost_aware(), {"B": "12.5", "A": "80"}).divide(held).notes
+    (note,) = cap_costs(cost_aware(), {"B": "12.5", "A": "80"}).divide(held).notes
     assert note == "Costs were capped at what devices and recorded work imply: A (120 to 80)."
-    (note,) = verified(cost_aware(), ["80", "12.5"], how="replace").divide(held).notes
-    assert note.endswith("replaced by what devices and recorded work imply: A (120 to 80), B (10 to 12.5).")
-    assert verified(cost_aware(), ["120", "10"]).divide(held).notes == ()
-    settled = settle([1, 1], ["120.00", "10"], 300, players=["A", "B"], rule=verified(cost_aware(), ["80", "10"]))
-    assert [int(r) for r in settled.payments] == [185, 115] and settled.policy == "clip; costs capped at those implied"
+    (note,) = cap_costs(cost_aware(), ["80", "12.5"], how="replace").divide(held).notes
+    assert note.endswith(
+        "replaced by what devices and recorded work imply: A (120 to 80), B (10 to 12.5)."
+    )
+    assert cap_costs(cost_aware(), ["120", "10"]).divide(held).notes == ()
+    settled = settle(
+        [1, 1],
+        ["120.00", "10"],
+        300,
+        players=["A", "B"],
+        rule=cap_costs(cost_aware(), ["80", "10"]),
+    )
+    assert [int(r) for r in settled.payments] == [
+        185,
+        115,
+    ] and settled.policy == "clip; costs capped at those implied"
 
 
 @pytest.mark.parametrize(
@@ -235,18 +280,26 @@ def test_whom_verification_touched_is_noted_with_both_amounts():
 )
 def test_implied_costs_that_do_not_fit_are_refused(implied, how, told):
     with pytest.raises(InvalidInputError, match=told):
-        verified(cost_aware(), implied, how=how).divide(claims([1, 1], [1, 1], 5, players=["A", "B"]))
+        cap_costs(cost_aware(), implied, how=how).divide(
+            claims([1, 1], [1, 1], 5, players=["A", "B"])
+        )
 
 
 def test_what_cannot_be_worked_out_is_said():
     for finding in (false_name_splitting, replication, merging):
         unknown = finding(case(rule=cost_aware(), known=False))
-        assert unknown.holds is None and "utilities of some coalitions are not known" in unknown.sentence
+        assert (
+            unknown.holds is None
+            and "utilities of some coalitions are not known" in unknown.sentence
+        )
         core = finding(case(rule=RULES["least_core"]()))
         assert core.holds is None and "least_core" in core.sentence
     held = case(rule=cost_aware())
     foreign = replace(held, settlement=replace(held.settlement, rule="auction"))
-    assert over_reported_cost(foreign).holds is None and "rule='auction'" in over_reported_cost(foreign).sentence
+    assert (
+        over_reported_cost(foreign).holds is None
+        and "rule='auction'" in over_reported_cost(foreign).sentence
+    )
 
 
 def test_what_a_manipulation_gains_the_others_lose():

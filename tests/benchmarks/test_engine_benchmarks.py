@@ -1,4 +1,5 @@
-"""The engine's benchmarks: what they count, what they compare, what they refuse, and what they write."""
+"""The engine's benchmarks: what they count, what they compare, what they refuse, and what they
+write."""
 
 import argparse
 import json
@@ -14,7 +15,16 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from benchmarks import ceilings, coalition_engine, contest, games, harness, mnist_exact, scaling, torch_loop
+from benchmarks import (
+    ceilings,
+    coalition_engine,
+    contest,
+    games,
+    harness,
+    mnist_exact,
+    scaling,
+    torch_loop,
+)
 from benchmarks.contest import Contest
 from benchmarks.games import Case, stratified, useful_flops
 from benchmarks.mnist_settings import mnist_setting
@@ -25,7 +35,20 @@ from fedjax_shap.engine import cache
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.learning.model import cnn
 
-TINY = ["--n", "2", "--hidden", "3", "--rounds", "1", "--steps", "2", "--repeats", "1", "--chunk", "2"]
+TINY = [
+    "--n",
+    "2",
+    "--hidden",
+    "3",
+    "--rounds",
+    "1",
+    "--steps",
+    "2",
+    "--repeats",
+    "1",
+    "--chunk",
+    "2",
+]
 SECONDS = ("engine", "jitted_loop", "vmap_all", "torch_loop")
 
 
@@ -50,7 +73,9 @@ def small_mnist(tmp_path):
     return tmp_path
 
 
-def test_the_engine_benchmark_writes_its_record_and_finds_its_rivals_equal(small_ceilings, tmp_path, capsys):
+def test_the_engine_benchmark_writes_its_record_and_finds_its_rivals_equal(
+    small_ceilings, tmp_path, capsys
+):
     out = tmp_path / "out.json"
     assert coalition_engine.main([*TINY, "--no-torch", "--json", str(out)]) == 0
     record = json.loads(out.read_text())
@@ -59,13 +84,19 @@ def test_the_engine_benchmark_writes_its_record_and_finds_its_rivals_equal(small
     for name in SECONDS[:3]:
         assert 0 < row[f"seconds_{name}"] < row[f"seconds_{name}_cold"]
     assert row["seconds_torch_loop"] is None and row["torch_loop_fraction"] is None
-    loops = [row["parts"][f"jitted_loop_by_{layout}"]["first"] for layout in ("coalition", "client")]
+    loops = [
+        row["parts"][f"jitted_loop_by_{layout}"]["first"] for layout in ("coalition", "client")
+    ]
     assert row["seconds_jitted_loop_cold"] == min(loops)
     assert row["engine_gflops"] == pytest.approx(row["useful_gflop"] / row["seconds_engine"])
     assert row["fraction_of_gemm"] == pytest.approx(row["engine_gflops"] / record["gemm_gflops"])
     assert row["num_programs"] == 1 and 0 < row["compile_s"] < row["seconds_engine_cold"]
     assert 0 < row["useful_fraction"] <= 1 and row["copy_gbs"] > 0 and row["peak_memory_mb"] >= 0
-    assert set(row["max_abs_diffs"]) == {"the loop by coalition", "the loop by client", "one vmap over all"}
+    assert set(row["max_abs_diffs"]) == {
+        "the loop by coalition",
+        "the loop by client",
+        "one vmap over all",
+    }
     assert row["max_abs_diff"] == max(row["max_abs_diffs"].values()) <= 1e-4
     assert row["member_steps"] == 4 * 2 and row["plan"]["chunk"] == 2
     assert "Ceilings: " in capsys.readouterr().out
@@ -75,28 +106,62 @@ def test_a_rival_with_other_utilities_is_refused(small_ceilings, monkeypatch, tm
     real = contest.evaluate
     off = {"coalition": 2e-4, "client": 0.0}
     monkeypatch.setattr(
-        contest, "evaluate", lambda game, key, masks, plan: real(game, key, masks, plan) + off[plan.layout]
+        contest,
+        "evaluate",
+        lambda game, key, masks, plan: real(game, key, masks, plan) + off[plan.layout],
     )
     out = tmp_path / "out.json"
     assert coalition_engine.main([*TINY, "--no-torch", "--json", str(out)]) == 2
-    assert "Expected the loop by coalition to give the engine's utilities" in capsys.readouterr().err
+    assert (
+        "Expected the loop by coalition to give the engine's utilities" in capsys.readouterr().err
+    )
     assert not out.exists()
 
 
-def test_the_suite_is_a_table_whose_cases_are_cut_to_the_work_that_is_asked_for(small_ceilings, monkeypatch, tmp_path):
+def test_the_suite_is_a_table_whose_cases_are_cut_to_the_work_that_is_asked_for(
+    small_ceilings, monkeypatch, tmp_path
+):
     assert len(coalition_engine.SUITE) == 24 == len(set(coalition_engine.SUITE))
-    monkeypatch.setattr(coalition_engine, "SUITE", (Case(n=2, hidden=3), Case(n=2, hidden=3, batch_size=0, rounds=1)))
+    monkeypatch.setattr(
+        coalition_engine,
+        "SUITE",
+        (Case(n=2, hidden=3), Case(n=2, hidden=3, batch_size=0, rounds=1)),
+    )
     out, rivals = tmp_path / "out.json", ["--no-loop", "--no-vmap", "--no-torch"]
-    given = ["--suite", "--gflop", "0.005", "--repeats", "0", "--chunk", "2", "--json", str(out), *rivals]
+    given = [
+        "--suite",
+        "--gflop",
+        "0.005",
+        "--repeats",
+        "0",
+        "--chunk",
+        "2",
+        "--json",
+        str(out),
+        *rivals,
+    ]
     assert coalition_engine.main(given) == 0
     record = json.loads(out.read_text())
-    assert [row["batch_size"] for row in record["rows"]] == [32, 0] and "seconds_engine" not in record
-    assert record["rows"][0]["rounds"] < 5 and all(row["useful_gflop"] < 0.007 for row in record["rows"])
+    assert [row["batch_size"] for row in record["rows"]] == [
+        32,
+        0,
+    ] and "seconds_engine" not in record
+    assert record["rows"][0]["rounds"] < 5 and all(
+        row["useful_gflop"] < 0.007 for row in record["rows"]
+    )
 
 
 def test_the_engine_benchmark_refuses_what_it_cannot_use(capsys):
-    for wrong in (["--n", "0"], ["--repeats", "-1"], ["--coalitions", "3"], ["--torch-seconds", "0"], ["--chunk", "0"]):
-        assert coalition_engine.main([*TINY, "--no-torch", "--no-loop", "--no-vmap", *wrong]) == 2, wrong
+    for wrong in (
+        ["--n", "0"],
+        ["--repeats", "-1"],
+        ["--coalitions", "3"],
+        ["--torch-seconds", "0"],
+        ["--chunk", "0"],
+    ):
+        assert (
+            coalition_engine.main([*TINY, "--no-torch", "--no-loop", "--no-vmap", *wrong]) == 2
+        ), wrong
         assert capsys.readouterr().err.startswith("error: Expected "), wrong
     assert coalition_engine.main(["--model", "cnn"]) == 2
     assert "at least 12 x 12" in capsys.readouterr().err
@@ -138,7 +203,10 @@ def test_a_sample_of_coalitions_has_every_complement_and_the_sizes_of_all():
     names = pack(masks)
     assert len(set(names)) == 64 and set(names) == set(pack(~masks))
     np.testing.assert_array_equal(masks.sum(axis=0), 32)
-    sizes, expected = np.bincount(masks.sum(axis=1), minlength=9), np.bincount(all_subsets(8).sum(axis=1)) / 4
+    sizes, expected = (
+        np.bincount(masks.sum(axis=1), minlength=9),
+        np.bincount(all_subsets(8).sum(axis=1)) / 4,
+    )
     assert np.abs(sizes - expected).max() <= 2
     np.testing.assert_array_equal(stratified(3, 8), all_subsets(3))
     for count in (5, 0, 18):
@@ -154,10 +222,14 @@ def test_pytorch_gets_the_rows_that_the_engine_draws(key, batch_size):
         size, longest = int(data.sizes[client]), data.y.shape[1]
         settings = {"num_rows": longest, "size": size, "batch_size": batch_size, "steps": 9}
         expected = federations.drawn_batches(key, round_, client, **settings)
-        assert [rows.tolist() for rows in drawn[round_][client]] == [rows.tolist() for rows in expected]
+        assert [rows.tolist() for rows in drawn[round_][client]] == [
+            rows.tolist() for rows in expected
+        ]
 
 
-@pytest.mark.parametrize("case", [Case(n=2, hidden=3, rounds=2, steps=3), Case(n=2, hidden=3, batch_size=0, steps=2)])
+@pytest.mark.parametrize(
+    "case", [Case(n=2, hidden=3, rounds=2, steps=3), Case(n=2, hidden=3, batch_size=0, steps=2)]
+)
 def test_pytorch_finds_the_engine_s_utilities(case):
     pytest.importorskip("torch", reason="PyTorch is a rival, no dependency")
     against = Contest(case, None, 0)
@@ -172,7 +244,9 @@ def test_pytorch_finds_the_engine_s_utilities_of_lenet5(small_mnist, monkeypatch
     pytest.importorskip("torch", reason="PyTorch is a rival, no dependency")
     monkeypatch.setattr(games, "MNIST_TRAIN", 30)
     monkeypatch.setattr(games, "MNIST_VALIDATION", 20)
-    against = Contest(Case(data_name="mnist", model="cnn", n=2, rounds=1, steps=2), str(small_mnist), 0)
+    against = Contest(
+        Case(data_name="mnist", model="cnn", n=2, rounds=1, steps=2), str(small_mnist), 0
+    )
     against.engine(Plan(chunk=2))
     against.in_torch(60.0)
     assert against.gaps["PyTorch"] <= 1e-5
@@ -193,7 +267,9 @@ with ceilings.PeakMemory() as memory:
     del held
 print(memory.megabytes)
 """  # in a process of its own: in this one other tests' threads give memory back meanwhile
-    done = subprocess.run([sys.executable, "-c", block], cwd=harness.ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=harness.ROOT, capture_output=True, text=True, check=True
+    )
     assert 450 < float(done.stdout) < 600
 
 
@@ -202,7 +278,10 @@ def test_what_is_compiled_anew_is_neither_read_nor_kept(monkeypatch, tmp_path):
     before = jax.config.jax_enable_compilation_cache
     with harness.compiled_anew():
         assert cache.folder() is None and not jax.config.jax_enable_compilation_cache
-    assert os.environ[cache.VARIABLE] == str(tmp_path) and jax.config.jax_enable_compilation_cache == before
+    assert (
+        os.environ[cache.VARIABLE] == str(tmp_path)
+        and jax.config.jax_enable_compilation_cache == before
+    )
     monkeypatch.delenv(cache.VARIABLE)
     with harness.compiled_anew():
         pass
@@ -231,20 +310,37 @@ def test_the_five_settings_are_the_published_ones(num_clients):
 
 
 def test_a_setting_that_is_none_is_refused():
-    for wrong, said in (({"setting": 6}, "setting=6"), ({"setting": 1, "num_clients": 7}, "num_clients=7")):
+    for wrong, said in (
+        ({"setting": 6}, "setting=6"),
+        ({"setting": 1, "num_clients": 7}, "num_clients=7"),
+    ):
         with pytest.raises(InvalidInputError, match=said):
             mnist_setting(digits(), **wrong)
 
 
 @pytest.mark.slow
-def test_the_mnist_benchmark_calls_a_part_a_part_and_its_extrapolation_one(small_mnist, tmp_path, capsys):
-    out, part = tmp_path / "out.json", ["--coalitions", "4", "--rounds", "1", "--epochs", "1", "--images", "60"]
+def test_the_mnist_benchmark_calls_a_part_a_part_and_its_extrapolation_one(
+    small_mnist, tmp_path, capsys
+):
+    out, part = (
+        tmp_path / "out.json",
+        ["--coalitions", "4", "--rounds", "1", "--epochs", "1", "--images", "60"],
+    )
     given = ["--data", str(small_mnist), *part, "--chunk", "4", "--no-settings", "--json", str(out)]
     assert mnist_exact.main(given) == 0
     record = json.loads(out.read_text())
-    assert record["seconds_exact"] is None and record["values"] is None and record["published_seconds"] == 41168
-    assert record["fraction_run"] == pytest.approx(20 / (5120 * 94 * 5 * 10))  # of 20 steps; whole: 94 batches an epoch
-    assert record["seconds_extrapolated"] > record["seconds_run"] and 0 < record["useful_fraction"] <= 1
+    assert (
+        record["seconds_exact"] is None
+        and record["values"] is None
+        and record["published_seconds"] == 41168
+    )
+    assert record["fraction_run"] == pytest.approx(
+        20 / (5120 * 94 * 5 * 10)
+    )  # of 20 steps; whole: 94 batches an epoch
+    assert (
+        record["seconds_extrapolated"] > record["seconds_run"]
+        and 0 < record["useful_fraction"] <= 1
+    )
     assert "Extrapolated from" in capsys.readouterr().out
     for wrong in (["--coalitions", "3"], ["--rounds", "11"], ["--epochs", "0"]):
         assert mnist_exact.main([*given, *wrong]) == 2
@@ -254,22 +350,44 @@ def test_the_mnist_benchmark_calls_a_part_a_part_and_its_extrapolation_one(small
 def test_the_useful_fraction_of_the_settings_counts_their_steps(monkeypatch):
     monkeypatch.setattr(mnist_exact, "mnist_pool", lambda folder: digits(image=True))
     found = mnist_exact.of_settings(None, Plan(chunk=64))
-    assert set(found) == {"1", "2", "3", "4", "5"} and all(0.9 <= share <= 1 for share in found.values())
+    assert set(found) == {"1", "2", "3", "4", "5"} and all(
+        0.9 <= share <= 1 for share in found.values()
+    )
     naive = mnist_exact.of_settings(None, Plan(chunk=1024, layout="coalition", buckets=1))
-    assert naive["1"] == pytest.approx(0.5) and naive["3"] < 0.5  # all ten slots, and all as long as the longest
+    assert (
+        naive["1"] == pytest.approx(0.5) and naive["3"] < 0.5
+    )  # all ten slots, and all as long as the longest
 
 
 @pytest.mark.slow
-def test_the_scaling_benchmark_measures_each_number_in_a_process_of_its_own_and_draws_it(tmp_path, capsys):
+def test_the_scaling_benchmark_measures_each_number_in_a_process_of_its_own_and_draws_it(
+    tmp_path, capsys
+):
     out, drawn = tmp_path / "out.json", tmp_path / "deep" / "out.png"
     sizes = ["--clients", "2", "3", "--devices", "2", "--clients-on-devices", "3"]
-    given = [*sizes, "--rounds", "1", "--steps", "1", "--repeats", "1", "--json", str(out), "--figure", str(drawn)]
+    given = [
+        *sizes,
+        "--rounds",
+        "1",
+        "--steps",
+        "1",
+        "--repeats",
+        "1",
+        "--json",
+        str(out),
+        "--figure",
+        str(drawn),
+    ]
     assert scaling.main(given) == 0
     record = json.loads(out.read_text())
     assert [row["n"] for row in record["rows"]] == [2, 3] and drawn.stat().st_size > 0
     (spread,) = record["devices_rows"]
-    assert spread["devices"] == 2 == spread["plan"]["devices"] and spread["device"].endswith("2 device(s)")
-    assert record["rows"][1]["trainings_per_second"] == pytest.approx(7 / record["rows"][1]["seconds_engine"])
+    assert spread["devices"] == 2 == spread["plan"]["devices"] and spread["device"].endswith(
+        "2 device(s)"
+    )
+    assert record["rows"][1]["trainings_per_second"] == pytest.approx(
+        7 / record["rows"][1]["seconds_engine"]
+    )
     assert str(tmp_path) not in record["command"] and "trainings" in capsys.readouterr().out
 
 
@@ -282,5 +400,7 @@ def test_a_plan_is_left_to_the_package_unless_it_is_asked_for():
     parser = argparse.ArgumentParser()
     games.add_plan(parser.add_argument)
     assert games.plan_of(parser.parse_args([])) == Plan()
-    asked = games.plan_of(parser.parse_args(["--chunk", "4", "--layout", "coalition", "--buckets", "2"]))
+    asked = games.plan_of(
+        parser.parse_args(["--chunk", "4", "--layout", "coalition", "--buckets", "2"])
+    )
     assert asked == Plan(chunk=4, layout="coalition", buckets=2)

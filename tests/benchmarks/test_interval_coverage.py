@@ -1,4 +1,5 @@
-"""The benchmark of intervals: its truth and its draws are the package's, its shares are counted as they should be."""
+"""The benchmark of intervals: its truth and its draws are the package's, its shares are counted as
+they should be."""
 
 import json
 
@@ -23,15 +24,21 @@ def test_draws_are_those_of_the_permutation_estimator(orders):
     masks, state = estimator.ask(jax.random.key(3), estimator.init(6, 64, None))
     found = estimator.read(estimator.tell(state, masks, TABLE[ranks(masks)]))
     np.testing.assert_allclose(drawn.mean(axis=0), found.values, atol=1e-12)
-    np.testing.assert_allclose(drawn.std(axis=0, ddof=1) / np.sqrt(len(drawn)), found.std_errors, atol=1e-12)
-    np.testing.assert_allclose(drawn.sum(axis=1), TABLE[-1] - TABLE[0])  # efficient, every draw of it
+    np.testing.assert_allclose(
+        drawn.std(axis=0, ddof=1) / np.sqrt(len(drawn)), found.std_errors, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        drawn.sum(axis=1), TABLE[-1] - TABLE[0]
+    )  # efficient, every draw of it
     off = (found.values - shapley_values(TABLE)) / found.std_errors
     assert abs(off).max() < 5
 
 
 def test_the_truth_of_the_airport_is_that_of_the_table_it_is_drawn_from(monkeypatch):
     tables = []
-    monkeypatch.setattr(interval_coverage, "_marginals", lambda table, orders, seed: tables.append(table))
+    monkeypatch.setattr(
+        interval_coverage, "_marginals", lambda table, orders, seed: tables.append(table)
+    )
     study = interval_coverage.CASES["airport"](None)
     study.sample(0)
     np.testing.assert_allclose(study.truth, shapley_values(tables[0]), atol=1e-12)
@@ -55,7 +62,9 @@ def test_the_band_of_a_share_is_wilson_s(hits, runs):
     np.testing.assert_allclose([low, high], [known.low, known.high], atol=1e-12)
 
 
-def test_the_record_has_a_row_for_each_case_and_method_and_its_coverage_is_near_the_level(tmp_path, monkeypatch):
+def test_the_record_has_a_row_for_each_case_and_method_and_its_coverage_is_near_the_level(
+    tmp_path, monkeypatch
+):
     game = table(TABLE).game
     monkeypatch.setattr(interval_coverage, "game_b", lambda: (game, jax.random.key(0)))
     out = tmp_path / "out.json"

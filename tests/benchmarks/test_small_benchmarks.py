@@ -1,4 +1,5 @@
-"""The benchmarks behind single choices: they write their record, compare what they time, and refuse bad numbers."""
+"""The benchmarks behind single choices: they write their record, compare what they time, and refuse
+bad numbers."""
 
 import json
 
@@ -15,7 +16,20 @@ def record_of(benchmark, tmp_path, *arguments):
 
 def test_values_in_fewer_bits_are_compared_with_those_in_float32(tmp_path):
     found = record_of(
-        precision, tmp_path, "--n", 2, "--hidden", 3, "--rounds", 1, "--steps", 2, "--repeats", 1, "--chunk", 4
+        precision,
+        tmp_path,
+        "--n",
+        2,
+        "--hidden",
+        3,
+        "--rounds",
+        1,
+        "--steps",
+        2,
+        "--repeats",
+        1,
+        "--chunk",
+        4,
     )
     full, tf32, half = found["rows"]
     assert [row["precision"] for row in found["rows"]] == ["float32", "tf32", "bfloat16"]
@@ -27,7 +41,10 @@ def test_values_in_fewer_bits_are_compared_with_those_in_float32(tmp_path):
 def test_each_way_of_convolving_trains_the_same_models(tmp_path):
     found = record_of(convolutions, tmp_path, "--models", 2, "--batch-size", 2, "--repeats", 1)
     assert [row["way"] for row in found["rows"]] == ["grouped", "patches", "mapped"]
-    assert all(row["ms_a_model_step"] > 0 and row["gap"] <= convolutions.LARGEST_GAP for row in found["rows"])
+    assert all(
+        row["ms_a_model_step"] > 0 and row["gap"] <= convolutions.LARGEST_GAP
+        for row in found["rows"]
+    )
 
 
 def test_the_products_of_a_step_are_timed_one_by_one_beside_the_step(tmp_path):

@@ -53,11 +53,23 @@ def test_a_run_leaves_its_result_and_figures(small, tmp_path, capsys):
     assert not list(out.glob(".*tmp"))
     result = json.loads((out / "result.json").read_text())
     assert {
-        *("schema", "config", "setting", "players", "values", "std_errors", "empty", "grand", "efficiency_gap"),
+        *(
+            "schema",
+            "config",
+            "setting",
+            "players",
+            "values",
+            "std_errors",
+            "empty",
+            "grand",
+            "efficiency_gap",
+        ),
         *("coalitions", "settlement", "centralized", "timing", "versions", "device"),
     } <= set(result)
     assert result["coalitions"] == {"asked": 8, "trained": 8, "from_store": 0}
-    assert {"rule", "policy", "revenue", "costs", "payments", "profits", "notes"} <= set(result["settlement"])
+    assert {"rule", "policy", "revenue", "costs", "payments", "profits", "notes"} <= set(
+        result["settlement"]
+    )
     assert {"metric", "delta"} <= set(result["centralized"])
     assert {"compile_s", "train_s", "total_s"} <= set(result["timing"])
     assert sum(result["values"]) == pytest.approx(result["grand"] - result["empty"], abs=1e-9)
@@ -67,11 +79,18 @@ def test_a_run_leaves_its_result_and_figures(small, tmp_path, capsys):
 
 def test_a_plan_can_be_named_in_short_and_the_run_be_profiled(small, tmp_path, capsys):
     out, trace = tmp_path / "out", tmp_path / "trace"
-    assert main(["run", str(small), "--out", str(out), "--plan", "4,coalition", "--profile", str(trace)]) == 0
+    assert (
+        main(
+            ["run", str(small), "--out", str(out), "--plan", "4,coalition", "--profile", str(trace)]
+        )
+        == 0
+    )
     plan = json.loads((out / "result.json").read_text())["config"]["plan"]
     assert (plan["chunk"], plan["layout"]) == (4, "coalition")
     assert list(trace.rglob("*.xplane.pb"))
-    assert "--plan four to be CHUNK or CHUNK,LAYOUT" in refused(capsys, "run", small, "--plan", "four")
+    assert "--plan four to be CHUNK or CHUNK,LAYOUT" in refused(
+        capsys, "run", small, "--plan", "four"
+    )
     assert "plan.layout='rows'" in refused(capsys, "run", small, "--plan", "4,rows")
 
 
@@ -85,26 +104,39 @@ def test_coalitions_that_diverged_are_an_error_or_count_as_nobody(small, tmp_pat
         "1e38",
         "--economics.name=equal",
     ]
-    assert "not so those of coalitions [2], [1], [1, 2], [0], [0, 2] and 2 others" in refused(capsys, *command)
+    assert "not so those of coalitions [2], [1], [1, 2], [0], [0, 2] and 2 others" in refused(
+        capsys, *command
+    )
     with pytest.warns(UserWarning, match=r"not finite and count as V\(nobody\)"):
         assert main([*command, "--on-nonfinite", "floor"]) == 0
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert result["values"] == [0.0, 0.0, 0.0]
-    assert result["coalitions"] == {"asked": 9, "trained": 0, "from_store": 2}, "what diverged is never stored"
+    assert result["coalitions"] == {"asked": 9, "trained": 0, "from_store": 2}, (
+        "what diverged is never stored"
+    )
 
 
 def test_a_second_run_trains_nothing_and_prices_can_change(small, tmp_path):
     out = str(tmp_path / "out")
     assert main(["run", str(small), "--out", out]) == 0
     first = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert main(["run", str(small), "--out", out, "--economics.revenue", "50", "--plan.chunk", "2"]) == 0
+    assert (
+        main(["run", str(small), "--out", out, "--economics.revenue", "50", "--plan.chunk", "2"])
+        == 0
+    )
     second = json.loads((tmp_path / "out" / "result.json").read_text())
     assert second["coalitions"] == {"asked": 8, "trained": 0, "from_store": 8}
     assert second["values"] == first["values"] and second["settlement"]["revenue"] == "50.00"
 
 
 def test_a_cross_device_run_sums_its_rounds(small, tmp_path):
-    arguments = ["--game.name", "rounds", "--participation.name", "uniform", "--participation.participants=2"]
+    arguments = [
+        "--game.name",
+        "rounds",
+        "--participation.name",
+        "uniform",
+        "--participation.participants=2",
+    ]
     assert main(["run", str(small), "--out", str(tmp_path / "out"), *arguments]) == 0
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert result["setting"] == "cross-device"
@@ -116,7 +148,15 @@ def test_a_cross_device_run_sums_its_rounds(small, tmp_path):
 def test_every_field_in_list_is_a_field_of_the_configuration(capsys):
     assert main(["list"]) == 0
     said = capsys.readouterr().out
-    for word in ("[data]", "[economics]", "dirichlet", "cost_aware", "permutation", "label_noise", "budget"):
+    for word in (
+        "[data]",
+        "[economics]",
+        "dirichlet",
+        "cost_aware",
+        "permutation",
+        "label_noise",
+        "budget",
+    ):
         assert word in said
     assert main(["list", "plan"]) == 0
     assert "chunk" in capsys.readouterr().out
@@ -138,7 +178,17 @@ def test_settle_divides_money_without_training(tmp_path, capsys):
         (["--partition.name", "quantty"], "did you mean 'quantity'?"),
         (["--partition.ratio", "[1]"], "did you mean 'ratios'?"),
         (["--local.batch_size", "many"], "local.batch_size='many'"),
-        (["--partition.name", "dirichlet", "--partition.num_clients", "3", "--partition.alpha", "-1"], "alpha=-1"),
+        (
+            [
+                "--partition.name",
+                "dirichlet",
+                "--partition.num_clients",
+                "3",
+                "--partition.alpha",
+                "-1",
+            ],
+            "alpha=-1",
+        ),
         (["--partition.name", "shards", "--partition.num_clients", "400"], "num_clients=400"),
         (["--partition.name", "iid", "--partition.num_clients", "30"], "2^30 coalitions"),
         (["--costs.price", "-1"], "price=-1"),
@@ -159,7 +209,9 @@ def test_bad_input_is_one_sentence_and_code_2(small, capsys, overrides, words):
     assert not Path("out/result.json").exists()
 
 
-@pytest.mark.parametrize("arguments", [["fly"], [], ["run"], ["quickstart", "--fast"], ["list", "partitions"]])
+@pytest.mark.parametrize(
+    "arguments", [["fly"], [], ["run"], ["quickstart", "--fast"], ["list", "partitions"]]
+)
 def test_a_command_that_does_not_exist_is_refused(capsys, arguments):
     assert refused(capsys, *arguments).startswith("error: ")
 
@@ -173,7 +225,9 @@ def test_bad_data_is_named(small, tmp_path, capsys):
     x, y, client = np.ones((40, 3)), np.arange(40) % 2, np.arange(40) % 4
     spoilt = x.copy()
     spoilt[7, 1] = np.nan
-    assert "finite" in refused(capsys, "run", small, *npz(tmp_path / "nan.npz", x=spoilt, y=y, client=client))
+    assert "finite" in refused(
+        capsys, "run", small, *npz(tmp_path / "nan.npz", x=spoilt, y=y, client=client)
+    )
     whole = tmp_path / "whole.npz"
     options = npz(whole, x=x, y=y, client=client)
     whole.write_bytes(whole.read_bytes()[:300])
@@ -182,28 +236,47 @@ def test_bad_data_is_named(small, tmp_path, capsys):
 
 def test_an_output_folder_that_cannot_be_written_is_refused_before_work(small, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert "to be a folder that can be written" in refused(capsys, "run", small, "--out", tmp_path / "file" / "out")
+    assert "to be a folder that can be written" in refused(
+        capsys, "run", small, "--out", tmp_path / "file" / "out"
+    )
 
 
 def test_a_store_of_another_configuration_is_refused(small, tmp_path, capsys):
     out = str(tmp_path / "out")
     assert main(["run", str(small), "--out", out]) == 0
     before = (tmp_path / "out" / "result.json").read_text()
-    assert "belong to this configuration" in refused(capsys, "run", small, "--out", out, "--seed", "5")
+    assert "belong to this configuration" in refused(
+        capsys, "run", small, "--out", out, "--seed", "5"
+    )
     assert (tmp_path / "out" / "result.json").read_text() == before
 
 
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_from_its_store(small, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "fedjax_shap", "run", str(small), "--out", str(out), "--plan.chunk", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "fedjax_shap",
+        "run",
+        str(small),
+        "--out",
+        str(out),
+        "--plan.chunk",
+        "1",
+    ]
     command += ["--algorithm.max_rounds", "3000", "--partition.ratios", "[1, 2, 3, 4, 5, 6, 7, 8]"]
     env = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    running = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 120
     while not list(out.glob("utilities/part-*.npz")) and time.monotonic() < deadline:
         time.sleep(0.2)
-    for _ in range(6):  # Python loses an interrupt that comes while an object is being dropped: as a user, ask again
+    for _ in range(
+        6
+        # Python loses an interrupt that comes while an object is being dropped: as a user, ask again
+    ):
         running.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             _, said = running.communicate(timeout=20)
@@ -229,5 +302,17 @@ def test_the_quickstart_shows_what_it_promises(tmp_path, monkeypatch, capsys):
     beside = result["beside"]["in-run value"]
     assert sum(beside["values"]) == pytest.approx(sum(result["values"]), abs=1e-3)
     assert beside["spearman"] > 0.5
-    assert main(["run", "runs/quickstart/quickstart.toml", "--economics.revenue", "500", "--out", "runs/own"]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "runs/quickstart/quickstart.toml",
+                "--economics.revenue",
+                "500",
+                "--out",
+                "runs/own",
+            ]
+        )
+        == 0
+    )
     assert json.loads(Path("runs/own/result.json").read_text())["values"] == result["values"]

@@ -25,9 +25,7 @@ RECORD = {
     "sizes": [120, 80, 7],
 }
 EXACT = json.loads(json.dumps(RECORD), parse_float=Decimal)  # as a file has it: 0.1 is a tenth
-CSV = (
-    "player,value,cost,std_error,size\nnorth,0.5,10.00,0.05,120\nsouth,.3,20.50,0.04,80\n[red]west,-1e-1,3.333,0.03,7\n"
-)
+CSV = "player,value,cost,std_error,size\nnorth,0.5,10.00,0.05,120\nsouth,.3,20.50,0.04,80\n[red]west,-1e-1,3.333,0.03,7\n"
 
 
 @pytest.fixture
@@ -46,11 +44,15 @@ def test_csv_says_what_json_says(folder, capsys):
     of_csv = json.loads(said(capsys, "settle", "in.csv", "--revenue", "100.00"))
     assert of_csv == json.loads(said(capsys, "settle", "in.json"))
     (folder / "in.csv").write_bytes(b"\xef\xbb\xbf" + CSV.replace("\n", "\r\n").encode() + b"\r\n")
-    assert json.loads(said(capsys, "settle", "in.csv", "--revenue", "100.00")) == of_csv, "as a spreadsheet writes it"
+    assert json.loads(said(capsys, "settle", "in.csv", "--revenue", "100.00")) == of_csv, (
+        "as a spreadsheet writes it"
+    )
 
 
 def test_numbers_of_a_csv_file_are_read_exactly(folder, capsys):
-    (folder / "in.csv").write_text("value,cost\n0.1,0.1\n0.2,0.2\n0.0000000000000000000000000000001,0\n")
+    (folder / "in.csv").write_text(
+        "value,cost\n0.1,0.1\n0.2,0.2\n0.0000000000000000000000000000001,0\n"
+    )
     found = json.loads(said(capsys, "settle", "in.csv", "--revenue", "0.30"))
     assert found["players"] == ["player 0", "player 1", "player 2"]
     assert found["costs"] == ["0.10", "0.20", "0.00"]
@@ -60,11 +62,22 @@ def test_numbers_of_a_csv_file_are_read_exactly(folder, capsys):
 
 def test_options_stand_in_place_of_what_the_file_says(folder, capsys):
     found = json.loads(
-        said(capsys, "settle", "in.json", "--revenue", "50", "--negative", "exclude", "--reimburse=false")
+        said(
+            capsys,
+            "settle",
+            "in.json",
+            "--revenue",
+            "50",
+            "--negative",
+            "exclude",
+            "--reimburse=false",
+        )
     )
     expected = settle_record(EXACT | {"revenue": 50, "negative": "exclude", "reimburse": False})
     assert found == expected.to_json() and found["revenue"] == "50.00"
-    by_size = json.loads(said(capsys, "settle", "in.csv", "--revenue=207", "--rule", "by_size", "--minor-unit", "1"))
+    by_size = json.loads(
+        said(capsys, "settle", "in.csv", "--revenue=207", "--rule", "by_size", "--minor-unit", "1")
+    )
     assert by_size["payments"] == ["120", "80", "7"]
 
 
@@ -78,7 +91,11 @@ def test_csv_out_has_a_row_for_each_player_and_all_amounts_exact(folder, capsys)
     rows = list(csv.DictReader(io.StringIO(said(capsys, "settle", "in.json", "--format", "csv"))))
     expected = settle_record(EXACT)
     assert [row["player"] for row in rows] == NAMES
-    for name, column in (("cost", expected.costs), ("payment", expected.payments), ("profit", expected.profits)):
+    for name, column in (
+        ("cost", expected.costs),
+        ("payment", expected.payments),
+        ("profit", expected.profits),
+    ):
         assert [Decimal(row[name]) for row in rows] == list(column)
     assert [float(row["value"]) for row in rows] == RECORD["values"]
     np.testing.assert_array_equal([float(row["std_error"]) for row in rows], expected.std_errors)
@@ -87,7 +104,9 @@ def test_csv_out_has_a_row_for_each_player_and_all_amounts_exact(folder, capsys)
 
 
 def test_a_table_shows_names_and_amounts_whole_and_the_notes(folder, monkeypatch, capsys):
-    shown = said(capsys, "settle", "in.json", "--out", "out.txt") or (folder / "out.txt").read_text()
+    shown = (
+        said(capsys, "settle", "in.json", "--out", "out.txt") or (folder / "out.txt").read_text()
+    )
     lines = shown.splitlines()
     west = next(line for line in lines if "[red]west" in line)
     assert "3.333" in west
@@ -96,7 +115,9 @@ def test_a_table_shows_names_and_amounts_whole_and_the_notes(folder, monkeypatch
     assert any("Policy 'clip'" in line for line in lines)
     monkeypatch.setenv("COLUMNS", "30")
     narrow = said(capsys, "settle", "in.json", "--format", "table")
-    assert "[red]west" in narrow and "66.167" in narrow and "…" not in narrow, "half an amount is a wrong one"
+    assert "[red]west" in narrow and "66.167" in narrow and "…" not in narrow, (
+        "half an amount is a wrong one"
+    )
 
 
 def test_the_format_follows_the_files_name_and_the_file_is_whole(folder, capsys):
@@ -112,7 +133,9 @@ def test_the_format_follows_the_files_name_and_the_file_is_whole(folder, capsys)
 def test_a_file_that_cannot_be_settled_leaves_what_was_there(folder, capsys):
     (folder / "out.json").write_text("before")
     (folder / "in.json").write_text(json.dumps(RECORD | {"values": [0, 0, -1]}))
-    assert "Expected a sum of values > 0" in refused(capsys, "settle", "in.json", "--out", "out.json")
+    assert "Expected a sum of values > 0" in refused(
+        capsys, "settle", "in.json", "--out", "out.json"
+    )
     assert (folder / "out.json").read_text() == "before" and not list(folder.glob(".*"))
 
 
@@ -128,7 +151,11 @@ def test_intervals_are_those_of_the_package(form, folder, capsys):
     np.testing.assert_allclose(found["low"], np.asarray(expected.low, float), atol=1e-9)
     np.testing.assert_allclose(found["high"], np.asarray(expected.high, float), atol=1e-9)
     assert (found["level"], found["method"]) == (0.9, "delta")
-    rows = list(csv.DictReader(io.StringIO(said(capsys, "settle", "in.json", "--intervals=0.9", "--format=csv"))))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(said(capsys, "settle", "in.json", "--intervals=0.9", "--format=csv"))
+        )
+    )
     assert [float(row["low"]) for row in rows] == found["low"]
     shown = said(capsys, "settle", "in.json", "--intervals", "0.9", "--format", "table")
     assert "90 % interval" in shown and all(note in shown for note in expected.notes)
@@ -161,7 +188,10 @@ def test_an_unknown_error_is_an_empty_cell(folder, capsys):
         ("value,cost\n1_000,2\n", "value='1_000'"),
         ("value,cost\nnan,2\n", "value='nan'"),
         ("value,cost\n1,-2\n", "costs['player 0']=-2"),
-        ("value,cost,size\n1,2,3.5\n", "Expected size='3.5' in line 2 of 'in.csv' to be a whole number."),
+        (
+            "value,cost,size\n1,2,3.5\n",
+            "Expected size='3.5' in line 2 of 'in.csv' to be a whole number.",
+        ),
         ("player,value,cost\na,1,2\na,1,2\n", "'a' more than once"),
         ('value,cost\n"1,2\n', "to be a readable CSV file"),
         (b"value,cost\n\xff,2\n", "to be a readable CSV file"),
@@ -198,16 +228,28 @@ def test_a_bad_json_file_is_refused_in_one_sentence(content, sentence, folder, c
         (["."], "to be a readable JSON file"),
         (["in.json", "--rule", "equl"], "did you mean 'equal'?"),
         (["in.json", "--negative", "ignore"], "negative='ignore'"),
-        (["in.json", "--rule", "equal", "--negative", "clip"], "Expected no negative='clip' with rule 'equal'"),
+        (
+            ["in.json", "--rule", "equal", "--negative", "clip"],
+            "Expected no negative='clip' with rule 'equal'",
+        ),
         (["in.json", "--revenue", "lots"], "revenue='lots'"),
         (["in.json", "--revenue", "NaN"], "revenue='NaN'"),
         (["in.json", "--revenue", "1.005"], "whole number of minor units"),
         (["in.json", "--intervals", "95"], "level=95"),
         (["in.json", "--intervals", "high"], "invalid float value"),
         (["in.json", "--format", "xml"], "invalid choice: 'xml'"),
-        (["in.json", "--out", "nowhere/out.json"], "Expected out='nowhere/out.json' to be writable"),
-        (["in.json", "--figure", "page.txt"], "Expected figure='page.txt' to end in .png, .svg or .pdf."),
-        (["in.json", "--figure", "nowhere/page.png"], "Expected figure='nowhere/page.png' to be writable"),
+        (
+            ["in.json", "--out", "nowhere/out.json"],
+            "Expected out='nowhere/out.json' to be writable",
+        ),
+        (
+            ["in.json", "--figure", "page.txt"],
+            "Expected figure='page.txt' to end in .png, .svg or .pdf.",
+        ),
+        (
+            ["in.json", "--figure", "nowhere/page.png"],
+            "Expected figure='nowhere/page.png' to be writable",
+        ),
         (["in.json", "--fast"], "Expected no further arguments"),
         ([], "the following arguments are required: INPUT"),
     ],

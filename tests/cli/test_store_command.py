@@ -1,4 +1,5 @@
-"""`fedjax-shap store`: it says what is on disk and what is wrong with it, in words and in its exit code."""
+"""`fedjax-shap store`: it says what is on disk and what is wrong with it, in words and in its exit
+code."""
 
 import json
 import subprocess
@@ -44,7 +45,16 @@ def test_ls_tells_what_each_store_holds(stores, capsys):
     code, said, wrong = store(capsys, "ls", "run")
     header, *lines = said.splitlines()
     assert code == 0 and not wrong
-    assert header.split() == ["store", "fingerprint", "coalitions", "parts", "utility", "size", "last", "written"]
+    assert header.split() == [
+        "store",
+        "fingerprint",
+        "coalitions",
+        "parts",
+        "utility",
+        "size",
+        "last",
+        "written",
+    ]
     assert [line.split()[:5] for line in lines] == [
         ["run/round-0", "02345678", "5", "2", "scalar"],
         ["run/round-1", "12345678", "6", "2", "scalar"],
@@ -52,7 +62,11 @@ def test_ls_tells_what_each_store_holds(stores, capsys):
 
 
 def test_verify_of_whole_stores_says_so(stores, capsys):
-    assert store(capsys, "verify", stores) == (0, "2 stores: every part is whole, and no two disagree.\n", "")
+    assert store(capsys, "verify", stores) == (
+        0,
+        "2 stores: every part is whole, and no two disagree.\n",
+        "",
+    )
 
 
 def test_verify_names_what_is_broken_and_exits_with_1(stores, capsys):
@@ -102,14 +116,23 @@ def test_export_goes_to_standard_output_or_into_a_file(stores, capsys):
 
 def test_a_run_is_exported_with_the_names_of_its_stores(stores, capsys):
     _, said, _ = store(capsys, "export", "run")
-    assert [line.split(",")[0] for line in said.splitlines()] == ["store", *["round-0"] * 5, *["round-1"] * 6]
+    assert [line.split(",")[0] for line in said.splitlines()] == [
+        "store",
+        *["round-0"] * 5,
+        *["round-1"] * 6,
+    ]
 
 
 @pytest.mark.parametrize("what", ["ls", "merge", "export"])
 def test_what_is_broken_is_said_whatever_was_asked(what, stores, capsys):
     name = spoil(stores / "round-0")
     code, _, wrong = store(capsys, what, "run")
-    assert code == 0 and wrong.startswith("warning: ") and name in wrong and len(wrong.splitlines()) == 1
+    assert (
+        code == 0
+        and wrong.startswith("warning: ")
+        and name in wrong
+        and len(wrong.splitlines()) == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,9 +140,18 @@ def test_what_is_broken_is_said_whatever_was_asked(what, stores, capsys):
     [
         (["ls", "nowhere"], "Expected folder='nowhere' to be a folder."),
         (["verify", "."], "to hold a utility store"),
-        (["export", "run/round-0", "--out", "out.xlsx"], "Expected out='out.xlsx' to end in .csv, .json or .npz."),
-        (["export", "run/round-0", "--out", "nowhere/out.csv"], "Expected out='nowhere/out.csv' to be writable"),
-        (["export", "run/round-0", "--out", "folder.csv"], "Expected out='folder.csv' to be writable"),
+        (
+            ["export", "run/round-0", "--out", "out.xlsx"],
+            "Expected out='out.xlsx' to end in .csv, .json or .npz.",
+        ),
+        (
+            ["export", "run/round-0", "--out", "nowhere/out.csv"],
+            "Expected out='nowhere/out.csv' to be writable",
+        ),
+        (
+            ["export", "run/round-0", "--out", "folder.csv"],
+            "Expected out='folder.csv' to be writable",
+        ),
         (["merge", "run/round-0", "--into", "file"], "to be a folder, but it is a file."),
         (["ls", "run", "--fast"], "Expected no further arguments"),
         (["ls"], "the following arguments are required: DIR"),
@@ -143,6 +175,8 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     store.add(masks, np.arange(len(masks)) / 7)
     store.flush()
     command = f"{sys.executable} -m fedjax_shap store export {tmp_path} | head -n 2"
-    run = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False
+    )
     assert len(run.stdout.splitlines()) == 2
     assert run.returncode == 0 and not run.stderr

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.data.corrupt import CORRUPTIONS, corrupt, duplicate, feature_noise, free_rider, label_noise
+from fedjax_shap.data.corrupt import (
+    CORRUPTIONS,
+    corrupt,
+    duplicate,
+    feature_noise,
+    free_rider,
+    label_noise,
+)
 from fedjax_shap.data.federated import from_arrays
 
 SETTINGS = {
@@ -21,7 +28,9 @@ def data():
     rng = np.random.default_rng(0)
     sizes = (40, 301, 7, 150)
     clients = [(rng.random((n, 3)), rng.integers(0, 5, n)) for n in sizes]
-    return from_arrays(clients, (rng.random((9, 3)), rng.integers(0, 5, 9)), names=["a", "b", "c", "d"])
+    return from_arrays(
+        clients, (rng.random((9, 3)), rng.integers(0, 5, 9)), names=["a", "b", "c", "d"]
+    )
 
 
 def test_every_corruption_is_tested():
@@ -34,7 +43,9 @@ def test_only_the_named_client_changes_and_padding_stays_zero(name, data):
     for i in (0, 2, 3):
         for before, after in zip(data.client(i), spoilt.client(i)):
             np.testing.assert_array_equal(before, after)
-    same = [np.array_equal(before, after) for before, after in zip(data.client(1), spoilt.client(1))]
+    same = [
+        np.array_equal(before, after) for before, after in zip(data.client(1), spoilt.client(1))
+    ]
     assert not all(same)
     padding = np.arange(spoilt.x.shape[1]) >= np.asarray(spoilt.sizes)[:, None]
     assert (np.asarray(spoilt.x)[padding] == 0).all() and (np.asarray(spoilt.y)[padding] == 0).all()
@@ -55,7 +66,9 @@ def test_label_noise_changes_exactly_the_stated_number_of_labels(rate, data):
 def test_a_wrong_label_is_uniform_over_the_other_classes():
     size = 4000
     data = from_arrays([(np.zeros((size, 1)), np.full(size, 2))], (np.zeros((5, 1)), np.arange(5)))
-    counts = np.bincount(corrupt(data, [label_noise(client=0, rate=1.0)], seed=0).client(0)[1], minlength=5)
+    counts = np.bincount(
+        corrupt(data, [label_noise(client=0, rate=1.0)], seed=0).client(0)[1], minlength=5
+    )
     assert counts[2] == 0
     z = (counts[[0, 1, 3, 4]] - size / 4) / np.sqrt(size * 0.25 * 0.75)
     assert (np.abs(z) < 5).all()
@@ -63,11 +76,15 @@ def test_a_wrong_label_is_uniform_over_the_other_classes():
 
 def test_feature_noise_has_the_stated_variance_and_keeps_its_bounds(data):
     size = 20_000
-    flat = from_arrays([(np.full((size, 2), 0.5), np.zeros(size, int))], (np.zeros((2, 2)), np.arange(2)))
+    flat = from_arrays(
+        [(np.full((size, 2), 0.5), np.zeros(size, int))], (np.zeros((2, 2)), np.arange(2))
+    )
     noise = corrupt(flat, [feature_noise(client=0, variance=0.09)], seed=1).client(0)[0] - 0.5
     assert abs(noise.mean()) < 5 * 0.3 / np.sqrt(2 * size)
     assert abs(noise.var() / 0.09 - 1) < 5 * np.sqrt(2 / (2 * size))
-    kept = corrupt(data, [feature_noise(client=1, variance=4.0, low=0, high=1)], seed=1).client(1)[0]
+    kept = corrupt(data, [feature_noise(client=1, variance=4.0, low=0, high=1)], seed=1).client(1)[
+        0
+    ]
     assert kept.min() == 0 and kept.max() == 1
     unchanged = corrupt(data, [feature_noise(client=1, variance=0)], seed=1)
     np.testing.assert_array_equal(unchanged.x, data.x)
@@ -90,8 +107,12 @@ def test_a_zero_update_marks_the_client_idle_and_leaves_its_data(data):
 
 def test_random_labels_are_uniform_and_owe_nothing_to_the_true_ones():
     size = 5000
-    data = from_arrays([(np.zeros((size, 1)), np.zeros(size, int))], (np.zeros((5, 1)), np.arange(5)))
-    counts = np.bincount(corrupt(data, [free_rider(client=0, how="random_labels")], seed=0).client(0)[1], minlength=5)
+    data = from_arrays(
+        [(np.zeros((size, 1)), np.zeros(size, int))], (np.zeros((5, 1)), np.arange(5))
+    )
+    counts = np.bincount(
+        corrupt(data, [free_rider(client=0, how="random_labels")], seed=0).client(0)[1], minlength=5
+    )
     assert (np.abs(counts - size / 5) < 5 * np.sqrt(size * 0.2 * 0.8)).all()
 
 
@@ -119,7 +140,11 @@ def test_the_federation_given_is_not_changed(data):
         ("label_noise", {"client": 0, "rate": 1.1}, "rate=1.1"),
         ("feature_noise", {"client": 0, "variance": -1}, "variance=-1"),
         ("feature_noise", {"client": 0, "variance": 1e300}, "variance=1e.300"),
-        ("feature_noise", {"client": 0, "variance": 1, "low": 2, "high": 1}, "low=2 to be at most high=1"),
+        (
+            "feature_noise",
+            {"client": 0, "variance": 1, "low": 2, "high": 1},
+            "low=2 to be at most high=1",
+        ),
         ("duplicate", {"client": 0, "of": 0}, "client=0 to be a copy of another"),
         ("duplicate", {"client": 0, "of": 9}, r"of=9 to be one of 0\.\.3"),
         ("duplicate", {"client": 9, "of": 0}, r"client=9 to be one of 0\.\.3"),

@@ -22,7 +22,9 @@ def test_rows_beyond_a_clients_size_are_zero():
 
 def test_a_client_gives_back_the_rows_it_was_given():
     rng = np.random.default_rng(0)
-    given = [(rng.standard_normal((n, 2)).astype(np.float32), rng.integers(0, 3, n)) for n in (5, 2, 9)]
+    given = [
+        (rng.standard_normal((n, 2)).astype(np.float32), rng.integers(0, 3, n)) for n in (5, 2, 9)
+    ]
     data = from_arrays(given, TEST)
     for i, (x, y) in enumerate(given):
         held = data.client(i)
@@ -31,10 +33,18 @@ def test_a_client_gives_back_the_rows_it_was_given():
 
 
 def test_the_pooled_federation_is_one_client_with_every_row():
-    data = from_arrays([client(3, 1, 5.0), client(1, 2, 7.0)], TEST, (TEST[0][:1], TEST[1][:1]), names="ab")
+    data = from_arrays(
+        [client(3, 1, 5.0), client(1, 2, 7.0)], TEST, (TEST[0][:1], TEST[1][:1]), names="ab"
+    )
     pooled = data.pooled()
-    assert pooled.num_clients == 1 and pooled.sizes.tolist() == [4] and pooled.num_classes == data.num_classes
-    assert np.asarray(pooled.x)[0, :, 0].tolist() == [5, 5, 5, 7] and np.asarray(pooled.y)[0].tolist() == [1, 1, 1, 2]
+    assert (
+        pooled.num_clients == 1
+        and pooled.sizes.tolist() == [4]
+        and pooled.num_classes == data.num_classes
+    )
+    assert np.asarray(pooled.x)[0, :, 0].tolist() == [5, 5, 5, 7] and np.asarray(pooled.y)[
+        0
+    ].tolist() == [1, 1, 1, 2]
     assert len(pooled.validation[1]) == 1 and len(pooled.test[1]) == 4
 
 
@@ -48,7 +58,11 @@ def test_the_validation_set_is_the_test_set_where_none_is_given():
     ("clients", "keywords", "said"),
     [
         ([], {}, "at least one client"),
-        ([(np.zeros((0, 2)), np.zeros(0, int))], {}, r"clients\[client 0\] to hold at least one example"),
+        (
+            [(np.zeros((0, 2)), np.zeros(0, int))],
+            {},
+            r"clients\[client 0\] to hold at least one example",
+        ),
         ([client(2)], {"names": ["a", "b"]}, "names to have 1 entries, got 2"),
         ([client(2), client(2)], {"names": ["a", "a"]}, "names to differ"),
         ([(np.zeros((2, 3)), np.zeros(2, int))], {}, r"test\.x to have examples of shape \(3,\)"),

@@ -1,4 +1,5 @@
-"""Partitions: every row to exactly one client, the same for the same seed, nobody left empty unasked."""
+"""Partitions: every row to exactly one client, the same for the same seed, nobody left empty
+unasked."""
 
 import numpy as np
 import pytest
@@ -38,7 +39,9 @@ def balanced():
     """Ten classes of 60 rows, in random order, and a natural federation of four."""
     rng = np.random.default_rng(1)
     owner = np.array(["d", "a", "c", "b"])[rng.integers(0, 4, 600)]
-    return pool_with(rng.permutation(np.arange(600) % 10), columns={"owner": owner}, natural="owner")
+    return pool_with(
+        rng.permutation(np.arange(600) % 10), columns={"owner": owner}, natural="owner"
+    )
 
 
 def test_every_partition_is_tested():
@@ -79,7 +82,9 @@ def test_a_partition_deals_every_row_once_or_refuses(name, labels, num_clients, 
     assert min(map(len, shares.rows)) > 0 and len(shares.rows) == num_clients
 
 
-@pytest.mark.parametrize("name", [name for name in SETTINGS if name not in {"by_column", "natural"}])
+@pytest.mark.parametrize(
+    "name", [name for name in SETTINGS if name not in {"by_column", "natural"}]
+)
 def test_the_seed_decides_the_partition(name, balanced):
     first, again, other = (dealt(name, balanced, seed, **SETTINGS[name]).rows for seed in (3, 3, 4))
     assert all(np.array_equal(a, b) for a, b in zip(first, again))
@@ -102,7 +107,10 @@ def test_dirichlet_is_skewed_for_small_alpha_and_even_for_large(balanced):
 
 def test_dirichlet_proportions_have_the_spread_of_their_law():
     pool = pool_with(np.zeros(10_000, int), num_classes=1)
-    shares = [len(dealt("dirichlet", pool, s, num_clients=4, alpha=2.0).rows[0]) / 10_000 for s in range(400)]
+    shares = [
+        len(dealt("dirichlet", pool, s, num_clients=4, alpha=2.0).rows[0]) / 10_000
+        for s in range(400)
+    ]
     law = 0.25 * 0.75 / (4 * 2.0 + 1)  # variance of a Dirichlet(2, 2, 2, 2) share
     assert abs(np.mean(shares) - 0.25) < 5 * np.sqrt(law / 400)
     assert abs(np.var(shares) / law - 1) < 5 * np.sqrt(2 / 400)
@@ -114,13 +122,16 @@ def test_a_client_below_the_least_size_is_redrawn_or_refused_as_asked(name, leas
     seeds = range(20)
     assert all(min(map(len, dealt(name, balanced, s, **settings).rows)) >= least for s in seeds)
     with pytest.raises(
-        InvalidInputError, match=f"at least min_size={least} rows, but the last of 1 draws gives client"
+        InvalidInputError,
+        match=f"at least min_size={least} rows, but the last of 1 draws gives client",
     ):
         for seed in seeds:
             dealt(name, balanced, seed, on_empty="refuse", **settings)
 
 
-@pytest.mark.parametrize(("name", "alpha"), [("dirichlet", 1e-6), ("dirichlet", 1e-300), ("quantity", 1e-6)])
+@pytest.mark.parametrize(
+    ("name", "alpha"), [("dirichlet", 1e-6), ("dirichlet", 1e-300), ("quantity", 1e-6)]
+)
 def test_redrawing_ends_in_a_refusal(name, alpha, balanced):
     with pytest.raises(InvalidInputError, match="the last of 1000 draws gives client"):
         dealt(name, balanced, num_clients=30, alpha=alpha)
@@ -129,7 +140,9 @@ def test_redrawing_ends_in_a_refusal(name, alpha, balanced):
 def test_stated_ratios_are_met_to_the_row(balanced):
     shares = dealt("quantity", balanced, ratios=(2, 3, 4, 5, 6))
     assert [len(rows) for rows in shares.rows] == [60, 90, 120, 150, 180]
-    gtg = dealt("quantity", balanced, num_clients=10, ratios=(10, 10, 15, 15, 20, 20, 25, 25, 30, 30))
+    gtg = dealt(
+        "quantity", balanced, num_clients=10, ratios=(10, 10, 15, 15, 20, 20, 25, 25, 30, 30)
+    )
     assert [len(rows) for rows in gtg.rows] == [30, 30, 45, 45, 60, 60, 75, 75, 90, 90]
 
 
@@ -148,7 +161,9 @@ def test_label_pairs_hold_the_major_part_of_two_classes_at_one_size(balanced):
     five = dealt("label_pairs", balanced, num_clients=5).rows
     table = np.stack([np.bincount(balanced.y[held], minlength=10) for held in five])
     own = np.arange(5)[:, None] == np.arange(10) // 2
-    assert (table[own] == 48).all() and (table[~own] == 3).all()  # Song 2019: 80 % of two digits, 5 % of the others
+    assert (table[own] == 48).all() and (
+        table[~own] == 3
+    ).all()  # Song 2019: 80 % of two digits, 5 % of the others
 
 
 def test_by_column_names_clients_by_value_in_natural_order(balanced):
@@ -175,7 +190,11 @@ def test_by_column_names_clients_by_value_in_natural_order(balanced):
         ("quantity", {"ratios": ()}, "num_clients=0"),
         ("quantity", {"ratios": (1, -1)}, r"ratios\[1\]=-1"),
         ("quantity", {"ratios": (1e9, 1)}, "client 1 only 0"),
-        ("shards", {"num_clients": 300, "classes_per_client": 3}, "num_clients=300 times classes_per_client=3"),
+        (
+            "shards",
+            {"num_clients": 300, "classes_per_client": 3},
+            "num_clients=300 times classes_per_client=3",
+        ),
         ("shards", {"num_clients": 3, "classes_per_client": 0}, "classes_per_client=0"),
         ("label_pairs", {"num_clients": 1}, "num_clients=1"),
         ("label_pairs", {"num_clients": 4, "major": 1.5}, "major=1.5"),
@@ -198,7 +217,9 @@ def test_pools_that_a_partition_cannot_split_are_refused():
 @given(st.lists(st.floats(0.01, 1e6), min_size=1, max_size=30), st.integers(0, 10_000))
 def test_apportioned_rows_sum_to_the_total_and_miss_their_quota_by_less_than_one(weights, total):
     counts, quota = apportion(np.array(weights), total), np.array(weights) / np.sum(weights) * total
-    assert counts.sum() == total and (counts >= 0).all() and (np.abs(counts - quota) < 1 + 1e-6).all()
+    assert (
+        counts.sum() == total and (counts >= 0).all() and (np.abs(counts - quota) < 1 + 1e-6).all()
+    )
 
 
 def test_a_federation_holds_the_rows_its_partition_gave(balanced):
@@ -212,12 +233,18 @@ def test_a_federation_holds_the_rows_its_partition_gave(balanced):
         assert (np.asarray(data.x)[i, len(y) :] == 0).all()
 
 
-def test_a_validation_share_is_taken_out_of_the_test_set_and_leaves_the_clients_as_they_are(balanced):
+def test_a_validation_share_is_taken_out_of_the_test_set_and_leaves_the_clients_as_they_are(
+    balanced,
+):
     split = PARTITIONS["iid"](num_clients=3)
-    whole, parted, again = (federate(balanced, split, seed=2, validation=v) for v in (0.0, 0.25, 0.25))
+    whole, parted, again = (
+        federate(balanced, split, seed=2, validation=v) for v in (0.0, 0.25, 0.25)
+    )
     np.testing.assert_array_equal(whole.x, parted.x)
     np.testing.assert_array_equal(parted.validation[0], again.validation[0])
-    valued, tested = (np.asarray(part[0])[:, 0].tolist() for part in (parted.validation, parted.test))
+    valued, tested = (
+        np.asarray(part[0])[:, 0].tolist() for part in (parted.validation, parted.test)
+    )
     assert len(valued) == 5 and sorted(valued + tested) == list(range(20))
     np.testing.assert_array_equal(whole.validation[0], whole.test[0])
 
@@ -228,7 +255,11 @@ def test_a_validation_share_that_cannot_be_is_refused(share, balanced):
         federate(balanced, PARTITIONS["iid"](num_clients=3), seed=2, validation=share)
 
 
-@given(st.lists(st.integers(0, 4), min_size=2, max_size=200), st.floats(0.01, 0.99), st.integers(0, 1000))
+@given(
+    st.lists(st.integers(0, 4), min_size=2, max_size=200),
+    st.floats(0.01, 0.99),
+    st.integers(0, 1000),
+)
 def test_holding_out_keeps_every_row_once_and_the_classes_in_proportion(labels, share, seed):
     y = np.array(labels)
     count = round(share * len(y))
@@ -245,14 +276,20 @@ def test_standardised_columns_have_mean_zero_and_deviation_one_and_a_constant_on
     x, other = standardise(reference, reference[:7] + 1)
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(x.std(axis=0), [1, 1, 0], atol=1e-6)
-    np.testing.assert_allclose(other[:, :2], ((reference[:7] + 1 - reference.mean(0)) / reference.std(0))[:, :2], 1e-5)
+    np.testing.assert_allclose(
+        other[:, :2], ((reference[:7] + 1 - reference.mean(0)) / reference.std(0))[:, :2], 1e-5
+    )
 
 
 def test_classes_are_sorted_by_number_or_else_by_name():
     assert classes(np.array(["10", "9", "9.0"]), "y")[0].tolist() == [1, 0, 0]
     assert classes(np.array(["10", "9"]), "y")[1] == ("9", "10")
     assert classes(np.array(["b", "a10", "a9"]), "y")[0].tolist() == [2, 0, 1]
-    for wrong, said in ((["0.5", "1"], "it holds 0.5"), (["a", "a"], "at least two classes"), (["nan", "1"], "nan")):
+    for wrong, said in (
+        (["0.5", "1"], "it holds 0.5"),
+        (["a", "a"], "at least two classes"),
+        (["nan", "1"], "nan"),
+    ):
         with pytest.raises(InvalidInputError, match=said):
             classes(np.array(wrong), "y")
 
@@ -261,5 +298,7 @@ def test_the_natural_federation_is_the_column_where_there_is_one_and_iid_where_n
     for ours, theirs in zip(dealt("natural", balanced).rows, dealt("by_column", balanced).rows):
         assert ours.tolist() == theirs.tolist()
     plain = pool_with(np.arange(60) % 3)
-    for ours, theirs in zip(dealt("natural", plain, num_clients=7).rows, dealt("iid", plain, num_clients=7).rows):
+    for ours, theirs in zip(
+        dealt("natural", plain, num_clients=7).rows, dealt("iid", plain, num_clients=7).rows
+    ):
         assert ours.tolist() == theirs.tolist()

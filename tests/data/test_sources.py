@@ -1,4 +1,5 @@
-"""Sources: the published sets are read as they were published, and a bad file is refused in one sentence."""
+"""Sources: the published sets are read as they were published, and a bad file is refused in one
+sentence."""
 
 import gzip
 import inspect
@@ -47,7 +48,11 @@ def sound(pool):
 
 
 def idx_bytes(array):
-    return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+    return (
+        bytes((0, 0, 8, array.ndim))
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.tobytes()
+    )
 
 
 @pytest.fixture
@@ -59,7 +64,9 @@ def small_mnist(tmp_path):
         gz = part == "train"
         name = f"{part}-images-idx3-ubyte" + ".gz" * gz
         (tmp_path / name).write_bytes(gzip.compress(images) if gz else images)
-        (tmp_path / f"{part}-labels.idx1-ubyte").write_bytes(idx_bytes((np.arange(count) % 10).astype(np.uint8)))
+        (tmp_path / f"{part}-labels.idx1-ubyte").write_bytes(
+            idx_bytes((np.arange(count) % 10).astype(np.uint8))
+        )
     return tmp_path
 
 
@@ -106,14 +113,19 @@ def test_breast_cancer_is_standardised_by_its_training_rows():
 
 def test_mnist_is_the_published_set_and_draws_the_pool_of_the_five_settings(data_folder):
     pool = sound(load("mnist", folder=str(data_folder), balanced=True, flat=True))
-    assert np.bincount(pool.y).tolist() == [5421] * 10 and np.bincount(pool.test[1]).tolist() == [892] * 10
+    assert (
+        np.bincount(pool.y).tolist() == [5421] * 10
+        and np.bincount(pool.test[1]).tolist() == [892] * 10
+    )
     assert pool.x.shape == (54210, 784) and pool.x.min() == 0 and pool.x.max() == 1
 
 
 def test_fashion_mnist_is_the_published_set(data_folder):
     pool = sound(load("fashion_mnist", folder=str(data_folder), test_limit=100))
     assert pool.x.shape == (60000, 28, 28, 1) and np.bincount(pool.y).tolist() == [6000] * 10
-    assert abs(pool.x.mean(dtype=np.float64) - 0.2860) < 1e-4  # the mean that everyone normalises by
+    assert (
+        abs(pool.x.mean(dtype=np.float64) - 0.2860) < 1e-4
+    )  # the mean that everyone normalises by
     assert len(pool.test[1]) == 100
 
 
@@ -136,7 +148,9 @@ def test_each_hospital_can_be_normalised_by_itself_or_not_at_all(data_folder):
         np.testing.assert_allclose(own.x[rows].mean(axis=0), 0, atol=1e-5)
         tested = own.notes["test_center"] == hospital
         varied = raw.x[rows].std(axis=0) > 0
-        expected = (raw.test[0][tested] - raw.x[rows].mean(axis=0)) / np.where(varied, raw.x[rows].std(axis=0), 1)
+        expected = (raw.test[0][tested] - raw.x[rows].mean(axis=0)) / np.where(
+            varied, raw.x[rows].std(axis=0), 1
+        )
         np.testing.assert_allclose(own.test[0][tested], expected, atol=1e-4)
     assert raw.x[0, :3].tolist() == [63, 1, 145]
 
@@ -144,7 +158,11 @@ def test_each_hospital_can_be_normalised_by_itself_or_not_at_all(data_folder):
 def test_adult_and_a9a_are_the_same_people(data_folder):
     adult, a9a = (sound(load(name, folder=str(data_folder))) for name in ("adult", "a9a"))
     assert adult.x.shape == (32561, 108) and adult.test[0].shape == (16281, 108)
-    assert a9a.x.shape == (32561, 123) and a9a.test[0].shape == (16281, 123) and set(np.unique(a9a.x)) == {0, 1}
+    assert (
+        a9a.x.shape == (32561, 123)
+        and a9a.test[0].shape == (16281, 123)
+        and set(np.unique(a9a.x)) == {0, 1}
+    )
     np.testing.assert_array_equal(adult.y, a9a.y)
     np.testing.assert_array_equal(adult.test[1], a9a.test[1])
     assert adult.y.sum() == 7841 and adult.natural is None
@@ -184,7 +202,9 @@ def test_a_limit_draws_rows_by_the_seed(small_mnist):
     assert len(pool.y) == 20 and len(pool.test[1]) == 20 and not np.array_equal(pool.x, other.x)
     assert np.bincount(load("mnist", balanced=True, **keywords).y).tolist() == [2] * 10
     assert "train_limit=41" in refusal("mnist", folder=str(small_mnist), train_limit=41)
-    assert "multiple of 10" in refusal("mnist", folder=str(small_mnist), train_limit=25, balanced=True)
+    assert "multiple of 10" in refusal(
+        "mnist", folder=str(small_mnist), train_limit=25, balanced=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,7 +218,9 @@ def test_a_limit_draws_rows_by_the_seed(small_mnist):
         ("flce", {"seed": 1}, "tictactoe_quantity_1.npz", "FLCE"),
     ],
 )
-def test_a_missing_file_is_named_with_all_places_and_its_origin(name, keywords, file, origin, tmp_path):
+def test_a_missing_file_is_named_with_all_places_and_its_origin(
+    name, keywords, file, origin, tmp_path
+):
     sentence = refusal(name, folder=str(tmp_path), **keywords)
     assert all(part in sentence for part in (file, str(tmp_path / name), f"or {tmp_path};", origin))
 
@@ -254,7 +276,9 @@ def test_libsvm_lines_are_rows_and_a_bad_one_is_named(tmp_path):
 def test_a_table_of_ones_own_becomes_features_labels_and_clients(table, packed):
     if packed:
         table.write_bytes(gzip.compress(table.read_bytes()))
-    pool = sound(load("csv", path=str(table), label="sick", client="site", test_fraction=1 / 3, seed=4))
+    pool = sound(
+        load("csv", path=str(table), label="sick", client="site", test_fraction=1 / 3, seed=4)
+    )
     assert pool.num_rows == 4 and len(pool.test[1]) == 2 and pool.notes["labels"] == ("no", "yes")
     assert pool.natural == "site" and set(pool.columns) == {"site", "colour"}
     features = pool.notes["features"]
@@ -269,11 +293,17 @@ def test_a_column_can_say_which_rows_are_the_test_set(table):
     held = ["split", *["train"] * 4, "test", "test"]
     table.write_text("\n".join(f"{line},{cell}" for line, cell in zip(TABLE.splitlines(), held)))
     pool = sound(load("csv", path=str(table), label="sick", test_column="split"))
-    assert pool.y.tolist() == [1, 0, 0, 1] and pool.test[1].tolist() == [0, 1] and pool.natural is None
+    assert (
+        pool.y.tolist() == [1, 0, 0, 1] and pool.test[1].tolist() == [0, 1] and pool.natural is None
+    )
     ages = np.array([10, 20, 30, 40])
     first = pool.notes["features"].index("age")
-    np.testing.assert_allclose(pool.test[0][:, first], (np.array([50, 60]) - 25) / ages.std(), rtol=1e-6)
-    assert "site=east" in pool.notes["features"] and not any("split" in name for name in pool.notes["features"])
+    np.testing.assert_allclose(
+        pool.test[0][:, first], (np.array([50, 60]) - 25) / ages.std(), rtol=1e-6
+    )
+    assert "site=east" in pool.notes["features"] and not any(
+        "split" in name for name in pool.notes["features"]
+    )
 
 
 def test_a_category_that_no_training_row_has_is_all_zeros_in_the_test_set(tmp_path):
@@ -307,7 +337,9 @@ def test_a_category_that_no_training_row_has_is_all_zeros_in_the_test_set(tmp_pa
 )
 def test_a_table_that_cannot_be_used_is_refused_by_line_and_column(change, keywords, said, table):
     table.write_text(TABLE.replace(*change) if change[0] else TABLE)
-    assert said.format(path=table) in refusal("csv", **{"path": str(table), "label": "sick", **keywords})
+    assert said.format(path=table) in refusal(
+        "csv", **{"path": str(table), "label": "sick", **keywords}
+    )
 
 
 def test_a_table_without_rows_or_of_other_bytes_is_refused(table):
@@ -323,10 +355,18 @@ def test_arrays_of_ones_own_are_taken_with_their_clients_and_their_test_set(tmp_
     np.savez(path, x=x, y=y, client=client, test_x=x[:3], test_y=y[:3])
     pool = sound(load("npz", path=path))
     np.testing.assert_array_equal(pool.x, x.astype(np.float32))
-    assert pool.y.tolist() == [0, 1, 2] * 4 and pool.natural == "client" and pool.test[1].tolist() == [0, 1, 2]
+    assert (
+        pool.y.tolist() == [0, 1, 2] * 4
+        and pool.natural == "client"
+        and pool.test[1].tolist() == [0, 1, 2]
+    )
     np.savez(path, x=x, y=y)
     drawn = sound(load("npz", path=path, test_fraction=0.25))
-    assert drawn.num_rows == 9 and sorted(drawn.test[1].tolist()) == [0, 1, 2] and drawn.natural is None
+    assert (
+        drawn.num_rows == 9
+        and sorted(drawn.test[1].tolist()) == [0, 1, 2]
+        and drawn.natural is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -339,9 +379,17 @@ def test_arrays_of_ones_own_are_taken_with_their_clients_and_their_test_set(tmp_
         ({"x": np.full((3, 2), 1e39), "y": np.arange(3)}, "to be finite"),
         ({"x": np.array([["a"], ["b"]]), "y": np.arange(2)}, "real numbers"),
         ({"x": np.zeros((3, 2)), "y": np.arange(3) / 2}, "classes (words or whole numbers)"),
-        ({"x": np.zeros((3, 2)), "y": np.arange(3), "test_x": np.zeros((1, 2))}, "test_x and test_y, or neither"),
         (
-            {"x": np.zeros((3, 2)), "y": np.arange(3), "test_x": np.zeros((1, 5)), "test_y": np.arange(1)},
+            {"x": np.zeros((3, 2)), "y": np.arange(3), "test_x": np.zeros((1, 2))},
+            "test_x and test_y, or neither",
+        ),
+        (
+            {
+                "x": np.zeros((3, 2)),
+                "y": np.arange(3),
+                "test_x": np.zeros((1, 5)),
+                "test_y": np.arange(1),
+            },
             "rows of test_x",
         ),
         ({"x": np.array([None, 1], object), "y": np.arange(2)}, "npz file of plain arrays"),

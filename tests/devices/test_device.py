@@ -1,4 +1,5 @@
-"""Devices: seconds, joules, bytes and money of known work, by hand; profiles, and what is refused."""
+"""Devices: seconds, joules, bytes and money of known work, by hand; profiles, and what is
+refused."""
 
 from decimal import Decimal
 
@@ -71,7 +72,14 @@ def test_a_client_that_drops_out_did_its_share_and_sent_nothing():
 
 def test_an_absent_client_takes_nothing_and_nobody_waits_for_it():
     took = used([[1, 0], [0, 0], [1, 1]], steps=[[100, 100], [100, 100], [10, 10]])
-    for part in (took.steps, took.training, took.communication, took.joules, took.uploaded, took.idle):
+    for part in (
+        took.steps,
+        took.training,
+        took.communication,
+        took.joules,
+        took.uploaded,
+        took.idle,
+    ):
         assert_array_equal(np.asarray(part)[[0, 1, 1], [1, 0, 1]], 0)
     assert_allclose(took.rounds, [3672, 0, 8712], rtol=1e-12)
     assert_allclose(took.idle[0], 0)
@@ -132,12 +140,28 @@ def test_profiles_are_read_from_a_csv_file(tmp_path):
         ("power,power\n1,2\n", "to name each column once"),
         ("profile\n", "a row for each client below its line of names"),
         ("profil\nt4\n", "a column of .*='profil' to be a known name; did you mean 'profile'"),
-        ("profile\nt4\nt5\n", "line 3 of .* to describe a device: Expected profile='t5' .* did you mean 't4'"),
+        (
+            "profile\nt4\nt5\n",
+            "line 3 of .* to describe a device: Expected profile='t5' .* did you mean 't4'",
+        ),
         ("profile,power\nt4,much\n", "line 2 of .*: Expected power='much' to be a number"),
-        ("profile,power\nt4,-3\n", "line 2 of .*: Expected t4.power=-3.0 to be a finite number >= 0"),
-        ("profile,power\nt4,nan\n", "line 2 of .*: Expected t4.power=nan to be a finite number >= 0"),
-        ("profile,fixed\nt4,ten\n", "line 2 of .*: Expected t4.fixed='ten' to be an amount of money"),
-        ("power\n5\n", "line 2 of .*: Expected one of steps_per_second=None and flops=None of device 'device 0'"),
+        (
+            "profile,power\nt4,-3\n",
+            "line 2 of .*: Expected t4.power=-3.0 to be a finite number >= 0",
+        ),
+        (
+            "profile,power\nt4,nan\n",
+            "line 2 of .*: Expected t4.power=nan to be a finite number >= 0",
+        ),
+        (
+            "profile,fixed\nt4,ten\n",
+            "line 2 of .*: Expected t4.fixed='ten' to be an amount of money",
+        ),
+        (
+            "power\n5\n",
+            "line 2 of .*: Expected one of steps_per_second=None and flops=None of device 'device "
+            "0'",
+        ),
         ("profile,power\nt4\n", "line 2 of .* to have 2 cells, but it has 1"),
         ("", "to hold at least one line, but it is empty"),
     ],
@@ -152,20 +176,41 @@ def test_a_bad_file_is_refused_in_one_sentence(text, sentence, tmp_path):
 @pytest.mark.parametrize(
     ("refused", "sentence"),
     [
-        (lambda: Profile(name="x"), "one of steps_per_second=None and flops=None of device 'x' to be given"),
-        (lambda: Profile(name="x", flops=1e9, steps_per_second=1.0), "one of steps_per_second=1.0 and flops="),
+        (
+            lambda: Profile(name="x"),
+            "one of steps_per_second=None and flops=None of device 'x' to be given",
+        ),
+        (
+            lambda: Profile(name="x", flops=1e9, steps_per_second=1.0),
+            "one of steps_per_second=1.0 and flops=",
+        ),
         (lambda: Profile(name="x", flops=0.0), "x.flops=0.0 to be a finite number > 0"),
         (lambda: Profile(name="x", flops=1e9, efficiency=1.5), "x.efficiency=1.5 to be at most 1"),
-        (lambda: Profile(name="x", flops=1e9, uplink=0.0), "x.uplink=0.0 to be a finite number > 0"),
-        (lambda: Profile(name="x", flops=1e9, time_price=-1), "x.time_price=-1 to be an amount of money"),
+        (
+            lambda: Profile(name="x", flops=1e9, uplink=0.0),
+            "x.uplink=0.0 to be a finite number > 0",
+        ),
+        (
+            lambda: Profile(name="x", flops=1e9, time_price=-1),
+            "x.time_price=-1 to be an amount of money",
+        ),
         (lambda: named("t4", watts=3), "attribute of a device='watts' to be a known name"),
         (lambda: profiles_from_csv("no/such.csv"), "path='no/such.csv' to be a file"),
-        (lambda: used([[1, 1]], steps=[[1, 2, 3]]), r"\[R, C\] with C=2 devices, got shapes \(1, 3\) and \(1, 2\)"),
+        (
+            lambda: used([[1, 1]], steps=[[1, 2, 3]]),
+            r"\[R, C\] with C=2 devices, got shapes \(1, 3\) and \(1, 2\)",
+        ),
         (lambda: used([[1, 1.5]]), r"share to lie in \[0, 1\]"),
         (lambda: used([[1, 1]], steps=[[-1, 2]]), "num_steps to be >= 0"),
         (lambda: used([[1, 1]], upload_bytes=-1.0), "upload_bytes=-1.0 to be finite and >= 0"),
-        (lambda: used([[1, 1]], upload_bytes=np.ones(3)), "upload_bytes to be one number or one for each of 2"),
-        (lambda: steps_per_second((PROFILES["t4"],), 0.0), "flops_per_step=0.0 to be a finite number > 0"),
+        (
+            lambda: used([[1, 1]], upload_bytes=np.ones(3)),
+            "upload_bytes to be one number or one for each of 2",
+        ),
+        (
+            lambda: steps_per_second((PROFILES["t4"],), 0.0),
+            "flops_per_step=0.0 to be a finite number > 0",
+        ),
     ],
 )
 def test_what_no_machine_has_is_refused_in_one_sentence(refused, sentence):

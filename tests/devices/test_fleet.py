@@ -44,11 +44,17 @@ def test_a_training_is_metered_by_its_operations_and_messages():
     devices = (Profile(name="x", flops=1e6, efficiency=1.0, uplink=100.0, downlink=1000.0),) * 3
     steps, share = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[1, 1, 0], [1, 0.5, 1]])
     plain, varied = (
-        metered(devices, workload(data, linear(), local(), rule), steps, share) for rule in (fedavg(), scaffold())
+        metered(devices, workload(data, linear(), local(), rule), steps, share)
+        for rule in (fedavg(), scaffold())
     )
     size = 4 * (FEATURES + 1) * CLASSES
-    assert plain.workload.messages == (size, size) and varied.workload.messages == (2 * size, 2 * size)
-    assert_allclose(plain.used.training, plain.workload.flops_per_step / 1e6 * [[1, 2, 0], [4, 2, 6]])
+    assert plain.workload.messages == (size, size) and varied.workload.messages == (
+        2 * size,
+        2 * size,
+    )
+    assert_allclose(
+        plain.used.training, plain.workload.flops_per_step / 1e6 * [[1, 2, 0], [4, 2, 6]]
+    )
     assert_allclose(varied.used.communication, 2 * plain.used.communication)
     assert_allclose(plain.used.communication[1], size / 1000 + np.array([1, 0, 1]) * size / 100)
     assert_allclose(
@@ -76,8 +82,14 @@ def test_a_record_of_what_was_metered_is_json():
             lambda: profiles(profile=("t4", "a100"))(3),
             r"profile=\['t4', 'a100'\] to be one value or one for each of the 3",
         ),
-        (lambda: profiles(profile="t4", power=(1.0,))(2), r"power=\[1.0\] to be one value or one for each of the 2"),
-        (lambda: profiles(power=3.0)(2), "one of steps_per_second=None and flops=None of device 'device 0'"),
+        (
+            lambda: profiles(profile="t4", power=(1.0,))(2),
+            r"power=\[1.0\] to be one value or one for each of the 2",
+        ),
+        (
+            lambda: profiles(power=3.0)(2),
+            "one of steps_per_second=None and flops=None of device 'device 0'",
+        ),
         (lambda: csv(path="absent.csv"), "path='absent.csv' to be a file"),
     ],
 )

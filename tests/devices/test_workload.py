@@ -1,4 +1,5 @@
-"""Workload: operations against a count by hand, bytes against the messages of algorithms whose content is known."""
+"""Workload: operations against a count by hand, bytes against the messages of algorithms whose
+content is known."""
 
 import jax
 import numpy as np
@@ -23,7 +24,9 @@ def counted(architecture, settings, sizes, shape=(FEATURES,), classes=CLASSES):
 
 def test_a_linear_model_counts_as_by_hand():
     flops, _ = counted(linear(), local(learning_rate=0.1), [10, 40])
-    products = 4 * np.array([10, 40]) * FEATURES * CLASSES  # x @ W and x' @ d, a multiplication and an addition each
+    products = (
+        4 * np.array([10, 40]) * FEATURES * CLASSES
+    )  # x @ W and x' @ d, a multiplication and an addition each
     update = 2 * (FEATURES + 1) * CLASSES  # of each parameter: times the learning rate, and added
     rest = flops - products - update  # biases, softmax and its gradient: a few operations a logit
     assert ((rest > 0) & (rest < 16 * CLASSES * np.array([10, 40]))).all()
@@ -46,9 +49,13 @@ def test_a_count_is_linear_in_the_examples_of_a_batch():
 
 def test_mini_batches_count_with_their_mean_size():
     full, _ = counted(linear(), local(), [10, 8, 3, 0])
-    batches, _ = counted(linear(), local(batch_size=4), [30, 8, 3, 0])  # means of 30/8, 4, 3 and, for want of any, 1
+    batches, _ = counted(
+        linear(), local(batch_size=4), [30, 8, 3, 0]
+    )  # means of 30/8, 4, 3 and, for want of any, 1
     each = (full[0] - full[1]) / 2
-    assert_allclose(batches, [full[1] - 4.25 * each, full[1] - 4 * each, full[2], full[1] - 7 * each])
+    assert_allclose(
+        batches, [full[1] - 4.25 * each, full[1] - 4 * each, full[2], full[1] - 7 * each]
+    )
 
 
 def test_a_penalty_and_an_optimiser_with_state_cost_operations():

@@ -29,7 +29,11 @@ SETTINGS["devices"] = {"bill": bill(**USED)}
 
 
 def test_given_costs_come_back_as_reported():
-    assert given(amounts=(10, 0.1, "2.50"))(SIZES, STEPS) == (Decimal(10), Decimal("0.1"), Decimal("2.50"))
+    assert given(amounts=(10, 0.1, "2.50"))(SIZES, STEPS) == (
+        Decimal(10),
+        Decimal("0.1"),
+        Decimal("2.50"),
+    )
 
 
 def test_examples_and_steps_are_charged_at_their_price():

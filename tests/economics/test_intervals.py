@@ -1,4 +1,5 @@
-"""Intervals of payments: what they cover, where they are cut, who is told apart, and what is refused."""
+"""Intervals of payments: what they cover, where they are cut, who is told apart, and what is
+refused."""
 
 from types import SimpleNamespace
 
@@ -19,7 +20,9 @@ VALUES, ERRORS, COSTS = np.array([3.0, 1.0, 2.0]), np.array([0.03, 0.02, 0.01]),
 def paid(values, costs, revenue):
     """Spec 5.2 under "clip" in floats, for values float[..., P]."""
     weights = np.maximum(values, 0)
-    return np.asarray(costs) + weights / weights.sum(axis=-1, keepdims=True) * (revenue - np.sum(costs))
+    return np.asarray(costs) + weights / weights.sum(axis=-1, keepdims=True) * (
+        revenue - np.sum(costs)
+    )
 
 
 def test_the_interval_is_the_payment_and_so_many_standard_errors_rounded_outward():
@@ -29,7 +32,12 @@ def test_the_interval_is_the_payment_and_so_many_standard_errors_rounded_outward
     np.testing.assert_allclose(found.low, np.floor(100 * (exact - margin)) / 100)
     np.testing.assert_allclose(found.high, np.ceil(100 * (exact + margin)) / 100)
     np.testing.assert_allclose(found.std_errors, settled.std_errors)
-    assert (found.level, found.method, found.simultaneous, found.notes) == (0.95, "delta", False, ())
+    assert (found.level, found.method, found.simultaneous, found.notes) == (
+        0.95,
+        "delta",
+        False,
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,11 +69,14 @@ def test_both_methods_agree_where_errors_are_small():
     delta = payment_intervals(VALUES, COSTS, 1000, std_errors=ERRORS)
     drawn = payment_intervals(VALUES, COSTS, 1000, replicates=rows)
     for side in ("low", "high"):
-        np.testing.assert_array_less(abs(getattr(delta, side) - getattr(drawn, side)), 0.2 * delta.std_errors)
+        np.testing.assert_array_less(
+            abs(getattr(delta, side) - getattr(drawn, side)), 0.2 * delta.std_errors
+        )
 
 
 def test_replicates_of_few_draws_are_cut_further_out_as_student_s_t_is_wider():
-    # Hesterberg's rule at 8 draws: the normal quantile becomes sqrt(8 / 7) times that of t with 7 degrees of freedom.
+    # Hesterberg's rule at 8 draws: the normal quantile becomes sqrt(8 / 7) times that of t with 7
+    # degrees of freedom.
     rows = np.stack([np.random.default_rng(2).normal(2, 0.01, 4000), np.full(4000, 2.0)], axis=1)
     found = payment_intervals([2, 2], [0, 0], 100, replicates=rows, draws=8, minor_unit="1e-9")
     tail = stats.norm.cdf(-np.sqrt(8 / 7) * stats.t.ppf(0.975, df=7))
@@ -81,7 +92,9 @@ def test_near_zero_the_interval_is_cut_at_the_cost_and_says_so(value):
     assert found.low[1] == 20 and found.high[1] > 20 + 0.1 / 3 * 70
     assert found.high[0] == 80 and found.low[0] < 80 - 0.1 / 3 * 70
     (note,) = found.notes
-    assert "within 1.96 standard errors of zero" in note and note.endswith("cut at what the policy pays: B.")
+    assert "within 1.96 standard errors of zero" in note and note.endswith(
+        "cut at what the policy pays: B."
+    )
 
 
 def test_a_value_surely_below_zero_is_surely_paid_its_cost_and_no_more():
@@ -90,7 +103,9 @@ def test_a_value_surely_below_zero_is_surely_paid_its_cost_and_no_more():
 
 
 def test_under_formula_nothing_is_cut():
-    found = payment_intervals([3, 0.1], [10, 20], 100, std_errors=[0.1, 0.2], rule=cost_aware(negative="formula"))
+    found = payment_intervals(
+        [3, 0.1], [10, 20], 100, std_errors=[0.1, 0.2], rule=cost_aware(negative="formula")
+    )
     assert found.low[1] < 20 and found.high[0] > 80 and found.notes == ()
 
 
@@ -115,7 +130,8 @@ def test_errors_that_sum_to_zero_are_told_from_independent_ones():
 
 
 def test_who_may_or_may_not_count_leaves_the_sum_of_efficient_values_unsure():
-    # What the first two sum to is V(N) less what of the third's value counts: all of its error, or nothing.
+    # What the first two sum to is V(N) less what of the third's value counts: all of its error, or
+    # nothing.
     settings = {"std_errors": [0.3, 0.1, 0.2], "efficient": True, "minor_unit": "1e-9"}
     scale, shares = 100 / 4.05, np.array([3, 1]) / 4.05
     found = payment_intervals([3, 1, 0.05], [0, 0, 0], 100, **settings)
@@ -133,16 +149,26 @@ def test_a_sum_of_values_that_is_itself_unsure_is_said_to_be():
 @given(
     st.lists(st.floats(-1, 3), min_size=1, max_size=6).filter(lambda values: max(values) > 0.01),
     st.integers(0, 20),
-    st.sampled_from([cost_aware(negative=n) for n in ("clip", "exclude")] + [costs_ignored(), equal()]),
+    st.sampled_from(
+        [cost_aware(negative=n) for n in ("clip", "exclude")] + [costs_ignored(), equal()]
+    ),
     st.sampled_from(["0.01", "5"]),
 )
-def test_intervals_of_errors_hold_the_payment_and_stay_where_payments_can_lie(values, error, rule, unit):
+def test_intervals_of_errors_hold_the_payment_and_stay_where_payments_can_lie(
+    values, error, rule, unit
+):
     costs, errors = list(range(5, 5 + 5 * len(values), 5)), [error / 10] * len(values)
     settings = {"rule": rule, "std_errors": errors, "minor_unit": unit}
     found = payment_intervals(values, costs, 1000, **settings)
     settled = settle(values, costs, 1000, **settings)
-    assert all(low <= float(r) <= high for low, r, high in zip(found.low, settled.payments, found.high))
-    floor, ceiling = (np.array(costs), 1000 - sum(costs)) if rule.name == "cost_aware" else (np.zeros(len(costs)), 1000)
+    assert all(
+        low <= float(r) <= high for low, r, high in zip(found.low, settled.payments, found.high)
+    )
+    floor, ceiling = (
+        (np.array(costs), 1000 - sum(costs))
+        if rule.name == "cost_aware"
+        else (np.zeros(len(costs)), 1000)
+    )
     assert (found.low >= floor).all() and (found.high <= floor + ceiling + float(unit)).all()
 
 
@@ -154,7 +180,8 @@ def test_where_values_play_no_part_the_interval_is_the_payment():
 def test_an_attribution_brings_its_errors():
     record = SimpleNamespace(values=VALUES, std_errors=ERRORS)
     np.testing.assert_array_equal(
-        payment_intervals(record, COSTS, 100).low, payment_intervals(VALUES, COSTS, 100, std_errors=ERRORS).low
+        payment_intervals(record, COSTS, 100).low,
+        payment_intervals(VALUES, COSTS, 100, std_errors=ERRORS).low,
     )
     assert indistinguishable(record) == ()
 
@@ -168,16 +195,25 @@ def test_replicates_that_lie_elsewhere_are_said_to():
 def test_resampled_means_spread_as_the_mean_does():
     rows = np.random.default_rng(3).normal(0, [1.0, 2.0], (50, 2))
     drawn = resampled(rows, count=20_000, seed=1)
-    np.testing.assert_allclose(drawn.mean(axis=0), rows.mean(axis=0), atol=5 * 2 / np.sqrt(50 * 20_000))
-    np.testing.assert_allclose(drawn.std(axis=0), rows.std(axis=0) / np.sqrt(50), rtol=5 / np.sqrt(2 * 20_000))
-    np.testing.assert_array_equal(resampled(rows, count=5, seed=1), resampled(rows, count=5, seed=1))
+    np.testing.assert_allclose(
+        drawn.mean(axis=0), rows.mean(axis=0), atol=5 * 2 / np.sqrt(50 * 20_000)
+    )
+    np.testing.assert_allclose(
+        drawn.std(axis=0), rows.std(axis=0) / np.sqrt(50), rtol=5 / np.sqrt(2 * 20_000)
+    )
+    np.testing.assert_array_equal(
+        resampled(rows, count=5, seed=1), resampled(rows, count=5, seed=1)
+    )
     assert not np.array_equal(resampled(rows, count=5, seed=1), resampled(rows, count=5, seed=2))
 
 
 def holm(values, errors, level=0.95):
     """The pairs that Holm's step-down method does not refute, one after the other."""
     pairs = [(i, j) for i in range(len(values)) for j in range(i + 1, len(values))]
-    chance = {(i, j): 2 * stats.norm.sf(abs(values[i] - values[j]) / np.hypot(errors[i], errors[j])) for i, j in pairs}
+    chance = {
+        (i, j): 2 * stats.norm.sf(abs(values[i] - values[j]) / np.hypot(errors[i], errors[j]))
+        for i, j in pairs
+    }
     left = sorted(pairs, key=chance.get)
     while left and chance[left[0]] <= (1 - level) / len(left):
         left = left[1:]
@@ -193,7 +229,8 @@ def test_pairs_not_told_apart_are_those_that_holm_does_not_refute():
             assert indistinguishable(values, std_errors=errors, level=level) == expected
             sizes.add(len(expected))
     assert len(sizes) > 5  # none, all, and much between
-    # The second smallest p would be refuted alone, but not after the smallest was: 2.9 has p = 0.040, above 5 % / 2.
+    # The second smallest p would be refuted alone, but not after the smallest was: 2.9 has p =
+    # 0.040, above 5 % / 2.
     assert indistinguishable([0, 2.9], std_errors=[1, 1]) == ()
     assert indistinguishable([0, 2.9, 5.8], std_errors=[1, 1, 1]) == ((0, 1), (1, 2))
 
@@ -220,14 +257,20 @@ def test_few_draws_tell_fewer_apart():
 
 def test_equals_are_told_apart_in_at_most_one_run_of_twenty():
     rng, runs = np.random.default_rng(5), 1000
-    wrong = sum(len(indistinguishable(row, std_errors=[1.0] * 5)) < 10 for row in rng.normal(size=(runs, 5)))
+    wrong = sum(
+        len(indistinguishable(row, std_errors=[1.0] * 5)) < 10 for row in rng.normal(size=(runs, 5))
+    )
     assert wrong / runs < 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
     assert wrong > 0
 
 
 def test_without_any_error_what_differs_is_told_apart_and_what_does_not_is_not():
     assert indistinguishable([1, 1, 2], std_errors=[0, 0, 0]) == ((0, 1),)
-    assert indistinguishable([1], std_errors=[1]) == () == indistinguishable([1], std_errors=[1], efficient=True)
+    assert (
+        indistinguishable([1], std_errors=[1])
+        == ()
+        == indistinguishable([1], std_errors=[1], efficient=True)
+    )
 
 
 ROWS = np.random.default_rng(6).normal(VALUES, ERRORS, (100, 3))
@@ -237,14 +280,23 @@ ROWS = np.random.default_rng(6).normal(VALUES, ERRORS, (100, 3))
     ("change", "told"),
     [
         ({}, "std_errors or replicates of the values, got neither"),
-        ({"std_errors": [0.1, np.nan, 0.1]}, "got neither. Payments have no standard errors, .* unknown: player 1"),
+        (
+            {"std_errors": [0.1, np.nan, 0.1]},
+            "got neither. Payments have no standard errors, .* unknown: player 1",
+        ),
         ({"std_errors": ERRORS, "level": 1}, "level=1 to lie between 0 and 1"),
         ({"std_errors": ERRORS, "level": 0}, "level=0 to be a finite number > 0"),
         ({"std_errors": ERRORS, "draws": 1}, "draws=1 to be an integer >= 2"),
         ({"std_errors": ERRORS, "simultaneous": 1}, "simultaneous=1 to be True or False"),
-        ({"replicates": ROWS[:, :2]}, r"replicates to be numbers of shape \[B >= 2, 3\], got \[100, 2\]"),
+        (
+            {"replicates": ROWS[:, :2]},
+            r"replicates to be numbers of shape \[B >= 2, 3\], got \[100, 2\]",
+        ),
         ({"replicates": ROWS[:38]}, "at least 39 replicates for intervals of this level, got 38"),
-        ({"replicates": np.where(np.arange(100)[:, None] == 7, np.nan, ROWS)}, "replicates to be finite"),
+        (
+            {"replicates": np.where(np.arange(100)[:, None] == 7, np.nan, ROWS)},
+            "replicates to be finite",
+        ),
         (
             {"replicates": np.where(np.arange(100)[:, None] == 7, -1, ROWS)},
             r"it refuses replicates\[7\]: Expected a sum",
@@ -259,5 +311,7 @@ def test_what_gives_no_interval_is_refused(change, told):
 
 def test_every_policy_gives_intervals_from_replicates():
     for negative in NEGATIVE:
-        found = payment_intervals(VALUES, COSTS, 100, rule=cost_aware(negative=negative), replicates=ROWS)
+        found = payment_intervals(
+            VALUES, COSTS, 100, rule=cost_aware(negative=negative), replicates=ROWS
+        )
         assert (found.low < found.high).all()

@@ -12,7 +12,8 @@ from fedjax_shap.economics.money import amount, decimal_of, largest_remainder, w
 
 
 def hamilton(weights, seats):
-    """Seats by weight, in integers: whole quotas first, the others one by one to the largest remainder left."""
+    """Seats by weight, in integers: whole quotas first, the others one by one to the largest
+    remainder left."""
     total, given_out = sum(weights), []
     for weight in weights:
         given_out.append(weight * seats // total)
@@ -42,13 +43,22 @@ def test_amounts_that_do_not_sum_to_whole_units_are_refused():
 
 @pytest.mark.parametrize(
     ("value", "read"),
-    [(0.1, "0.1"), ("12.340", "12.340"), (3, "3"), (Decimal("-0"), "0"), ("1e3", "1000"), (1e-7, "0.0000001")],
+    [
+        (0.1, "0.1"),
+        ("12.340", "12.340"),
+        (3, "3"),
+        (Decimal("-0"), "0"),
+        ("1e3", "1000"),
+        (1e-7, "0.0000001"),
+    ],
 )
 def test_an_amount_is_the_decimal_that_was_written(value, read):
     assert written(amount("cost", value)) == read
 
 
-@pytest.mark.parametrize("value", [-1, "-0.01", float("nan"), "12,34", "", True, None, "1_0", "1e-31", 10**30, "٣"])
+@pytest.mark.parametrize(
+    "value", [-1, "-0.01", float("nan"), "12,34", "", True, None, "1_0", "1e-31", 10**30, "٣"]
+)
 def test_what_is_no_amount_is_refused_with_its_name(value):
     with pytest.raises(InvalidInputError, match="Expected cost="):
         amount("cost", value)

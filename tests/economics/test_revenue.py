@@ -1,4 +1,5 @@
-"""Revenue by metric is exact, and other prices are paid as a settlement under these prices would pay."""
+"""Revenue by metric is exact, and other prices are paid as a settlement under these prices would
+pay."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -41,20 +42,31 @@ def test_between_points_the_revenue_is_linear_and_exact():
 
 def test_beyond_the_points_the_revenue_is_that_of_the_nearest():
     earned = curve(POINTS)
-    assert earned(-7) == 0 and earned(0.49) == 0 and earned(0.876) == 1000 and earned(10**30) == 1000
+    assert (
+        earned(-7) == 0 and earned(0.49) == 0 and earned(0.876) == 1000 and earned(10**30) == 1000
+    )
     assert [fixed("12.34")(metric) for metric in (-1e300, 0, 5)] == [Fraction("12.34")] * 3
 
 
 @given(
-    st.lists(st.tuples(st.floats(-1, 1), st.integers(0, 10**6)), min_size=1, max_size=8, unique_by=lambda p: p[0]),
+    st.lists(
+        st.tuples(st.floats(-1, 1), st.integers(0, 10**6)),
+        min_size=1,
+        max_size=8,
+        unique_by=lambda p: p[0],
+    ),
     st.lists(st.floats(-2, 2), min_size=1, max_size=5),
 )
 def test_a_curve_is_what_numpy_interpolates(points, metrics):
     points.sort()
     known = [metric for metric, _ in points]
-    assume(len(points) == 1 or np.diff(known).min() > 1e-3)  # closer points are beyond float64, which the curve is not
+    assume(
+        len(points) == 1 or np.diff(known).min() > 1e-3
+    )  # closer points are beyond float64, which the curve is not
     found = [float(revenue) for revenue in curve(points).of(metrics)]
-    np.testing.assert_allclose(found, np.interp(metrics, known, [r for _, r in points]), rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(
+        found, np.interp(metrics, known, [r for _, r in points]), rtol=1e-9, atol=1e-6
+    )
 
 
 @given(st.floats(0.5, 0.875))
@@ -134,7 +146,9 @@ def test_the_price_of_energy_changes_the_energy_and_nothing_else():
 
 
 def test_a_rule_and_its_settings_are_kept_in_every_scenario():
-    _, other = what_if(VALUES, COSTS, 100, revenues=(50,), rule=costs_ignored(), minor_unit="1", **KEYWORDS)
+    _, other = what_if(
+        VALUES, COSTS, 100, revenues=(50,), rule=costs_ignored(), minor_unit="1", **KEYWORDS
+    )
     assert (
         other.settlement.payments
         == settle(VALUES, COSTS, 50, rule=costs_ignored(), minor_unit="1", **KEYWORDS).payments

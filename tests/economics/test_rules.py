@@ -48,7 +48,11 @@ def test_clip_pays_a_harmful_player_its_cost_and_no_profit():
 
 def test_formula_lets_a_negative_value_stand():
     # Sum of values 3, profit 64: 64, 64/3, -64/3.
-    assert paid(cost_aware(negative="formula")) == (10 + 64, 20 + Fraction(64, 3), 6 - Fraction(64, 3))
+    assert paid(cost_aware(negative="formula")) == (
+        10 + 64,
+        20 + Fraction(64, 3),
+        6 - Fraction(64, 3),
+    )
 
 
 def test_formula_rewards_a_harmful_player_when_there_is_a_loss():
@@ -58,12 +62,18 @@ def test_formula_rewards_a_harmful_player_when_there_is_a_loss():
 
 def test_exclude_with_costs_reimbursed_pays_what_clip_pays():
     for claim in (CLAIM, POOR):
-        assert paid(cost_aware(negative="exclude"), claim) == paid(cost_aware(negative="clip"), claim)
+        assert paid(cost_aware(negative="exclude"), claim) == paid(
+            cost_aware(negative="clip"), claim
+        )
 
 
 def test_exclude_without_reimbursement_pays_nothing_and_frees_the_cost_for_the_others():
     # 100 - 10 - 20 = 70 of profit for A and B.
-    assert paid(cost_aware(negative="exclude", reimburse=False)) == (10 + Fraction(105, 2), 20 + Fraction(35, 2), 0)
+    assert paid(cost_aware(negative="exclude", reimburse=False)) == (
+        10 + Fraction(105, 2),
+        20 + Fraction(35, 2),
+        0,
+    )
 
 
 def test_a_player_of_no_value_is_not_excluded():
@@ -86,7 +96,11 @@ def test_a_loss_shared_equally_takes_the_same_from_everyone(rule):
 
 @pytest.mark.parametrize("factory", [cost_aware, costs_only])
 def test_a_loss_shared_by_costs_pays_everyone_the_same_part_of_its_cost(factory):
-    assert paid(factory(loss="in_proportion_to_costs"), POOR) == (10 * Fraction(2, 3), 20 * Fraction(2, 3), 4)
+    assert paid(factory(loss="in_proportion_to_costs"), POOR) == (
+        10 * Fraction(2, 3),
+        20 * Fraction(2, 3),
+        4,
+    )
 
 
 def test_who_bears_its_own_cost_bears_no_part_of_what_the_others_lose():
@@ -97,7 +111,9 @@ def test_who_bears_its_own_cost_bears_no_part_of_what_the_others_lose():
     )
     assert equal_.payments == (7, 17, 0) and by_costs.payments == (8, 16, 0)
     assert [applied.players for applied in equal_.applied] == [("C",), ("A", "B")]
-    assert equal_.notes == ("Policy 'exclude': players of negative value bear their costs themselves: C (-1).",)
+    assert equal_.notes == (
+        "Policy 'exclude': players of negative value bear their costs themselves: C (-1).",
+    )
 
 
 @pytest.mark.parametrize("loss", LOSS)
@@ -139,7 +155,9 @@ def test_how_a_loss_is_shared_changes_nothing_where_there_is_none(loss):
     ],
     ids=["a loss", "a loss, costs only", "a negative share", "its own cost", "no value"],
 )
-def test_where_nobody_shall_make_a_loss_and_somebody_would_the_refusal_says_why_and_what_would_do(rule, claim, told):
+def test_where_nobody_shall_make_a_loss_and_somebody_would_the_refusal_says_why_and_what_would_do(
+    rule, claim, told
+):
     with pytest.raises(InvalidInputError, match=told) as refused:
         rule.divide(claim)
     assert str(refused.value).count("Expected") == 1 and str(refused.value).endswith(".")
@@ -161,7 +179,12 @@ def test_rules_on_other_values_divide_as_the_cost_aware_one_does_and_say_which_v
     assert takes["cost_aware"] == takes["costs_ignored"] == "shapley"
     assert takes["equal"] == takes["by_size"] == takes["costs_only"] == ""
     for name in other:
-        for settings in ({}, {"negative": "formula"}, {"negative": "exclude", "reimburse": False}, {"loss": "equal"}):
+        for settings in (
+            {},
+            {"negative": "formula"},
+            {"negative": "exclude", "reimburse": False},
+            {"loss": "equal"},
+        ):
             for claim in (CLAIM, POOR):
                 assert paid(RULES[name](**settings), claim) == paid(cost_aware(**settings), claim)
 
@@ -169,7 +192,10 @@ def test_rules_on_other_values_divide_as_the_cost_aware_one_does_and_say_which_v
 def test_a_policy_is_recorded_with_those_it_touched():
     (applied,) = cost_aware().divide(CLAIM).applied
     assert (applied.policy, applied.setting, applied.players) == ("negative", "clip", ("C",))
-    assert [one.players for one in cost_aware(negative="formula").divide(POOR).applied] == [("C",), ("A", "B")]
+    assert [one.players for one in cost_aware(negative="formula").divide(POOR).applied] == [
+        ("C",),
+        ("A", "B"),
+    ]
 
 
 def test_costs_ignored_divides_the_revenue_by_value_alone():
@@ -195,7 +221,11 @@ def test_the_policy_is_noted_with_those_it_touched_and_only_them(factory, negati
 @pytest.mark.parametrize(
     ("values", "negative", "told"),
     [
-        ([-1, 0], "clip", r"> 0 under negative='clip', but they sum to 0; the highest is 0, of 'B'"),
+        (
+            [-1, 0],
+            "clip",
+            r"> 0 under negative='clip', but they sum to 0; the highest is 0, of 'B'",
+        ),
         ([-1, -2], "exclude", r"under negative='exclude', .* the highest is -1, of 'A'"),
         ([1, -1], "formula", r"they sum to 0; the lowest is -1, of 'B'"),
         ([1, -3], "formula", r"they sum to -2; the lowest is -3, of 'B'"),

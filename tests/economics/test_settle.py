@@ -1,4 +1,5 @@
-"""Settlements: exact to the cent whatever is thrown at them, with their reasons, or a refusal in one sentence."""
+"""Settlements: exact to the cent whatever is thrown at them, with their reasons, or a refusal in
+one sentence."""
 
 from decimal import Decimal
 from types import SimpleNamespace
@@ -18,7 +19,12 @@ def test_the_revenue_is_paid_as_the_formula_says():
     settled = settle([3, 1], [10, 20], 100, players=["A", "B"])
     assert settled.payments == (Decimal("62.50"), Decimal("37.50"))
     assert settled.profits == (Decimal("52.50"), Decimal("17.50"))
-    assert (settled.rule, settled.policy, settled.shares, settled.notes) == ("cost_aware", "clip", (0.75, 0.25), ())
+    assert (settled.rule, settled.policy, settled.shares, settled.notes) == (
+        "cost_aware",
+        "clip",
+        (0.75, 0.25),
+        (),
+    )
 
 
 def test_left_over_cents_go_to_the_largest_remainders():
@@ -33,8 +39,11 @@ def test_equals_differ_by_one_cent_at_most_and_the_first_by_name_has_it():
 
 
 def test_a_negative_payment_rounds_like_any_other_and_is_noted():
-    # Values 3, -1: 1.00 by 3/2 and -1/2. With 0.01: 0.015 and -0.005, floored to 0.01 and -0.01, one cent left over.
-    settled = settle([3, -1], [0, 0], "0.01", rule=costs_ignored(negative="formula"), players=["A", "B"])
+    # Values 3, -1: 1.00 by 3/2 and -1/2. With 0.01: 0.015 and -0.005, floored to 0.01 and -0.01,
+    # one cent left over.
+    settled = settle(
+        [3, -1], [0, 0], "0.01", rule=costs_ignored(negative="formula"), players=["A", "B"]
+    )
     assert settled.payments == (Decimal("0.02"), Decimal("-0.01"))
     assert settled.notes[-1] == "Payments below zero, owed to the federation: B (-0.01)."
 
@@ -43,7 +52,8 @@ def test_a_loss_is_told_with_its_size_and_its_bearers():
     settled = settle([3, 1, 0], [10, 20, 5], 27, players=["A", "B", "C"])
     assert settled.payments == (Decimal("4.00"), Decimal("18.00"), Decimal("5.00"))
     assert settled.notes == (
-        "The federation runs at a loss of 8.00, shared in proportion to value, borne by: A (6.00), B (2.00).",
+        "The federation runs at a loss of 8.00, shared in proportion to value, borne by: A (6.00), "
+        "B (2.00).",
     )
     assert settled.loss == "formula" and [(one.policy, one.players) for one in settled.applied] == [
         ("loss", ("A", "B"))
@@ -53,7 +63,12 @@ def test_a_loss_is_told_with_its_size_and_its_bearers():
 @pytest.mark.parametrize(
     ("rule", "payments", "bearers", "told"),
     [
-        (cost_aware(loss="equal"), ("7.33", "17.34", "2.33"), "A (2.67), B (2.66), C (2.67)", "shared equally"),
+        (
+            cost_aware(loss="equal"),
+            ("7.33", "17.34", "2.33"),
+            "A (2.67), B (2.66), C (2.67)",
+            "shared equally",
+        ),
         (
             cost_aware(loss="in_proportion_to_costs"),
             ("7.71", "15.43", "3.86"),
@@ -61,15 +76,24 @@ def test_a_loss_is_told_with_its_size_and_its_bearers():
             "shared in proportion to costs",
         ),
         (costs_only(), ("7.33", "17.34", "2.33"), "A (2.67), B (2.66), C (2.67)", "shared equally"),
-        (equal(), ("9.00", "9.00", "9.00"), "A (1.00), B (11.00); in profit all the same: C (4.00)", None),
+        (
+            equal(),
+            ("9.00", "9.00", "9.00"),
+            "A (1.00), B (11.00); in profit all the same: C (4.00)",
+            None,
+        ),
     ],
     ids=["equal losses", "by costs", "costs only", "a rule that shares no loss"],
 )
-def test_a_loss_is_borne_as_the_policy_says_and_the_settlement_says_so(rule, payments, bearers, told):
+def test_a_loss_is_borne_as_the_policy_says_and_the_settlement_says_so(
+    rule, payments, bearers, told
+):
     settled = settle([3, 1, -1], [10, 20, 5], 27, players=["A", "B", "C"], rule=rule)
     assert settled.payments == tuple(map(Decimal, payments))
     shared = f", {told}" if told else ""
-    assert settled.notes == (f"The federation runs at a loss of 8.00{shared}, borne by: {bearers}.",)
+    assert settled.notes == (
+        f"The federation runs at a loss of 8.00{shared}, borne by: {bearers}.",
+    )
     assert [one.outcome for one in settled.applied] == ([told] if told else [])
 
 
@@ -103,7 +127,10 @@ def test_a_cost_finer_than_a_cent_is_kept_and_rounding_is_not_told_as_a_loss():
 
 def test_the_minor_unit_can_be_any_amount():
     assert settle([1, 1, 1], [0, 0, 0], 100, minor_unit=1).payments == (34, 33, 33)
-    assert settle([2, 1], [0, 0], "1.00", minor_unit="0.05").payments == (Decimal("0.65"), Decimal("0.35"))
+    assert settle([2, 1], [0, 0], "1.00", minor_unit="0.05").payments == (
+        Decimal("0.65"),
+        Decimal("0.35"),
+    )
     with pytest.raises(InvalidInputError, match=r"whole number of minor units of 0\.05"):
         settle([2, 1], [0, 0], "1.01", minor_unit="0.05")
 
@@ -123,7 +150,8 @@ def test_an_attribution_brings_its_values_and_standard_errors():
 
 
 def relative(rule, values, costs, revenue):
-    """The payments in floats, a plain reading of the formula that knows nothing of the package's arithmetic."""
+    """The payments in floats, a plain reading of the formula that knows nothing of the package's
+    arithmetic."""
     weights = values if rule.policy == "formula" else np.maximum(values, 0)
     spent = costs if rule.name == "cost_aware" else np.zeros_like(costs)
     return spent + weights / weights.sum(axis=-1, keepdims=True) * (revenue - spent.sum())
@@ -133,7 +161,11 @@ def relative(rule, values, costs, revenue):
 @pytest.mark.parametrize("negative", ["clip", "formula"])
 @pytest.mark.parametrize("revenue", [1000, 5])  # a profit, a loss
 def test_standard_errors_follow_from_the_jacobian(factory, negative, revenue):
-    rule, values, costs = factory(negative=negative), np.array([3.0, 1.0, -0.5, 2.0]), np.array([5.0, 9.0, 1.0, 0.0])
+    rule, values, costs = (
+        factory(negative=negative),
+        np.array([3.0, 1.0, -0.5, 2.0]),
+        np.array([5.0, 9.0, 1.0, 0.0]),
+    )
     errors, step = np.array([0.3, 0.1, 0.2, 0.0]), 1e-6
     forward, back = (relative(rule, values + s * step * np.eye(4), costs, revenue) for s in (1, -1))
     jacobian = (forward - back).T / (2 * step)
@@ -143,7 +175,11 @@ def test_standard_errors_follow_from_the_jacobian(factory, negative, revenue):
 
 
 def test_standard_errors_are_those_of_repeated_draws():
-    values, errors, costs = np.array([3.0, 1.0, 2.0]), np.array([0.03, 0.02, 0.01]), np.array([5.0, 9.0, 1.0])
+    values, errors, costs = (
+        np.array([3.0, 1.0, 2.0]),
+        np.array([0.03, 0.02, 0.01]),
+        np.array([5.0, 9.0, 1.0]),
+    )
     draws = np.random.default_rng(0).normal(values, errors, (40_000, 3))
     spread = relative(cost_aware(), draws, costs, 100.0).std(axis=0)
     settled = settle(values, costs, 100, std_errors=errors)
@@ -163,7 +199,8 @@ def test_errors_that_sum_to_zero_leave_the_sum_of_values_certain():
 
 
 def test_what_is_clipped_leaves_the_sum_of_efficient_values_as_uncertain_as_it_is():
-    # The sum of what counts is V(N) less the value of the third: (w_i s_3)^2 is added, and nothing of the first two.
+    # The sum of what counts is V(N) less the value of the third: (w_i s_3)^2 is added, and nothing
+    # of the first two.
     settled = settle([3, 1, -2], [0, 0, 0], 100, std_errors=[0.3, 0.1, 0.2], efficient=True)
     scale = 100 / 4
     expected = [scale * np.hypot(0.3, 0.75 * 0.2), scale * np.hypot(0.1, 0.25 * 0.2), 0]
@@ -178,7 +215,9 @@ def test_where_values_play_no_part_payments_have_no_error():
 def test_unknown_standard_errors_are_said_to_be_unknown():
     settled = settle([1, 2], [1, 1], 5, players=["A", "B"], std_errors=[0.1, np.nan])
     assert settled.std_errors is None
-    assert settled.notes == ("Payments have no standard errors, as those of these values are unknown: B.",)
+    assert settled.notes == (
+        "Payments have no standard errors, as those of these values are unknown: B.",
+    )
 
 
 TWO = {"values": [1, 2], "costs": [1, 1], "revenue": 5, "players": ["A", "B"]}
@@ -219,7 +258,8 @@ TWO = {"values": [1, 2], "costs": [1, 1], "revenue": 5, "players": ["A", "B"]}
         ({"efficient": 1}, "efficient=1 to be True or False"),
         (
             {"revenue": 1, "rule": cost_aware(loss="refuse")},
-            r"revenue=1 to be at least 2, the sum of the costs, .* with 1 less no payments can cover every cost",
+            r"revenue=1 to be at least 2, the sum of the costs, .* with 1 less no payments can "
+            r"cover every cost",
         ),
     ],
 )

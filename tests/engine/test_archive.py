@@ -1,4 +1,5 @@
-"""Stores on disk: nothing that is wrong with them stays unsaid, merging and exporting lose nothing."""
+"""Stores on disk: nothing that is wrong with them stays unsaid, merging and exporting lose
+nothing."""
 
 import csv
 import io
@@ -31,7 +32,11 @@ def fill(folder, *parts, worth=WORTH, fingerprint="a"):
 
 def contents(folder):
     """What is in a folder, byte for byte."""
-    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def spoil(part):
@@ -93,7 +98,10 @@ def test_verify_names_all_that_is_wrong_and_changes_nothing(tmp_path):
         ("notes.txt", "not a file of a store"),
         ("1 of 3 coalitions", "by up to 0.5; the first is [1]"),
     ):
-        assert any(sentence.startswith(name) and reason in sentence for sentence in said), (name, said)
+        assert any(sentence.startswith(name) and reason in sentence for sentence in said), (
+            name,
+            said,
+        )
     held = read(tmp_path)
     assert ranks(held.disputed).tolist() == [2]
     assert ranks(held.masks).tolist() == [1, 2, 6] and held.utilities[1] == WORTH[2]
@@ -205,7 +213,10 @@ def test_stores_of_one_game_are_merged_into_one_and_stay(there, tmp_path):
         fill(target, [4, 5], [6], worth=WORTH + 2)
     before = [contents(tmp_path / name) for name in "ab"]
     (merged,) = merge([tmp_path / "a", tmp_path / "b"], into=target)
-    assert len(merged.problems) == 1 and f"{2 if there else 1} of {len(read(target).masks)} coal" in merged.problems[0]
+    assert (
+        len(merged.problems) == 1
+        and f"{2 if there else 1} of {len(read(target).masks)} coal" in merged.problems[0]
+    )
     assert [contents(tmp_path / name) for name in "ab"] == before
     expected = {1: WORTH[1], 2: WORTH[2], 3: WORTH[3] + 1, 4: WORTH[4] + 1}
     expected |= {row: WORTH[row] + 2 for row in (4, 5, 6)} if there else {}
@@ -224,7 +235,10 @@ def test_stores_of_different_games_are_not_merged(late, tmp_path):
     fill(tmp_path / ("b" if late == "source" else "target"), [2], fingerprint="another game")
     before = contents(tmp_path)
     with pytest.raises(InvalidInputError, match=r"to be of one game, but .* has fingerprint"):
-        merge([tmp_path / "a", *([tmp_path / "b"] if late == "source" else [])], into=tmp_path / "target")
+        merge(
+            [tmp_path / "a", *([tmp_path / "b"] if late == "source" else [])],
+            into=tmp_path / "target",
+        )
     assert contents(tmp_path) == before
 
 
@@ -256,9 +270,17 @@ def test_a_csv_has_a_row_for_each_coalition(tmp_path):
 
 def test_trailing_axes_become_columns_and_stores_are_told_apart(tmp_path):
     worth = np.random.default_rng(0).normal(size=(16, 2, 2))
-    archives = [read(fill(tmp_path / name, [row], worth=worth)) for name, row in (("x", 1), ("y", 8))]
+    archives = [
+        read(fill(tmp_path / name, [row], worth=worth)) for name, row in (("x", 1), ("y", 8))
+    ]
     header, *rows = csv.reader(io.StringIO(export(archives, ["x", "y"]).decode()))
-    assert header[0] == "store" and header[-5:] == ["size", "utility_0", "utility_1", "utility_2", "utility_3"]
+    assert header[0] == "store" and header[-5:] == [
+        "size",
+        "utility_0",
+        "utility_1",
+        "utility_2",
+        "utility_3",
+    ]
     assert [row[0] for row in rows] == ["x", "y"]
     assert_array_equal(np.array([row[-4:] for row in rows], float), worth[[1, 8]].reshape(2, 4))
 
@@ -277,14 +299,22 @@ def test_json_and_npz_hold_the_same_as_csv(tmp_path):
         assert_array_equal(arrays["utilities"], worth[[0, 8, 3]])
     with np.load(io.BytesIO(export([held, held], ["x", "y"], "npz"))) as arrays:
         assert arrays["store"].tolist() == ["x"] * 3 + ["y"] * 3
-    assert {row["store"] for row in json.loads(export([held, held], ["x", "y"], "json"))} == {"x", "y"}
+    assert {row["store"] for row in json.loads(export([held, held], ["x", "y"], "json"))} == {
+        "x",
+        "y",
+    }
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path):
-    one, other = (fill(tmp_path / name, [1], worth=np.zeros((16, *axes))) for name, axes in (("a", ()), ("b", (2,))))
+    one, other = (
+        fill(tmp_path / name, [1], worth=np.zeros((16, *axes)))
+        for name, axes in (("a", ()), ("b", (2,)))
+    )
     with pytest.raises(InvalidInputError, match="same players and shape"):
         export([read(one), read(other)], ["a", "b"])
-    with pytest.raises(InvalidInputError, match=r"Expected a store with utilities to export, but empty is empty\."):
+    with pytest.raises(
+        InvalidInputError, match=r"Expected a store with utilities to export, but empty is empty\."
+    ):
         export([read(fill(tmp_path / "empty"))], ["empty"])
     with pytest.raises(InvalidInputError, match="Expected kind='xlsx'"):
         export([read(one)], ["a"], "xlsx")

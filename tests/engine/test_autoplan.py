@@ -1,4 +1,5 @@
-"""Plans by measurement: what is fixed stays, what is open is the fastest of those tried, and is remembered."""
+"""Plans by measurement: what is fixed stays, what is open is the fastest of those tried, and is
+remembered."""
 
 import numpy as np
 import pytest
@@ -20,7 +21,13 @@ EVERY = all_subsets(6)
 @pytest.fixture(scope="module")
 def game():
     start = initial(FEATURES, CLASSES)
-    return silo(federation((7, 12, 4, 9, 8, 3)), linear(), local(batch_size=5), fedavg(max_rounds=99), initial=start)
+    return silo(
+        federation((7, 12, 4, 9, 8, 3)),
+        linear(),
+        local(batch_size=5),
+        fedavg(max_rounds=99),
+        initial=start,
+    )
 
 
 @pytest.fixture
@@ -54,7 +61,9 @@ def test_the_fastest_plan_is_taken_and_remembered(fastest, game, rates, key, tmp
     table, tried = rates
     first = module._first_chunk(game, len(EVERY), Plan())
     chunks = [first, first // 4, first * 4]
-    table.update(dict(zip(chunks, np.roll([3e-6, 1e-6, 2e-6], fastest))))  # so slow that trying is worthwhile
+    table.update(
+        dict(zip(chunks, np.roll([3e-6, 1e-6, 2e-6], fastest)))
+    )  # so slow that trying is worthwhile
     assert autoplan(game, key, EVERY, Plan()).chunk == chunks[fastest]
     assert [plan.chunk for plan in tried] == chunks
     tried.clear()
@@ -68,7 +77,9 @@ def test_the_fastest_plan_is_taken_and_remembered(fastest, game, rates, key, tmp
     assert len(tried) == 6, "another budget is another plan"
 
 
-def test_a_game_that_is_soon_done_takes_the_first_guess_and_that_is_remembered(game, rates, key, tmp_path):
+def test_a_game_that_is_soon_done_takes_the_first_guess_and_that_is_remembered(
+    game, rates, key, tmp_path
+):
     table, tried = rates
     first = module._first_chunk(game, len(EVERY), Plan())
     table[first] = 1e12
@@ -85,7 +96,12 @@ def test_a_first_guess_gives_every_worker_work_and_fits_models_into_the_cache(ga
     assert module._first_chunk(game, 10**6, Plan(workers=4)) == module.CPU_CHUNKS[1]
     wide = game.replace(effort=game.effort._replace(footprint=module.CPU_BYTES // 20))
     assert module._first_chunk(wide, 10**6, Plan()) == 16
-    assert module._first_chunk(wide.replace(effort=game.effort._replace(footprint=10**9)), 10**6, Plan()) == 4
+    assert (
+        module._first_chunk(
+            wide.replace(effort=game.effort._replace(footprint=10**9)), 10**6, Plan()
+        )
+        == 4
+    )
 
 
 TRIALS = [

@@ -23,7 +23,9 @@ print(watch.programs, watch.cached, result.attribution.values.tolist())
 def ran(folder):
     """(programs compiled or read, programs read, values) of one run in a process of its own."""
     environment = os.environ | {"FEDJAX_SHAP_CACHE": folder, "XLA_FLAGS": ""}
-    done = subprocess.run([sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     programs, read, values = done.stdout.split(" ", 2)

@@ -30,7 +30,14 @@ def mini_batch_game(metric="negative_loss", learning_rate=0.3, batch_size=5, **o
     """Softmax regressions on mini-batches, four clients of unequal sizes."""
     training = local(learning_rate=learning_rate, batch_size=batch_size)
     start = initial(FEATURES, CLASSES)
-    return silo(federation(SIZES), linear(), training, fedavg(max_rounds=3, **options), metric=metric, initial=start)
+    return silo(
+        federation(SIZES),
+        linear(),
+        training,
+        fedavg(max_rounds=3, **options),
+        metric=metric,
+        initial=start,
+    )
 
 
 def named_game(worth=lambda rank: 1.0 * rank):
@@ -65,11 +72,15 @@ def test_utilities_do_not_depend_on_the_layout_or_the_buckets(chunk, buckets, ga
 
 @pytest.mark.parametrize("plan", [Plan(chunk=2, workers=1), Plan(chunk=2, workers=3)])
 def test_workers_change_no_bit(plan, game, key):
-    assert_array_equal(evaluate(game, key, EVERY, plan), evaluate(game, key, EVERY, Plan(chunk=2, workers=2)))
+    assert_array_equal(
+        evaluate(game, key, EVERY, plan), evaluate(game, key, EVERY, Plan(chunk=2, workers=2))
+    )
 
 
 @pytest.mark.parametrize("layout", ["client", "coalition"])
-def test_a_mesh_of_devices_changes_no_utility_also_where_the_last_chunks_do_not_fill_it(layout, game, reference, key):
+def test_a_mesh_of_devices_changes_no_utility_also_where_the_last_chunks_do_not_fill_it(
+    layout, game, reference, key
+):
     plan = Plan(chunk=3, layout=layout, devices=4)  # 6 chunks of 4 devices
     assert_allclose(evaluate(game, key, EVERY, plan), reference, rtol=1e-5)
 
@@ -93,11 +104,16 @@ def test_chunks_that_exceed_the_memory_budget_are_halved_until_they_fit(game, re
     with pytest.warns(UserWarning, match="No room for (16|8) coalitions at once"):
         utilities = evaluate(game, key, EVERY, Plan(chunk=16, workers=1, memory=budget))
     assert_allclose(utilities, reference, rtol=1e-5)
-    with pytest.warns(UserWarning, match="No room"), pytest.raises(InvalidInputError, match="one coalition at a time"):
+    with (
+        pytest.warns(UserWarning, match="No room"),
+        pytest.raises(InvalidInputError, match="one coalition at a time"),
+    ):
         evaluate(game, key, EVERY, Plan(chunk=2, memory=10))
 
 
-def test_a_chunk_for_which_the_device_has_no_room_is_halved_and_nothing_is_valued_twice(game, reference, key):
+def test_a_chunk_for_which_the_device_has_no_room_is_halved_and_nothing_is_valued_twice(
+    game, reference, key
+):
     def crowded(self, coalitions, call=Program.__call__):
         sizes.append(len(coalitions.mask))
         if sizes == [8, 8]:  # the first chunk still fitted
@@ -105,7 +121,10 @@ def test_a_chunk_for_which_the_device_has_no_room_is_halved_and_nothing_is_value
         return call(self, coalitions)
 
     store, sizes = UtilityStore(), []
-    with pytest.MonkeyPatch.context() as patch, pytest.warns(UserWarning, match="No room for 8 .* going on by 4"):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.warns(UserWarning, match="No room for 8 .* going on by 4"),
+    ):
         patch.setattr(Program, "__call__", crowded)
         utilities = evaluate(game, key, EVERY, Plan(chunk=8, workers=1), store)
     assert_allclose(utilities, reference, rtol=1e-5)
@@ -115,7 +134,12 @@ def test_a_chunk_for_which_the_device_has_no_room_is_halved_and_nothing_is_value
 
 @pytest.mark.slow
 def test_in_float64_no_plan_changes_a_utility_beyond_rounding(key):
-    plans = [Plan(chunk=5), Plan(chunk=64), Plan(chunk=5, layout="coalition"), Plan(layout="coalition", buckets=1)]
+    plans = [
+        Plan(chunk=5),
+        Plan(chunk=64),
+        Plan(chunk=5, layout="coalition"),
+        Plan(layout="coalition", buckets=1),
+    ]
     with jax.enable_x64(True):
         game = widened(mini_batch_game())
         first, *others = (evaluate(game, key, EVERY, plan) for plan in plans)
@@ -123,7 +147,9 @@ def test_in_float64_no_plan_changes_a_utility_beyond_rounding(key):
         assert_allclose(other, first, rtol=1e-12)
 
 
-def test_utilities_do_not_depend_on_the_order_of_masks_or_on_what_shares_a_chunk(game, reference, key):
+def test_utilities_do_not_depend_on_the_order_of_masks_or_on_what_shares_a_chunk(
+    game, reference, key
+):
     order = np.random.default_rng(0).permutation(16)
     assert_allclose(evaluate(game, key, EVERY[order], Plan(chunk=16)), reference[order], rtol=1e-5)
     few = [0, 15, 6, 9, 1]
@@ -134,17 +160,22 @@ def test_the_key_decides_the_mini_batches_and_nothing_else_does(game, reference,
     assert_array_equal(evaluate(game, key, EVERY, Plan(chunk=16)), reference)
     other = evaluate(game, jax.random.key(1), EVERY, Plan(chunk=16))
     alike = np.isclose(other, reference, rtol=1e-6)
-    assert np.flatnonzero(alike).tolist() == [0, 4], "nobody draws, and the rows of client 2 fit into one batch"
+    assert np.flatnonzero(alike).tolist() == [0, 4], (
+        "nobody draws, and the rows of client 2 fit into one batch"
+    )
 
 
-@pytest.mark.parametrize(("layout", "batch_size"), [("client", 5), ("coalition", 5), ("client", None)])
+@pytest.mark.parametrize(
+    ("layout", "batch_size"), [("client", 5), ("coalition", 5), ("client", None)]
+)
 def test_padding_never_leaks(layout, batch_size, game, key):
     game = game if batch_size else mini_batch_game(batch_size=None)
     plan, data = Plan(chunk=16, layout=layout, buckets=1), game.world.data
     padding = np.arange(data.y.shape[1]) >= np.asarray(data.sizes)[:, None]
     assert padding.any()
     spoiled = data.replace(
-        x=jnp.where(jnp.asarray(padding)[..., None], jnp.nan, data.x), y=jnp.where(jnp.asarray(padding), 10**6, data.y)
+        x=jnp.where(jnp.asarray(padding)[..., None], jnp.nan, data.x),
+        y=jnp.where(jnp.asarray(padding), 10**6, data.y),
     )
     wild = game.replace(world=game.world.replace(data=spoiled))
     assert_array_equal(evaluate(wild, key, EVERY, plan), evaluate(game, key, EVERY, plan))
@@ -168,7 +199,9 @@ def test_client_by_client_the_whole_game_is_compiled_once_whatever_the_number_of
 def test_repeated_coalitions_are_valued_once(key):
     store, reports = UtilityStore(), []
     masks = EVERY[[5, 3, 5, 5, 0, 3]]
-    utilities = evaluate(named_game(), key, masks, Plan(chunk=2), store, lambda *report: reports.append(report))
+    utilities = evaluate(
+        named_game(), key, masks, Plan(chunk=2), store, lambda *report: reports.append(report)
+    )
     assert_array_equal(utilities, [5, 3, 5, 5, 0, 3])
     assert (store.asked, store.from_store, store.trained, len(store)) == (3, 0, 3, 3)
     assert reports == [(0, 3), (2, 3), (3, 3)]
@@ -186,8 +219,13 @@ def test_trailing_axes_of_utilities_are_kept(key):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_utility_that_is_not_finite_is_named_and_the_others_are_kept(bad, key):
-    store, game = UtilityStore(), named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), bad, rank))
-    with pytest.raises(InvalidInputError, match=r"not so those of coalitions \[0, 2\], \[0, 1, 2\]: training"):
+    store, game = (
+        UtilityStore(),
+        named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), bad, rank)),
+    )
+    with pytest.raises(
+        InvalidInputError, match=r"not so those of coalitions \[0, 2\], \[0, 1, 2\]: training"
+    ):
         evaluate(game, key, EVERY, Plan(chunk=3), store)
     assert (store.trained, len(store)) == (14, 14)
     assert_array_equal(store.read(EVERY[[6, 15]]), [6, 15])
@@ -197,10 +235,18 @@ def test_a_utility_that_is_not_finite_is_named_and_the_others_are_kept(bad, key)
 
 
 def test_a_utility_that_is_not_finite_may_count_as_that_of_nobody_or_be_kept(key):
-    store, game = UtilityStore(), named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), jnp.inf, rank - 3))
+    store, game = (
+        UtilityStore(),
+        named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), jnp.inf, rank - 3)),
+    )
     wanted = np.arange(16) - 3.0
-    with pytest.warns(UserWarning, match=r"coalitions \[0, 2\], \[0, 1, 2\] are not finite and count as V\(nobody\)"):
-        floored = evaluate(game, key, EVERY[[5, 7, 15, 4]], Plan(chunk=3), store, on_nonfinite="floor")
+    with pytest.warns(
+        UserWarning,
+        match=r"coalitions \[0, 2\], \[0, 1, 2\] are not finite and count as V\(nobody\)",
+    ):
+        floored = evaluate(
+            game, key, EVERY[[5, 7, 15, 4]], Plan(chunk=3), store, on_nonfinite="floor"
+        )
     assert_array_equal(floored, [-3, -3, 12, 1])
     assert not store.known(EVERY[[5, 7]]).any(), "a floor is no utility that was trained"
     wanted[[5, 7]] = np.inf
@@ -211,7 +257,9 @@ def test_a_utility_that_is_not_finite_may_count_as_that_of_nobody_or_be_kept(key
 
 
 def test_many_coalitions_that_are_not_finite_are_named_in_one_short_sentence(key):
-    with pytest.raises(InvalidInputError, match=r"coalitions \[3\], .* and 10 others: training diverged") as refusal:
+    with pytest.raises(
+        InvalidInputError, match=r"coalitions \[3\], .* and 10 others: training diverged"
+    ) as refusal:
         evaluate(named_game(lambda rank: jnp.where(rank > 0, jnp.nan, 0.0)), key, EVERY)
     assert len(str(refusal.value)) < 250
 
@@ -232,7 +280,8 @@ def test_masks_of_another_shape_are_refused(shape, key):
 
 @pytest.mark.parametrize("layout", ["client", "coalition"])
 def test_what_was_compiled_for_a_game_goes_with_it(layout, key):
-    """Or a sweep over thousands of games in one process is ended by Linux, at 65,530 pieces of mapped memory."""
+    """Or a sweep over thousands of games in one process is ended by Linux, at 65,530 pieces of
+    mapped memory."""
     game = mini_batch_game()
     evaluate(game, key, EVERY, Plan(chunk=16, layout=layout))
     program = weakref.ref(game.value)

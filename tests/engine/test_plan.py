@@ -35,13 +35,17 @@ def test_client_by_client_each_coalition_is_valued_once_in_chunks_of_one_shape(g
         assert not chunk.present[chunk.num_turns :].any()
         for player in range(masks.shape[1]):
             turns = np.flatnonzero(chunk.player[: chunk.num_turns] == player)
-            assert_array_equal(chunk.rows[turns][chunk.present[turns]], np.flatnonzero(chunk.mask[:, player]))
+            assert_array_equal(
+                chunk.rows[turns][chunk.present[turns]], np.flatnonzero(chunk.mask[:, player])
+            )
     assert sorted(seen) == list(range(len(masks)))
     assert len(shapes) == 1
 
 
 @given(work(), st.integers(1, 4))
-def test_coalition_by_coalition_each_is_valued_once_in_as_many_widths_as_allowed(given_work, buckets):
+def test_coalition_by_coalition_each_is_valued_once_in_as_many_widths_as_allowed(
+    given_work, buckets
+):
     masks, size = given_work
     seen, shapes = [], set()
     for rows, coalitions in Plan(chunk=size, buckets=buckets).by_coalition(masks):
@@ -77,19 +81,28 @@ def test_what_is_left_of_a_request_is_cut_into_the_same_chunks(layout, given_wor
 
 
 def test_a_small_request_takes_a_small_chunk():
-    sizes = [next(iter(Plan(chunk=64).by_client(all_subsets(n))))[1].mask.shape[0] for n in (1, 2, 4, 5, 8)]
+    sizes = [
+        next(iter(Plan(chunk=64).by_client(all_subsets(n))))[1].mask.shape[0]
+        for n in (1, 2, 4, 5, 8)
+    ]
     assert sizes == [4, 4, 16, 64, 64]
 
 
 def test_the_useful_fraction_counts_members_steps_against_computed_ones():
     masks, steps = all_subsets(3), np.array([1, 10, 100])
     assert useful_fraction(Plan(chunk=8), masks, steps) == 1
-    assert useful_fraction(Plan(chunk=1, layout="coalition", buckets=3), masks[[1, 2, 4]], steps) == 1
+    assert (
+        useful_fraction(Plan(chunk=1, layout="coalition", buckets=3), masks[[1, 2, 4]], steps) == 1
+    )
     alone = useful_fraction(Plan(chunk=4, layout="coalition"), masks[[1, 2, 4]], steps)
     assert alone == pytest.approx(111 / 400), "all wait for the slowest, and one slot is a repeat"
-    assert useful_fraction(Plan(chunk=4), masks[[1, 2, 4]], steps) == 1 / 2, "one coalition in turns of two"
+    assert useful_fraction(Plan(chunk=4), masks[[1, 2, 4]], steps) == 1 / 2, (
+        "one coalition in turns of two"
+    )
     together = masks[[7, 7, 7]]
-    assert useful_fraction(Plan(chunk=4), together, steps) == pytest.approx(3 / 4), "two turns of two"
+    assert useful_fraction(Plan(chunk=4), together, steps) == pytest.approx(3 / 4), (
+        "two turns of two"
+    )
 
 
 @pytest.mark.parametrize(

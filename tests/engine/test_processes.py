@@ -62,9 +62,14 @@ def free_port() -> int:
 
 
 def start(*arguments: object, **variables: str) -> subprocess.Popen:
-    env = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu", **variables}
+    env = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {
+        "JAX_PLATFORMS": "cpu",
+        **variables,
+    }
     command = [sys.executable, *map(str, arguments)]
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def ended(*running: subprocess.Popen, within: float = 90) -> list[tuple[int, str, str]]:
@@ -79,7 +84,9 @@ def ended(*running: subprocess.Popen, within: float = 90) -> list[tuple[int, str
 
 def company(*fates: str) -> list[tuple[int, str, str]]:
     address = f"127.0.0.1:{free_port()}"
-    return ended(*(start("-c", ONE, address, len(fates), rank, fate) for rank, fate in enumerate(fates)))
+    return ended(
+        *(start("-c", ONE, address, len(fates), rank, fate) for rank, fate in enumerate(fates))
+    )
 
 
 def test_a_process_alone_has_only_itself():
@@ -122,7 +129,10 @@ def test_a_port_in_use_is_refused():
 )
 def test_who_waits_for_nobody_gives_up(rank, words):
     place = (f"127.0.0.1:{free_port()}", 2, rank)
-    with pytest.raises(processes.PeerLostError, match=words), processes.together(*place, join_within=0.5):
+    with (
+        pytest.raises(processes.PeerLostError, match=words),
+        processes.together(*place, join_within=0.5),
+    ):
         pass
     assert processes.count() == 1
 
@@ -139,7 +149,9 @@ def test_strangers_and_misfits_do_not_get_in():
         with pytest.raises((ConnectionError, EOFError)):  # the hub hangs up
             raise EOFError if stranger.recv(100) == b"" else AssertionError
     for rank, count in ((1, 3), (2, 4), (3, 3), (0, 3)):
-        with pytest.raises(InvalidInputError, match=f": 2 of 3, got fedjax-shap .*: {rank} of {count}"):
+        with pytest.raises(
+            InvalidInputError, match=f": 2 of 3, got fedjax-shap .*: {rank} of {count}"
+        ):
             hub.knock(address, rank, count, deadline)
     second = hub.knock(address, 2, 3, deadline)
     thread.join(timeout=30)
@@ -168,7 +180,9 @@ def test_the_others_stop_with_a_sentence_where_one_dies_or_leaves(fates):
     for rank, (code, out, err) in enumerate(told):
         if rank != gone:
             assert code == 3 and "Traceback" not in err
-            assert out.startswith(f"Process {gone} (of 0..2) died, failed or left; what was valued is kept")
+            assert out.startswith(
+                f"Process {gone} (of 0..2) died, failed or left; what was valued is kept"
+            )
 
 
 @pytest.mark.slow
@@ -184,9 +198,14 @@ def test_an_error_of_one_is_made_known_to_the_other(victim):
 def test_slurm_says_who_is_who():
     while (port := free_port_of_slurm()) is None:
         time.sleep(0.1)
-    step = {"SLURM_JOB_ID": str(port - 61440), "SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_NTASKS": "2"}
+    step = {
+        "SLURM_JOB_ID": str(port - 61440),
+        "SLURM_STEP_NODELIST": "127.0.0.1",
+        "SLURM_NTASKS": "2",
+    }
     both = (
-        start("-c", ONE, "slurm", "-", "-", "", **step, SLURM_PROCID=rank, SLURM_LOCALID=rank) for rank in ("0", "1")
+        start("-c", ONE, "slurm", "-", "-", "", **step, SLURM_PROCID=rank, SLURM_LOCALID=rank)
+        for rank in ("0", "1")
     )
     for code, out, err in ended(*both):
         assert (code, out, err) == (0, "done\n", "")
@@ -206,8 +225,17 @@ def free_port_of_slurm() -> int | None:
     ("hosts", "first"),
     [("node1", "node1"), ("a1,b2", "a1"), ("node[001-015],x", "node001"), ("node[7,9]", "node7")],
 )
-def test_the_first_host_of_a_slurm_step_listens_and_each_process_has_its_gpu(monkeypatch, hosts, first):
-    step = {"JOB_ID": "5", "STEP_NODELIST": hosts, "NTASKS": "8", "PROCID": "6", "LOCALID": "2", "STEP_NUM_NODES": "2"}
+def test_the_first_host_of_a_slurm_step_listens_and_each_process_has_its_gpu(
+    monkeypatch, hosts, first
+):
+    step = {
+        "JOB_ID": "5",
+        "STEP_NODELIST": hosts,
+        "NTASKS": "8",
+        "PROCID": "6",
+        "LOCALID": "2",
+        "STEP_NUM_NODES": "2",
+    }
     for name, value in step.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -266,7 +294,11 @@ def launch(out: Path, rank: int = 0, count: int = 1, port: int = 1) -> subproces
 def stored(out: Path) -> dict[bytes, float]:
     """The utilities in a store, by coalition."""
     held = [np.load(part) for part in sorted(out.glob("utilities/part-*.npz"))]
-    return {mask.tobytes(): value for one in held for mask, value in zip(one["masks"], one["utilities"].tolist())}
+    return {
+        mask.tobytes(): value
+        for one in held
+        for mask, value in zip(one["masks"], one["utilities"].tolist())
+    }
 
 
 def result(out: Path) -> dict:

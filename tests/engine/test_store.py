@@ -1,4 +1,5 @@
-"""The utility store: a coalition is trained once, what was trained is kept, no game reads what another trained."""
+"""The utility store: a coalition is trained once, what was trained is kept, no game reads what
+another trained."""
 
 import json
 import os
@@ -38,7 +39,8 @@ WORTH = np.arange(16) ** 2 / 7
 
 
 def game_of(worth=WORTH, untouchable=()):
-    """A game given by its table that is valued in Python, and fails where it values an untouchable coalition."""
+    """A game given by its table that is valued in Python, and fails where it values an untouchable
+    coalition."""
 
     def look_up(mask):
         row = int((mask << np.arange(4)).sum())
@@ -66,7 +68,9 @@ def counters(store):
 @pytest.fixture(params=["in memory", "on disk"])
 def store(request, tmp_path):
     return (
-        UtilityStore() if request.param == "in memory" else UtilityStore(tmp_path / "deep" / "store", fingerprint="a")
+        UtilityStore()
+        if request.param == "in memory"
+        else UtilityStore(tmp_path / "deep" / "store", fingerprint="a")
     )
 
 
@@ -95,7 +99,9 @@ def test_what_is_on_disk_is_bit_for_bit_what_was_added(tmp_path, key):
     first = UtilityStore(tmp_path, fingerprint="a")
     utilities = evaluate(game_of(), key, EVERY, Plan(chunk=3), first)
     again = UtilityStore(tmp_path, fingerprint="a")
-    assert_array_equal(evaluate(game_of(untouchable=range(16)), key, EVERY, Plan(chunk=5), again), utilities)
+    assert_array_equal(
+        evaluate(game_of(untouchable=range(16)), key, EVERY, Plan(chunk=5), again), utilities
+    )
     assert counters(first) == (16, 0, 16)
     assert counters(again) == (16, 16, 0)
 
@@ -117,7 +123,9 @@ def test_an_interrupted_run_keeps_what_was_trained(stop, tmp_path, key):
             raise stop
 
     with pytest.raises(stop):
-        evaluate(game_of(), key, EVERY, Plan(chunk=3), UtilityStore(tmp_path, fingerprint="a"), impatient)
+        evaluate(
+            game_of(), key, EVERY, Plan(chunk=3), UtilityStore(tmp_path, fingerprint="a"), impatient
+        )
     resumed = UtilityStore(tmp_path, fingerprint="a")
     known = np.flatnonzero(resumed.known(EVERY))
     assert len(known) == 6
@@ -166,17 +174,26 @@ def test_a_broken_part_is_set_aside_with_a_warning_and_trained_again(damage, tmp
     with pytest.warns(UserWarning, match=f"{broken.name} of the store is broken .* set aside"):
         store = UtilityStore(tmp_path, fingerprint="a")
     assert np.flatnonzero(store.known(EVERY)).tolist() == [8, 9]
-    assert {part.name for part in tmp_path.glob("part-*")} == {whole.name, broken.with_suffix(".broken").name}
-    assert_array_equal(evaluate(game_of(untouchable=(8, 9)), key, EVERY, store=store), WORTH.astype(np.float32))
+    assert {part.name for part in tmp_path.glob("part-*")} == {
+        whole.name,
+        broken.with_suffix(".broken").name,
+    }
+    assert_array_equal(
+        evaluate(game_of(untouchable=(8, 9)), key, EVERY, store=store), WORTH.astype(np.float32)
+    )
     assert len(UtilityStore(tmp_path, fingerprint="a")) == 16
 
 
 def test_another_games_store_is_refused_in_one_sentence(tmp_path, key):
-    names = [fingerprint(solved.game, key) for solved in (additive([1.0, 2.0]), additive([1.0, 2.5]))]
+    names = [
+        fingerprint(solved.game, key) for solved in (additive([1.0, 2.0]), additive([1.0, 2.5]))
+    ]
     late = UtilityStore(tmp_path, fingerprint=names[1])
     fill(UtilityStore(tmp_path, fingerprint=names[0]), [3])
     assert len(UtilityStore(tmp_path, fingerprint=names[0])) == 1
-    sentence = r"to belong to this configuration, but it holds the utilities of another \(fingerprint"
+    sentence = (
+        r"to belong to this configuration, but it holds the utilities of another \(fingerprint"
+    )
     with pytest.raises(InvalidInputError, match=sentence) as refusal:
         UtilityStore(tmp_path, fingerprint=names[1])
     assert names[0][:8] in str(refusal.value) and names[1][:8] in str(refusal.value)
@@ -188,7 +205,9 @@ def test_another_games_store_is_refused_in_one_sentence(tmp_path, key):
 def test_parts_without_a_label_are_refused(tmp_path):
     fill(UtilityStore(tmp_path, fingerprint="a"), [3])
     (tmp_path / "store.json").unlink()
-    with pytest.raises(InvalidInputError, match=r"to say whose utilities it holds, but it has no store\.json"):
+    with pytest.raises(
+        InvalidInputError, match=r"to say whose utilities it holds, but it has no store\.json"
+    ):
         UtilityStore(tmp_path, fingerprint="a")
 
 
@@ -211,7 +230,9 @@ def test_no_spoilt_byte_of_a_part_is_read(tmp_path):
     (part,) = tmp_path.glob("part-*.npz")
     whole, broken = part.read_bytes(), 0
     for place in range(len(whole)):
-        part.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        part.write_bytes(
+            whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :]
+        )
         try:
             masks, utilities = read_part(part, "a")
         except BrokenPartError:
@@ -230,18 +251,36 @@ def rewritten(part, **arrays):
 
 
 FORGED = {
-    "changed utilities": (lambda part: rewritten(part, utilities=np.array([1.0, 2.0])), "its checksum is not"),
+    "changed utilities": (
+        lambda part: rewritten(part, utilities=np.array([1.0, 2.0])),
+        "its checksum is not",
+    ),
     "changed masks": (lambda part: rewritten(part, masks=EVERY[[5, 6]]), "its checksum is not"),
-    "changed type": (lambda part: rewritten(part, masks=EVERY[[3, 4]].astype(np.int8)), "its checksum is not"),
-    "no seal": (lambda part: np.savez(part, masks=EVERY[[3, 4]], utilities=WORTH[[3, 4]]), "not a readable part"),
+    "changed type": (
+        lambda part: rewritten(part, masks=EVERY[[3, 4]].astype(np.int8)),
+        "its checksum is not",
+    ),
+    "no seal": (
+        lambda part: np.savez(part, masks=EVERY[[3, 4]], utilities=WORTH[[3, 4]]),
+        "not a readable part",
+    ),
     "no archive": (lambda part: part.write_text("Dear store,"), "not a readable part"),
 }
 WRITTEN = {
-    "other players": (("a", all_subsets(3), np.zeros(8)), r"utilities of shape \(\) of 3 players, the store \(\) of 4"),
+    "other players": (
+        ("a", all_subsets(3), np.zeros(8)),
+        r"utilities of shape \(\) of 3 players, the store \(\) of 4",
+    ),
     "other axes": (("a", EVERY[:2], np.zeros((2, 3))), r"utilities of shape \(3,\) of 4 players"),
-    "other lengths": (("a", EVERY[:2], np.zeros(3)), r"masks bool\[2, 4\] do not fit its 3 utilities"),
+    "other lengths": (
+        ("a", EVERY[:2], np.zeros(3)),
+        r"masks bool\[2, 4\] do not fit its 3 utilities",
+    ),
     "not finite": (("a", EVERY[:2], np.array([1, np.nan])), "not finite"),
-    "another game's": (("bcdefghijk", EVERY[:2], np.zeros(2)), "another game .fingerprint bcdefghi, not a"),
+    "another game's": (
+        ("bcdefghijk", EVERY[:2], np.zeros(2)),
+        "another game .fingerprint bcdefghi, not a",
+    ),
 }
 
 
@@ -305,7 +344,9 @@ def test_refresh_reads_what_others_wrote_and_nothing_twice(tmp_path, monkeypatch
     fill(one, [1, 2])
     fill(other, [3])
     read = []
-    monkeypatch.setattr(store_module, "read_part", lambda part, *rest: read.append(part) or read_part(part, *rest))
+    monkeypatch.setattr(
+        store_module, "read_part", lambda part, *rest: read.append(part) or read_part(part, *rest)
+    )
     assert not one.known(EVERY[[3]]).any()
     one.refresh()
     one.refresh()
@@ -332,7 +373,11 @@ def test_the_first_utility_of_a_coalition_stays(tmp_path):
         store.refresh()
     assert one.read(EVERY[[1, 2, 3]]).tolist() == [1.0, 2.0, 30.0]
     assert other.read(EVERY[[1, 2, 3]]).tolist() == [1.0, 20.0, 30.0]
-    assert UtilityStore(tmp_path, fingerprint="a").read(EVERY[[1, 2, 3]]).tolist() == [1.0, 2.0, 30.0]
+    assert UtilityStore(tmp_path, fingerprint="a").read(EVERY[[1, 2, 3]]).tolist() == [
+        1.0,
+        2.0,
+        30.0,
+    ]
 
 
 def test_parts_that_are_merged_away_while_they_are_read_are_no_loss(tmp_path, monkeypatch):
@@ -345,11 +390,20 @@ def test_parts_that_are_merged_away_while_they_are_read_are_no_loss(tmp_path, mo
         return read_part(part, *rest)
 
     monkeypatch.setattr(store_module, "read_part", late)
-    assert np.flatnonzero(UtilityStore(tmp_path, fingerprint="a").known(EVERY)).tolist() == [1, 2, 3, 4, 5, 6]
+    assert np.flatnonzero(UtilityStore(tmp_path, fingerprint="a").known(EVERY)).tolist() == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
     assert len(list(tmp_path.glob("part-*"))) == 1
 
 
-def test_writers_on_hosts_with_one_clock_and_process_number_do_not_overwrite_each_other(tmp_path, monkeypatch):
+def test_writers_on_hosts_with_one_clock_and_process_number_do_not_overwrite_each_other(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr("time.time_ns", lambda: 7)
     monkeypatch.setattr(os, "getpid", lambda: 7)
     for row in range(16):
@@ -365,7 +419,8 @@ class CrashError(BaseException):
 
 
 def dying(patch, step):
-    """Lets the process die at its file operation number `step`, after which it does nothing; counts operations."""
+    """Lets the process die at its file operation number `step`, after which it does nothing; counts
+    operations."""
     done = []
 
     def mortal(name, operate):
@@ -400,7 +455,9 @@ def test_a_crash_at_any_file_operation_leaves_whole_parts_only(fresh, tmp_path):
                 survived = True
             except CrashError:
                 pass
-        assert len(done) == step + (not survived) or done[step:] == [done[step]] + ["unlink"] * (len(done) - step - 1)
+        assert len(done) == step + (not survived) or done[step:] == [done[step]] + ["unlink"] * (
+            len(done) - step - 1
+        )
         again = UtilityStore(folder, fingerprint="a")
         rows = np.flatnonzero(again.known(EVERY))
         assert rows.tolist() in ([] if fresh else [1, 2], [3, 4, 5] if fresh else [1, 2, 3, 4, 5])
@@ -420,7 +477,9 @@ def test_what_a_full_disk_refused_is_written_when_there_is_room(tmp_path, monkey
     store = UtilityStore(tmp_path / "store", fingerprint="a")
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(InvalidInputError, match=r"Expected store=.* to be writable: .*No space left on device"):
+        with pytest.raises(
+            InvalidInputError, match=r"Expected store=.* to be writable: .*No space left on device"
+        ):
             fill(store, [3, 4])
     assert not list((tmp_path / "store").glob(".*")), "what was half written is left behind"
     store.flush()
@@ -430,11 +489,21 @@ def test_what_a_full_disk_refused_is_written_when_there_is_room(tmp_path, monkey
 # ------------------------------------------------------------------ fingerprints
 
 
-def training_game(*, data=None, model=None, metric="negative_loss", report="final", weights="examples", **options):
+def training_game(
+    *, data=None, model=None, metric="negative_loss", report="final", weights="examples", **options
+):
     training = local(**{"learning_rate": 0.1, "batch_size": 5, **options})
     rule = fedavg(weights=weights, max_rounds=3)
     start = initial(FEATURES, CLASSES) if model is None else None
-    return silo(data or federation(), model or linear(), training, rule, metric=metric, report=report, initial=start)
+    return silo(
+        data or federation(),
+        model or linear(),
+        training,
+        rule,
+        metric=metric,
+        report=report,
+        initial=start,
+    )
 
 
 def changed_data(change):
@@ -486,7 +555,9 @@ def test_games_of_one_table_are_told_apart_by_what_they_compute(key):
 def test_arrays_that_a_game_closes_over_change_the_fingerprint(bind, key):
     def name(worths):
         look_up = bind(lambda mask: (mask * worths).sum())
-        return fingerprint(Game(world=(), value=lambda world, key, S: look_up(S.mask), num_players=40), key)
+        return fingerprint(
+            Game(world=(), value=lambda world, key, S: look_up(S.mask), num_players=40), key
+        )
 
     worths = np.arange(40.0, dtype=np.float32)
     assert name(worths) == name(worths.copy())
@@ -497,10 +568,19 @@ def test_participation_inner_rounds_and_length_change_the_fingerprint_of_a_run(k
     def name(length=3, participants=2, **options):
         rule = fedavg(max_rounds=length)
         return fingerprint(
-            rounds(federation(), linear(), local(), rule, cyclic(participants=participants), **options).start, key
+            rounds(
+                federation(), linear(), local(), rule, cyclic(participants=participants), **options
+            ).start,
+            key,
         )
 
-    names = [name(), name(length=4), name(participants=1), name(inner_rounds=2), name(metric="negative_loss")]
+    names = [
+        name(),
+        name(length=4),
+        name(participants=1),
+        name(inner_rounds=2),
+        name(metric="negative_loss"),
+    ]
     assert len(set(names)) == len(names)
     assert name() == names[0]
 
@@ -510,9 +590,11 @@ def test_the_fingerprint_is_the_same_in_another_process(key):
     script = (
         "import jax; from federations import federation, initial;"
         "from fedjax_shap.engine.store import fingerprint; from fedjax_shap.games.silo import silo;"
-        "from fedjax_shap.learning.algorithm import fedavg; from fedjax_shap.learning.local import local;"
+        "from fedjax_shap.learning.algorithm import fedavg; from fedjax_shap.learning.local import "
+        "local;"
         "from fedjax_shap.learning.model import mlp;"
-        "print(fingerprint(silo(federation(), mlp(hidden=(5,)), local(optimizer='adam', batch_size=5), "
+        "print(fingerprint(silo(federation(), mlp(hidden=(5,)), local(optimizer='adam', "
+        "batch_size=5), "
         "fedavg(max_rounds=3, tol=0.01), initial=initial(4, 5, 3)), jax.random.key(0)))"
     )
     here = Path(__file__).resolve().parents[1]
@@ -555,6 +637,8 @@ def test_arrays_closed_over_inside_a_checkpoint_are_in_the_fingerprint(key):
     def game(weights):
         held = jnp.asarray(weights)
         inner = jax.jit(lambda mask: (mask * held).sum())
-        return Game(world=(), value=lambda world, key, one: jax.checkpoint(inner)(one.mask), num_players=4)
+        return Game(
+            world=(), value=lambda world, key, one: jax.checkpoint(inner)(one.mask), num_players=4
+        )
 
     assert fingerprint(game([1.0, 2, 3, 4]), key) != fingerprint(game([1.0, 2, 3, 5]), key)

@@ -1,7 +1,8 @@
 """A run that is killed at any moment goes on from its store, and several at once share one.
 
-The test starts this file as a script. It imports everything and computes nothing, so that it can fork children that
-begin to compile at once; each values the game with a store in a folder, every chunk a part, and is killed.
+The test starts this file as a script. It imports everything and computes nothing, so that it can
+fork children that begin to compile at once; each values the game with a store in a folder, every
+chunk a part, and is killed.
 """
 
 import json
@@ -44,7 +45,9 @@ def work(folder):
     data = federation((7, 12, 4, 5, 9, 6, 8))
     rule, start = fedavg(max_rounds=40), initial(FEATURES, CLASSES)
     game = silo(data, linear(), local(batch_size=5), rule, metric="negative_loss", initial=start)
-    evaluate(game, jax.random.key(0), EVERY, Plan(chunk=CHUNK), UtilityStore(folder, fingerprint="a"))
+    evaluate(
+        game, jax.random.key(0), EVERY, Plan(chunk=CHUNK), UtilityStore(folder, fingerprint="a")
+    )
     signal.pause()
 
 
@@ -83,7 +86,8 @@ def end(child):
 
 
 def drive(folder):
-    """Two children at once; one undisturbed; then one after the other, each killed and resumed by the next."""
+    """Two children at once; one undisturbed; then one after the other, each killed and resumed by
+    the next."""
     children = [fork(folder / "together") for _ in range(2)]
     seconds_until(len(EVERY), folder / "together")
     for child in children:
@@ -99,7 +103,9 @@ def drive(folder):
         there = known(store)
         child = fork(store)
         if (chunks := 0 if fresh else draw.choice((0, 0, 1, 1, 2))) == 0:
-            time.sleep(draw.uniform(0, until_first / 2 if fresh else until_first))  # while it loads and compiles
+            time.sleep(
+                draw.uniform(0, until_first / 2 if fresh else until_first)
+            )  # while it loads and compiles
         else:
             seconds_until(min(there + chunks * CHUNK, len(EVERY)), store)
             time.sleep(draw.uniform(0, a_chunk))  # while it computes, writes, renames
@@ -114,12 +120,18 @@ def test_a_run_killed_at_any_moment_loses_no_part_and_resumes_to_the_same_bits(t
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS.parent))),
         "XLA_FLAGS": "",
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),  # most of a child's seconds would be one compilation
+        "JAX_COMPILATION_CACHE_DIR": str(
+            tmp_path / "compiled"
+        ),  # most of a child's seconds would be one compilation
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
     run = subprocess.run(
-        [sys.executable, __file__, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, __file__, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0 and "Traceback" not in run.stderr, run.stderr
     kills = json.loads(run.stdout)

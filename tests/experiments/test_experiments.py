@@ -41,14 +41,20 @@ def test_agreement_compares_both_kinds_of_values_and_says_what_it_means(tmp_path
     assert [row["federation"] for row in rows] == list(agreement.FEDERATIONS)
     for row in rows:
         retrain, in_run = (np.array(row["ways"][way]["values"]) for way in agreement.WAYS)
-        np.testing.assert_allclose(row["spearman_per_training"][1], spearmanr(retrain[1], in_run[1]).statistic)
+        np.testing.assert_allclose(
+            row["spearman_per_training"][1], spearmanr(retrain[1], in_run[1]).statistic
+        )
         assert row["said"].startswith(row["federation"])
-        assert row["noisy"] == ([0] if "noisy" in row["federation"] else [])  # of five clients a third is one
+        assert row["noisy"] == (
+            [0] if "noisy" in row["federation"] else []
+        )  # of five clients a third is one
 
 
 def test_values_without_a_signal_are_called_so():
     ways = {way: {"p_value": p} for way, p in zip(agreement.WAYS, (0.5, 0.2), strict=True)}
-    assert "neither kind of value carries a signal above the noise" in agreement.said("alike", 0.9, ways)
+    assert "neither kind of value carries a signal above the noise" in agreement.said(
+        "alike", 0.9, ways
+    )
     ways["exact"]["p_value"] = 1e-6
     assert "in-run exact values carry no signal" in agreement.said("alike", 0.9, ways)
     ways["in-run exact"]["p_value"] = 1e-6
@@ -73,7 +79,9 @@ def test_never_more_than_a_third_of_the_clients_have_wrong_labels(clients, wrong
     assert not agreement.noisy(settings, "unequal")
     labels = {}
     for name in ("alike", "alike, noisy"):
-        labels[name] = agreement.federated(settings, five_settings.pool_of(settings, None), name, 0).data.y
+        labels[name] = agreement.federated(
+            settings, five_settings.pool_of(settings, None), name, 0
+        ).data.y
     changed = (labels["alike"] != labels["alike, noisy"]).reshape(clients, -1).any(axis=1)
     assert np.flatnonzero(changed).tolist() == list(range(wrong))
 
@@ -85,7 +93,9 @@ def test_an_agreement_of_too_few_clients_is_refused(capsys):
 
 def test_dots_of_wrong_labels_are_drawn_only_where_there_are_any(tmp_path):
     draws = np.random.default_rng(0).normal(size=(2, 4, 6))
-    ways = {way: {"values": draws[at].tolist(), "p_value": 0.0} for at, way in enumerate(agreement.WAYS)}
+    ways = {
+        way: {"values": draws[at].tolist(), "p_value": 0.0} for at, way in enumerate(agreement.WAYS)
+    }
     rows = [
         {"federation": name, "noisy": noisy, "spearman_per_training": [0.0], "ways": ways}
         for name, noisy in (("alike", []), ("alike, noisy", [0, 1]))
@@ -102,13 +112,18 @@ def test_dots_of_wrong_labels_are_drawn_only_where_there_are_any(tmp_path):
 def test_removal_looks_accuracies_up_as_members_leave(tmp_path, capsys):
     runs = record_of(removal, tmp_path, *SMALL)["runs"]
     assert len(runs) == 2
-    assert [line.split("s  ")[1] for line in capsys.readouterr().err.splitlines()] == ["training 0", "training 1"]
+    assert [line.split("s  ")[1] for line in capsys.readouterr().err.splitlines()] == [
+        "training 0",
+        "training 1",
+    ]
     for one, other in (runs, runs[::-1]):
         assert one[removal.FLOOR]["values"] == other["exact"]["values"]
     for found in runs[0].values():
         assert len(found["best_first"]) == len(found["worst_first"]) == 5
         assert found["best_first"][0] == found["worst_first"][0]
-        np.testing.assert_allclose(found["area"], np.mean(found["worst_first"]) - np.mean(found["best_first"]))
+        np.testing.assert_allclose(
+            found["area"], np.mean(found["worst_first"]) - np.mean(found["best_first"])
+        )
 
 
 def test_members_leave_one_by_one_in_order():
@@ -117,7 +132,8 @@ def test_members_leave_one_by_one_in_order():
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"), [("rouns=2", "did you mean 'rounds'"), ("rounds=two", "'rounds=two' to give rounds as int")]
+    ("text", "sentence"),
+    [("rouns=2", "did you mean 'rounds'"), ("rounds=two", "'rounds=two' to give rounds as int")],
 )
 def test_a_setting_that_does_not_exist_or_fit_is_refused(text, sentence, capsys):
     with pytest.raises(InvalidInputError, match=sentence):
@@ -127,7 +143,13 @@ def test_a_setting_that_does_not_exist_or_fit_is_refused(text, sentence, capsys)
 
 
 def ran(arguments, show=lambda record, console: None):
-    return run(parser("trial", "A trial.", {}), arguments, lambda options: {}, show, lambda record: Figure())
+    return run(
+        parser("trial", "A trial.", {}),
+        arguments,
+        lambda options: {},
+        show,
+        lambda record: Figure(),
+    )
 
 
 def test_a_run_that_keeps_nothing_says_so_and_only_then(tmp_path, capsys):
@@ -148,7 +170,9 @@ def test_a_line_of_a_hundred_columns_is_not_cut_where_nobody_watches(capsys):
 def test_what_is_done_is_told_on_the_error_stream(experiment, monkeypatch, capsys):
     told = []
     monkeypatch.setattr(
-        experiment, "measure", lambda settings, pool, which, done: told.append(which) or done(f"{which}!")
+        experiment,
+        "measure",
+        lambda settings, pool, which, done: told.append(which) or done(f"{which}!"),
     )
     options = experiment_options(experiment)
     experiment._record(options)
@@ -158,5 +182,9 @@ def test_what_is_done_is_told_on_the_error_stream(experiment, monkeypatch, capsy
 
 
 def experiment_options(experiment):
-    made = five_settings._parser() if experiment is five_settings else parser("trial", "", experiment.CONFIG)
+    made = (
+        five_settings._parser()
+        if experiment is five_settings
+        else parser("trial", "", experiment.CONFIG)
+    )
     return made.parse_args(["--set", "data=digits"])

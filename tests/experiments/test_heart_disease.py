@@ -1,4 +1,5 @@
-"""FLamby's table: its settings are those of its files, its numbers are read, and ours are scored as it scores."""
+"""FLamby's table: its settings are those of its files, its numbers are read, and ours are scored as
+it scores."""
 
 import csv
 import json
@@ -18,7 +19,8 @@ def made_up(seeds=2, spread=0.01):
     rng, width = np.random.default_rng(0), len(HOSPITALS) + 1
     drawn = {
         name: {
-            kind: rng.uniform(0.5, 0.9, (heart_disease.ORDERS, seeds, width)).tolist() for kind in heart_disease.KINDS
+            kind: rng.uniform(0.5, 0.9, (heart_disease.ORDERS, seeds, width)).tolist()
+            for kind in heart_disease.KINDS
         }
         for name in METHODS
     }
@@ -28,7 +30,13 @@ def made_up(seeds=2, spread=0.01):
 
 def test_the_settings_are_those_of_flambys_files(data_folder):
     """Each row of the published files says with what it was made."""
-    names = {"server_learning_rate": "server_learning_rate", "mu": "mu", "b1": "beta1", "b2": "beta2", "eps": "tau"}
+    names = {
+        "server_learning_rate": "server_learning_rate",
+        "mu": "mu",
+        "b1": "beta1",
+        "b2": "beta2",
+        "eps": "tau",
+    }
     with (data_folder / "flamby_results" / "heart_seed42.csv").open(newline="") as lines:
         told = {row["Method"].removesuffix("100"): row for row in csv.DictReader(lines)}
     for method, (_, rate, keywords) in heart_disease.FEDERATED.items():
@@ -37,13 +45,18 @@ def test_the_settings_are_those_of_flambys_files(data_folder):
             if ours in keywords:
                 assert float(told[method][theirs]) == keywords[ours], (method, ours)
     for method in (TRAP, *heart_disease.LOCAL):
-        assert float(told[method]["learning_rate"]) == heart_disease.RATE and "adam" in told[method]["optimizer_class"]
+        assert (
+            float(told[method]["learning_rate"]) == heart_disease.RATE
+            and "adam" in told[method]["optimizer_class"]
+        )
 
 
 def test_published_accuracies_are_read_by_seed_and_hospital(data_folder):
     told = heart_disease.published(str(data_folder), [42, 43])
     assert set(told) == set(METHODS) and np.shape(told["FedAvg"]) == (2, 5)
-    np.testing.assert_allclose(told["FedAvg"][0], [0.7596, 0.6966, 0.6875, 0.6222, 0.7520], atol=5e-5)
+    np.testing.assert_allclose(
+        told["FedAvg"][0], [0.7596, 0.6966, 0.6875, 0.6222, 0.7520], atol=5e-5
+    )
 
 
 def test_a_model_is_scored_as_flamby_does_and_on_features_of_its_own_kind():
@@ -54,7 +67,9 @@ def test_a_model_is_scored_as_flamby_does_and_on_features_of_its_own_kind():
         np.testing.assert_array_equal(found["ours"][:, :4], per_client[0, :, :4])
         np.testing.assert_array_equal(found["ours"][:, 4], pooled[0, :, 4])
         np.testing.assert_allclose(found["ours"][:, 5], per_client[0, :, :4].mean(axis=1))
-        np.testing.assert_allclose(found["published"][:, 6], np.mean(record["published"][name], axis=1))
+        np.testing.assert_allclose(
+            found["published"][:, 6], np.mean(record["published"][name], axis=1)
+        )
         own = pooled if name == TRAP else per_client
         np.testing.assert_array_equal(found["same"][:, :5], own[0])
         means = per_client[..., :4].mean(axis=-1)
@@ -86,7 +101,10 @@ def test_results_that_are_missing_or_settings_that_do_not_exist_are_refused(tmp_
 def test_one_seed_comes_near_to_what_is_published(data_folder, tmp_path, capsys):
     """A patient of Switzerland is 0.016 of the mean of hospitals, one of VA 0.006."""
     out = tmp_path / "out.json"
-    assert heart_disease.main(["--data", str(data_folder), "--set", "seeds=1", "--json", str(out)]) == 0
+    assert (
+        heart_disease.main(["--data", str(data_folder), "--set", "seeds=1", "--json", str(out)])
+        == 0
+    )
     record = json.loads(out.read_text())
     assert record["seeds"] == [42] and str(data_folder) not in record["command"]
     for name in METHODS:

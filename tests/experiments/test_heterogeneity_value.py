@@ -1,4 +1,5 @@
-"""Unequal speed and value: every member has every speed in turn, and what is told follows from the values."""
+"""Unequal speed and value: every member has every speed in turn, and what is told follows from the
+values."""
 
 import json
 
@@ -15,7 +16,9 @@ SMALL = experiment.CONFIG | {"rounds": 3, "seeds": 2}
 @pytest.fixture
 def fedavg_only(monkeypatch):
     """Leaves one algorithm to compile."""
-    monkeypatch.setattr(experiment, "algorithms", lambda rounds: {"fedavg": ALGORITHMS["fedavg"](max_rounds=rounds)})
+    monkeypatch.setattr(
+        experiment, "algorithms", lambda rounds: {"fedavg": ALGORITHMS["fedavg"](max_rounds=rounds)}
+    )
 
 
 def test_over_as_many_seeds_as_members_every_member_has_every_speed_once():
@@ -27,7 +30,9 @@ def test_over_as_many_seeds_as_members_every_member_has_every_speed_once():
 def test_members_are_listed_from_the_slowest_and_values_are_shares_of_one_whole():
     found = experiment.values(SMALL, "alike", ALGORITHMS["fedavg"](max_rounds=2), 3, unequal=True)
     assert found.shape == (len(experiment.SPEEDS), 2)
-    assert found[-1, 0] == found[:, 0].max() and found[0, 0] == found[:, 0].min(), "speed is worth most at first"
+    assert found[-1, 0] == found[:, 0].max() and found[0, 0] == found[:, 0].min(), (
+        "speed is worth most at first"
+    )
     assert 0 < found[:, 0].sum() < found[:, 1].sum()
 
 
@@ -53,8 +58,12 @@ def test_what_a_stage_says_follows_from_its_values():
     np.testing.assert_allclose(told["end"]["values"], end)
     paid = np.array(told["end"]["payments"])
     np.testing.assert_allclose(paid.sum(axis=1), experiment.REVENUE)
-    np.testing.assert_allclose(paid, experiment.REVENUE * end / end.sum(axis=1, keepdims=True), atol=0.01)
-    np.testing.assert_allclose(told["end"]["correlation"][1], pearsonr(experiment.SPEEDS, end[1]).statistic)
+    np.testing.assert_allclose(
+        paid, experiment.REVENUE * end / end.sum(axis=1, keepdims=True), atol=0.01
+    )
+    np.testing.assert_allclose(
+        told["end"]["correlation"][1], pearsonr(experiment.SPEEDS, end[1]).statistic
+    )
     fast_less_slow = (paid[:, 3:].mean(axis=1) - paid[:, :2].mean(axis=1)) / 2000
     np.testing.assert_allclose(told["end"]["premium"], fast_less_slow)
 

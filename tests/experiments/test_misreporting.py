@@ -1,4 +1,5 @@
-"""The experiment on misreporting: federations that misreport as they say, and gains that are what payments say."""
+"""The experiment on misreporting: federations that misreport as they say, and gains that are what
+payments say."""
 
 import json
 from fractions import Fraction
@@ -8,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from experiments import misreporting, misreports
-from fedjax_shap.audits.evidence import Case
+from fedjax_shap.audits.evidence import Evidence
 from fedjax_shap.audits.manipulation import false_name_splitting, replication
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.federated import from_arrays
@@ -17,7 +18,9 @@ from fedjax_shap.economics.settle import settle
 from fedjax_shap.shapley.exact import shapley_values
 
 COSTS, SIZES = [Fraction(60), Fraction(90), Fraction(30)], [20, 30, 10]
-TABLE = np.sort(np.random.default_rng(3).random((8, 2)), axis=0)  # of rising utilities, under two trainings
+TABLE = np.sort(
+    np.random.default_rng(3).random((8, 2)), axis=0
+)  # of rising utilities, under two trainings
 
 
 def federation():
@@ -49,7 +52,9 @@ def test_overstated_costs_gain_what_the_derivative_says_and_nothing_where_they_a
     values = shapley_values(TABLE)
     shares = (values / values.sum(axis=0)).T
     for more, found in zip(misreports.OVERSTATED, gains, strict=True):
-        np.testing.assert_allclose(found, more / 100 * np.array([60, 90, 30]) * (1 - shares), atol=1e-9)
+        np.testing.assert_allclose(
+            found, more / 100 * np.array([60, 90, 30]) * (1 - shares), atol=1e-9
+        )
     for name in RULES:
         capped = misreports.overstated(name, TABLE, COSTS, SIZES, cap=True)
         np.testing.assert_allclose(capped, 0, atol=1e-9)
@@ -60,10 +65,14 @@ def test_models_of_a_split_are_the_audits_on_every_training():
     for training, table in enumerate(TABLE.T):
         settled = settle(shapley_values(table), [60, 90, 30], misreports.REVENUE)
         known = {"masks": all_subsets(3), "utilities": table}
-        case = Case(settlement=settled, names=settled.players, values=np.array(settled.values), **known)
+        case = Evidence(
+            settlement=settled, names=settled.players, values=np.array(settled.values), **known
+        )
         audited = false_name_splitting(case).numbers["gains"] | replication(case).numbers["gains"]
         for model, gains in found.items():
-            np.testing.assert_allclose([each[training] for each in gains], audited[model], atol=1e-9)
+            np.testing.assert_allclose(
+                [each[training] for each in gains], audited[model], atol=1e-9
+            )
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -77,10 +86,16 @@ def test_a_record_is_drawn_and_told(capsys):
     each = {
         "rounds": 3,
         "overstated": {
-            which: {name: misreports.overstated(name, TABLE, COSTS, SIZES, cap).tolist() for name in RULES}
+            which: {
+                name: misreports.overstated(name, TABLE, COSTS, SIZES, cap).tolist()
+                for name in RULES
+            }
             for which, cap in (("as claimed", False), ("capped", True))
         },
-        "gains": {way: {name: [[1.0, 3.0], [5.0, 7.0], [-4.0, -6.0]] for name in RULES} for way in misreports.SAID},
+        "gains": {
+            way: {name: [[1.0, 3.0], [5.0, 7.0], [-4.0, -6.0]] for name in RULES}
+            for way in misreports.SAID
+        },
         "models": misreports.modelled(TABLE, COSTS, SIZES),
     }
     misreporting.show({"runs": [each]}, Console(width=160))
@@ -88,7 +103,9 @@ def test_a_record_is_drawn_and_told(capsys):
     assert told.count("+1.0 (+6.0)") == 3 * len(RULES)
     assert "A split under cost_aware gains +1.0; as modelled: " in told
     drawn = misreporting.figure({"runs": [each, each]})
-    assert [axes.get_title(loc="left").split(",")[0] for axes in drawn.axes][1:] == ["data misreported"] * 2
+    assert [axes.get_title(loc="left").split(",")[0] for axes in drawn.axes][1:] == [
+        "data misreported"
+    ] * 2
     assert [len(axes.collections) for axes in drawn.axes] == [3, 6, 6]
 
 

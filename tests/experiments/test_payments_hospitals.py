@@ -1,4 +1,5 @@
-"""The hospitals' payments: what is in the repository agrees with itself, and the experiment runs on a trial."""
+"""The hospitals' payments: what is in the repository agrees with itself, and the experiment runs on
+a trial."""
 
 import json
 from pathlib import Path
@@ -27,7 +28,9 @@ def test_replicates_are_means_of_one_resample_over_drawn_seeds():
     draw = np.random.default_rng(0)
     tested, trained = draw.integers(1, 5, 500), draw.integers(0, 4, (500, 4))
     for row in (0, 1, 499):
-        expected = [sum(values[p, tested[row], seed] for seed in trained[row]) / 4 for p in range(3)]
+        expected = [
+            sum(values[p, tested[row], seed] for seed in trained[row]) / 4 for p in range(3)
+        ]
         np.testing.assert_allclose(found[row], expected, rtol=1e-12)
 
 
@@ -36,30 +39,45 @@ def test_replicates_spread_as_both_sources_of_noise_together():
     seeds, patients = draw.normal(size=(2, 1, 30)), draw.normal(size=(2, 3001, 1))
     spread = experiment.replicates(0.9 * seeds + 0.3 * patients, 4000, 0).var(axis=0)
     expected = 0.9**2 * seeds[:, 0].var(axis=1) / 30 + 0.3**2 * patients[:, 1:, 0].var(axis=1)
-    np.testing.assert_allclose(spread, expected, rtol=0.1)  # 4.5 standard errors of a variance of 4000
+    np.testing.assert_allclose(
+        spread, expected, rtol=0.1
+    )  # 4.5 standard errors of a variance of 4000
 
 
 @pytest.mark.parametrize("rate", experiment.RATES)
 def test_recorded_payments_are_those_of_the_formula(rate, record):
     one = record["rates"][rate]
     settled, values = settlement(one["settlement"]), shapley_values(np.array(one["table"]))
-    np.testing.assert_allclose(settled.values, values, atol=1e-6)  # float32 trainings, averaged in float64
-    weights, costs = np.maximum(settled.values, 0), np.array([float(cost) for cost in settled.costs])
+    np.testing.assert_allclose(
+        settled.values, values, atol=1e-6
+    )  # float32 trainings, averaged in float64
+    weights, costs = (
+        np.maximum(settled.values, 0),
+        np.array([float(cost) for cost in settled.costs]),
+    )
     owed = costs + weights / weights.sum() * (float(settled.revenue) - costs.sum())
     np.testing.assert_allclose([float(payment) for payment in settled.payments], owed, atol=0.01)
     assert sum(settled.payments) == settled.revenue
     joules = np.array(one["machines"]["joules"])
-    np.testing.assert_allclose([float(part) for part in one["bill"]["energy"]], joules / 3.6e6 * 0.30, atol=1e-9)
+    np.testing.assert_allclose(
+        [float(part) for part in one["bill"]["energy"]], joules / 3.6e6 * 0.30, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("rate", experiment.RATES)
 def test_recorded_intervals_hold_the_payments_and_the_docstring_has_them(rate, record):
     one = record["rates"][rate]
     settled, ends = settlement(one["settlement"]), experiment.read_intervals(one)
-    for name, paid, low, high in zip(settled.players, settled.payments, ends.low, ends.high, strict=True):
+    for name, paid, low, high in zip(
+        settled.players, settled.payments, ends.low, ends.high, strict=True
+    ):
         assert low <= float(paid) <= high
         told = f"{float(paid):,.0f} {low:,.0f} to {high:,.0f}"
-        (line,) = (line for line in (experiment.__doc__ or "").splitlines() if line.startswith(f"    {name}  "))
+        (line,) = (
+            line
+            for line in (experiment.__doc__ or "").splitlines()
+            if line.startswith(f"    {name}  ")
+        )
         assert told in " ".join(line.split())
 
 
@@ -69,13 +87,24 @@ def test_a_trial_writes_its_record_and_its_page(data_folder, monkeypatch, tmp_pa
     if not (data_folder / "heart_disease").is_dir():
         pytest.skip("no heart_disease among the real data")
     out, page = tmp_path / "out.json", tmp_path / "page.png"
-    trial = ["--set", "repeats=10", "--set", "resamples=3", "--set", "replicates=400", "--data", str(data_folder)]
+    trial = [
+        "--set",
+        "repeats=10",
+        "--set",
+        "resamples=3",
+        "--set",
+        "replicates=400",
+        "--data",
+        str(data_folder),
+    ]
     assert experiment.main([*trial, "--json", str(out), "--figure", str(page)]) == 0
     assert page.stat().st_size > 50_000
     rates = json.loads(out.read_text())["rates"]
     assert list(rates) == list(experiment.RATES)
     for one in rates.values():
-        np.testing.assert_allclose(one["settlement"]["values"], shapley_values(np.array(one["table"])), atol=1e-6)
+        np.testing.assert_allclose(
+            one["settlement"]["values"], shapley_values(np.array(one["table"])), atol=1e-6
+        )
         assert all(each["sentence"] for each in one["audits"])
 
 

@@ -1,4 +1,5 @@
-"""Step asynchronism: the optimum is one, the partition is FedaGrac's, and what is written follows from the models."""
+"""Step asynchronism: the optimum is one, the partition is FedaGrac's, and what is written follows
+from the models."""
 
 import json
 
@@ -14,14 +15,22 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.published import a9a
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 
-SMALL = experiment.CONFIG | {"data": "breast_cancer", "clients": 3, "rounds": 30, "mean_steps": 10.0, "deviation": 10.0}
+SMALL = experiment.CONFIG | {
+    "data": "breast_cancer",
+    "clients": 3,
+    "rounds": 30,
+    "mean_steps": 10.0,
+    "deviation": 10.0,
+}
 SMALL |= {"l2": 0.02, "most": 40}
 
 
 def record_of(folder, *arguments):
     out = folder / "out.json"
     given = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
-    code = experiment.main([*given, "--json", str(out), "--figure", str(folder / "out.png"), *arguments])
+    code = experiment.main(
+        [*given, "--json", str(out), "--figure", str(folder / "out.png"), *arguments]
+    )
     return code, out
 
 
@@ -69,13 +78,24 @@ def test_the_record_says_how_far_each_algorithm_is_from_the_optimum(tmp_path, ca
         assert len(curve) == 30 and curve[-1] == record["final_gap"][name] > -1e-9
     assert record["final_gap"]["patent_lam0.1"] < record["final_gap"]["fedavg"] / 10
     assert record["stand_in"] and "a small stand-in" in capsys.readouterr().out
-    assert len(set(record["num_steps"])) > 1 and all(2 <= steps <= 40 for steps in record["num_steps"])
+    assert len(set(record["num_steps"])) > 1 and all(
+        2 <= steps <= 40 for steps in record["num_steps"]
+    )
     assert (tmp_path / "out.png").stat().st_size > 10_000
 
 
 def test_every_contestant_of_the_claim_is_there():
     names = list(experiment.contestants(experiment.CONFIG))
-    for name in ("fedavg", "fedprox", "fednova", "scaffold", "fedadam", "fedyogi", "fedadagrad", "fedsgd"):
+    for name in (
+        "fedavg",
+        "fedprox",
+        "fednova",
+        "scaffold",
+        "fedadam",
+        "fedyogi",
+        "fedadagrad",
+        "fedsgd",
+    ):
         assert name in names
     assert {f"fedagrac_lam{lam}" for lam in (0.03, 0.1, 0.5, 1.0)} < set(names) > {"patent_lam0.1"}
     assert experiment.contestants(experiment.CONFIG)["patent_lam0.1_eta0.01"].learning_rate == 0.01
@@ -92,15 +112,24 @@ def test_a_balanced_client_gets_no_class_once_it_has_its_share():
         for client, own in enumerate(rows):
             counts = np.bincount(y[own], minlength=4)
             assert counts.sum() >= 4
-            for label in np.flatnonzero(counts > (client == 4)):  # the last gets the row that rounding leaves over
+            for label in np.flatnonzero(
+                counts > (client == 4)
+            ):  # the last gets the row that rounding leaves over
                 assert counts[:label].sum() < len(y) / 5
 
 
 def test_too_few_rows_and_unknown_names_are_refused(tmp_path, capsys):
     x, y = np.zeros((4, 1), np.float32), np.arange(4, dtype=np.int32) % 2
     with pytest.raises(InvalidInputError, match="each of 3 clients at least 2 rows"):
-        balanced(num_clients=3, alpha=0.3)(np.random.default_rng(0), Pool(x=x, y=y, test=(x, y), num_classes=2))
-    for wrong in (["--algorithms", "fedavgg"], ["--set", "l2=0"], ["--set", "partition=even"], ["--rounds", "0"]):
+        balanced(num_clients=3, alpha=0.3)(
+            np.random.default_rng(0), Pool(x=x, y=y, test=(x, y), num_classes=2)
+        )
+    for wrong in (
+        ["--algorithms", "fedavgg"],
+        ["--set", "l2=0"],
+        ["--set", "partition=even"],
+        ["--rounds", "0"],
+    ):
         assert record_of(tmp_path, *wrong)[0] == 2
         assert "Expected" in capsys.readouterr().err
 

@@ -1,4 +1,5 @@
-"""The worked example of two speeds: steps, hours, energy, costs and payments as reckoned by hand."""
+"""The worked example of two speeds: steps, hours, energy, costs and payments as reckoned by
+hand."""
 
 import json
 from fractions import Fraction
@@ -35,8 +36,12 @@ def test_hours_energy_and_costs_are_those_reckoned_by_hand(record):
         np.testing.assert_allclose(np.array(took["training"]) / 3600, worked)
         kwh = worked * [0.25, 0.01]
         np.testing.assert_allclose(np.array(took["joules"]) / 3.6e6, kwh)
-        np.testing.assert_allclose([float(cost) for cost in took["costs"]["energy"]], kwh * 0.3, atol=1e-9)
-        np.testing.assert_allclose([float(cost) for cost in took["costs"]["time"]], worked * 0.2, atol=1e-4)
+        np.testing.assert_allclose(
+            [float(cost) for cost in took["costs"]["energy"]], kwh * 0.3, atol=1e-9
+        )
+        np.testing.assert_allclose(
+            [float(cost) for cost in took["costs"]["time"]], worked * 0.2, atol=1e-4
+        )
     np.testing.assert_allclose(np.array(same_steps["idle"]) / 3600, [23, 0], atol=1e-6)
     np.testing.assert_allclose(np.array(same_time["idle"]) / 3600, [0, 24 * 0.04], atol=1e-6)
 
@@ -46,14 +51,21 @@ def test_each_is_paid_its_cost_and_its_share_of_the_profit(record):
         settled, values = row["settlement"], [Fraction(value) for value in row["values"]]
         costs = [Fraction(cost) for cost in settled["costs"]]
         for value, cost, paid in zip(values, costs, settled["payments"], strict=True):
-            assert abs(Fraction(paid) - (cost + value / sum(values) * (1000 - sum(costs)))) <= Fraction(1, 100)
+            assert abs(
+                Fraction(paid) - (cost + value / sum(values) * (1000 - sum(costs)))
+            ) <= Fraction(1, 100)
         np.testing.assert_allclose(sum(row["values"]), row["grand"] - row["empty"])
 
 
 def test_the_derivation_names_every_number(record):
     first, *_ = (two_speeds.derivation(row, record["config"]) for row in record["rows"])
     text = "\n".join(first)
-    for part in ("24 rounds of 1.00 hours", "K = 4 steps a round", "250 W x 24.00 h = 6.000 kWh", "is paid"):
+    for part in (
+        "24 rounds of 1.00 hours",
+        "K = 4 steps a round",
+        "250 W x 24.00 h = 6.000 kWh",
+        "is paid",
+    ):
         assert part in text
     assert record["rows"][0]["settlement"]["payments"][1] in text
 

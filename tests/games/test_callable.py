@@ -1,4 +1,5 @@
-"""Any function of masks as a game: in float64, in chunks, stored, and refused where it answers badly."""
+"""Any function of masks as a game: in float64, in chunks, stored, and refused where it answers
+badly."""
 
 import os
 import socket
@@ -80,7 +81,11 @@ def test_each_distinct_coalition_is_asked_for_once_in_chunks_of_the_plan(key):
     heard, told = Heard(), []
     twice = np.concatenate([EVERY, EVERY[::-1]])
     found = evaluate(
-        from_callable(heard, 6), key, twice, Plan(chunk=10), progress=lambda *numbers: told.append(numbers)
+        from_callable(heard, 6),
+        key,
+        twice,
+        Plan(chunk=10),
+        progress=lambda *numbers: told.append(numbers),
     )
     assert_array_equal(found, entry(twice))
     assert [len(masks) for masks in heard.asked] == [10] * 6 + [4]
@@ -90,7 +95,13 @@ def test_each_distinct_coalition_is_asked_for_once_in_chunks_of_the_plan(key):
 
 
 @pytest.mark.parametrize(
-    "plan", [None, Plan(chunk=3), Plan(chunk=7, layout="coalition", buckets=3), Plan(workers=3, devices=2, memory=1)]
+    "plan",
+    [
+        None,
+        Plan(chunk=3),
+        Plan(chunk=7, layout="coalition", buckets=3),
+        Plan(workers=3, devices=2, memory=1),
+    ],
 )
 def test_the_plan_changes_no_number(plan, key):
     assert_array_equal(evaluate(from_callable(entry, 6), key, EVERY, plan), TABLE)
@@ -106,17 +117,23 @@ def test_a_function_that_changes_its_masks_spoils_nothing(key):
 
 
 def test_trailing_axes_integers_and_other_arrays_are_taken(key):
-    pairs = evaluate(from_callable(lambda masks: np.stack([entry(masks), -entry(masks)], 1), 6), key, EVERY)
+    pairs = evaluate(
+        from_callable(lambda masks: np.stack([entry(masks), -entry(masks)], 1), 6), key, EVERY
+    )
     assert_array_equal(pairs, np.stack([TABLE, -TABLE], axis=1))
     for kind in (np.int8, bool, np.float32):
-        counted = evaluate(from_callable(lambda masks, kind=kind: masks[:, 0].astype(kind), 6), key, EVERY)
+        counted = evaluate(
+            from_callable(lambda masks, kind=kind: masks[:, 0].astype(kind), 6), key, EVERY
+        )
         assert counted.dtype == np.float64
         assert_array_equal(counted, EVERY[:, 0])
     listed = from_callable(lambda masks: jax.numpy.asarray(masks.sum(axis=1)).tolist(), 6)
     assert_array_equal(evaluate(listed, key, EVERY), EVERY.sum(axis=1))
 
 
-def test_a_sampling_estimator_finds_what_it_finds_with_a_program_and_asks_for_no_more_than_its_budget(key):
+def test_a_sampling_estimator_finds_what_it_finds_with_a_program_and_asks_for_no_more_than_its_budget(
+    key,
+):
     heard = Heard()
     found = estimate(from_callable(heard, 6), permutation(), key=key, budget=30)
     assert sum(map(len, heard.asked)) == found.num_coalitions <= 30
@@ -132,7 +149,13 @@ def test_a_run_that_breaks_goes_on_from_its_store(tmp_path, key):
     broken.f = lambda masks: entry(masks) if len(broken.asked) < 4 else 1 / 0
     game = from_callable(broken, 6, name=name)
     with pytest.raises(ZeroDivisionError):
-        evaluate(game, key, EVERY, Plan(chunk=8), UtilityStore(tmp_path, fingerprint=fingerprint(game, key)))
+        evaluate(
+            game,
+            key,
+            EVERY,
+            Plan(chunk=8),
+            UtilityStore(tmp_path, fingerprint=fingerprint(game, key)),
+        )
     whole = Heard()
     again = from_callable(whole, 6, name=name)
     store = UtilityStore(tmp_path, fingerprint=fingerprint(again, key))
@@ -140,7 +163,9 @@ def test_a_run_that_breaks_goes_on_from_its_store(tmp_path, key):
     assert_array_equal(evaluate(again, key, EVERY, Plan(chunk=8), store), TABLE)
     assert sum(map(len, whole.asked)) == 40
     assert not set(pack(np.concatenate(whole.asked))) & set(pack(np.concatenate(broken.asked[:3])))
-    assert_array_equal(UtilityStore(tmp_path, fingerprint=fingerprint(again, key)).read(EVERY), TABLE)
+    assert_array_equal(
+        UtilityStore(tmp_path, fingerprint=fingerprint(again, key)).read(EVERY), TABLE
+    )
 
 
 def test_the_name_and_the_players_make_the_fingerprint_and_the_key_does_not():
@@ -184,7 +209,9 @@ def test_a_utility_that_is_not_finite_is_refused_floored_or_kept(key):
         return np.where(masks.sum(axis=1) == 6, np.nan, 1.0 + masks.sum(axis=1))
 
     game = from_callable(holed, 6)
-    with pytest.raises(InvalidInputError, match=r"coalitions \[0, 1, 2, 3, 4, 5\]: the game's function gave NaN"):
+    with pytest.raises(
+        InvalidInputError, match=r"coalitions \[0, 1, 2, 3, 4, 5\]: the game's function gave NaN"
+    ):
         evaluate(game, key, EVERY)
     with pytest.warns(UserWarning, match="function gave NaN or infinity"):
         assert evaluate(game, key, EVERY, on_nonfinite="floor")[-1] == 1.0
@@ -200,7 +227,10 @@ def test_a_chunk_that_does_not_fit_into_memory_is_halved(key):
     with pytest.warns(UserWarning, match="No room for (16|8) coalitions at once") as told:
         assert_array_equal(evaluate(from_callable(hungry, 6), key, EVERY, Plan(chunk=16)), TABLE)
     assert len(told) == 2
-    with warnings.catch_warnings(), pytest.raises(InvalidInputError, match="memory for one coalition at a time"):
+    with (
+        warnings.catch_warnings(),
+        pytest.raises(InvalidInputError, match="memory for one coalition at a time"),
+    ):
         warnings.simplefilter("ignore")
         evaluate(from_callable(lambda masks: hungry(np.tile(masks, (6, 1))), 6), key, EVERY)
 
@@ -211,7 +241,11 @@ def test_two_processes_share_the_work():
         address = f"127.0.0.1:{listener.getsockname()[1]}"
     variables = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     both = [
-        subprocess.Popen([sys.executable, "-c", ONE_OF_TWO, address, str(rank)], env=variables, stdout=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", ONE_OF_TWO, address, str(rank)],
+            env=variables,
+            stdout=subprocess.PIPE,
+        )
         for rank in range(2)
     ]
     try:
@@ -225,7 +259,10 @@ def test_two_processes_share_the_work():
     ("answer", "sentence"),
     [
         (lambda masks: 1.0, r"numbers of shape \[64, ...\] for masks \[64, 6\], got shape \[\]"),
-        (lambda masks: np.zeros(3), r"numbers of shape \[64, ...\] for masks \[64, 6\], got shape \[3\]"),
+        (
+            lambda masks: np.zeros(3),
+            r"numbers of shape \[64, ...\] for masks \[64, 6\], got shape \[3\]",
+        ),
         (lambda masks: [None] * len(masks), "numbers of shape .*, got object"),
         (lambda masks: np.zeros(len(masks), complex), "numbers of shape .*, got complex128"),
         (lambda masks: ["one"] * len(masks), "numbers of shape .*, got <U3"),
@@ -256,7 +293,10 @@ def test_an_answer_whose_shape_changes_is_refused(key):
         (lambda: from_callable(entry, 0), "num_players=0 to be an integer >= 1"),
         (lambda: from_callable(entry, 6.0), "num_players=6.0 to be an integer"),
         (lambda: from_callable(entry, 6, name=3), "name=3 to be text"),
-        (lambda: evaluate(from_callable(entry, 6), jax.random.key(0), EVERY[:, :5]), r"masks to be bool\[M, 6\]"),
+        (
+            lambda: evaluate(from_callable(entry, 6), jax.random.key(0), EVERY[:, :5]),
+            r"masks to be bool\[M, 6\]",
+        ),
     ],
 )
 def test_what_is_no_game_is_refused_in_one_sentence(refused, sentence):

@@ -1,4 +1,5 @@
-"""Games with known answers: their utilities and values against the oracle, and against what was published."""
+"""Games with known answers: their utilities and values against the oracle, and against what was
+published."""
 
 import jax
 import numpy as np
@@ -15,8 +16,16 @@ WEIGHTS, COSTS, VOTES = (0.5, -1.25, 3.0, 0.1), (4.0, 1.0, 0.5, 4.0, 2.3), (4, 3
 TABLE = np.random.default_rng(0).normal(size=32)
 
 CASES = {
-    "additive": (additive(WEIGHTS), lambda S: sum(WEIGHTS[i] for i in S), oracle.additive_answer(WEIGHTS)),
-    "airport": (airport(COSTS), lambda S: max((COSTS[i] for i in S), default=0), oracle.airport_answer(COSTS)),
+    "additive": (
+        additive(WEIGHTS),
+        lambda S: sum(WEIGHTS[i] for i in S),
+        oracle.additive_answer(WEIGHTS),
+    ),
+    "airport": (
+        airport(COSTS),
+        lambda S: max((COSTS[i] for i in S), default=0),
+        oracle.airport_answer(COSTS),
+    ),
     "glove 3:2": (
         glove(left=3, right=2),
         lambda S: min(sum(i < 3 for i in S), sum(i >= 3 for i in S)),
@@ -48,7 +57,10 @@ def test_values_are_the_oracles(solved, worth, answer):
 
 @each_case
 def test_utilities_are_those_of_the_definition(solved, worth, answer, key):
-    masks, expected = all_subsets(solved.game.num_players), oracle.table_of(worth, solved.game.num_players)
+    masks, expected = (
+        all_subsets(solved.game.num_players),
+        oracle.table_of(worth, solved.game.num_players),
+    )
     assert_allclose(evaluate(solved.game, key, masks), expected, rtol=1e-6, atol=1e-6)
     with jax.enable_x64(True):
         assert_allclose(evaluate(solved.game, key, masks), expected, rtol=1e-14, atol=1e-15)
@@ -56,7 +68,9 @@ def test_utilities_are_those_of_the_definition(solved, worth, answer, key):
 
 def test_shapley_shubik_indices_are_the_published_ones():
     # The Council of the European Economic Community of 1958: Luxembourg could never be decisive.
-    assert_allclose(weighted_voting((4, 4, 4, 2, 2, 1), 12).values * 60, [14, 14, 14, 9, 9, 0], rtol=1e-14)
+    assert_allclose(
+        weighted_voting((4, 4, 4, 2, 2, 1), 12).values * 60, [14, 14, 14, 9, 9, 0], rtol=1e-14
+    )
 
 
 @pytest.mark.parametrize("quota", [31, 60, 100])
@@ -72,7 +86,9 @@ def test_a_voter_who_reaches_the_quota_alone_dictates_where_the_others_cannot():
 
 def test_a_hundred_runway_users_pay_what_the_oracle_says():
     costs = np.random.default_rng(1).integers(0, 40, 100) / 7
-    assert_allclose(airport(costs).values, [float(a) for a in oracle.airport_answer(costs.tolist())], rtol=1e-12)
+    assert_allclose(
+        airport(costs).values, [float(a) for a in oracle.airport_answer(costs.tolist())], rtol=1e-12
+    )
 
 
 def test_a_hundred_gloves_are_valued_as_published():
@@ -83,7 +99,11 @@ def test_a_hundred_gloves_are_valued_as_published():
 def test_a_table_keeps_its_trailing_axes(key):
     utilities = np.random.default_rng(2).normal(size=(8, 2))
     solved = table(utilities)
-    assert_allclose(solved.values, np.stack([oracle.shapley(column) for column in utilities.T], axis=1), atol=1e-14)
+    assert_allclose(
+        solved.values,
+        np.stack([oracle.shapley(column) for column in utilities.T], axis=1),
+        atol=1e-14,
+    )
     assert_allclose(evaluate(solved.game, key, all_subsets(3)), utilities, rtol=1e-6)
 
 
@@ -99,19 +119,28 @@ def test_answers_do_not_change_with_the_callers_arrays():
     ("refused", "sentence"),
     [
         (lambda: additive([]), r"weights to be a list of at least one number, got shape \(0,\)"),
-        (lambda: additive([[1.0]]), r"weights to be a list of at least one number, got shape \(1, 1\)"),
+        (
+            lambda: additive([[1.0]]),
+            r"weights to be a list of at least one number, got shape \(1, 1\)",
+        ),
         (lambda: additive(["a"]), "weights to be numbers, got <U1"),
         (lambda: additive([1.0, np.nan]), r"weights\[\(1,\)\]=nan"),
         (lambda: airport([1, -2]), r"costs to be >= 0, but costs\[1\]=-2"),
         (lambda: glove(left=-1, right=2), "left=-1 to be an integer >= 0"),
         (lambda: glove(left=0, right=0), "left=0 and right=0 to make at least one player"),
-        (lambda: weighted_voting([1, 1.5], 2), r"weights to be integers >= 0, but weights\[1\]=1.5"),
+        (
+            lambda: weighted_voting([1, 1.5], 2),
+            r"weights to be integers >= 0, but weights\[1\]=1.5",
+        ),
         (lambda: weighted_voting([1, -1], 1), r"weights to be integers >= 0, but weights\[1\]=-1"),
         (lambda: weighted_voting([1, 2], 4), "quota=4 to be an integer >= 1 and <= 3"),
         (lambda: weighted_voting([1, 2], 1.5), "quota=1.5 to be an integer"),
         (lambda: weighted_voting([2**31, 2], 5), r"weights to sum to less than 2\*\*31"),
         (lambda: weighted_voting([10**7, 2], 10**7), "players [*] quota=20000000 to be <= 2000000"),
-        (lambda: table([1.0, 2.0, 3.0]), "utilities of 2\\^P coalitions with P in 1..24, got 3 of them"),
+        (
+            lambda: table([1.0, 2.0, 3.0]),
+            "utilities of 2\\^P coalitions with P in 1..24, got 3 of them",
+        ),
         (lambda: table([1.0]), "utilities of 2\\^P coalitions with P in 1..24, got 1 of them"),
         (lambda: table([0.0, np.inf]), r"utilities\[\(1,\)\]=inf"),
     ],

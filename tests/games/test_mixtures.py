@@ -1,4 +1,5 @@
-"""Mixtures of uploads: first layers applied once and mixed give what each mixture's own forward pass gives."""
+"""Mixtures of uploads: first layers applied once and mixed give what each mixture's own forward
+pass gives."""
 
 from types import SimpleNamespace
 
@@ -27,15 +28,23 @@ KEY = jax.random.key(0)
 
 def images(held_out):
     """Five clients with images of 13 x 12 pixels and two channels."""
-    *clients, server = (examples(size, seed, features=312) for seed, size in enumerate((*SIZES, held_out)))
+    *clients, server = (
+        examples(size, seed, features=312) for seed, size in enumerate((*SIZES, held_out))
+    )
     return from_arrays(
-        *(([(x.reshape(-1, 13, 12, 2), y) for x, y in clients]), (server[0].reshape(-1, 13, 12, 2), server[1]))
+        *(
+            ([(x.reshape(-1, 13, 12, 2), y) for x, y in clients]),
+            (server[0].reshape(-1, 13, 12, 2), server[1]),
+        )
     )
 
 
 MODELS = {
     "softmax": (lambda held_out: federation(SIZES, held_out=held_out), linear()),
-    "sigmoid": (lambda held_out: federation(SIZES, classes=2, held_out=held_out), linear(output="sigmoid")),
+    "sigmoid": (
+        lambda held_out: federation(SIZES, classes=2, held_out=held_out),
+        linear(output="sigmoid"),
+    ),
     "mlp": (lambda held_out: federation(SIZES, held_out=held_out), mlp(hidden=(6,))),
     "deep_mlp": (
         lambda held_out: federation(SIZES, classes=2, held_out=held_out),
@@ -46,10 +55,20 @@ MODELS = {
 
 
 def round_of(
-    data, model, *, metric="negative_loss", weights="examples", participation=None, learning_rate=0.3, length=1
+    data,
+    model,
+    *,
+    metric="negative_loss",
+    weights="examples",
+    participation=None,
+    learning_rate=0.3,
+    length=1,
 ):
     """A run of the clients' full-batch uploads."""
-    training, rule = local(learning_rate=learning_rate, steps=2), fedavg(max_rounds=length, weights=weights)
+    training, rule = (
+        local(learning_rate=learning_rate, steps=2),
+        fedavg(max_rounds=length, weights=weights),
+    )
     return rounds(data, model, training, rule, participation, metric=metric)
 
 
@@ -60,13 +79,19 @@ def game_of(data, model, **options):
 def together(game, masks=EVERY):
     """`Game.values`, for which nothing but the masks counts."""
     return np.asarray(
-        jax.jit(lambda world, masks: game.values(world, KEY, SimpleNamespace(mask=masks)))(game.world, masks)
+        jax.jit(lambda world, masks: game.values(world, KEY, SimpleNamespace(mask=masks)))(
+            game.world, masks
+        )
     )
 
 
 def one_by_one(game, masks=EVERY):
     """`Game.value` of each coalition."""
-    return np.asarray(jax.jit(jax.vmap(lambda mask: game.value(game.world, KEY, SimpleNamespace(mask=mask))))(masks))
+    return np.asarray(
+        jax.jit(jax.vmap(lambda mask: game.value(game.world, KEY, SimpleNamespace(mask=mask))))(
+            masks
+        )
+    )
 
 
 @pytest.fixture
@@ -84,11 +109,22 @@ def test_values_are_those_of_each_mixture_s_own_forward_pass(name):
 
 
 CNN = pytest.param("cnn", 17, marks=pytest.mark.slow)
-SETS = [("softmax", 40), ("sigmoid", 17), ("mlp", 3), ("mlp", 16), ("mlp", 17), ("mlp", 40), ("deep_mlp", 17), CNN]
+SETS = [
+    ("softmax", 40),
+    ("sigmoid", 17),
+    ("mlp", 3),
+    ("mlp", 16),
+    ("mlp", 17),
+    ("mlp", 40),
+    ("deep_mlp", 17),
+    CNN,
+]
 
 
 @pytest.mark.parametrize(("name", "held_out"), SETS)
-def test_in_float64_blocks_of_examples_and_coalitions_change_nothing_beyond_rounding(name, held_out, small_blocks):
+def test_in_float64_blocks_of_examples_and_coalitions_change_nothing_beyond_rounding(
+    name, held_out, small_blocks
+):
     data, model = MODELS[name]
     with jax.enable_x64(True):
         game = widened(game_of(data(held_out), model))
@@ -109,7 +145,9 @@ def test_metrics_that_need_all_examples_get_them(metric, small_blocks):
 @pytest.mark.parametrize("layout", ["client", "coalition"])
 def test_the_engine_s_layouts_agree(layout):
     game = game_of(federation(SIZES), mlp(hidden=(6,)))
-    assert_allclose(evaluate(game, KEY, EVERY, Plan(chunk=11, layout=layout)), one_by_one(game), rtol=1e-5)
+    assert_allclose(
+        evaluate(game, KEY, EVERY, Plan(chunk=11, layout=layout)), one_by_one(game), rtol=1e-5
+    )
 
 
 def test_a_coalition_without_weight_keeps_the_model_of_the_round(small_blocks):
@@ -119,7 +157,8 @@ def test_a_coalition_without_weight_keeps_the_model_of_the_round(small_blocks):
     built = model((4,), 3)
     x, y = data.validation
     kept = -np.mean(
-        jax.nn.logsumexp(logits := built.apply(game.world.world.initial, x), axis=1) - logits[np.arange(len(y)), y]
+        jax.nn.logsumexp(logits := built.apply(game.world.world.initial, x), axis=1)
+        - logits[np.arange(len(y)), y]
     )
     assert_allclose(found[[0, 2]], kept, rtol=1e-5)
     assert_allclose(found[2:4] - found[:2], 0, atol=1e-6)
@@ -128,8 +167,15 @@ def test_a_coalition_without_weight_keeps_the_model_of_the_round(small_blocks):
 
 @pytest.mark.parametrize("model", [linear(), mlp(hidden=(6,)), mlp(hidden=(6, 5))])
 def test_an_upload_that_diverged_spoils_only_the_mixtures_that_hold_it(model, small_blocks):
-    clients = [(x * (1e30 if i == 2 else 1), y) for i, (x, y) in enumerate(examples(9, i) for i in range(5))]
-    game = game_of(from_arrays(clients, examples(40, 99)), model, learning_rate=1e9 if model is linear() else 0.1)
+    clients = [
+        (x * (1e30 if i == 2 else 1), y)
+        for i, (x, y) in enumerate(examples(9, i) for i in range(5))
+    ]
+    game = game_of(
+        from_arrays(clients, examples(40, 99)),
+        model,
+        learning_rate=1e9 if model is linear() else 0.1,
+    )
     for found in (together(game), one_by_one(game)):
         assert_array_equal(np.isnan(found), EVERY[:, 2])
 
@@ -149,7 +195,9 @@ def test_a_model_that_does_not_tell_its_first_layer_is_applied_mixture_by_mixtur
         return Model(*mlp(hidden=(6,))(shape, num_classes)[:2])
 
     data = federation(SIZES)
-    assert_allclose(together(game_of(data, plain)), together(game_of(data, mlp(hidden=(6,)))), rtol=1e-5)
+    assert_allclose(
+        together(game_of(data, plain)), together(game_of(data, mlp(hidden=(6,)))), rtol=1e-5
+    )
 
 
 def multiplications(function, *arguments):
@@ -166,7 +214,9 @@ def test_first_layers_are_applied_once_to_each_upload_or_to_each_mixture_if_thes
     first_layer = 2 * held_out * features * width
     for count, models in ((2, 2), (5, 5), (16, 6), (32, 6)):
         found = multiplications(values_of(game), game.world, jnp.asarray(EVERY[:count]))
-        assert models * first_layer < found < (models + 1.5) * first_layer + count * first_layer / 8, count
+        assert (
+            models * first_layer < found < (models + 1.5) * first_layer + count * first_layer / 8
+        ), count
 
 
 def test_memory_does_not_grow_with_the_examples_or_the_coalitions_beyond_their_logits():
@@ -186,7 +236,9 @@ def test_memory_does_not_grow_with_the_examples_or_the_coalitions_beyond_their_l
 
 def test_rounds_of_any_number_of_participants_share_one_program():
     present = ((1, 0, 0, 1, 0), (1, 1, 1, 1, 1), (0, 0, 1, 0, 0), (1, 0, 1, 1, 0))
-    run = round_of(federation(SIZES), mlp(hidden=(6,)), participation=trace(available=present), length=4)
+    run = round_of(
+        federation(SIZES), mlp(hidden=(6,)), participation=trace(available=present), length=4
+    )
     valued = jax.jit(lambda game, masks: game.values(game.world, KEY, SimpleNamespace(mask=masks)))
     count = 0
     for game, participants, _ in run.play(KEY):

@@ -1,10 +1,21 @@
-"""One game for a whole run: coalitions put together from its uploads are what the naive loop puts together."""
+"""One game for a whole run: coalitions put together from its uploads are what the naive loop puts
+together."""
 
 import jax
 import numpy as np
 import oracle
 import pytest
-from federations import CLASSES, FEATURES, clients_of, examples, federation, initial, layers, metric_of, sgd
+from federations import (
+    CLASSES,
+    FEATURES,
+    clients_of,
+    examples,
+    federation,
+    initial,
+    layers,
+    metric_of,
+    sgd,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
@@ -31,14 +42,19 @@ KEY = jax.random.key(0)
 
 
 def game_of(available, *, data=None, model=None, rate=0.3, **options):
-    settings = (local(learning_rate=rate, steps=2), fedavg(max_rounds=len(available)), trace(available=available))
+    settings = (
+        local(learning_rate=rate, steps=2),
+        fedavg(max_rounds=len(available)),
+        trace(available=available),
+    )
     data = federation(SIZES) if data is None else data
     options = {"metric": "negative_loss"} | options
     return reconstructed(data, model or linear(), *settings, **options)
 
 
 def oracle_table(available, start):
-    """V of all 16 coalitions: theta_S follows the updates of those of S who are there, averaged among themselves."""
+    """V of all 16 coalitions: theta_S follows the updates of those of S who are there, averaged
+    among themselves."""
     data = federation(SIZES)
     clients, worth, train = clients_of(data), metric_of(data), sgd(0.3, 2)
     models, x_t = [start] * 16, start
@@ -64,14 +80,22 @@ def test_every_coalition_is_worth_what_the_naive_loop_puts_together(available, h
     game = game_of(available, model=mlp(hidden=hidden), initial=start)
     expected = oracle_table(available, layers(start))
     for layout in ("client", "coalition"):
-        assert_allclose(evaluate(game, KEY, all_subsets(4), Plan(layout=layout, chunk=16)), expected, atol=2e-6)
+        assert_allclose(
+            evaluate(game, KEY, all_subsets(4), Plan(layout=layout, chunk=16)), expected, atol=2e-6
+        )
 
 
 @pytest.mark.parametrize("available", [ALWAYS, PARTLY], ids=["always", "partly"])
 def test_nobody_makes_the_first_model_of_the_run_and_everybody_the_last(available):
     start = initial(FEATURES, CLASSES)
     settings = (linear(), local(learning_rate=0.3, steps=2), fedavg(max_rounds=len(available)))
-    followed = rounds(federation(SIZES), *settings, trace(available=available), metric="negative_loss", initial=start)
+    followed = rounds(
+        federation(SIZES),
+        *settings,
+        trace(available=available),
+        metric="negative_loss",
+        initial=start,
+    )
     by_rounds = estimate_rounds(followed, exact())
     found = estimate(game_of(available, initial=start), exact())
     assert_allclose([found.empty, found.grand], [by_rounds.empty, by_rounds.grand], atol=2e-6)
@@ -88,7 +112,9 @@ def test_a_run_of_one_round_is_that_round():
 
 def test_rounds_of_the_same_participants_share_their_sums():
     assert len(game_of(ALWAYS).world.weights) == 4
-    assert len(game_of(PARTLY).world.weights) == 3 * 3  # three patterns, room for three participants
+    assert (
+        len(game_of(PARTLY).world.weights) == 3 * 3
+    )  # three patterns, room for three participants
     assert_array_equal(np.bincount(np.asarray(game_of(PARTLY).world.group)), [3, 3, 3])
 
 
@@ -98,7 +124,10 @@ def test_one_who_was_never_there_is_worth_exactly_nothing():
 
 
 def test_an_update_that_diverged_spoils_only_the_coalitions_that_hold_it():
-    clients = [(x * (1e30 if i == 2 else 1), y) for i, (x, y) in enumerate(examples(9, i) for i in range(3))]
+    clients = [
+        (x * (1e30 if i == 2 else 1), y)
+        for i, (x, y) in enumerate(examples(9, i) for i in range(3))
+    ]
     game = game_of(((1, 1, 1),), data=from_arrays(clients, examples(40, 99)), rate=1e9)
     found = evaluate(game, KEY, all_subsets(3), on_nonfinite="keep")
     assert_array_equal(np.isnan(found), all_subsets(3)[:, 2])
@@ -108,7 +137,9 @@ def test_mini_batches_are_those_of_the_key_given_for_them():
     settings = (linear(), local(batch_size=3, epochs=2), fedavg(max_rounds=2))
     one, again, other = (
         evaluate(
-            reconstructed(federation(SIZES), *settings, metric="negative_loss", batches=jax.random.key(seed)),
+            reconstructed(
+                federation(SIZES), *settings, metric="negative_loss", batches=jax.random.key(seed)
+            ),
             KEY,
             all_subsets(4),
         )

@@ -4,7 +4,17 @@ import jax
 import numpy as np
 import oracle
 import pytest
-from federations import CLASSES, FEATURES, clients_of, federation, in_float64, initial, layers, metric_of, sgd
+from federations import (
+    CLASSES,
+    FEATURES,
+    clients_of,
+    federation,
+    in_float64,
+    initial,
+    layers,
+    metric_of,
+    sgd,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
@@ -41,16 +51,32 @@ def double():
         yield
 
 
-def run_of(data, participation, *, weights="examples", length=4, steps=2, batch_size=None, **options):
+def run_of(
+    data, participation, *, weights="examples", length=4, steps=2, batch_size=None, **options
+):
     training = local(learning_rate=0.3, steps=steps, batch_size=batch_size)
     rule, start = fedavg(weights=weights, max_rounds=length), initial(FEATURES, CLASSES)
-    return rounds(data, linear(), training, rule, participation, metric="negative_loss", initial=start, **options)
+    return rounds(
+        data,
+        linear(),
+        training,
+        rule,
+        participation,
+        metric="negative_loss",
+        initial=start,
+        **options,
+    )
 
 
 def oracle_values(data, present, *, weights="examples", steps=2, **options):
     """(values[R, P], metrics[R + 1]) of the run in which present[R, P] says who was there."""
-    start, takers = layers(initial(FEATURES, CLASSES)), [np.flatnonzero(row).tolist() for row in present]
-    found = oracle.rounds_values(start, clients_of(data), takers, sgd(0.3, steps), weights, metric_of(data), **options)
+    start, takers = (
+        layers(initial(FEATURES, CLASSES)),
+        [np.flatnonzero(row).tolist() for row in present],
+    )
+    found = oracle.rounds_values(
+        start, clients_of(data), takers, sgd(0.3, steps), weights, metric_of(data), **options
+    )
     return found[0], np.array(found[1])
 
 
@@ -120,7 +146,9 @@ def test_rounds_of_a_run_draw_fresh_mini_batches(key):
     again, _ = (one.game.world for one in run.play(key))
 
     def moved(uploads):
-        return np.asarray(uploads.params["Dense_0"]["kernel"]) - np.asarray(uploads.world.initial["Dense_0"]["kernel"])
+        return np.asarray(uploads.params["Dense_0"]["kernel"]) - np.asarray(
+            uploads.world.initial["Dense_0"]["kernel"]
+        )
 
     assert_array_equal(moved(first), moved(again))
     assert np.abs(moved(first) - moved(second)).max() > 1e-2
@@ -167,7 +195,10 @@ def test_all_rounds_share_one_program_for_training_and_one_for_valuing(key):
     [
         ({"inner_rounds": 0}, "inner_rounds=0 to be an integer >= 1"),
         ({"algorithm": fedavg(tol=0.1)}, "tol=0.1 to be None"),
-        ({"participation": uniform(participants=5)}, "participants=5 to be an integer >= 1 and <= 4"),
+        (
+            {"participation": uniform(participants=5)},
+            "participants=5 to be an integer >= 1 and <= 4",
+        ),
         ({"metric": "loss"}, "metric='loss' to be a known name"),
     ],
 )
@@ -186,9 +217,26 @@ def test_a_member_that_diverges_spoils_only_the_coalitions_that_hold_it():
     rng = np.random.default_rng(0)
     clients = [(rng.normal(size=(12, 3)) * scale, np.arange(12) % 2) for scale in (1.0, 1.0, 1e30)]
     data = from_arrays(clients, clients[0])
-    run = rounds(data, linear(), local(learning_rate=1e9, steps=3), fedavg(max_rounds=1), metric="negative_loss")
+    run = rounds(
+        data,
+        linear(),
+        local(learning_rate=1e9, steps=3),
+        fedavg(max_rounds=1),
+        metric="negative_loss",
+    )
     first = next(run.play(jax.random.key(0)))
     store = UtilityStore()
-    with pytest.raises(InvalidInputError, match=r"coalitions \[2\], \[1, 2\], \[0, 2\], \[0, 1, 2\]: training"):
+    with pytest.raises(
+        InvalidInputError, match=r"coalitions \[2\], \[1, 2\], \[0, 2\], \[0, 1, 2\]: training"
+    ):
         evaluate(first.game, jax.random.key(0), all_subsets(3), store=store)
-    assert store.known(all_subsets(3)).tolist() == [True, True, True, True, False, False, False, False]
+    assert store.known(all_subsets(3)).tolist() == [
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]

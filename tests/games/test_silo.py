@@ -1,4 +1,5 @@
-"""The cross-silo game: each coalition trains alone as the naive loops say, and is worth what its model is worth."""
+"""The cross-silo game: each coalition trains alone as the naive loops say, and is worth what its
+model is worth."""
 
 from functools import cache
 
@@ -48,7 +49,9 @@ def plan(layout, chunk=8):
     return Plan(chunk=chunk, layout=layout, buckets=1)
 
 
-def softmax_regression(data, *, rounds=4, steps=3, weights="examples", metric="negative_loss", **options):
+def softmax_regression(
+    data, *, rounds=4, steps=3, weights="examples", metric="negative_loss", **options
+):
     """A game of softmax regressions under full-batch training from one arbitrary initial model."""
     training = local(learning_rate=0.3, steps=steps)
     rule = fedavg(weights=weights, max_rounds=rounds, **options)
@@ -57,27 +60,35 @@ def softmax_regression(data, *, rounds=4, steps=3, weights="examples", metric="n
 
 def oracle_table(data, *, rounds=4, steps=3, metric=oracle.negative_loss, **options):
     start = layers(initial(FEATURES, CLASSES))
-    return oracle.silo_table(start, clients_of(data), rounds, sgd(0.3, steps), metric_of(data, metric), **options)
+    return oracle.silo_table(
+        start, clients_of(data), rounds, sgd(0.3, steps), metric_of(data, metric), **options
+    )
 
 
 @pytest.mark.parametrize(("layout", "weights"), [("client", "uniform"), ("coalition", "examples")])
 def test_utilities_of_all_coalitions_are_the_oracles(layout, weights, key):
     data = federation()
-    utilities = evaluate(softmax_regression(data, weights=weights), key, EVERY, plan(layout, chunk=3))
+    utilities = evaluate(
+        softmax_regression(data, weights=weights), key, EVERY, plan(layout, chunk=3)
+    )
     assert_allclose(utilities, oracle_table(data, weights=weights), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("layout", "weights"), [("client", "examples"), ("coalition", "uniform")])
 def test_utilities_in_float64_are_the_oracles_to_rounding(layout, weights, key, double):
     data = federation()
-    utilities = evaluate(widened(softmax_regression(data, weights=weights)), key, EVERY, plan(layout))
+    utilities = evaluate(
+        widened(softmax_regression(data, weights=weights)), key, EVERY, plan(layout)
+    )
     assert_allclose(utilities, oracle_table(data, weights=weights), atol=1e-12, rtol=0)
 
 
 @each_layout
 def test_nobody_is_worth_the_untrained_model_and_so_are_members_without_weight(layout, key, double):
     data, weights = federation(), (0.0, 0.25, 2.0)
-    utilities = evaluate(widened(softmax_regression(data, weights=weights)), key, EVERY, plan(layout))
+    utilities = evaluate(
+        widened(softmax_regression(data, weights=weights)), key, EVERY, plan(layout)
+    )
     assert_allclose(utilities, oracle_table(data, weights=weights), atol=1e-12, rtol=0)
     untrained = metric_of(data)(layers(initial(FEATURES, CLASSES)))
     assert_allclose(utilities[:2], untrained, rtol=1e-12)
@@ -92,31 +103,50 @@ def test_accuracy_is_the_oracles(key, double):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("optimizer", "layout"), [("sgd", "client"), ("momentum", "coalition"), ("adam", "client")])
+@pytest.mark.parametrize(
+    ("optimizer", "layout"), [("sgd", "client"), ("momentum", "coalition"), ("adam", "client")]
+)
 def test_an_mlp_on_mini_batches_is_the_oracles_for_the_same_batches(optimizer, layout, key, double):
     data, batch_size, epochs = federation(), 5, 2
     options = {"momentum": 0.9} if optimizer == "momentum" else None
     name, rate = ("adam", 0.02) if optimizer == "adam" else ("sgd", 0.1)
-    training = local(optimizer=name, options=options, learning_rate=rate, batch_size=batch_size, epochs=epochs)
+    training = local(
+        optimizer=name, options=options, learning_rate=rate, batch_size=batch_size, epochs=epochs
+    )
     start, widest = initial(FEATURES, 5, CLASSES), int(data.sizes.max())
-    step = {"sgd": oracle.local_sgd, "momentum": oracle.local_momentum, "adam": oracle.local_adam}[optimizer]
+    step = {"sgd": oracle.local_sgd, "momentum": oracle.local_momentum, "adam": oracle.local_adam}[
+        optimizer
+    ]
 
     @cache
     def batches(round_, client, size):
         steps = epochs * -(-size // batch_size)
-        return drawn_batches(key, round_, client, num_rows=widest, size=size, batch_size=batch_size, steps=steps)
+        return drawn_batches(
+            key, round_, client, num_rows=widest, size=size, batch_size=batch_size, steps=steps
+        )
 
     def one(params, x, y, client, round_):
         rows = batches(round_, client, len(y))
         return step(params, x, y, len(rows), rate, batches=rows)
 
-    game = widened(silo(data, mlp(hidden=(5,)), training, fedavg(max_rounds=3), metric="negative_loss", initial=start))
+    game = widened(
+        silo(
+            data,
+            mlp(hidden=(5,)),
+            training,
+            fedavg(max_rounds=3),
+            metric="negative_loss",
+            initial=start,
+        )
+    )
     expected = oracle.silo_table(layers(start), clients_of(data), 3, one, metric_of(data))
     assert_allclose(evaluate(game, key, EVERY, plan(layout)), expected, atol=1e-11, rtol=0)
 
 
 @each_layout
-def test_clients_do_their_own_numbers_of_steps_and_an_idle_one_uploads_what_it_received(layout, key, double):
+def test_clients_do_their_own_numbers_of_steps_and_an_idle_one_uploads_what_it_received(
+    layout, key, double
+):
     data, steps = federation(idle=[False, True, False]), (3, 5, 1)
     expected = oracle.silo_table(
         layers(initial(FEATURES, CLASSES)),
@@ -133,7 +163,8 @@ def test_clients_do_their_own_numbers_of_steps_and_an_idle_one_uploads_what_it_r
 
 @each_layout
 def test_an_idle_member_is_not_heard_in_the_training_loss(layout, key, double):
-    """It meets no loss; the loss of a round is that of the members who trained, weighted as their uploads are."""
+    """It meets no loss; the loss of a round is that of the members who trained, weighted as their
+    uploads are."""
     data = federation(idle=[False, True, False])
     settings = (linear(), local(learning_rate=0.3), fedavg(max_rounds=1))
     game = curves(data, *settings, metric="negative_loss", initial=initial(FEATURES, CLASSES))
@@ -147,7 +178,10 @@ def test_one_client_alone_is_plain_gradient_descent(key, double):
     data = federation((9,))
     (x, y), params = clients_of(data)[0], layers(initial(FEATURES, CLASSES))
     for _ in range(4 * 3):
-        params = [(k - 0.3 * gk, b - 0.3 * gb) for (k, b), (gk, gb) in zip(params, oracle.gradient(params, x, y))]
+        params = [
+            (k - 0.3 * gk, b - 0.3 * gb)
+            for (k, b), (gk, gb) in zip(params, oracle.gradient(params, x, y))
+        ]
     (utility,) = evaluate(widened(softmax_regression(data)), key, np.ones((1, 1), bool))
     assert_allclose(utility, metric_of(data)(params), atol=1e-12)
 
@@ -173,7 +207,9 @@ def test_each_coalition_stops_where_the_oracle_stops_it_on_its_own(layout, key, 
     lengths = []
     for mask, utility, (losses, going, _, observed) in zip(masks, utilities, traces):
         members = tuple(np.flatnonzero(mask))
-        params, expected = oracle.fedavg(start, clients_of(data), members, rounds, sgd(0.5, 2), **rule)
+        params, expected = oracle.fedavg(
+            start, clients_of(data), members, rounds, sgd(0.5, 2), **rule
+        )
         worth = metric_of(data)(params)
         assert_allclose(utility, worth, atol=1e-11)
         if members:
@@ -191,7 +227,9 @@ def test_the_best_round_and_the_value_of_nobody_are_named_options(key):
     settings = (linear(), local(learning_rate=4.0, steps=3), fedavg(max_rounds=6))
     start = {"initial": initial(FEATURES, CLASSES), "metric": "negative_loss"}
     observed = evaluate(curves(data, *settings, **start), key, EVERY)[:, 3]
-    assert (observed.argmax(axis=1)[1:] < 5).any(), "the last round should not be the best everywhere"
+    assert (observed.argmax(axis=1)[1:] < 5).any(), (
+        "the last round should not be the best everywhere"
+    )
     final = evaluate(silo(data, *settings, empty=-7.5, **start), key, EVERY)
     assert final[0] == -7.5
     assert_allclose(final[1:], observed[1:, -1], rtol=1e-5)
@@ -215,7 +253,10 @@ def test_initial_parameters_are_drawn_from_the_key_unless_given():
     ("options", "sentence"),
     [
         ({"metric": "acuracy"}, "metric='acuracy' to be a known name; did you mean 'accuracy'"),
-        ({"metric": "roc_auc"}, "metric='roc_auc' to be used on two classes that both occur, got 3 classes"),
+        (
+            {"metric": "roc_auc"},
+            "metric='roc_auc' to be used on two classes that both occur, got 3 classes",
+        ),
         ({"report": "last"}, "report='last' to be a known name"),
         ({"skip_rounds": 20}, "skip_rounds=20 to be an integer >= 0 and <= 19"),
         ({"empty": float("nan")}, "empty=nan to be a finite number"),

@@ -1,4 +1,5 @@
-"""States of algorithms inside coalitions: the plan counts their memory, and may not change their numbers."""
+"""States of algorithms inside coalitions: the plan counts their memory, and may not change their
+numbers."""
 
 import jax
 import numpy as np

@@ -19,8 +19,15 @@ SIZES, THERE = (7, 12, 4, 9), (0, 1, 3)
 
 def round_of(available=(1, 1, 0, 1), **options):
     """(the model, the uploads) of a round in which clients 0, 1 and 3 take part."""
-    settings = (mlp(hidden=(5,)), local(steps=3), fedavg(max_rounds=1, **options), trace(available=(available,)))
-    run = rounds(federation(SIZES), *settings, metric="negative_loss", initial=initial(FEATURES, 5, CLASSES))
+    settings = (
+        mlp(hidden=(5,)),
+        local(steps=3),
+        fedavg(max_rounds=1, **options),
+        trace(available=(available,)),
+    )
+    run = rounds(
+        federation(SIZES), *settings, metric="negative_loss", initial=initial(FEATURES, 5, CLASSES)
+    )
     (game,) = run.play(jax.random.key(0))
     return run.model, game.game.world
 
@@ -39,7 +46,9 @@ def test_each_value_is_the_directional_derivative_along_its_weighted_update():
         assert_allclose(there, worth(x_t), rtol=1e-12)
         for slot, client in enumerate(THERE):
             share = SIZES[client] / sum(SIZES[i] for i in THERE)
-            along = jax.tree.map(lambda leaf, slot=slot, share=share: share * (leaf[slot] - leaf[-1]), uploads.params)
+            along = jax.tree.map(
+                lambda leaf, slot=slot, share=share: share * (leaf[slot] - leaf[-1]), uploads.params
+            )
             assert_allclose(found[client], jax.jvp(worth, (x_t,), (along,))[1], rtol=1e-6)
 
 
@@ -54,7 +63,9 @@ def test_values_are_additive_over_uploads():
     """Twice the update is worth twice as much, and the others' values stay."""
     model, uploads = round_of()
     longer = jax.tree.map(lambda leaf: leaf.at[1].set(2 * leaf[1] - leaf[-1]), uploads.params)
-    first, second = (first_order(model)(each)[0] for each in (uploads, uploads.replace(params=longer)))
+    first, second = (
+        first_order(model)(each)[0] for each in (uploads, uploads.replace(params=longer))
+    )
     assert_allclose(second, first * jnp.array([1.0, 2.0, 1.0, 1.0]), rtol=1e-4)
 
 

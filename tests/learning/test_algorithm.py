@@ -31,5 +31,7 @@ def test_bad_settings_are_refused_in_one_sentence(options, sentence):
 
 
 def test_weights_for_another_number_of_clients_are_refused():
-    with pytest.raises(InvalidInputError, match=r"weights=\[1.0, 2.0\] to have one entry for each of the 3 clients"):
+    with pytest.raises(
+        InvalidInputError, match=r"weights=\[1.0, 2.0\] to have one entry for each of the 3 clients"
+    ):
         fedavg(weights=(1.0, 2.0)).weights(np.array([1, 2, 3]))

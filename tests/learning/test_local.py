@@ -1,4 +1,5 @@
-"""Local training of one client: which rows it draws, how many steps it does, and what it refuses."""
+"""Local training of one client: which rows it draws, how many steps it does, and what it
+refuses."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,9 @@ def test_padding_to_another_length_changes_no_order(longer, key):
 
 def test_each_row_is_equally_often_first(key):
     draws, size = 4000, 5
-    first = jax.jit(jax.vmap(lambda k: shuffle(k, 8, jnp.int32(size))[0]))(jax.random.split(key, draws))
+    first = jax.jit(jax.vmap(lambda k: shuffle(k, 8, jnp.int32(size))[0]))(
+        jax.random.split(key, draws)
+    )
     counts = np.bincount(first, minlength=8)
     assert_array_equal(counts[size:], 0)
     chi_square = ((counts[:size] - draws / size) ** 2 / (draws / size)).sum()
@@ -45,15 +48,20 @@ def test_steps_follow_from_epochs_and_batches_or_are_given():
     for more, orders in (({}, 1), ({"epochs": 3}, 3), ({"steps": 5}, 5)):
         settings = local(batch_size=5, **more)
         assert settings.num_orders(sizes, settings.num_steps(sizes)[None]) == orders
-    assert local(batch_size=5).num_orders(sizes, np.array([[1, 1, 1], [1, 9, 1]])) == -(-9 // -(-sizes[1] // 5))
+    assert local(batch_size=5).num_orders(sizes, np.array([[1, 1, 1], [1, 9, 1]])) == -(
+        -9 // -(-sizes[1] // 5)
+    )
     assert local(epochs=3).num_orders(sizes, np.full((1, 3), 3)) == 0
 
 
 def updated(settings, start, data, client, steps, orders=None):
-    """(params, loss) of one client's update, whose rows stand in `orders` int32[E, N], one a pass."""
+    """(params, loss) of one client's update, whose rows stand in `orders` int32[E, N], one a
+    pass."""
     update = client_update(settings, linear()((FEATURES,), CLASSES))
     order_of = (lambda epoch: jnp.asarray(orders)[epoch]) if orders is not None else None
-    call = jax.jit(lambda start, data, client, steps: update(start, data, client, client, steps, order_of))
+    call = jax.jit(
+        lambda start, data, client, steps: update(start, data, client, client, steps, order_of)
+    )
     done, loss = call(start, data, jnp.int32(client), jnp.int32(steps))
     return done.params, loss
 
@@ -63,12 +71,21 @@ def test_an_update_is_the_oracles_and_its_loss_the_mean_of_those_met(batch_size,
     data, client, steps = federation(), 1, 4
     settings = local(learning_rate=0.3, steps=steps, batch_size=batch_size)
     size, width = SIZES[client], min(batch_size or 12, 12)
-    orders = [np.asarray(shuffle(jax.random.fold_in(key, epoch), 12, jnp.int32(size))) for epoch in range(steps)]
-    params, loss = updated(settings, initial(FEATURES, CLASSES), data, client, steps, np.stack(orders))
+    orders = [
+        np.asarray(shuffle(jax.random.fold_in(key, epoch), 12, jnp.int32(size)))
+        for epoch in range(steps)
+    ]
+    params, loss = updated(
+        settings, initial(FEATURES, CLASSES), data, client, steps, np.stack(orders)
+    )
     per_epoch = -(-size // width)
     rows = [orders[k // per_epoch][k % per_epoch * width :][:width] for k in range(steps)]
     expected, met = oracle.local_sgd(
-        layers(initial(FEATURES, CLASSES)), *clients_of(data)[client], steps, 0.3, batches=rows if batch_size else None
+        layers(initial(FEATURES, CLASSES)),
+        *clients_of(data)[client],
+        steps,
+        0.3,
+        batches=rows if batch_size else None,
     )
     for layer, wanted in zip(layers(params), expected):
         for leaf, other in zip(layer, wanted):
@@ -108,7 +125,9 @@ def test_bad_settings_are_refused_in_one_sentence(options, sentence):
 
 
 def test_steps_for_another_number_of_clients_are_refused():
-    with pytest.raises(InvalidInputError, match=r"steps=\[1, 2\] to have one entry for each of the 3 clients"):
+    with pytest.raises(
+        InvalidInputError, match=r"steps=\[1, 2\] to have one entry for each of the 3 clients"
+    ):
         local(steps=(1, 2)).num_steps(np.array(SIZES))
 
 

@@ -32,8 +32,13 @@ def predictions(classes, count=203, seed=0):
 @pytest.mark.parametrize("classes", [2, 10])
 def test_metrics_are_those_of_sklearn(classes):
     logits, y = predictions(classes)
-    guesses, chances = np.argmax(logits, axis=1), np.asarray(jax.nn.softmax(logits, axis=1), np.float64)
-    found = jax.jit(lambda *sets: [metric(*sets) for metric in (accuracy, balanced_accuracy, negative_loss)])(logits, y)
+    guesses, chances = (
+        np.argmax(logits, axis=1),
+        np.asarray(jax.nn.softmax(logits, axis=1), np.float64),
+    )
+    found = jax.jit(
+        lambda *sets: [metric(*sets) for metric in (accuracy, balanced_accuracy, negative_loss)]
+    )(logits, y)
     assert_allclose(found[0], accuracy_score(y, guesses), rtol=1e-6)
     assert_allclose(found[1], balanced_accuracy_score(y, guesses), rtol=1e-6)
     chances /= chances.sum(axis=1, keepdims=True)
@@ -67,12 +72,18 @@ def test_balanced_accuracy_leaves_out_classes_that_do_not_occur():
 @pytest.mark.parametrize("count", [EXAMPLES_AT_ONCE, 2 * EXAMPLES_AT_ONCE + 17])
 def test_a_large_set_is_scored_in_blocks_as_in_one_piece(count):
     rng = np.random.default_rng(1)
-    x, y = jnp.asarray(rng.normal(size=(count, 3)), jnp.float32), jnp.asarray(rng.integers(0, 2, count), jnp.int32)
+    x, y = (
+        jnp.asarray(rng.normal(size=(count, 3)), jnp.float32),
+        jnp.asarray(rng.integers(0, 2, count), jnp.int32),
+    )
     weights = jnp.asarray(rng.normal(size=(3, 2)), jnp.float32)
 
     @jax.jit
     def both(weights, x, y):
-        blocks = [score(lambda params, x: x @ params, metric, weights, (x, y)) for metric in METRICS.values()]
+        blocks = [
+            score(lambda params, x: x @ params, metric, weights, (x, y))
+            for metric in METRICS.values()
+        ]
         return blocks, [metric(x @ weights, y) for metric in METRICS.values()]
 
     assert_allclose(*both(weights, x, y), rtol=1e-5)
@@ -90,7 +101,12 @@ def test_a_model_that_diverged_has_no_score(name):
     ("name", "labels", "classes", "sentence"),
     [
         ("acuracy", [0, 1], 2, "metric='acuracy' to be a known name; did you mean 'accuracy'"),
-        ("roc_auc", [0, 1, 2], 3, "two classes that both occur, got 3 classes of which \\[0, 1, 2\\] occur"),
+        (
+            "roc_auc",
+            [0, 1, 2],
+            3,
+            "two classes that both occur, got 3 classes of which \\[0, 1, 2\\] occur",
+        ),
         ("roc_auc", [1, 1], 2, "two classes that both occur, got 2 classes of which \\[1\\] occur"),
     ],
 )

@@ -56,17 +56,23 @@ def test_lenet5_is_the_published_one(key):
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 5)])
 def test_logits_are_the_oracles(hidden, key):
     model = mlp(hidden=hidden, initializer="torch")((4,), 3)
-    params, x = jax.jit(model.init)(key), np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    params, x = (
+        jax.jit(model.init)(key),
+        np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32),
+    )
     assert_allclose(model.apply(params, x), oracle.forward(layers(params), x), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", [linear(), linear(output="sigmoid"), mlp(hidden=(6, 5)), cnn()])
+@pytest.mark.parametrize(
+    "architecture", [linear(), linear(output="sigmoid"), mlp(hidden=(6, 5)), cnn()]
+)
 def test_a_model_is_a_first_layer_that_is_linear_in_its_parameters_and_the_rest(architecture, key):
     model = architecture((12, 13, 2), 2)
     with jax.enable_x64(True):
         one, other = (
             jax.tree.map(
-                lambda leaf, s=seed: np.random.default_rng(s).normal(size=leaf.shape), jax.eval_shape(model.init, key)
+                lambda leaf, s=seed: np.random.default_rng(s).normal(size=leaf.shape),
+                jax.eval_shape(model.init, key),
             )
             for seed in (0, 1)
         )
@@ -78,7 +84,9 @@ def test_a_model_is_a_first_layer_that_is_linear_in_its_parameters_and_the_rest(
     assert np.abs(given[0] - given[1]).max() > 0.1
 
 
-@pytest.mark.parametrize(("architecture", "shape"), [(mlp(hidden=(64,), initializer="torch"), (25,)), (None, IMAGE)])
+@pytest.mark.parametrize(
+    ("architecture", "shape"), [(mlp(hidden=(64,), initializer="torch"), (25,)), (None, IMAGE)]
+)
 def test_torch_initial_parameters_are_uniform_within_pytorchs_bounds(architecture, shape, key):
     params = jax.jit((architecture or cnn(initializer="torch"))(shape, 10).init)(key)
     scaled = []
@@ -88,7 +96,9 @@ def test_torch_initial_parameters_are_uniform_within_pytorchs_bounds(architectur
         assert max(np.abs(part).max() for part in scaled[-2:]) <= 1.0
     drawn = np.sort(np.concatenate(scaled))
     steps = np.abs((drawn + 1) / 2 - (np.arange(len(drawn)) + 0.5) / len(drawn)).max()
-    assert steps * np.sqrt(len(drawn)) < 2.0, "Kolmogorov-Smirnov distance from the uniform distribution"
+    assert steps * np.sqrt(len(drawn)) < 2.0, (
+        "Kolmogorov-Smirnov distance from the uniform distribution"
+    )
 
 
 def test_lecun_kernels_have_variance_one_over_fan_in_and_zero_biases(key):
@@ -104,7 +114,9 @@ def test_zero_parameters_and_the_default_of_linear_are_zeros(key):
         assert all(not np.any(leaf) for leaf in jax.tree.leaves(params))
 
 
-@pytest.mark.parametrize("architecture", [linear(initializer="torch", output="sigmoid"), mlp(output="sigmoid")])
+@pytest.mark.parametrize(
+    "architecture", [linear(initializer="torch", output="sigmoid"), mlp(output="sigmoid")]
+)
 def test_one_sigmoid_output_is_trained_on_binary_cross_entropy(architecture, key):
     model = architecture((4,), 2)
     params, y = jax.jit(model.init)(key), np.arange(9) % 2
@@ -122,8 +134,14 @@ def test_one_sigmoid_output_is_trained_on_binary_cross_entropy(architecture, key
         (lambda: mlp(hidden=(4, 0)), "hidden=0 to be an integer >= 1"),
         (lambda: mlp(output="tanh"), "output='tanh' to be a known name"),
         (lambda: mlp(initializer="glorot")((4,), 2), "initializer='glorot' to be a known name"),
-        (lambda: linear(output="sigmoid")((4,), 3), "output='sigmoid' to be used with 2 classes, got 3"),
-        (lambda: cnn()((4,), 3), r"images \[H, W, channels\] of at least 12 x 12, got shape \(4,\)"),
+        (
+            lambda: linear(output="sigmoid")((4,), 3),
+            "output='sigmoid' to be used with 2 classes, got 3",
+        ),
+        (
+            lambda: cnn()((4,), 3),
+            r"images \[H, W, channels\] of at least 12 x 12, got shape \(4,\)",
+        ),
         (lambda: cnn()((8, 28, 1), 3), r"at least 12 x 12, got shape \(8, 28, 1\)"),
     ],
 )
@@ -142,7 +160,9 @@ def test_convolutions_are_the_ones_of_the_library(convolution, key):
         x = images
         for name, padding in (("Conv_0", "SAME"), ("Conv_1", "VALID")):
             layer = nn.Conv(params[name]["kernel"].shape[-1], (5, 5), padding=padding)
-            x = nn.max_pool(nn.relu(layer.apply({"params": params[name]}, x)), (2, 2), strides=(2, 2))
+            x = nn.max_pool(
+                nn.relu(layer.apply({"params": params[name]}, x)), (2, 2), strides=(2, 2)
+            )
         x = x.reshape(3, -1)
         for name in ("Dense_0", "Dense_1", "Dense_2"):
             x = x @ params[name]["kernel"] + params[name]["bias"][None]
@@ -154,7 +174,8 @@ def test_convolutions_are_the_ones_of_the_library(convolution, key):
 
     close(model.apply(params, images), library(params))
     gradients = (
-        jax.grad(lambda p, f=f: (f(p) ** 2).sum())(params) for f in (lambda p: model.apply(p, images), library)
+        jax.grad(lambda p, f=f: (f(p) ** 2).sum())(params)
+        for f in (lambda p: model.apply(p, images), library)
     )
     jax.tree.map(close, *gradients)
 
@@ -169,7 +190,9 @@ def test_fewer_bits_change_little_and_the_parameters_keep_their_type(key):
             model = build(initializer="lecun", precision=precision)(x.shape[1:], 3)
             found, gradient = jax.value_and_grad(lambda p, m=model: m.apply(p, x).sum())(params)
             assert_allclose(model.apply(params, x), wanted, atol=gap * float(jnp.abs(wanted).max()))
-            assert found.dtype == jnp.float32 and {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {found.dtype}
+            assert found.dtype == jnp.float32 and {
+                leaf.dtype for leaf in jax.tree.leaves(gradient)
+            } == {found.dtype}
         rounded = build(initializer="lecun", precision="bfloat16")(x.shape[1:], 3).apply(params, x)
         assert float(jnp.abs(rounded - wanted).max()) > 1e-4, "bfloat16 rounds"
 
@@ -177,7 +200,9 @@ def test_fewer_bits_change_little_and_the_parameters_keep_their_type(key):
 def test_products_are_full_unless_asked_for_less(key):
     def precisions(**options):
         model = mlp(hidden=(5,), **options)((4,), 3)
-        program = jax.make_jaxpr(jax.grad(lambda p, x: model.apply(p, x).sum()))(model.init(key), jnp.ones((2, 4)))
+        program = jax.make_jaxpr(jax.grad(lambda p, x: model.apply(p, x).sum()))(
+            model.init(key), jnp.ones((2, 4))
+        )
         return set(re.findall(r"Precision\.(\w+)", str(program)))
 
     assert precisions() == {"HIGHEST"}
@@ -187,5 +212,7 @@ def test_products_are_full_unless_asked_for_less(key):
 def test_unknown_computations_are_refused_in_one_sentence():
     with pytest.raises(InvalidInputError, match="precision='float16' to be a known name"):
         mlp(precision="float16")((4,), 3)
-    with pytest.raises(InvalidInputError, match="convolution='patch' to be a known name; did you mean 'patches'"):
+    with pytest.raises(
+        InvalidInputError, match="convolution='patch' to be a known name; did you mean 'patches'"
+    ):
         cnn(convolution="patch")

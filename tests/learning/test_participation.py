@@ -78,7 +78,9 @@ def test_cyclic_clients_take_turns(key):
 
 def test_a_trace_starts_again_where_it_is_told_to(key):
     rows = ((0, 1), (1, 1), (1, 0))
-    assert trace(available=rows, repeat=True)(key, 7, 2).tolist() == [list(map(bool, rows[r % 3])) for r in range(7)]
+    assert trace(available=rows, repeat=True)(key, 7, 2).tolist() == [
+        list(map(bool, rows[r % 3])) for r in range(7)
+    ]
     assert trace(available=rows, repeat=True)(key, 2, 2).tolist() == [[False, True], [True, True]]
     drawn = trace(available=rows, repeat=True)(key, 3, 2)
     drawn[:] = True
@@ -88,7 +90,11 @@ def test_a_trace_starts_again_where_it_is_told_to(key):
 def test_a_trace_is_read_from_a_file_with_or_without_a_header(tmp_path, key):
     for header in ("", "ward a,ward b\n"):
         (tmp_path / "file.csv").write_text(header + "0,1\n1, 1\n\n1,0\n")
-        assert trace_file(path="file.csv")(key, 3, 2).astype(int).tolist() == [[0, 1], [1, 1], [1, 0]]
+        assert trace_file(path="file.csv")(key, 3, 2).astype(int).tolist() == [
+            [0, 1],
+            [1, 1],
+            [1, 0],
+        ]
     assert trace_file(path="file.csv", repeat=True)(key, 4, 2)[3].tolist() == [False, True]
 
 
@@ -108,7 +114,11 @@ def test_drop_outs_are_as_many_as_asked_and_at_any_moment(key):
     assert_array_equal(dropped.mean(axis=0)[[0, 2]], [0, 1])
     assert abs(dropped[:, 1].mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / 2000)
     done = share[:, 2]
-    assert abs(done.mean() - 0.5) < 5 * np.sqrt(1 / 12 / 2000) and 0 < done.min() < 0.01 and 0.99 < done.max() < 1
+    assert (
+        abs(done.mean() - 0.5) < 5 * np.sqrt(1 / 12 / 2000)
+        and 0 < done.min() < 0.01
+        and 0.99 < done.max() < 1
+    )
 
 
 def test_another_round_or_client_changes_nobody_elses_drop_outs(key):
@@ -140,21 +150,39 @@ def test_a_bad_trace_file_is_refused_in_one_sentence(text, sentence, tmp_path):
     ("refused", "sentence"),
     [
         (lambda key: uniform(participants=0), "participants=0 to be an integer >= 1"),
-        (lambda key: uniform(participants=6)(key, 2, 5), "participants=6 to be an integer >= 1 and <= 5"),
-        (lambda key: cyclic(participants=6)(key, 2, 5), "participants=6 to be an integer >= 1 and <= 5"),
+        (
+            lambda key: uniform(participants=6)(key, 2, 5),
+            "participants=6 to be an integer >= 1 and <= 5",
+        ),
+        (
+            lambda key: cyclic(participants=6)(key, 2, 5),
+            "participants=6 to be an integer >= 1 and <= 5",
+        ),
         (lambda key: independent(probability=1.5), r"probability=1.5 to lie in \[0, 1\]"),
-        (lambda key: independent(probability=(0.5, 0.5))(key, 2, 5), "one number or one for each of 5 clients"),
+        (
+            lambda key: independent(probability=(0.5, 0.5))(key, 2, 5),
+            "one number or one for each of 5 clients",
+        ),
         (lambda key: trace(available=((0, 2),)), r"rows of 0s and 1s of one length"),
         (lambda key: trace(available=((0, 1), (1,))), r"rows of 0s and 1s of one length"),
-        (lambda key: trace(available=((0, 1),))(key, 2, 2), r"\[2 rounds, 2 clients\], got shape \(1, 2\)"),
+        (
+            lambda key: trace(available=((0, 1),))(key, 2, 2),
+            r"\[2 rounds, 2 clients\], got shape \(1, 2\)",
+        ),
         (
             lambda key: trace(available=((0, 1),), repeat=True)(key, 2, 3),
             r"\[1 rounds, 3 clients\], got shape \(1, 2\)",
         ),
         (lambda key: trace_file(path="absent.csv"), "path='absent.csv' to be a file"),
-        (lambda key: trace_file(path="trace.csv")(key, 3, 5), r"trace.csv to be \[3 rounds, 5 clients\]"),
+        (
+            lambda key: trace_file(path="trace.csv")(key, 3, 5),
+            r"trace.csv to be \[3 rounds, 5 clients\]",
+        ),
         (lambda key: dropping(always(), 1.5), r"probability=1.5 to lie in \[0, 1\]"),
-        (lambda key: dropping(always(), (0.5, 0.5))(key, 2, 5), "one number or one for each of 5 clients"),
+        (
+            lambda key: dropping(always(), (0.5, 0.5))(key, 2, 5),
+            "one number or one for each of 5 clients",
+        ),
     ],
 )
 def test_bad_settings_are_refused_in_one_sentence(refused, sentence, key):

@@ -10,7 +10,7 @@ from fedjax_shap.devices.device import Profile
 from fedjax_shap.devices.timed import timed
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.steps import constant, epochs, extreme, gaussian, linear, uniform
-from fedjax_shap.pipeline.schema import ROOMS
+from fedjax_shap.pipeline.schema import SECTIONS
 
 SIZES, BATCHES, ROUNDS = np.array([40, 80, 8, 100]), np.array([5, 10, 1, 13]), 6
 TWO = tuple(Profile(name=f"d{i}", steps_per_second=i + 1.5) for i in range(4))
@@ -24,7 +24,7 @@ ARGUMENTS = {
     "epochs": {"epochs": (1, 9)},
     "device": {"seconds": 2.0, "profiles": TWO, "flops_per_step": 1.0},
 }
-STEPS = ROOMS["steps"].entries
+STEPS = SECTIONS["steps"].entries
 REDRAWN = ("gaussian", "uniform", "epochs")
 MANY = np.full(4000, 10)
 
@@ -64,7 +64,10 @@ def test_another_round_or_client_changes_nobody_elses_steps(name, redraw, key):
 
 def test_gaussian_steps_have_the_mean_and_variance_asked_for(key):
     drawn = gaussian(mean=500.0, variance=100.0)(key, MANY, MANY, 1)[0]
-    mean, variance = drawn.mean() + 0.5, drawn.var()  # rounding down takes half a step off the mean, and adds 1/12
+    mean, variance = (
+        drawn.mean() + 0.5,
+        drawn.var(),
+    )  # rounding down takes half a step off the mean, and adds 1/12
     assert abs(mean - 500) < 5 * 10 / np.sqrt(4000)
     assert abs(variance - 100 - 1 / 12) < 5 * 100 * np.sqrt(2 / 4000)
 
@@ -75,7 +78,8 @@ def test_gaussian_steps_are_those_of_the_absolute_value_rounded_down_and_kept_in
     assert plain.min() < 2 and plain.max() > 100
     assert_array_equal(gaussian(mean=50.0, variance=900.0, least=0)(key, MANY, MANY, 1)[0], plain)
     assert_array_equal(
-        gaussian(mean=50.0, variance=900.0, least=2, most=100)(key, MANY, MANY, 1)[0], np.clip(plain, 2, 100)
+        gaussian(mean=50.0, variance=900.0, least=2, most=100)(key, MANY, MANY, 1)[0],
+        np.clip(plain, 2, 100),
     )
 
 
@@ -98,7 +102,9 @@ def test_epochs_are_passes_over_a_clients_own_batches(key):
 
 
 def test_a_device_does_the_whole_steps_that_fit_into_the_time(key):
-    fast, slow = (Profile(name="x", steps_per_second=100 / seconds) for seconds in (3600, 24 * 3600))
+    fast, slow = (
+        Profile(name="x", steps_per_second=100 / seconds) for seconds in (3600, 24 * 3600)
+    )
 
     def counts(seconds, **bound):
         return timed(seconds=seconds, profiles=(fast, slow), flops_per_step=1.0, **bound)(
@@ -109,7 +115,9 @@ def test_a_device_does_the_whole_steps_that_fit_into_the_time(key):
     assert counts(24 * 3600.0).tolist() == [[2400, 100]]
     assert counts(24 * 3600.0, most=150).tolist() == [[150, 100]]
     peak = Profile(name="p", flops=1e9, efficiency=0.5)
-    assert timed(seconds=2.0, profiles=(peak,), flops_per_step=np.array([3e8]))(key, SIZES[:1], BATCHES[:1], 1) == [[3]]
+    assert timed(seconds=2.0, profiles=(peak,), flops_per_step=np.array([3e8]))(
+        key, SIZES[:1], BATCHES[:1], 1
+    ) == [[3]]
 
 
 @pytest.mark.parametrize(
@@ -120,17 +128,34 @@ def test_a_device_does_the_whole_steps_that_fit_into_the_time(key):
         (lambda key: gaussian(least=5, most=2), "most=2 to be an integer >= 5"),
         (lambda key: uniform(low=3, high=3), "high=3 to be an integer >= 4"),
         (lambda key: extreme(low=1, high=2.5), "high=2.5 to be an integer"),
-        (lambda key: linear(start=2, slope=-1)(key, SIZES, BATCHES, 1), "slope=-1 to leave each of 4 clients"),
-        (lambda key: epochs(epochs=(2, 3, 4)), r"epochs=\(2, 3, 4\) to be one number or \(low, high\)"),
-        (lambda key: epochs(epochs=2**30)(key, SIZES, BATCHES, 1), "epochs=1073741824 to come to at most 2147483647"),
-        (lambda key: timed(seconds=0.0, profiles=TWO, flops_per_step=1.0), "seconds=0.0 to be a finite number > 0"),
         (
-            lambda key: timed(seconds=1.0, profiles=TWO[:2], flops_per_step=1.0)(key, SIZES, BATCHES, 1),
+            lambda key: linear(start=2, slope=-1)(key, SIZES, BATCHES, 1),
+            "slope=-1 to leave each of 4 clients",
+        ),
+        (
+            lambda key: epochs(epochs=(2, 3, 4)),
+            r"epochs=\(2, 3, 4\) to be one number or \(low, high\)",
+        ),
+        (
+            lambda key: epochs(epochs=2**30)(key, SIZES, BATCHES, 1),
+            "epochs=1073741824 to come to at most 2147483647",
+        ),
+        (
+            lambda key: timed(seconds=0.0, profiles=TWO, flops_per_step=1.0),
+            "seconds=0.0 to be a finite number > 0",
+        ),
+        (
+            lambda key: timed(seconds=1.0, profiles=TWO[:2], flops_per_step=1.0)(
+                key, SIZES, BATCHES, 1
+            ),
             "profiles to have one entry for each of the 4 clients, got 2",
         ),
         (
-            lambda key: timed(seconds=1e12, profiles=TWO, flops_per_step=1.0)(key, SIZES, BATCHES, 1),
-            r"seconds=1000000000000.0 to come to at most 2147483647 steps of a client, got 4.5e\+12",
+            lambda key: timed(seconds=1e12, profiles=TWO, flops_per_step=1.0)(
+                key, SIZES, BATCHES, 1
+            ),
+            r"seconds=1000000000000.0 to come to at most 2147483647 steps of a client, got "
+            r"4.5e\+12",
         ),
     ],
 )

@@ -1,4 +1,5 @@
-"""The round loop: mini-batches belong to clients, and what a coalition starts from is given or drawn."""
+"""The round loop: mini-batches belong to clients, and what a coalition starts from is given or
+drawn."""
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +18,19 @@ from fedjax_shap.learning.train import begun, learner
 
 def learning_of(data, batch_size=3):
     training = local(learning_rate=0.5, batch_size=batch_size, steps=2)
-    return learner(data, linear(), training, fedavg(), key=jax.random.key(0), initial=initial(FEATURES, CLASSES))
+    return learner(
+        data,
+        linear(),
+        training,
+        fedavg(),
+        key=jax.random.key(0),
+        initial=initial(FEATURES, CLASSES),
+    )
 
 
 def uploads(learning, key, round_, members):
-    """What each of `members` uploads in one round, in the slots in which they are given: float[S, D]."""
+    """What each of `members` uploads in one round, in the slots in which they are given: float[S,
+    D]."""
     everyone = np.arange(learning.world.data.num_clients)
     others = np.setdiff1d(everyone, members)
     coalition = Coalition(
@@ -30,10 +39,12 @@ def uploads(learning, key, round_, members):
         present=jnp.asarray(everyone < len(members)),
     )
     world = learning.world
-    sent = jax.jit(learning.collect)(world, key, jnp.int32(round_), begun(world, coalition), coalition).uploads
-    return np.concatenate([np.asarray(leaf).reshape(len(everyone), -1) for leaf in jax.tree.leaves(sent)], axis=1)[
-        : len(members)
-    ]
+    sent = jax.jit(learning.collect)(
+        world, key, jnp.int32(round_), begun(world, coalition), coalition
+    ).uploads
+    return np.concatenate(
+        [np.asarray(leaf).reshape(len(everyone), -1) for leaf in jax.tree.leaves(sent)], axis=1
+    )[: len(members)]
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +69,17 @@ def test_batches_change_with_the_key_the_round_and_the_client(learning, key):
     assert apart(uploads(learning, key, 1, [0, 1, 2]), sent) > 1e-2
     data = federation()
     twins = data.replace(
-        x=data.x.at[1].set(data.x[0]), y=data.y.at[1].set(data.y[0]), sizes=data.sizes.at[1].set(data.sizes[0])
+        x=data.x.at[1].set(data.x[0]),
+        y=data.y.at[1].set(data.y[0]),
+        sizes=data.sizes.at[1].set(data.sizes[0]),
     )
     one, other = uploads(learning_of(twins), key, 0, [0, 1])
     assert apart(one, other) > 1e-2
 
 
-@pytest.mark.parametrize("newcomer", [2, 31], ids=["smaller", "larger than all, so that padding changes"])
+@pytest.mark.parametrize(
+    "newcomer", [2, 31], ids=["smaller", "larger than all, so that padding changes"]
+)
 def test_adding_a_client_does_not_change_the_batches_of_others(newcomer, learning, key):
     joined = learning_of(federation((*SIZES, newcomer)))
     for round_ in (0, 3):
@@ -74,14 +89,22 @@ def test_adding_a_client_does_not_change_the_batches_of_others(newcomer, learnin
 
 def test_a_full_batch_is_a_mini_batch_of_all_rows_in_any_order(key):
     whole, one_batch = (learning_of(federation(), batch_size) for batch_size in (None, 50))
-    assert_allclose(uploads(whole, key, 0, [0, 1, 2]), uploads(one_batch, key, 0, [0, 1, 2]), atol=1e-6)
+    assert_allclose(
+        uploads(whole, key, 0, [0, 1, 2]), uploads(one_batch, key, 0, [0, 1, 2]), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (initial(FEATURES, 5, CLASSES), "Expected initial to have the shapes of the model's parameters"),
-        (initial(FEATURES + 1, CLASSES), "Expected initial to have the shapes of the model's parameters"),
+        (
+            initial(FEATURES, 5, CLASSES),
+            "Expected initial to have the shapes of the model's parameters",
+        ),
+        (
+            initial(FEATURES + 1, CLASSES),
+            "Expected initial to have the shapes of the model's parameters",
+        ),
         ([np.zeros(3)], "Expected initial to have the shapes of the model's parameters"),
     ],
     ids=["another depth", "another width", "no tree of the model"],
@@ -93,5 +116,10 @@ def test_initial_parameters_of_another_model_are_refused(given, sentence, key):
 
 def test_given_initial_parameters_of_the_models_shapes_are_taken(key):
     given = initial(FEATURES, 6, CLASSES)
-    taken = learner(federation(), mlp(hidden=(6,)), local(), fedavg(), key=key, initial=given).world.initial
-    assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(taken), jax.tree.leaves(given), strict=True))
+    taken = learner(
+        federation(), mlp(hidden=(6,)), local(), fedavg(), key=key, initial=given
+    ).world.initial
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(jax.tree.leaves(taken), jax.tree.leaves(given), strict=True)
+    )

@@ -1,7 +1,9 @@
-"""Ways to tamper with a ledger's file, for its tests: each takes a connection and a random generator.
+"""Ways to tamper with a ledger's file, for its tests: each takes a connection and a random
+generator.
 
-A way returns the numbers of the entries of which at least one must be named, or None where no entry can be. `forger` is
-a signer with a key of their own: none has the ledger's key. Triggers and tables are put back as they were.
+A way returns the numbers of the entries of which at least one must be named, or None where no entry
+can be. `forger` is a signer with a key of their own: none has the ledger's key. Triggers and tables
+are put back as they were.
 """
 
 import contextlib
@@ -54,7 +56,9 @@ def numbers_in(problems):
 
 
 def _row(db, number):
-    return db.execute("SELECT body, hash, signature FROM entries WHERE number = ?", (number,)).fetchone()
+    return db.execute(
+        "SELECT body, hash, signature FROM entries WHERE number = ?", (number,)
+    ).fetchone()
 
 
 def _set(db, number, **columns):
@@ -65,26 +69,43 @@ def _set(db, number, **columns):
 def _other_digit(rng, text):
     """A text with one of its characters made another one."""
     place = rng.randrange(len(text))
-    return text[:place] + rng.choice([c for c in "0123456789abcdef" if c != text[place]]) + text[place + 1 :]
+    return (
+        text[:place]
+        + rng.choice([c for c in "0123456789abcdef" if c != text[place]])
+        + text[place + 1 :]
+    )
 
 
 def _rehash(db, start, signer=None):
-    """Writes the chain anew from an entry on, signed by somebody, or with the signatures as they are."""
+    """Writes the chain anew from an entry on, signed by somebody, or with the signatures as they
+    are."""
     _, previous, _ = _row(db, start - 1)
-    for (number,) in db.execute("SELECT number FROM entries WHERE number >= ? ORDER BY number", (start,)).fetchall():
+    for (number,) in db.execute(
+        "SELECT number FROM entries WHERE number >= ? ORDER BY number", (start,)
+    ).fetchall():
         held = read(_row(db, number)[0]) | {"previous": previous, "number": number}
         body = canonical(held)
         previous = digest(body)
-        _set(db, number, body=body, hash=previous, **({"signature": signer.sign(message(previous))} if signer else {}))
+        _set(
+            db,
+            number,
+            body=body,
+            hash=previous,
+            **({"signature": signer.sign(message(previous))} if signer else {}),
+        )
     _checkpoint(db, signer)
 
 
 def _checkpoint(db, signer=None):
     """Makes the checkpoint that of the last entry."""
-    last, head = db.execute("SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1").fetchone()
+    last, head = db.execute(
+        "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1"
+    ).fetchone()
     db.execute("UPDATE checkpoint SET last = ?, head = ?", (last, head))
     if signer:
-        db.execute("UPDATE checkpoint SET signature = ?", (signer.sign(checkpoint_message(last, head)),))
+        db.execute(
+            "UPDATE checkpoint SET signature = ?", (signer.sign(checkpoint_message(last, head)),)
+        )
 
 
 def _richer(db, number):
@@ -149,7 +170,9 @@ def cut_the_end(db, rng, forger):
     db.execute("DELETE FROM entries WHERE number > ?", (last,))
     if rng.random() < 0.8:
         _checkpoint(db, rng.choice([None, forger]))
-    if rng.random() < 0.3:  # the signature of the entry, which is true, in place of that of a checkpoint
+    if (
+        rng.random() < 0.3
+    ):  # the signature of the entry, which is true, in place of that of a checkpoint
         db.execute("UPDATE checkpoint SET signature = ?", (_row(db, last)[2],))
     return {last, last + 1}
 
@@ -164,7 +187,10 @@ def swap_two(db, rng, forger):
 
 def copy_one(db, rng, forger):
     source, place = rng.randint(0, COUNT), rng.choice([COUNT + 1, COUNT + 7, -3, 10**15])
-    db.execute("INSERT INTO entries SELECT ?, body, hash, signature FROM entries WHERE number = ?", (place, source))
+    db.execute(
+        "INSERT INTO entries SELECT ?, body, hash, signature FROM entries WHERE number = ?",
+        (place, source),
+    )
     if rng.random() < 0.3:
         _checkpoint(db)
         return {source, place, COUNT}
@@ -178,7 +204,9 @@ def _forged(db, number, forger):
 
 
 def insert_behind(db, rng, forger):
-    db.execute("INSERT INTO entries VALUES (?, ?, ?, ?)", (COUNT + 1, *_forged(db, COUNT + 1, forger)))
+    db.execute(
+        "INSERT INTO entries VALUES (?, ?, ?, ?)", (COUNT + 1, *_forged(db, COUNT + 1, forger))
+    )
     if rng.random() < 0.5:
         _checkpoint(db, forger)
     return {COUNT + 1}
@@ -216,20 +244,38 @@ def make_it_anew(db, rng, forger):
     if signer is None:
         db.execute("UPDATE entries SET signature = NULL")
         db.execute("UPDATE checkpoint SET signature = NULL")
-    _set(db, 0, body=body, hash=digest(body), **({"signature": signer.sign(message(digest(body)))} if signer else {}))
+    _set(
+        db,
+        0,
+        body=body,
+        hash=digest(body),
+        **({"signature": signer.sign(message(digest(body)))} if signer else {}),
+    )
     _rehash(db, 1, signer)
 
 
 WAYS = {
     way.__name__: way
     for way in (
-        *(edit_a_field, edit_an_amount, edit_and_hash_one, edit_and_hash_the_rest, strip_a_signature, remove_one),
+        *(
+            edit_a_field,
+            edit_an_amount,
+            edit_and_hash_one,
+            edit_and_hash_the_rest,
+            strip_a_signature,
+            remove_one,
+        ),
         *(remove_and_close_the_gap, cut_the_end, swap_two, copy_one, insert_behind, insert_between),
         *(spoil_the_checkpoint, make_it_anew),
     )
 }
 
-REWRITING = {"edit_and_hash_the_rest", "remove_and_close_the_gap", "insert_between", "make_it_anew"}  # take longest
+REWRITING = {
+    "edit_and_hash_the_rest",
+    "remove_and_close_the_gap",
+    "insert_between",
+    "make_it_anew",
+}  # take longest
 
 
 def draw(count):

@@ -57,7 +57,10 @@ def naive(value) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(naive, value)) + "]"
     keys = sorted(
-        value, key=lambda key: struct.unpack(f">{len(key.encode('utf-16-be')) // 2}H", key.encode("utf-16-be"))
+        value,
+        key=lambda key: struct.unpack(
+            f">{len(key.encode('utf-16-be')) // 2}H", key.encode("utf-16-be")
+        ),
     )
     return "{" + ",".join(naive_text(key) + ":" + naive(value[key]) for key in keys) + "}"
 
@@ -79,8 +82,20 @@ def naive_number(value: float) -> str:
 
 
 def naive_text(text: str) -> str:
-    short = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
-    return '"' + "".join(short.get(c) or (f"\\u{ord(c):04x}" if ord(c) < 32 else c) for c in text) + '"'
+    short = {
+        '"': '\\"',
+        "\\": "\\\\",
+        "\b": "\\b",
+        "\t": "\\t",
+        "\n": "\\n",
+        "\f": "\\f",
+        "\r": "\\r",
+    }
+    return (
+        '"'
+        + "".join(short.get(c) or (f"\\u{ord(c):04x}" if ord(c) < 32 else c) for c in text)
+        + '"'
+    )
 
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)))
@@ -88,7 +103,9 @@ SCALARS = (
     st.none() | st.booleans() | TEXTS | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.decimals(allow_nan=False, allow_infinity=False, places=4)
 )  # fmt: skip
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=20)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=20
+)
 
 
 @given(VALUES)
@@ -96,7 +113,9 @@ def test_any_value_is_written_as_the_naive_writer_does_and_stays_so_when_read(va
     text = canonical(value)
     assert text == naive(value)
     assert canonical(read(text)) == text
-    assert canonical(json.loads(json.dumps(read(text)))) == text, "any JSON library may carry the value"
+    assert canonical(json.loads(json.dumps(read(text)))) == text, (
+        "any JSON library may carry the value"
+    )
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -113,8 +132,18 @@ def test_numbers_are_those_of_rfc_8785(bits, text):
 def test_the_order_of_keys_is_that_of_rfc_8785():
     keys = ["\u20ac", "\r", "\ufb33", "1", "\U0001f600", "\u0080", "\u00f6"]  # its section 3.2.3
     text = canonical(dict.fromkeys(keys, 0))
-    assert list(json.loads(text)) == ["\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
-    assert sorted(keys) != list(json.loads(text)), "code points sort the last two the other way round"
+    assert list(json.loads(text)) == [
+        "\r",
+        "1",
+        "\u0080",
+        "\u00f6",
+        "\u20ac",
+        "\U0001f600",
+        "\ufb33",
+    ]
+    assert sorted(keys) != list(json.loads(text)), (
+        "code points sort the last two the other way round"
+    )
 
 
 def test_the_example_of_rfc_8785():
@@ -131,12 +160,21 @@ def test_the_example_of_rfc_8785():
 
 
 def test_amounts_keep_their_decimals_and_large_integers_their_digits():
-    assert canonical([Decimal("12.30"), Decimal("1E+3"), Decimal("-0.005")]) == '["12.30","1000","-0.005"]'
-    assert canonical([2**53, 2**53 + 1, -(10**30)]) == f'[9007199254740992,"9007199254740993","-1{"0" * 30}"]'
+    assert (
+        canonical([Decimal("12.30"), Decimal("1E+3"), Decimal("-0.005")])
+        == '["12.30","1000","-0.005"]'
+    )
+    assert (
+        canonical([2**53, 2**53 + 1, -(10**30)])
+        == f'[9007199254740992,"9007199254740993","-1{"0" * 30}"]'
+    )
 
 
 def test_numpy_scalars_and_tuples_are_what_they_hold():
-    assert canonical((np.float64(0.1), np.int32(3), np.bool_(True), np.float32(0.5))) == "[0.1,3,true,0.5]"
+    assert (
+        canonical((np.float64(0.1), np.int32(3), np.bool_(True), np.float32(0.5)))
+        == "[0.1,3,true,0.5]"
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +186,10 @@ def test_numpy_scalars_and_tuples_are_what_they_hold():
         ({"a": "\ud800"}, "Expected value.a='\\ud800' to be Unicode text."),
         ({"\udc00": 1}, "to be Unicode text."),
         ({1: 2}, "Expected the keys of value to be texts, got 1."),
-        ({"a": {3}}, "Expected value.a to be a number, a text, None, a list or an object, got set."),
+        (
+            {"a": {3}},
+            "Expected value.a to be a number, a text, None, a list or an object, got set.",
+        ),
         (b"a", "got bytes."),
     ],
     ids=["nan", "inf", "decimal", "surrogate", "key", "number key", "set", "bytes"],
@@ -168,7 +209,20 @@ def test_endless_nesting_is_refused():
 
 @pytest.mark.parametrize(
     "text",
-    ['{"b":1,"a":2}', '{"a":1,"a":1}', '{"a": 1}', "1.0", "1e0", "-0", "01", '"\\u0041"', "NaN", "[1,]", "\ufeff1", ""],
+    [
+        '{"b":1,"a":2}',
+        '{"a":1,"a":1}',
+        '{"a": 1}',
+        "1.0",
+        "1e0",
+        "-0",
+        "01",
+        '"\\u0041"',
+        "NaN",
+        "[1,]",
+        "\ufeff1",
+        "",
+    ],
 )
 def test_only_the_canonical_form_is_read(text):
     with pytest.raises(ValueError):
@@ -177,4 +231,7 @@ def test_only_the_canonical_form_is_read(text):
 
 def test_the_digest_is_sha_256_of_utf_8():
     # printf '{"a":"€"}' | sha256sum
-    assert digest(canonical({"a": "€"})) == "db8566e7dc218a6795f689fe26667214b263a2443d9966d00742cbd38019c33e"
+    assert (
+        digest(canonical({"a": "€"}))
+        == "db8566e7dc218a6795f689fe26667214b263a2443d9966d00742cbd38019c33e"
+    )

@@ -27,7 +27,9 @@ from fedjax_shap.ledger.verify import verify
 
 def settlement(revenue=100):
     """The bytes of a settlement."""
-    return json.dumps(settle([0.3, 0.1], [10, "2.5"], revenue, players=["A", "B"]).to_json()).encode()
+    return json.dumps(
+        settle([0.3, 0.1], [10, "2.5"], revenue, players=["A", "B"]).to_json()
+    ).encode()
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,9 @@ def test_what_is_appended_is_there_in_order_and_verified(original, keys):
     assert found.problems == () and found.count == COUNT and found.signed
     assert [entry.number for entry in entries] == list(range(COUNT + 1))
     assert found.head == entries[-1].hash and entries[0].previous == NOTHING
-    assert [entry.content["payments"]["revenue"] for entry in entries[1:]] == [f"{100 + i}.00" for i in range(COUNT)]
+    assert [entry.content["payments"]["revenue"] for entry in entries[1:]] == [
+        f"{100 + i}.00" for i in range(COUNT)
+    ]
 
 
 def test_the_chain_can_be_checked_without_this_package(original, keys):
@@ -95,12 +99,18 @@ def test_the_chain_can_be_checked_without_this_package(original, keys):
         assert previous == name.decode()
         key.verify(bytes.fromhex(signed.decode()), b"fedjax-shap ledger entry " + name)
     assert (last, head.decode()) == (COUNT, previous)
-    key.verify(bytes.fromhex(signature.decode()), b"fedjax-shap ledger checkpoint %d %s" % (last, head))
+    key.verify(
+        bytes.fromhex(signature.decode()), b"fedjax-shap ledger checkpoint %d %s" % (last, head)
+    )
 
 
 def test_no_old_checkpoint_is_left_in_the_file(original, keys):
-    """With one of these the entries after it could be cut off. Ed25519 gives one message one signature."""
-    old = [keys[1].sign(checkpoint_message(entry.number, entry.hash)) for entry in Ledger(original).entries()]
+    """With one of these the entries after it could be cut off. Ed25519 gives one message one
+    signature."""
+    old = [
+        keys[1].sign(checkpoint_message(entry.number, entry.hash))
+        for entry in Ledger(original).entries()
+    ]
     content = original.read_bytes()
     assert [signature.encode() in content for signature in old] == [False] * COUNT + [True]
 
@@ -131,7 +141,10 @@ def test_threads_append_at_once_and_queue(tmp_path):
 def test_a_writer_that_gets_no_turn_is_told_so(path, keys):
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    with pytest.raises(InvalidInputError, match=r"free to read and to write: other processes have kept it for 0.05 s"):
+    with pytest.raises(
+        InvalidInputError,
+        match=r"free to read and to write: other processes have kept it for 0.05 s",
+    ):
         Ledger(path, signer=keys[1], patience=0.05).append("note", {})
     blocker.close()
     assert Ledger(path, signer=keys[1]).append("note", {}).number == COUNT + 1
@@ -163,10 +176,15 @@ def test_a_thousand_random_tamperings_are_all_found_and_named(original, tmp_path
     assert verify(path, public_key=keys[1].public).problems == ()
 
 
-def test_a_flipped_byte_is_found_or_leaves_all_that_the_ledger_says(original, tmp_path, keys, remembered):
+def test_a_flipped_byte_is_found_or_leaves_all_that_the_ledger_says(
+    original, tmp_path, keys, remembered
+):
     truth, content, path = dump(original), original.read_bytes(), tmp_path / "ledger.db"
     rng, found = random.Random(0), 0
-    places = [*range(100), *(rng.randrange(len(content)) for _ in range(400))]  # the header whole, and at random
+    places = [
+        *range(100),
+        *(rng.randrange(len(content)) for _ in range(400)),
+    ]  # the header whole, and at random
     for place in places:
         spoilt = bytearray(content)
         spoilt[place] ^= rng.randint(1, 255)
@@ -183,7 +201,12 @@ def test_a_flipped_byte_is_found_or_leaves_all_that_the_ledger_says(original, tm
 @pytest.mark.parametrize("spoil", ["cut", "empty", "text", "zeros", "half"])
 def test_a_file_that_is_no_ledger_is_said_in_one_sentence(spoil, path, original):
     content = original.read_bytes()
-    kinds = {"cut": content[:5000], "empty": b"", "text": b"revenue,100\n" * 900, "zeros": bytes(len(content))}
+    kinds = {
+        "cut": content[:5000],
+        "empty": b"",
+        "text": b"revenue,100\n" * 900,
+        "zeros": bytes(len(content)),
+    }
     kinds["half"] = content[: len(content) // 2] + bytes(len(content) // 2)
     path.write_bytes(kinds[spoil])
     problems = verify(path).problems
@@ -222,7 +245,9 @@ def test_other_tables_are_found(path, keys):
     connection.execute("CREATE TRIGGER later AFTER INSERT ON entries BEGIN SELECT 1; END")
     connection.commit()
     connection.close()
-    assert verify(path, public_key=keys[1].public).problems == ("The tables of the file are not those of a ledger.",)
+    assert verify(path, public_key=keys[1].public).problems == (
+        "The tables of the file are not those of a ledger.",
+    )
 
 
 def test_what_needs_an_anchor_is_found_by_one_and_only_by_one(path, original, keys, tmp_path):
@@ -230,10 +255,14 @@ def test_what_needs_an_anchor_is_found_by_one_and_only_by_one(path, original, ke
     old = shutil.copy(original, tmp_path / "old.db")
     anchor = Ledger(path, signer=keys[1]).append("note", {"said": "paid"}).hash
     assert verify(path, public_key=keys[1].public, expect=anchor).problems == ()
-    assert verify(old, public_key=keys[1].public).problems == (), "an older copy was truly signed once"
+    assert verify(old, public_key=keys[1].public).problems == (), (
+        "an older copy was truly signed once"
+    )
     assert anchor in verify(old, public_key=keys[1].public, expect=anchor).problems[0]
     Ledger(old, signer=keys[1]).append("note", {"said": "not paid"})
-    assert verify(old, public_key=keys[1].public).problems == (), "the owner of the key can write another history"
+    assert verify(old, public_key=keys[1].public).problems == (), (
+        "the owner of the key can write another history"
+    )
     (problem,) = verify(old, public_key=keys[1].public, expect=anchor).problems
     assert problem == f"No entry has the expected hash {anchor}: it was removed or rewritten."
 
@@ -280,15 +309,30 @@ def test_nothing_is_appended_to_an_end_that_was_cut(path, keys):
 
 def test_a_settlement_is_recorded_to_the_cent():
     kind, content = recorded(settlement(100))
-    assert kind == "settlement" and canonical.read(canonical.canonical(content))["costs"] == ["10.00", "2.50"]
+    assert kind == "settlement" and canonical.read(canonical.canonical(content))["costs"] == [
+        "10.00",
+        "2.50",
+    ]
     assert list(map(str, content["payments"]["amounts"])) == ["75.62", "24.38"]
-    assert content["contributions"]["values"] == [0.3, 0.1] and content["contributions"]["sizes"] is None
+    assert (
+        content["contributions"]["values"] == [0.3, 0.1]
+        and content["contributions"]["sizes"] is None
+    )
 
 
 def test_a_run_is_recorded_with_what_identifies_it():
     config = {"title": "small", "seed": 2**60, "data": {"name": "digits"}}
-    run = {"config": config, "settlement": json.loads(settlement()), "values": [0.3, 0.1], "std_errors": [0.01, None]}
-    content = json.dumps(run | {"sizes": [5, 6], "versions": {"jax": "0"}}).replace("0.01, null", "0.01, NaN").encode()
+    run = {
+        "config": config,
+        "settlement": json.loads(settlement()),
+        "values": [0.3, 0.1],
+        "std_errors": [0.01, None],
+    }
+    content = (
+        json.dumps(run | {"sizes": [5, 6], "versions": {"jax": "0"}})
+        .replace("0.01, null", "0.01, NaN")
+        .encode()
+    )
     kind, entry = recorded(content)
     assert kind == "run" and entry["contributions"]["std_errors"] == [0.01, None]
     assert entry["run"]["versions"] == {"jax": "0"} and entry["contributions"]["sizes"] == [5, 6]
@@ -299,8 +343,14 @@ def test_a_run_is_recorded_with_what_identifies_it():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"payments": ["75.63", "24.38"]}, "Expected profits['A']=65.62 to be its payment less its cost, 65.63."),
-        ({"revenue": "101.00"}, "Expected the payments to sum to revenue=101.00, but they sum to 100.00."),
+        (
+            {"payments": ["75.63", "24.38"]},
+            "Expected profits['A']=65.62 to be its payment less its cost, 65.63.",
+        ),
+        (
+            {"revenue": "101.00"},
+            "Expected the payments to sum to revenue=101.00, but they sum to 100.00.",
+        ),
         ({"costs": ["10.00"]}, "Expected costs to have 2 entries"),
         ({"players": ["A", "A"]}, "Expected players to differ"),
         ({"rule": None}, "Expected the settlement to have the key 'rule', but it has not."),
@@ -317,7 +367,9 @@ def test_a_result_that_does_not_balance_is_refused(change, sentence, tmp_path):
     assert sentence in str(caught.value) and len(ledger.entries()) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"settlement": {}}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"settlement": {}}']
+)
 def test_what_is_no_result_is_refused(content):
     with pytest.raises(InvalidInputError):
         recorded(content)
@@ -333,14 +385,20 @@ def test_keys_are_open_to_their_owner_only_and_never_overwritten(tmp_path):
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
-    assert signing.read_key(tmp_path / "key").public == signer.public == signing.read_public(tmp_path / "key.pub")
+    assert (
+        signing.read_key(tmp_path / "key").public
+        == signer.public
+        == signing.read_public(tmp_path / "key.pub")
+    )
     content = (tmp_path / "key").read_bytes()
     for gone in ("key", "key.pub"):
         with pytest.raises(InvalidInputError, match=r"never overwritten"):
             signing.new_key(tmp_path / "key")
         (tmp_path / "key.pub").unlink(missing_ok=gone == "key.pub")
     assert (tmp_path / "key").read_bytes() == content
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["key"], "and nothing half-written is left"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key"], (
+        "and nothing half-written is left"
+    )
 
 
 def test_a_signer_does_not_show_its_key(keys):
@@ -384,15 +442,21 @@ def test_the_key_of_a_ledger_must_be_the_one_that_appends(path, keys, tmp_path):
         Ledger(plain(tmp_path / "plain.db").path, signer=keys[1]).append("note", {})
 
 
-def test_without_cryptography_unsigned_ledgers_work_and_signing_says_what_to_install(tmp_path, path, monkeypatch):
+def test_without_cryptography_unsigned_ledgers_work_and_signing_says_what_to_install(
+    tmp_path, path, monkeypatch
+):
     for name in [name for name in sys.modules if name.split(".")[0] == "cryptography"]:
         monkeypatch.setitem(sys.modules, name, None)
     assert verify(plain(tmp_path / "plain.db").path).problems == ()
     for call in (lambda: signing.new_key(tmp_path / "key"), lambda: verify(path)):
-        with pytest.raises(InvalidInputError, match=r"cryptography to be installed .* fedjax-shap\[ledger\]\.$"):
+        with pytest.raises(
+            InvalidInputError, match=r"cryptography to be installed .* fedjax-shap\[ledger\]\.$"
+        ):
             call()
     assert not (tmp_path / "key").exists()
-    assert verify(path, signatures=False).problems == () and len(Ledger(path).entries()) == COUNT + 1
+    assert (
+        verify(path, signatures=False).problems == () and len(Ledger(path).entries()) == COUNT + 1
+    )
 
 
 def test_a_ledger_is_never_made_over_a_file(tmp_path):

@@ -1,8 +1,10 @@
-"""A writer that is killed at any moment leaves the chain valid and loses nothing that it had acknowledged.
+"""A writer that is killed at any moment leaves the chain valid and loses nothing that it had
+acknowledged.
 
-The test starts this file as a script, which imports everything once and forks the writers. A kill leaves what the
-process wrote to the system in place, so this shows that no moment between two writes is a bad one; that a write is on
-disk before it is acknowledged is SQLite's business (`synchronous = EXTRA`) and no test here.
+The test starts this file as a script, which imports everything once and forks the writers. A kill
+leaves what the process wrote to the system in place, so this shows that no moment between two
+writes is a bad one; that a write is on disk before it is acknowledged is SQLite's business
+(`synchronous = EXTRA`) and no test here.
 """
 
 import json
@@ -27,13 +29,16 @@ BEFORE = 10  # entries before the first kill, to see how long one takes
 
 
 def fork(ledger, count):
-    """A child that appends so many entries and acknowledges each on a pipe, once `append` has returned."""
+    """A child that appends so many entries and acknowledges each on a pipe, once `append` has
+    returned."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             for index in range(count):
-                entry = ledger.append("note", {"writer": os.getpid(), "index": index, "payments": ["12.34"] * 50})
+                entry = ledger.append(
+                    "note", {"writer": os.getpid(), "index": index, "payments": ["12.34"] * 50}
+                )
                 os.write(writer, f"{entry.hash}\n".encode())
             os._exit(0)
         except BaseException:
@@ -51,11 +56,14 @@ def acknowledged(reader):
 
 def state(ledger, public):
     """(problems, the hashes in order)"""
-    return verify(ledger.path, public_key=public).problems, [entry.hash for entry in ledger.entries()]
+    return verify(ledger.path, public_key=public).problems, [
+        entry.hash for entry in ledger.entries()
+    ]
 
 
 def killed(folder, signer):
-    """Kills writers one after the other, each of which goes on where the last one was stopped; a record of each."""
+    """Kills writers one after the other, each of which goes on where the last one was stopped; a
+    record of each."""
     ledger, draw, records = Ledger.create(folder / "killed.db", signer=signer), random.Random(0), []
     began = time.perf_counter()
     for _ in range(BEFORE):
@@ -94,7 +102,11 @@ def told(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ledgers")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": ""}
     run = subprocess.run(
-        [sys.executable, __file__, str(folder)], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, __file__, str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0 and "Traceback" not in run.stderr, run.stderr
     return json.loads(run.stdout)
@@ -126,7 +138,9 @@ def test_four_writers_at_once_lose_nothing(told):
     assert set(every) <= set(chain[1:]) and len(set(every)) == len(every)
     places = [[chain.index(one) for one in each] for each in done]
     assert all(each == sorted(each) for each in places), "each one's entries are in its order"
-    assert any(max(one) > min(two) for one in places for two in places if one is not two), "they took turns"
+    assert any(max(one) > min(two) for one in places for two in places if one is not two), (
+        "they took turns"
+    )
 
 
 def drive(folder):

@@ -4,7 +4,7 @@ import pytest
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.pipeline.config import override, parse, read_toml
-from fedjax_shap.pipeline.schema import ROOMS
+from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.shapley.estimators.registry import DEFAULT
 
 
@@ -18,7 +18,7 @@ def test_nothing_said_is_a_whole_configuration():
     config = parse({})
     assert config.seed == 0 and config.corruptions == ()
     assert {room: section.name for room, section in config.sections.items()} == {
-        room: known.default for room, known in ROOMS.items() if room != "corrupt"
+        room: known.default for room, known in SECTIONS.items() if room != "corrupt"
     }
 
 
@@ -36,9 +36,9 @@ def test_a_configuration_survives_being_written_down():
     assert config.sections["model"].keywords["hidden"] == (8, 4)
 
 
-@pytest.mark.parametrize("room", [room for room in ROOMS if room != "corrupt"])
+@pytest.mark.parametrize("room", [room for room in SECTIONS if room != "corrupt"])
 def test_every_default_can_be_built(room):
-    config, known = parse({}), ROOMS[room]
+    config, known = parse({}), SECTIONS[room]
     assert config.sections[room].name == known.default
     if not set(inspect.signature(known.entries[known.default]).parameters) & set(known.bound):
         assert config.build(room) is not None
@@ -53,10 +53,22 @@ def test_an_unknown_name_offers_the_nearest_known_one():
 @pytest.mark.parametrize(
     ("raw", "sentence"),
     [
-        ({"partition": {"name": "dirichlet", "alpha": "one"}}, "Expected partition.alpha='one' to be of type float."),
-        ({"partition": {"name": "iid", "num_clients": 2.5}}, "Expected partition.num_clients=2.5 to be of type int."),
-        ({"partition": {"name": "iid", "num_clients": True}}, "Expected partition.num_clients=True to be of type int."),
-        ({"model": {"name": "mlp", "hidden": 3}}, "Expected model.hidden=3 to be of type tuple[int, ...]."),
+        (
+            {"partition": {"name": "dirichlet", "alpha": "one"}},
+            "Expected partition.alpha='one' to be of type float.",
+        ),
+        (
+            {"partition": {"name": "iid", "num_clients": 2.5}},
+            "Expected partition.num_clients=2.5 to be of type int.",
+        ),
+        (
+            {"partition": {"name": "iid", "num_clients": True}},
+            "Expected partition.num_clients=True to be of type int.",
+        ),
+        (
+            {"model": {"name": "mlp", "hidden": 3}},
+            "Expected model.hidden=3 to be of type tuple[int, ...].",
+        ),
         ({"seed": -1}, "Expected seed=-1 to be an integer >= 0 and <= 4294967295."),
         ({"title": 3}, "Expected title=3 to be text."),
         ({"partition": 3}, "Expected partition=3 to be a section with a name and keywords."),
@@ -95,7 +107,10 @@ def test_the_command_line_sets_any_field_of_any_depth():
 
 def test_naming_another_entry_drops_what_it_does_not_take():
     raw = {"partition": {"name": "dirichlet", "num_clients": 3, "alpha": 0.3}}
-    assert override(raw, [("partition.name", "iid")])["partition"] == {"name": "iid", "num_clients": 3}
+    assert override(raw, [("partition.name", "iid")])["partition"] == {
+        "name": "iid",
+        "num_clients": 3,
+    }
 
 
 @pytest.mark.parametrize("dotted", ["corrupt.rate", "corrupt.3.rate", "seed.deeper.still"])
@@ -121,7 +136,9 @@ def test_settings_that_a_game_would_ignore_are_refused():
 def test_a_budget_alone_takes_the_default_estimator_and_a_named_one_stays():
     assert parse({"estimator": {"budget": 100}}).sections["estimator"].name == DEFAULT
     assert parse({"estimator": {"until": "wall_clock(5)"}}).sections["estimator"].name == DEFAULT
-    assert parse({"estimator": {"budget": 100, "name": "svarm"}}).sections["estimator"].name == "svarm"
+    assert (
+        parse({"estimator": {"budget": 100, "name": "svarm"}}).sections["estimator"].name == "svarm"
+    )
     assert parse({}).sections["estimator"].name == "exact"
 
 
@@ -139,13 +156,19 @@ def test_stopping_rules_turns_and_repeats_are_checked_before_anything_is_trained
 
 
 def test_repeats_are_for_trained_coalitions():
-    with pytest.raises(InvalidInputError, match=r"repeats=2 to be left out with game.name='rounds'"):
+    with pytest.raises(
+        InvalidInputError, match=r"repeats=2 to be left out with game.name='rounds'"
+    ):
         parse({"game": {"name": "rounds"}, "estimator": {"repeats": 2}})
 
 
 def test_what_devices_decide_needs_devices():
-    assert "devices to be given with steps.name='device'" in refusal({"steps": {"name": "device", "seconds": 1.0}})
-    assert "devices to be given with costs.name='devices'" in refusal({"costs": {"name": "devices"}})
+    assert "devices to be given with steps.name='device'" in refusal(
+        {"steps": {"name": "device", "seconds": 1.0}}
+    )
+    assert "devices to be given with costs.name='devices'" in refusal(
+        {"costs": {"name": "devices"}}
+    )
     assert "local.steps to be left out with steps.name='constant'" in refusal(
         {"local": {"steps": 3}, "steps": {"name": "constant", "steps": 2}}
     )
@@ -158,5 +181,11 @@ def test_devices_imply_their_costs_unless_others_are_given():
     assert parse({"devices": named}).sections["costs"].name == "devices"
     assert parse({"devices": named, "costs": {"name": "free"}}).sections["costs"].name == "free"
     assert parse({"devices": {"name": "unknown"}}).sections["costs"].name == "free"
-    again = parse({"devices": named, "steps": {"name": "device", "seconds": 2}, "participation": {"drop_out": 0.1}})
+    again = parse(
+        {
+            "devices": named,
+            "steps": {"name": "device", "seconds": 2},
+            "participation": {"drop_out": 0.1},
+        }
+    )
     assert parse(again.to_dict()) == again

@@ -1,4 +1,5 @@
-"""Devices, steps and drop-outs in a configured run: what they cost, what the record says, and what is refused."""
+"""Devices, steps and drop-outs in a configured run: what they cost, what the record says, and what
+is refused."""
 
 import json
 from decimal import Decimal
@@ -28,7 +29,12 @@ BASE = {
     "local": {"learning_rate": 0.1, "batch_size": 16},
     "algorithm": {"max_rounds": 3},
     "game": {"metric": "negative_loss"},
-    "devices": {"steps_per_second": [100 / 3600, 100 / 86400], "power": 100.0, "uplink": 248.0, "downlink": 124.0},
+    "devices": {
+        "steps_per_second": [100 / 3600, 100 / 86400],
+        "power": 100.0,
+        "uplink": 248.0,
+        "downlink": 124.0,
+    },
     "steps": {"name": "device", "seconds": 86400.0},
     "economics": {"revenue": 100},
 }
@@ -65,7 +71,8 @@ def config(tmp_path, monkeypatch) -> Path:
 
 
 def paid(raw: dict, num_rounds: int = 3) -> tuple[Settlement, Metered]:
-    """What a run of so many rounds pays two members of equal value, and what it took; nothing is trained."""
+    """What a run of so many rounds pays two members of equal value, and what it took; nothing is
+    trained."""
     config = parse(raw)
     found = payer(config)(federation_of(config), np.ones(2), num_rounds)
     return found.settlement, found.metered
@@ -78,7 +85,9 @@ def test_a_time_budget_makes_unequal_steps_and_their_costs_are_used():
     assert_allclose(metered.used.training, 86400, rtol=1e-12)
     assert_allclose(metered.used.communication, 3)
     assert_allclose(metered.used.rounds, 86403)
-    assert settled.costs == (Decimal("2.16"),) * 2  # 3 days at 100 W are 7.2 kWh, whoever works faster
+    assert (
+        settled.costs == (Decimal("2.16"),) * 2
+    )  # 3 days at 100 W are 7.2 kWh, whoever works faster
 
 
 def test_equal_steps_cost_the_slow_device_more_and_the_fast_one_waits():
@@ -86,7 +95,10 @@ def test_equal_steps_cost_the_slow_device_more_and_the_fast_one_waits():
     assert_allclose(metered.used.training, [[360, 8640]] * 3)
     assert_allclose(metered.used.idle, [[8280, 0]] * 3)
     assert settled.costs == (Decimal("0.009"), Decimal("0.216"))  # 0.03 kWh and 0.72 kWh
-    assert settled.payments == (Decimal("49.90"), Decimal("50.10"))  # half of 100 - 0.225 each on top, in cents
+    assert settled.payments == (
+        Decimal("49.90"),
+        Decimal("50.10"),
+    )  # half of 100 - 0.225 each on top, in cents
 
 
 def test_costs_that_are_given_come_before_those_of_the_devices():
@@ -100,7 +112,9 @@ def test_a_member_that_drops_out_pays_for_its_share():
     raw = changed(participation={"drop_out": [0.0, 1.0]}, steps={"name": "constant", "steps": 20})
     settled, metered = paid(raw)
     used = metered.used
-    assert (used.steps[:, 0] == 20).all() and (used.steps[:, 1] < 20).all() and used.steps[:, 1].any()
+    assert (
+        (used.steps[:, 0] == 20).all() and (used.steps[:, 1] < 20).all() and used.steps[:, 1].any()
+    )
     assert (used.uploaded[:, 1] == 0).all() and (used.downloaded[:, 1] == MESSAGE).all()
     assert_allclose(used.rounds, np.maximum(720 + 3, used.steps[:, 1] * 864 + 2))
     assert settled.costs[1] == Decimal(int(used.steps[:, 1].sum())) * Decimal("0.0072")
@@ -108,12 +122,18 @@ def test_a_member_that_drops_out_pays_for_its_share():
 
 @pytest.mark.parametrize(
     "game",
-    [pytest.param("silo", marks=pytest.mark.slow), "rounds", pytest.param("reconstructed", marks=pytest.mark.slow)],
+    [
+        pytest.param("silo", marks=pytest.mark.slow),
+        "rounds",
+        pytest.param("reconstructed", marks=pytest.mark.slow),
+    ],
 )
 def test_a_member_whose_uploads_never_arrive_is_worth_nothing(game):
     law = {"name": "uniform", "low": 2, "high": 9}
     raw = changed(game={"name": game}, participation={"drop_out": [0.0, 1.0]}, steps=law)
-    found = federation_of(parse(raw)).attribution(Plan(), lambda part, name: UtilityStore(), lambda done, of: None)
+    found = federation_of(parse(raw)).attribution(
+        Plan(), lambda part, name: UtilityStore(), lambda done, of: None
+    )
     assert found.values[1] == pytest.approx(0, abs=1e-7) and found.values[0] > 0.01
 
 
@@ -129,7 +149,9 @@ def test_the_work_that_is_paid_for_is_that_of_the_game():
     assert_array_equal(num_steps, world.num_steps)
     assert_array_equal(share == 1, world.present)
     assert ((share > 0) & (share < 1)).any() and (share == 0).any()
-    inside = federation_of(parse({**raw, "game": {"name": "rounds", "inner_rounds": 2, "everyone_first": True}}))
+    inside = federation_of(
+        parse({**raw, "game": {"name": "rounds", "inner_rounds": 2, "everyone_first": True}})
+    )
     found = inside._rounds(inside.data)
     num_steps, share = inside.work(12)
     assert_array_equal(num_steps, found.start.world[0].num_steps)
@@ -148,7 +170,10 @@ def test_the_pooled_model_takes_the_steps_of_the_busiest():
 
 def test_a_table_shows_what_each_device_did_and_cost():
     _, metered = paid(
-        changed(devices={"profile": ["t4", "raspberry_pi_4"], "fixed": [0, 2.5]}, steps={"name": "local"})
+        changed(
+            devices={"profile": ["t4", "raspberry_pi_4"], "fixed": [0, 2.5]},
+            steps={"name": "local"},
+        )
     )
     members = SimpleNamespace(names=("hospital", "clinic"))
     for table in run.devices(SimpleNamespace(metered=metered, data=members)):
@@ -162,7 +187,13 @@ def test_a_table_shows_what_each_device_did_and_cost():
 def test_a_run_prints_and_records_its_devices(config, capsys):
     assert main(["run", str(config), "--out", "out"]) == 0
     said = capsys.readouterr().out
-    for words in ("use of the devices", "costs of the devices", "training s", "raspberry_pi_4", "2 synchronous rounds"):
+    for words in (
+        "use of the devices",
+        "costs of the devices",
+        "training s",
+        "raspberry_pi_4",
+        "2 synchronous rounds",
+    ):
         assert words in said
     record = json.loads(Path("out/result.json").read_text())
     assert record["member_devices"]["profiles"] == ["raspberry_pi_4", "t4"]
@@ -191,16 +222,28 @@ def test_without_devices_nothing_is_metered():
     ("overrides", "words"),
     [
         (["--devices.profile", "t5"], "profile='t5' to be a known name; did you mean 't4'?"),
-        (["--devices.profile", '["t4"]'], "profile=['t4'] to be one value or one for each of the 2 clients"),
+        (
+            ["--devices.profile", '["t4"]'],
+            "profile=['t4'] to be one value or one for each of the 2 clients",
+        ),
         (["--devices.watts", "3"], "keyword in [devices]='watts'"),
         (["--devices.power", "-3.0"], "raspberry_pi_4.power=-3.0 to be a finite number >= 0"),
-        (["--devices.time_price", "lots"], "raspberry_pi_4.time_price='lots' to be an amount of money"),
+        (
+            ["--devices.time_price", "lots"],
+            "raspberry_pi_4.time_price='lots' to be an amount of money",
+        ),
         (
             ["--devices.name", "unknown", "--steps.name", "device", "--steps.seconds", "1"],
             "Expected devices to be given",
         ),
-        (["--steps.name", "constant", "--steps.steps", "3", "--local.epochs", "2"], "local.epochs to be left out"),
-        (["--steps.name", "device", "--steps.seconds", "1e9"], "seconds=1000000000.0 to come to at most 2147483647"),
+        (
+            ["--steps.name", "constant", "--steps.steps", "3", "--local.epochs", "2"],
+            "local.epochs to be left out",
+        ),
+        (
+            ["--steps.name", "device", "--steps.seconds", "1e9"],
+            "seconds=1000000000.0 to come to at most 2147483647",
+        ),
         (["--steps.name", "gausian"], "did you mean 'gaussian'?"),
         (["--participation.drop_out", "2.0"], "probability=2.0 to lie in [0, 1]"),
     ],
@@ -226,12 +269,19 @@ def test_devices_and_traces_that_name_the_members_go_to_these(tmp_path):
     assert_array_equal(num_steps, [[5, 10]] * 3)
     assert_array_equal(share, [[1, 0]] * 3)
     fleet.write_text("name,steps_per_second\nclient 1,2.0\nclient 7,1.0\n")
-    with pytest.raises(InvalidInputError, match=r"devices\.path to name client 0, client 1, or none of them"):
+    with pytest.raises(
+        InvalidInputError, match=r"devices\.path to name client 0, client 1, or none of them"
+    ):
         federation_of(parse(raw)).work(3)
 
 
 def test_any_optimizer_of_the_server_can_be_named():
-    algorithm = {"name": "fedopt", "optimizer": "sgd", "server_learning_rate": 0.5, "options": {"momentum": 0.9}}
-    assert not federation_of(parse(changed(algorithm=algorithm))).algorithm.mixes
+    algorithm = {
+        "name": "fedopt",
+        "optimizer": "sgd",
+        "server_learning_rate": 0.5,
+        "options": {"momentum": 0.9},
+    }
+    assert not federation_of(parse(changed(algorithm=algorithm))).algorithm.averages_uploads
     with pytest.raises(InvalidInputError, match="optimizer='sdg'"):
         federation_of(parse(changed(algorithm={**algorithm, "optimizer": "sdg"})))

@@ -1,4 +1,5 @@
-"""`fedjax-shap audit`: a run is read back from its files, every audit is shown, and nonsense is refused."""
+"""`fedjax-shap audit`: a run is read back from its files, every audit is shown, and nonsense is
+refused."""
 
 import json
 import math
@@ -19,7 +20,9 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.load import read_run, saved
 
 NAMES = ["north", "south", "[red]west"]  # the last would be a colour in rich markup
-TABLE = np.array([0.0, 0.30, 0.25, 0.50, -0.05, 0.28, 0.22, 0.47])  # row r holds player i where bit i of r is set
+TABLE = np.array(
+    [0.0, 0.30, 0.25, 0.50, -0.05, 0.28, 0.22, 0.47]
+)  # row r holds player i where bit i of r is set
 
 
 def naive_shapley(table: np.ndarray, players: int) -> np.ndarray:
@@ -37,7 +40,12 @@ def finished(folder: Path, **changes: object) -> dict:
     """The record of a run of three members, as `Result.to_json` writes what audits read."""
     values = naive_shapley(TABLE, 3)
     settled = settle(
-        values, ["1.00", "2.00", "0.50"], 10, players=NAMES, sizes=[30, 20, 10], rule=RULES["cost_aware"]()
+        values,
+        ["1.00", "2.00", "0.50"],
+        10,
+        players=NAMES,
+        sizes=[30, 20, 10],
+        rule=RULES["cost_aware"](),
     )
     record = {
         "config": {"title": "three members", "economics": {"name": "cost_aware", "revenue": 10}},
@@ -71,7 +79,9 @@ def run_folder(tmp_path, monkeypatch) -> Path:
 
 
 def test_every_audit_is_shown_with_its_sentence(run_folder, capsys):
-    shown = " ".join(said(capsys, "audit", "run", "--json", "found.json", "--figure", "page.png").split())
+    shown = " ".join(
+        said(capsys, "audit", "run", "--json", "found.json", "--figure", "page.png").split()
+    )
     found = json.loads((run_folder.parent / "found.json").read_text())
     assert [one["name"] for one in found["findings"]] == list(AUDITS)
     assert "Utilities of 8 of 8 coalitions are known" in shown and found["utilities"] in shown
@@ -91,12 +101,18 @@ def test_a_run_is_read_back_whole(run_folder):
     record = json.loads((run_folder / "result.json").read_text())
     assert found.case.settlement.to_json() == record["settlement"]
     np.testing.assert_allclose(naive_shapley(found.case.table, 3), found.case.values, atol=1e-15)
-    assert found.title == "three members" and found.rule is not None and found.case.sizes == (30, 20, 10)
+    assert (
+        found.title == "three members"
+        and found.rule is not None
+        and found.case.sizes == (30, 20, 10)
+    )
 
 
 def test_a_settlement_that_was_altered_is_audited_all_the_same(run_folder, capsys):
     record = json.loads((run_folder / "result.json").read_text())
-    record["settlement"]["payments"][0] = str(Decimal(record["settlement"]["payments"][0]) + Decimal("0.02"))
+    record["settlement"]["payments"][0] = str(
+        Decimal(record["settlement"]["payments"][0]) + Decimal("0.02")
+    )
     (run_folder / "result.json").write_text(json.dumps(record))
     said(capsys, "audit", "run", "--json", "found.json")
     findings = json.loads((run_folder.parent / "found.json").read_text())["findings"]
@@ -112,7 +128,9 @@ def test_utilities_of_repeats_are_averaged_over_seeds(run_folder):
         folder = run_folder.parent / shape
         record = finished(folder)
         stored(folder / "utilities" / "repeats", all_subsets(3), told)
-        np.testing.assert_allclose(saved(record, folder / "utilities").case.table, TABLE, atol=1e-15)
+        np.testing.assert_allclose(
+            saved(record, folder / "utilities").case.table, TABLE, atol=1e-15
+        )
 
 
 def test_a_store_of_another_run_is_not_used(run_folder):
@@ -130,23 +148,34 @@ def test_the_utilities_of_a_budgeted_run_are_those_that_are_known(run_folder):
     known = [0, 1, 2, 7]
     stored(run_folder.parent / "some", all_subsets(3)[known], TABLE[known])
     found = saved(finished(run_folder), run_folder.parent / "some")
-    assert len(found.case.utilities) == 4 and "4 of 8 coalitions" in found.said and found.case.table is None
+    assert (
+        len(found.case.utilities) == 4
+        and "4 of 8 coalitions" in found.said
+        and found.case.table is None
+    )
 
 
 def test_without_a_store_the_audits_say_what_they_lack(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     finished(tmp_path / "run")
     assert "No utility store is beside it" in said(capsys, "audit", "run", "--json", "found.json")
-    holds = {one["name"]: one["holds"] for one in json.loads(Path("found.json").read_text())["findings"]}
+    holds = {
+        one["name"]: one["holds"] for one in json.loads(Path("found.json").read_text())["findings"]
+    }
     assert holds["core_stability"] is None and holds["budget_balance"] is True
 
 
 def test_a_settlement_alone_can_be_audited(run_folder, monkeypatch, capsys):
     monkeypatch.chdir(run_folder)
-    # Of decimals two remainders are equal, and of the floats that the settlement keeps they are not.
-    Path("in.json").write_text('{"values": [0.0774, 0.0752, 0.0176], "costs": [9960, 8880, 8600], "revenue": 60000}')
+    # Of decimals two remainders are equal, and of the floats that the settlement keeps they are
+    # not.
+    Path("in.json").write_text(
+        '{"values": [0.0774, 0.0752, 0.0176], "costs": [9960, 8880, 8600], "revenue": 60000}'
+    )
     said(capsys, "settle", "in.json", "--negative", "formula", "--out", "settled.json")
-    assert "This is a settlement alone" in said(capsys, "audit", "settled.json", "--figure", "page.svg")
+    assert "This is a settlement alone" in said(
+        capsys, "audit", "settled.json", "--figure", "page.svg"
+    )
     found = read_run("settled.json")
     assert found.rule is not None and found.rule.policy == "formula"
     assert found.case.utilities is None, "a store in the same folder is not its own"
@@ -171,7 +200,9 @@ def test_devices_costs_come_with_their_parts(run_folder):
     ],
     ids=["empty", "list", "sizes", "errors", "text", "bill"],
 )
-def test_a_result_that_is_none_is_refused_in_one_sentence(changes, sentence, tmp_path, monkeypatch, capsys):
+def test_a_result_that_is_none_is_refused_in_one_sentence(
+    changes, sentence, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     finished(tmp_path / "run", **changes)
     assert sentence in refused(capsys, "audit", "run")
@@ -179,7 +210,9 @@ def test_a_result_that_is_none_is_refused_in_one_sentence(changes, sentence, tmp
 
 @pytest.mark.parametrize("key", ["payments", "revenue", "costs", "values", "players", "minor_unit"])
 @pytest.mark.parametrize("value", [None, "x", ["x"], {}, [[]]], ids=str)
-def test_a_settlement_of_nonsense_is_refused_in_one_sentence(key, value, tmp_path, monkeypatch, capsys):
+def test_a_settlement_of_nonsense_is_refused_in_one_sentence(
+    key, value, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     settlement = finished(tmp_path / "run")["settlement"]
     finished(tmp_path / "run", settlement=settlement | {key: value})
@@ -192,12 +225,17 @@ def test_a_settlement_of_nonsense_is_refused_in_one_sentence(key, value, tmp_pat
         (["nowhere"], "Expected result='nowhere' to be a readable JSON file"),
         (["."], "Expected result='result.json' to be a readable JSON file"),
         (["run", "--figure", "page.gif"], "to end in .png, .svg or .pdf"),
-        (["run", "--json", "nowhere/found.json"], "Expected json='nowhere/found.json' to be writable"),
+        (
+            ["run", "--json", "nowhere/found.json"],
+            "Expected json='nowhere/found.json' to be writable",
+        ),
         ([], "the following arguments are required: RESULT"),
     ],
     ids=["absent", "no result", "figure", "json", "none"],
 )
-def test_bad_arguments_of_audit_are_refused_in_one_sentence(arguments, sentence, run_folder, capsys):
+def test_bad_arguments_of_audit_are_refused_in_one_sentence(
+    arguments, sentence, run_folder, capsys
+):
     assert sentence in refused(capsys, "audit", *arguments)
 
 
@@ -210,7 +248,9 @@ def test_a_run_of_the_command_line_can_be_audited(tmp_path, monkeypatch, capsys)
     )
     assert main(["run", "small.toml", "--out", "out"]) == 0
     capsys.readouterr()
-    assert "Utilities of 8 of 8 coalitions are known" in " ".join(said(capsys, "audit", "out").split())
+    assert "Utilities of 8 of 8 coalitions are known" in " ".join(
+        said(capsys, "audit", "out").split()
+    )
     found = read_run("out")
     record = json.loads(Path("out/result.json").read_text())
     np.testing.assert_allclose(naive_shapley(found.case.table, 3), record["values"], atol=1e-12)

@@ -1,4 +1,5 @@
-"""What a run pays: by the values that its rule asks for, from the same utilities, with intervals if unsure."""
+"""What a run pays: by the values that its rule asks for, from the same utilities, with intervals if
+unsure."""
 
 import json
 
@@ -56,7 +57,10 @@ def test_a_rule_divides_by_the_values_that_it_asks_for_without_another_training(
     assert_allclose(result.settlement.values, by_hand(name, table), atol=1e-12)
     share = np.clip(by_hand(name, table), 0, None)
     assert_allclose(
-        np.array(result.settlement.payments, float), [10, 5, 1] + share / share.sum() * 84, atol=0.011, rtol=0
+        np.array(result.settlement.payments, float),
+        [10, 5, 1] + share / share.sum() * 84,
+        atol=0.011,
+        rtol=0,
     )
 
 
@@ -66,7 +70,9 @@ def test_the_least_core_pays_by_shares_to_which_nobody_objects_more_than_must_be
     values = np.array(found.settlement.values)
     assert values.sum() == pytest.approx(table[7] - table[0])
     worst = max(table[row] - table[0] - values[ALL[row]].sum() for row in range(1, 7))
-    others = max(table[row] - table[0] - before.attribution.values[ALL[row]].sum() for row in range(1, 7))
+    others = max(
+        table[row] - table[0] - before.attribution.values[ALL[row]].sum() for row in range(1, 7)
+    )
     assert worst <= others + 1e-9
 
 
@@ -90,19 +96,35 @@ def test_a_curve_says_what_the_model_earned(shapley):
     found = paid(folder, economics=economics)
     reached = float(before.attribution.grand)
     assert float(found.settlement.revenue) == pytest.approx(500 * (1 + reached), abs=0.01)
-    with pytest.raises(InvalidInputError, match=r"economics\.revenue to be left out with economics\.curve"):
+    with pytest.raises(
+        InvalidInputError, match=r"economics\.revenue to be left out with economics\.curve"
+    ):
         parse({**RAW, "economics": {**economics, "revenue": 7}})
 
 
 def test_costs_are_held_to_what_devices_imply(shapley):
-    devices = {"steps_per_second": 1.0, "energy_price": 0, "time_price": 3600 / 3}  # a step a second, three rounds
+    devices = {
+        "steps_per_second": 1.0,
+        "energy_price": 0,
+        "time_price": 3600 / 3,
+    }  # a step a second, three rounds
     economics = {"revenue": 100, "verify": "cap"}
-    found = paid(shapley[0], devices=devices, costs={"name": "given", "amounts": [10, 0.5, 1]}, economics=economics)
+    found = paid(
+        shapley[0],
+        devices=devices,
+        costs={"name": "given", "amounts": [10, 0.5, 1]},
+        economics=economics,
+    )
     fair = paid(shapley[0], devices=devices, costs={"name": "given", "amounts": [1, 0.5, 1]})
     assert float(found.metered.bill.total[0]) == pytest.approx(1, abs=1e-3)
     assert_allclose(
-        np.array(found.settlement.payments, float), np.array(fair.settlement.payments, float), atol=0.011, rtol=0
+        np.array(found.settlement.payments, float),
+        np.array(fair.settlement.payments, float),
+        atol=0.011,
+        rtol=0,
     )
     assert "client 0 (10 to 1" in found.settlement.notes[0]
-    with pytest.raises(InvalidInputError, match=r"devices to be given with economics\.verify='cap'"):
+    with pytest.raises(
+        InvalidInputError, match=r"devices to be given with economics\.verify='cap'"
+    ):
         parse({**RAW, "economics": economics})

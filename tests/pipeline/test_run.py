@@ -38,7 +38,9 @@ def test_costs_of_a_cross_device_run_count_the_rounds_a_member_was_there():
     trace = {"name": "trace", "available": [[1, 0, 0], [1, 1, 0], [0, 0, 0], [1, 0, 1]]}
     result = result_of(game={"name": "rounds", "metric": "negative_loss"}, participation=trace)
     assert result.settlement.costs == tuple(map(Decimal, ("0.60", "0.00", "0.50")))
-    assert result.attribution.values[1] < 0  # it uploads what it received, in its one round, and so dilutes the mean
+    assert (
+        result.attribution.values[1] < 0
+    )  # it uploads what it received, in its one round, and so dilutes the mean
     assert result.attribution.num_coalitions == 2 + 4 + 4
     assert result.curve.federated.shape == (4,)
     assert result.curve.federated[1] == result.curve.federated[2]  # nobody was there in between
@@ -55,13 +57,18 @@ def test_the_pooled_model_is_the_federation_of_one():
     pooled = federation_of(result.config).data.pooled()
     assert pooled.num_clients == 1 and int(pooled.sizes[0]) == int(result.data.sizes.sum())
     found = result.centralized
-    assert found["delta"] == abs(found["federated"] - found["pooled"]) and found["metric"] == "negative_loss"
+    assert (
+        found["delta"] == abs(found["federated"] - found["pooled"])
+        and found["metric"] == "negative_loss"
+    )
     assert found["pooled"] > found["federated"] > float(result.attribution.empty)
 
 
 def test_the_curve_ends_at_the_value_of_everyone():
     everyone = result_of(game={"metric": "accuracy"}, data={"name": "breast_cancer"})
-    assert everyone.curve.federated[-1] == pytest.approx(float(everyone.attribution.grand), abs=1e-6)
+    assert everyone.curve.federated[-1] == pytest.approx(
+        float(everyone.attribution.grand), abs=1e-6
+    )
     assert everyone.curve.alone.shape == (3, 4)
 
 
@@ -97,7 +104,9 @@ def test_the_examples_of_the_readme_print_what_it_says(example):
     assert done.returncode == 0, done.stderr
     number = re.compile(r"[-+]?\d+\.\d+")
     assert number.sub("#", done.stdout) == number.sub("#", printed)
-    seen, told = (np.array([float(n) for n in number.findall(text)]) for text in (done.stdout, printed))
+    seen, told = (
+        np.array([float(n) for n in number.findall(text)]) for text in (done.stdout, printed)
+    )
     assert np.abs(seen - told).max() < 0.02 * np.abs(told).max()
 
 
@@ -105,7 +114,9 @@ def test_repeats_and_resamples_tell_how_much_of_a_value_is_noise():
     game = {"metric": "negative_loss", "resamples": 10}
     told = result_of(game=game, estimator={"name": "exact", "repeats": 2}).to_json()
     assert len(told["values"]) == 3 and np.isfinite(told["std_errors"]).all()
-    assert all(len(told["notes"][f"{part}_noise"]) == 3 for part in ("training", "sampling", "test_set"))
+    assert all(
+        len(told["notes"][f"{part}_noise"]) == 3 for part in ("training", "sampling", "test_set")
+    )
     assert told["notes"]["noise_floor"]["relative_l2"] > 0
     assert json.loads(json.dumps(told["notes"])) == told["notes"]
 
@@ -113,15 +124,23 @@ def test_repeats_and_resamples_tell_how_much_of_a_value_is_noise():
 def test_an_inefficient_estimator_can_be_made_efficient_and_a_rule_can_stop_one():
     members = {"name": "quantity", "ratios": [1, 2, 3, 4, 5]}
     plain, shared = (
-        result_of(partition=members, local={"steps": 2}, estimator={"name": "owen", "budget": 30, "efficient": share})
+        result_of(
+            partition=members,
+            local={"steps": 2},
+            estimator={"name": "owen", "budget": 30, "efficient": share},
+        )
         for share in (False, True)
     )
     gap = plain.attribution.efficiency_gap
     assert abs(gap) > 1e-6
     assert abs(shared.attribution.efficiency_gap) < 1e-9
-    np.testing.assert_allclose(plain.attribution.values - gap / 5, shared.attribution.values, atol=1e-12)
+    np.testing.assert_allclose(
+        plain.attribution.values - gap / 5, shared.attribution.values, atol=1e-12
+    )
     stopped = result_of(
-        partition=members, local={"steps": 2}, estimator={"name": "permutation", "until": "budget(12)", "turn": 6}
+        partition=members,
+        local={"steps": 2},
+        estimator={"name": "permutation", "until": "budget(12)", "turn": 6},
     )
     assert stopped.attribution.num_coalitions < 32
     assert stopped.attribution.stopped.endswith("coalitions asked for")

@@ -76,7 +76,10 @@ def test_nothing_to_divide_is_drawn_too():
 
 
 def test_bars_are_payments_and_their_errors_the_intervals():
-    low, high = np.array([60.0, 30.0, 3.0]), np.array([58.0, 50.0, 4.0])  # of one the payment lies outside, by rounding
+    low, high = (
+        np.array([60.0, 30.0, 3.0]),
+        np.array([58.0, 50.0, 4.0]),
+    )  # of one the payment lies outside, by rounding
     drawn = axes()
     intervals = Intervals(low=low, high=high, std_errors=np.ones(3), level=0.95, method="delta")
     settlement_figures.payments(drawn, SETTLED, intervals)
@@ -86,7 +89,9 @@ def test_bars_are_payments_and_their_errors_the_intervals():
     segments = np.array([segment[:, 1] for segment in errors.lines[2][0].get_segments()])
     np.testing.assert_allclose(segments[:, 0], np.minimum(low, paid))
     np.testing.assert_allclose(segments[:, 1], np.maximum(high, paid))
-    assert [text.get_text() for text in drawn.texts] == [f"{payment:,f}" for payment in SETTLED.payments]
+    assert [text.get_text() for text in drawn.texts] == [
+        f"{payment:,f}" for payment in SETTLED.payments
+    ]
 
 
 @pytest.mark.parametrize("revenue", [100, 10])
@@ -104,9 +109,15 @@ def test_costs_and_profits_are_bars_beside_each_other(revenue):
 
 def test_a_page_holds_every_panel_and_every_finding():
     marks = {True: "holds", False: "does not hold", None: "not judged"}
-    findings = [Finding(name=f"audit_{i}", holds=holds, sentence="It costs $5 or $6.") for i, holds in enumerate(marks)]
+    findings = [
+        Finding(name=f"audit_{i}", holds=holds, sentence="It costs $5 or $6.")
+        for i, holds in enumerate(marks)
+    ]
     page = settlement_figures.page(
-        "a $ page", SETTLED, sweeps=[settlement_figures.over_revenue(SETTLED)] * 2, findings=findings
+        "a $ page",
+        SETTLED,
+        sweeps=[settlement_figures.over_revenue(SETTLED)] * 2,
+        findings=findings,
     )
     assert len(page.axes) == 5
     titles = [text.get_text() for text in page.axes[-1].texts[::2]]
@@ -122,6 +133,8 @@ def test_many_members_are_numbered_and_the_least_paid_are_grey():
     drawn = axes()
     settlement_figures.repriced(drawn, settled, settlement_figures.over_revenue(settled))
     named = [text.get_text() for text in drawn.get_legend().get_texts()]
-    assert named == [f"player {i}" for i in range(count - 1, count - 1 - len(settlement_figures.COLORS), -1)]
+    assert named == [
+        f"player {i}" for i in range(count - 1, count - 1 - len(settlement_figures.COLORS), -1)
+    ]
     settlement_figures.payments(drawn, settled)
     assert drawn.get_xlabel() == "member"

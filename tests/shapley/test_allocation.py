@@ -1,4 +1,5 @@
-"""Where the next draw goes: the optimum in whole numbers, within what strata hold, never starving one."""
+"""Where the next draw goes: the optimum in whole numbers, within what strata hold, never starving
+one."""
 
 from itertools import product
 from math import log, sqrt
@@ -8,7 +9,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.shapley.allocation import RISK, Spreads, apportion, bernstein, check, neyman, spreads_of, variances
+from fedjax_shap.shapley.allocation import (
+    RISK,
+    Spreads,
+    apportion,
+    bernstein,
+    check,
+    neyman,
+    spreads_of,
+    variances,
+)
 
 ENDLESS = np.full(3, np.inf)
 
@@ -20,13 +30,16 @@ def shares(errors, count, *, drawn=(1, 1, 1), least=(1, 1, 1), most=ENDLESS):
 
 
 def best(errors, total):
-    """The smallest sum of squared errors of all ways to place `total` draws, at least one in each of three strata."""
+    """The smallest sum of squared errors of all ways to place `total` draws, at least one in each
+    of three strata."""
     ways = [way for way in product(range(1, total), repeat=3) if sum(way) == total]
     return min(float(errors(np.array(way, float)).sum()) for way in ways)
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("rule", [lambda s: variances(s.squares), bernstein], ids=["variances", "bernstein"])
+@pytest.mark.parametrize(
+    "rule", [lambda s: variances(s.squares), bernstein], ids=["variances", "bernstein"]
+)
 def test_draws_are_placed_as_well_as_by_trying_all_ways(rule, seed):
     rng = np.random.default_rng(seed)
     deviation, span = rng.uniform(0, 3, 3), rng.uniform(3, 9, 3)
@@ -49,13 +62,25 @@ def test_strata_that_spread_alike_are_drawn_equally_often_even_if_nothing_spread
 
 def test_the_first_draws_fill_every_stratum_and_none_holds_more_than_there_is():
     errors = variances(np.array([100.0, 1.0, 1.0]))
-    assert shares(errors, 5, drawn=(0, 0, 0), least=(2, 2, 2)).tolist() in ([2, 2, 1], [2, 1, 2], [1, 2, 2])
+    assert shares(errors, 5, drawn=(0, 0, 0), least=(2, 2, 2)).tolist() in (
+        [2, 2, 1],
+        [2, 1, 2],
+        [1, 2, 2],
+    )
     assert_array_equal(shares(errors, 20, most=(4, np.inf, 6)), [4, 13, 6])
-    assert len(apportion(errors, np.array([4, 3, 3]), 9, least=np.ones(3), most=np.array([4, 5, 6]))) == 5
+    assert (
+        len(apportion(errors, np.array([4, 3, 3]), 9, least=np.ones(3), most=np.array([4, 5, 6])))
+        == 5
+    )
 
 
 def test_a_stratum_whose_two_draws_agreed_by_chance_is_drawn_again():
-    seen = Spreads(np.array([2, 2, 2]), np.array([0.0, 4.0, 4.0]), np.array([0.0, 6.0, 6.0]), np.array([0.0, 9.0, 9.0]))
+    seen = Spreads(
+        np.array([2, 2, 2]),
+        np.array([0.0, 4.0, 4.0]),
+        np.array([0.0, 6.0, 6.0]),
+        np.array([0.0, 9.0, 9.0]),
+    )
     for rule in (neyman, bernstein):
         placed = shares(rule(seen), 60)
         assert 8 < placed[0] < placed[1]
@@ -66,16 +91,23 @@ def test_the_bernstein_bound_is_that_of_audibert_munos_and_szepesvari():
     draws = [rng.normal(size=(6, 4)) * scale for scale in (1, 3)]
     seen = Spreads(np.array([6, 6]), *np.array([spreads_of(one) for one in draws]).T)
     bits, wanted = log(3 / RISK), np.zeros(2)
-    pulled = [np.array([kind.mean() for kind in seen[1:]])] * 2  # one draw more that shows the mean of all strata
+    pulled = [
+        np.array([kind.mean() for kind in seen[1:]])
+    ] * 2  # one draw more that shows the mean of all strata
     for stratum, one in enumerate(draws):
         parts = np.zeros(3)
         for player in range(4):
-            deviation, span = one[:, player].std(ddof=1), one[:, player].max() - one[:, player].min()
+            deviation, span = (
+                one[:, player].std(ddof=1),
+                one[:, player].max() - one[:, player].min(),
+            )
             parts += [deviation**2, deviation * span, span**2]
         square, mixed, span = (6 * parts + pulled[stratum]) / 7
         m = 10
         wanted[stratum] = (
-            2 * bits / m * square + 2 * sqrt(2 * bits / m) * 3 * bits / m * mixed + (3 * bits / m) ** 2 * span
+            2 * bits / m * square
+            + 2 * sqrt(2 * bits / m) * 3 * bits / m * mixed
+            + (3 * bits / m) ** 2 * span
         )
     assert_allclose(bernstein(seen)(np.array([10.0, 10.0])), wanted, rtol=1e-12)
 

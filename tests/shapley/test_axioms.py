@@ -11,21 +11,29 @@ from fedjax_shap.shapley.exact import shapley_values
 
 MASKS = all_subsets(4)
 RANDOM = np.random.default_rng(0).normal(size=16)
-VOTING = 1.0 * (MASKS @ np.array([3, 2, 2, 0]) >= 4)  # 0, 1 and 2 are interchangeable, 3 adds nothing
+VOTING = 1.0 * (
+    MASKS @ np.array([3, 2, 2, 0]) >= 4
+)  # 0, 1 and 2 are interchangeable, 3 adds nothing
 GLOVE = 1.0 * np.minimum(MASKS[:, :2].sum(axis=1), MASKS[:, 2:].sum(axis=1))
 
 
 def broken(report):
-    return {name for name in ("efficiency", "symmetry", "null_player", "additivity") if getattr(report, name) > 1e-9}
+    return {
+        name
+        for name in ("efficiency", "symmetry", "null_player", "additivity")
+        if getattr(report, name) > 1e-9
+    }
 
 
-@pytest.mark.parametrize("table", [RANDOM, VOTING, GLOVE, 1e6 * RANDOM, 1e-6 * VOTING, np.full(16, 3.0)])
+@pytest.mark.parametrize(
+    "table", [RANDOM, VOTING, GLOVE, 1e6 * RANDOM, 1e-6 * VOTING, np.full(16, 3.0)]
+)
 def test_exact_values_pass(table):
     report = check(shapley_values(table), table)
     assert report.holds
-    assert max(report.efficiency, report.symmetry, report.null_player, report.additivity) <= 1e-12 * max(
-        np.ptp(table), 1
-    )
+    assert max(
+        report.efficiency, report.symmetry, report.null_player, report.additivity
+    ) <= 1e-12 * max(np.ptp(table), 1)
 
 
 def test_interchangeable_and_idle_players_are_found():
@@ -77,8 +85,11 @@ def test_a_single_player_is_checked():
 
 
 @pytest.mark.parametrize(
-    ("values", "table"), [(np.zeros(3), RANDOM), (np.zeros((4, 2)), RANDOM), (np.zeros(4), RANDOM[:15])]
+    ("values", "table"),
+    [(np.zeros(3), RANDOM), (np.zeros((4, 2)), RANDOM), (np.zeros(4), RANDOM[:15])],
 )
 def test_a_table_of_another_game_is_refused(values, table):
-    with pytest.raises(InvalidInputError, match=r"table to have 2\^\d rows for \d values, got shape"):
+    with pytest.raises(
+        InvalidInputError, match=r"table to have 2\^\d rows for \d values, got shape"
+    ):
         check(values, table)

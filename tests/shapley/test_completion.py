@@ -1,4 +1,5 @@
-"""Completion: a matrix of low rank comes back from a part of it, and the values of the completed one are read off."""
+"""Completion: a matrix of low rank comes back from a part of it, and the values of the completed
+one are read off."""
 
 from itertools import permutations
 from math import comb
@@ -10,7 +11,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.shapley.completion import columns_of, complete, observable, values_of_orders, values_of_table
+from fedjax_shap.shapley.completion import (
+    columns_of,
+    complete,
+    observable,
+    values_of_orders,
+    values_of_table,
+)
 
 FINE = {"regularisation": 1e-9, "tolerance": 1e-14, "max_sweeps": 2000}
 
@@ -29,7 +36,9 @@ def product(completed):
 def test_a_matrix_of_low_rank_comes_back_from_two_thirds_of_it(rank, weighted):
     whole = low_rank(rank)
     observed = np.random.default_rng(1).random(whole.shape) < 2 / 3
-    found = complete(np.where(observed, whole, np.nan), observed, rank=rank, weighted=weighted, **FINE)
+    found = complete(
+        np.where(observed, whole, np.nan), observed, rank=rank, weighted=weighted, **FINE
+    )
     assert_allclose(product(found), whole, atol=1e-3)
     assert found.residual < 1e-5
 
@@ -37,11 +46,16 @@ def test_a_matrix_of_low_rank_comes_back_from_two_thirds_of_it(rank, weighted):
 def test_one_full_round_and_a_few_entries_of_the_others_determine_a_matrix_of_rank_one():
     whole, observed = low_rank(1, num_columns=200), np.zeros((12, 200), bool)
     observed[0] = observed[:, :3] = True
-    assert_allclose(product(complete(np.where(observed, whole, np.nan), observed, rank=1, **FINE)), whole, atol=1e-4)
+    assert_allclose(
+        product(complete(np.where(observed, whole, np.nan), observed, rank=1, **FINE)),
+        whole,
+        atol=1e-4,
+    )
 
 
 def away_of_run(seed, **options):
-    """The relative error of values completed from a run of 10 rounds: everyone is heard once, then 3 of 10 a round.
+    """The relative error of values completed from a run of 10 rounds: everyone is heard once, then
+    3 of 10 a round.
 
     The utilities are near rank one: a saturating game, times a factor of its own in each round.
     """
@@ -51,14 +65,19 @@ def away_of_run(seed, **options):
         row[rng.permutation(10)[:3]] = True
     saturating = 1 - np.exp(-(masks @ rng.uniform(0.2, 1, size=10)))
     noise = 0.01 * rng.normal(size=(10, 1024)) * masks.any(axis=1)
-    whole, observed = rng.uniform(0.5, 1.5, size=(10, 1)) * saturating + noise, observable(masks, present)
+    whole, observed = (
+        rng.uniform(0.5, 1.5, size=(10, 1)) * saturating + noise,
+        observable(masks, present),
+    )
     found, _ = values_of_table(complete(np.where(observed, whole, np.nan), observed, **options))
     expected = oracle.shapley(whole.sum(axis=0))
     return np.linalg.norm(found - expected) / np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_from_rounds_of_three_of_ten_weighting_finds_values_that_plain_regularisation_takes_for_nothing(seed):
+def test_from_rounds_of_three_of_ten_weighting_finds_values_that_plain_regularisation_takes_for_nothing(
+    seed,
+):
     assert away_of_run(seed, rank=1, regularisation=1e-3) < 0.05
     weighted, plain = away_of_run(seed), away_of_run(seed, weighted=False)
     assert weighted < 0.25 and plain > 3 * weighted
@@ -71,14 +90,28 @@ def test_what_it_finds_is_stationary_for_what_it_minimises(weighted):
     observed = np.random.default_rng(2).random(whole.shape) < 0.5
     observed[0] = True
     scale = np.sqrt((whole[observed] ** 2).mean())
-    found = complete(whole, observed, rank=2, regularisation=0.1, weighted=weighted, tolerance=1e-15, max_sweeps=5000)
+    found = complete(
+        whole,
+        observed,
+        rank=2,
+        regularisation=0.1,
+        weighted=weighted,
+        tolerance=1e-15,
+        max_sweeps=5000,
+    )
     w, h = found.rounds / np.sqrt(scale), found.coalitions / np.sqrt(scale)
-    n_t, n_s = (observed.sum(axis=axis) if weighted else np.ones(whole.shape[1 - axis]) for axis in (1, 0))
+    n_t, n_s = (
+        observed.sum(axis=axis) if weighted else np.ones(whole.shape[1 - axis]) for axis in (1, 0)
+    )
     for t in range(len(w)):
-        pulled = sum((whole[t, s] / scale - w[t] @ h[s]) * h[s] for s in np.flatnonzero(observed[t]))
+        pulled = sum(
+            (whole[t, s] / scale - w[t] @ h[s]) * h[s] for s in np.flatnonzero(observed[t])
+        )
         assert_allclose(pulled, 0.1 * n_t[t] * w[t], atol=1e-5)
     for s in range(len(h)):
-        pulled = sum((whole[t, s] / scale - w[t] @ h[s]) * w[t] for t in np.flatnonzero(observed[:, s]))
+        pulled = sum(
+            (whole[t, s] / scale - w[t] @ h[s]) * w[t] for t in np.flatnonzero(observed[:, s])
+        )
         assert_allclose(pulled, 0.1 * n_s[s] * h[s], atol=1e-5)
 
 
@@ -112,7 +145,10 @@ def test_the_values_of_a_table_are_the_papers_formula():
     for i in range(4):
         for row in range(16):
             if not row >> i & 1:
-                gains = [w @ (found.coalitions[row | 1 << i] - found.coalitions[row]) for w in found.rounds]
+                gains = [
+                    w @ (found.coalitions[row | 1 << i] - found.coalitions[row])
+                    for w in found.rounds
+                ]
                 expected[i] += sum(gains) / comb(3, row.bit_count()) / 4
     assert_allclose(values, expected, rtol=1e-10)
     assert_array_equal(errors, 0)
@@ -137,7 +173,9 @@ def test_errors_of_orders_are_the_spread_of_what_each_order_says():
             row[i] = table[joined | 1 << i] - table[joined]
             joined |= 1 << i
     along = table[columns_of(orders) @ (1 << np.arange(4))][None]
-    values, errors = values_of_orders(complete(along, np.ones(along.shape, bool), rank=1, **FINE), orders)
+    values, errors = values_of_orders(
+        complete(along, np.ones(along.shape, bool), rank=1, **FINE), orders
+    )
     assert_allclose(values, said.mean(axis=0), atol=1e-6)
     assert_allclose(errors, said.std(axis=0, ddof=1) / 3, atol=1e-6)
 

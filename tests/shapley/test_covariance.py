@@ -31,16 +31,28 @@ def test_covariances_of_values_are_the_values_of_covariances(players):
     covariance = kernel(players).covariance(masks) - JITTER * np.eye(len(masks))
     expected = shapley_values(covariance)
     assert_allclose(kernel(players).shapley(masks), expected, atol=1e-12)
-    assert_allclose(kernel(players).shapley_variance(), np.diag(shapley_values(expected.T)), atol=1e-12)
+    assert_allclose(
+        kernel(players).shapley_variance(), np.diag(shapley_values(expected.T)), atol=1e-12
+    )
 
 
 def test_the_covariance_is_the_formula_written_out():
     ours, masks = kernel(4), all_subsets(4)[[0, 3, 9, 14, 15]]
     for a, one in enumerate(masks):
         for b, other in enumerate(masks):
-            shared, places = (one & other).sum(), [np.log1p(m.sum()) / np.log1p(4) for m in (one, other)]
-            total = 100 + 0.2 * shared + 0.1 * shared * (shared - 1) / 2 + 0.7 * np.exp(-2 * abs(places[0] - places[1]))
-            total += np.prod(np.exp(-ours.decays * (1.0 * one + other) - ours.lengths * (one != other)))
+            shared, places = (
+                (one & other).sum(),
+                [np.log1p(m.sum()) / np.log1p(4) for m in (one, other)],
+            )
+            total = (
+                100
+                + 0.2 * shared
+                + 0.1 * shared * (shared - 1) / 2
+                + 0.7 * np.exp(-2 * abs(places[0] - places[1]))
+            )
+            total += np.prod(
+                np.exp(-ours.decays * (1.0 * one + other) - ours.lengths * (one != other))
+            )
             total += (0.3 * np.exp(-2 * ours.decays[one].sum()) + JITTER) if a == b else 0
             assert_allclose(ours.covariance(masks)[a, b], total, rtol=1e-12)
 

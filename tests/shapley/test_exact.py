@@ -1,4 +1,5 @@
-"""The exact Shapley value: the definition's numbers, the axioms to rounding, and what is too large refused."""
+"""The exact Shapley value: the definition's numbers, the axioms to rounding, and what is too large
+refused."""
 
 import jax
 import numpy as np
@@ -12,9 +13,18 @@ from fedjax_shap.shapley.exact import exact, shapley_values
 
 MASKS = all_subsets(5)
 CLOSED_FORMS = {
-    "additive": (MASKS @ np.array([0.5, -1.25, 3.0, 0.1, 0.0]), oracle.additive_answer([0.5, -1.25, 3.0, 0.1, 0.0])),
-    "airport": ((MASKS * [4.0, 1.0, 0.5, 4.0, 2.25]).max(axis=1), oracle.airport_answer([4.0, 1.0, 0.5, 4.0, 2.25])),
-    "glove": (np.minimum(MASKS[:, :2].sum(axis=1), MASKS[:, 2:].sum(axis=1)), oracle.glove_answer(2, 3)),
+    "additive": (
+        MASKS @ np.array([0.5, -1.25, 3.0, 0.1, 0.0]),
+        oracle.additive_answer([0.5, -1.25, 3.0, 0.1, 0.0]),
+    ),
+    "airport": (
+        (MASKS * [4.0, 1.0, 0.5, 4.0, 2.25]).max(axis=1),
+        oracle.airport_answer([4.0, 1.0, 0.5, 4.0, 2.25]),
+    ),
+    "glove": (
+        np.minimum(MASKS[:, :2].sum(axis=1), MASKS[:, 2:].sum(axis=1)),
+        oracle.glove_answer(2, 3),
+    ),
     "voting": (MASKS @ np.array([4, 3, 2, 1, 0]) >= 6, oracle.voting_answer((4, 3, 2, 1, 0), 6)),
 }
 
@@ -40,7 +50,9 @@ def test_shapiqs_exact_computer_agrees():
     shapiq = pytest.importorskip("shapiq")
     table = np.random.default_rng(3).normal(size=2**6)
     table -= table[0]
-    found = shapiq.ExactComputer(lambda masks: table[masks.astype(int) @ (1 << np.arange(6))], n_players=6)("SV", 1)
+    found = shapiq.ExactComputer(
+        lambda masks: table[masks.astype(int) @ (1 << np.arange(6))], n_players=6
+    )("SV", 1)
     assert_allclose(shapley_values(table), found.get_n_order_values(1), atol=1e-10)
 
 
@@ -54,7 +66,9 @@ def test_twenty_players_share_all_there_is_and_one_who_adds_nothing_gets_exactly
 
 def test_values_add_up_over_games():
     one, other = np.random.default_rng(0).normal(size=(2, 64))
-    assert_allclose(shapley_values(2 * one - other), 2 * shapley_values(one) - shapley_values(other), atol=1e-13)
+    assert_allclose(
+        shapley_values(2 * one - other), 2 * shapley_values(one) - shapley_values(other), atol=1e-13
+    )
 
 
 def test_interchangeable_players_get_the_same():
@@ -82,18 +96,34 @@ def test_the_estimator_asks_for_all_coalitions_in_one_turn(key):
     [
         (
             lambda: exact().init(25, None),
-            r"at most 24 players .*, got 25, whose 2\^25 coalitions .*; use estimator='gaussian_process' with a budget",
+            r"at most 24 players .*, got 25, whose 2\^25 coalitions .*; use "
+            r"estimator='gaussian_process' with a budget",
         ),
         (
             lambda: exact().init(4, 15),
             "budget=15 to cover the 16 coalitions that estimator='exact' needs for 4 players",
         ),
         (lambda: exact().init(0, None), "num_players=0 to be an integer >= 1"),
-        (lambda: exact().read(exact().init(3, None)), "utilities to be told before the values are read"),
-        (lambda: shapley_values(np.zeros(6)), r"table to have 2\^P rows for some P >= 1, got shape \(6,\)"),
-        (lambda: shapley_values(np.zeros(1)), r"table to have 2\^P rows for some P >= 1, got shape \(1,\)"),
-        (lambda: shapley_values(np.zeros(0)), r"table to have 2\^P rows for some P >= 1, got shape \(0,\)"),
-        (lambda: shapley_values(np.float64(1)), r"table to have 2\^P rows for some P >= 1, got shape \(\)"),
+        (
+            lambda: exact().read(exact().init(3, None)),
+            "utilities to be told before the values are read",
+        ),
+        (
+            lambda: shapley_values(np.zeros(6)),
+            r"table to have 2\^P rows for some P >= 1, got shape \(6,\)",
+        ),
+        (
+            lambda: shapley_values(np.zeros(1)),
+            r"table to have 2\^P rows for some P >= 1, got shape \(1,\)",
+        ),
+        (
+            lambda: shapley_values(np.zeros(0)),
+            r"table to have 2\^P rows for some P >= 1, got shape \(0,\)",
+        ),
+        (
+            lambda: shapley_values(np.float64(1)),
+            r"table to have 2\^P rows for some P >= 1, got shape \(\)",
+        ),
         (lambda: shapley_values([0, 1, np.nan, 2]), "table to be finite"),
     ],
 )

@@ -1,4 +1,5 @@
-"""Interaction indices: equal to their definitions and to shapiq's, and exact where games are known."""
+"""Interaction indices: equal to their definitions and to shapiq's, and exact where games are
+known."""
 
 from itertools import combinations
 from math import comb, factorial
@@ -35,7 +36,9 @@ def naive_pair(table, index, i, j):
         }[index]
         for joined in combinations(others, size):
             s = bits(joined)
-            total += weight * (table[s | 1 << i | 1 << j] - table[s | 1 << i] - table[s | 1 << j] + table[s])
+            total += weight * (
+                table[s | 1 << i | 1 << j] - table[s | 1 << i] - table[s | 1 << j] + table[s]
+            )
     return total
 
 
@@ -43,7 +46,9 @@ def naive_pair(table, index, i, j):
 def test_pairs_are_their_definition(index):
     found = interactions(TABLE, index=index)
     for i, j in combinations(range(5), 2):
-        assert found[i, j] == found[j, i] == pytest.approx(naive_pair(TABLE, index, i, j), abs=1e-12)
+        assert (
+            found[i, j] == found[j, i] == pytest.approx(naive_pair(TABLE, index, i, j), abs=1e-12)
+        )
 
 
 @each_index
@@ -55,7 +60,9 @@ def test_singles_and_pairs_are_those_of_shapiq(index, order, players):
         pytest.skip("no pairs among one player")
     table = np.random.default_rng(players).normal(size=2**players)
     table[0] = 0.0
-    computer = shapiq.ExactComputer(lambda masks: table[masks @ (1 << np.arange(players))], n_players=players)
+    computer = shapiq.ExactComputer(
+        lambda masks: table[masks @ (1 << np.arange(players))], n_players=players
+    )
     theirs = computer("BII" if index == "Banzhaf" else index, order)
     found = interactions(table, order=order, index=index)
     for i in range(players):
@@ -66,7 +73,9 @@ def test_singles_and_pairs_are_those_of_shapiq(index, order, players):
 
 @pytest.mark.parametrize("index", ["k-SII", "STII"])
 def test_singles_and_pairs_sum_to_what_there_is(index):
-    assert np.triu(interactions(TABLE, index=index)).sum() == pytest.approx(TABLE[-1] - TABLE[0], abs=1e-12)
+    assert np.triu(interactions(TABLE, index=index)).sum() == pytest.approx(
+        TABLE[-1] - TABLE[0], abs=1e-12
+    )
 
 
 @each_index
@@ -74,10 +83,14 @@ def test_a_game_of_pairs_has_their_surplus_as_interactions(index):
     rng = np.random.default_rng(1)
     alone, surplus = rng.normal(size=6), np.triu(rng.normal(size=(6, 6)), 1)
     joined = all_subsets(6).astype(float)
-    found = interactions(2.5 + joined @ alone + np.einsum("mi,ij,mj->m", joined, surplus, joined), index=index)
+    found = interactions(
+        2.5 + joined @ alone + np.einsum("mi,ij,mj->m", joined, surplus, joined), index=index
+    )
     assert_allclose(np.triu(found, 1), surplus, atol=1e-12)
     halves = (surplus + surplus.T).sum(axis=1) / 2
-    assert_allclose(np.diag(found), alone + (halves if index in ("SII", "Banzhaf") else 0), atol=1e-12)
+    assert_allclose(
+        np.diag(found), alone + (halves if index in ("SII", "Banzhaf") else 0), atol=1e-12
+    )
 
 
 @each_index
@@ -123,7 +136,9 @@ def test_trailing_axes_are_read_one_by_one(index):
     assert together.shape == (4, 4, 2, 3) and dividends.shape == tables.shape
     for a in range(2):
         for b in range(3):
-            assert_allclose(together[..., a, b], interactions(tables[:, a, b], index=index), atol=1e-14)
+            assert_allclose(
+                together[..., a, b], interactions(tables[:, a, b], index=index), atol=1e-14
+            )
             assert_allclose(dividends[:, a, b], moebius(tables[:, a, b]), atol=1e-14)
 
 
@@ -134,7 +149,10 @@ def test_trailing_axes_are_read_one_by_one(index):
         (lambda: moebius(np.zeros(1)), r"table to have 2\^P rows"),
         (lambda: moebius(np.float64(1)), r"table to have 2\^P rows"),
         (lambda: moebius([0, np.nan]), "table to be finite"),
-        (lambda: interactions(TABLE, index="SIII"), "index='SIII' to be a known name; did you mean 'SII'"),
+        (
+            lambda: interactions(TABLE, index="SIII"),
+            "index='SIII' to be a known name; did you mean 'SII'",
+        ),
         (lambda: interactions(TABLE, order=3), "order=3 to be an integer >= 1 and <= 2"),
     ],
 )

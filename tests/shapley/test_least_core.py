@@ -1,4 +1,5 @@
-"""The least core: games with known answers, a brute force over vertices and faces, and what sampling keeps."""
+"""The least core: games with known answers, a brute force over vertices and faces, and what
+sampling keeps."""
 
 from itertools import combinations
 
@@ -24,7 +25,9 @@ def majority(weights, quota):
 
 def gloves(left, right):
     """V(S) is the number of pairs."""
-    return left + right, lambda masks: np.minimum(masks[:, :left].sum(1), masks[:, left:].sum(1)).astype(float)
+    return left + right, lambda masks: np.minimum(
+        masks[:, :left].sum(1), masks[:, left:].sum(1)
+    ).astype(float)
 
 
 KNOWN = {  # game, values, instability
@@ -42,7 +45,8 @@ KNOWN = {  # game, values, instability
 
 
 def brute_force(table):
-    """(values, e*) of four players: the least over all vertices, then the least norm over all faces."""
+    """(values, e*) of four players: the least over all vertices, then the least norm over all
+    faces."""
     masks = all_subsets(4)[1:-1].astype(float)
     gains, total = table[1:-1] - table[0], table[-1] - table[0]
     least = np.inf
@@ -57,7 +61,9 @@ def brute_force(table):
         for rows in map(list, combinations(range(14), size)):
             tight, level = np.vstack([np.ones(4), masks[rows]]), np.r_[total, gains[rows] - least]
             point = np.linalg.pinv(tight) @ level
-            feasible = (masks @ point >= gains - least - 1e-9).all() and np.abs(tight @ point - level).max() < 1e-9
+            feasible = (masks @ point >= gains - least - 1e-9).all() and np.abs(
+                tight @ point - level
+            ).max() < 1e-9
             if feasible and (best is None or point @ point < best @ best):
                 best = point
     return best, least
@@ -83,16 +89,27 @@ def test_values_are_those_of_a_brute_force_over_vertices_and_faces(seed):
     assert_allclose(found.notes["instability"], instability, atol=1e-8)
 
 
-@pytest.mark.parametrize("game", [saturating(9), airport(9), voting(9)], ids=["saturating", "airport", "voting"])
+@pytest.mark.parametrize(
+    "game", [saturating(9), airport(9), voting(9)], ids=["saturating", "airport", "voting"]
+)
 @pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
 def test_the_instability_is_the_optimum_of_the_whole_linear_program_in_any_unit(game, scale):
     masks, gains = all_subsets(9)[1:-1], scale * (game.table[1:-1] - game.table[0])
     total = scale * (game.table[-1] - game.table[0])
     bounds = np.c_[-masks.astype(float), -np.ones(510)], -gains / scale
-    whole = linprog(np.eye(10)[9], *bounds, np.c_[np.ones((1, 9)), 0], [total / scale], bounds=(None, None))
+    whole = linprog(
+        np.eye(10)[9], *bounds, np.c_[np.ones((1, 9)), 0], [total / scale], bounds=(None, None)
+    )
     found, _ = play(least_core(), lambda masks: scale * game.utility(masks), 9, budget=512)
-    assert_allclose(found.notes["instability"], scale * whole.fun, rtol=0, atol=1e-8 * scale * abs(game.table).max())
-    assert (gains - masks @ found.values).max() == pytest.approx(found.notes["instability"], abs=1e-12 * scale)
+    assert_allclose(
+        found.notes["instability"],
+        scale * whole.fun,
+        rtol=0,
+        atol=1e-8 * scale * abs(game.table).max(),
+    )
+    assert (gains - masks @ found.values).max() == pytest.approx(
+        found.notes["instability"], abs=1e-12 * scale
+    )
     assert np.linalg.norm(found.values) <= scale * np.linalg.norm(whole.x[:9]) * (1 + 1e-7)
     assert found.efficiency_gap == pytest.approx(0, abs=1e-12 * scale)
 
@@ -154,7 +171,9 @@ def test_who_hears_more_coalitions_finds_more_objections(game):
     exact, _ = play(least_core(), game.utility, 10, budget=1024)
     objections, misses = [], []
     for budget in (40, 600):
-        runs = [play(least_core(), game.utility, 10, budget=budget, seed=seed)[0] for seed in range(3)]
+        runs = [
+            play(least_core(), game.utility, 10, budget=budget, seed=seed)[0] for seed in range(3)
+        ]
         objections.append([run.notes["instability"] for run in runs])
         gains = game.table[1:-1] - game.table[0]
         excess = [gains - all_subsets(10)[1:-1] @ run.values for run in runs]
@@ -168,14 +187,18 @@ def test_who_hears_more_coalitions_finds_more_objections(game):
 def test_standard_errors_tell_the_order_of_magnitude(players, budget):
     game = saturating(players)
     exact, _ = play(least_core(), game.utility, players, budget=2**players)
-    runs = [play(least_core(), game.utility, players, budget=budget, seed=seed)[0] for seed in range(16)]
+    runs = [
+        play(least_core(), game.utility, players, budget=budget, seed=seed)[0] for seed in range(16)
+    ]
     wrong = np.array([run.values - exact.values for run in runs])
     told = np.sqrt(np.mean([run.std_errors**2 for run in runs]))
     assert 1 / 3 < told / np.sqrt((wrong**2).mean()) < 3
 
 
 def test_no_run_that_is_wrong_says_that_it_is_not():
-    game = voting(8)  # many coalitions object alike, so that to leave out a few often changes nothing
+    game = voting(
+        8
+    )  # many coalitions object alike, so that to leave out a few often changes nothing
     exact, _ = play(least_core(), game.utility, 8, budget=256)
     runs = [play(least_core(), game.utility, 8, budget=200, seed=seed)[0] for seed in range(16)]
     wrong = np.array([np.abs(run.values - exact.values).max() for run in runs])
@@ -224,7 +247,9 @@ def test_trailing_axes_are_valued_one_by_one():
 
 def test_the_key_decides_the_draws_and_the_store_does_not(key):
     game = saturating(8)
-    one, same, other = (play(least_core(), game.utility, 8, budget=50, seed=seed)[0].values for seed in (0, 0, 1))
+    one, same, other = (
+        play(least_core(), game.utility, 8, budget=50, seed=seed)[0].values for seed in (0, 0, 1)
+    )
     assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-6
     store, solved = UtilityStore(), closed_form.table(game.table[:64])
@@ -237,7 +262,9 @@ def test_the_key_decides_the_draws_and_the_store_does_not(key):
 def test_repeated_coalitions_change_nothing():
     game, masks = saturating(5), all_subsets(5)
     once = least_core_values(masks, game.table)
-    twice = least_core_values(np.concatenate([masks, masks[::-1]]), np.concatenate([game.table, game.table[::-1]]))
+    twice = least_core_values(
+        np.concatenate([masks, masks[::-1]]), np.concatenate([game.table, game.table[::-1]])
+    )
     assert_allclose(once, twice, atol=1e-9)
 
 

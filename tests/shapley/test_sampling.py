@@ -1,4 +1,5 @@
-"""What sampling estimators share: no draw is turned away but by the budget, turns change nothing, the rest is asked."""
+"""What sampling estimators share: no draw is turned away but by the budget, turns change nothing,
+the rest is asked."""
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from fedjax_shap.shapley.sampling import Design, jackknife, mean_and_error, samp
 
 
 def recorded(proposed, players=6):
-    """An estimator whose units are a random number of singles and pairs: some bring much, some little."""
+    """An estimator whose units are a random number of singles and pairs: some bring much, some
+    little."""
 
     def propose(rng, state, count):
         masks = rng.random((count, 4, players)) < rng.choice([0.1, 0.5], size=(count, 1, 1))
@@ -22,7 +24,10 @@ def recorded(proposed, players=6):
     def reduce(draws):
         return np.zeros(players), np.zeros(players)
 
-    return sampled(Design(name="recorded", propose=propose, reduce=reduce, unit=lambda players: 4), Guarantees())
+    return sampled(
+        Design(name="recorded", propose=propose, reduce=reduce, unit=lambda players: 4),
+        Guarantees(),
+    )
 
 
 @pytest.mark.parametrize("turn", [None, 1, 7])
@@ -37,7 +42,9 @@ def test_only_the_budget_turns_a_draw_away(turn):
         state = estimator.tell(state, masks, np.zeros(len(masks)))
     kept = state.told.masks[np.concatenate(state.rows)]
     refused = len(proposed) - len(kept)
-    first_refused = next(i for i, unit in enumerate(proposed) if not any((unit == one).all() for one in kept))
+    first_refused = next(
+        i for i, unit in enumerate(proposed) if not any((unit == one).all() for one in kept)
+    )
     assert_array_equal(kept, np.array(proposed)[: len(kept)])
     assert first_refused == len(kept) and refused >= 1
     assert len(state.told) <= 40
@@ -63,7 +70,9 @@ def test_what_was_told_is_found_again_and_asked_for_once():
 
 
 def test_projection_shares_what_is_missing_and_keeps_what_is_not():
-    found = Attribution(np.array([1.0, 2.0]), np.array([0.3, 0.4]), np.float64(0), np.float64(4), 4, "")
+    found = Attribution(
+        np.array([1.0, 2.0]), np.array([0.3, 0.4]), np.float64(0), np.float64(4), 4, ""
+    )
     shared = projected(found)
     assert_array_equal(shared.values, [1.5, 2.5])
     difference = (0.3**2 + 0.4**2) / 4  # both become half the difference, plus a constant

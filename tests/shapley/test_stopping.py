@@ -28,7 +28,14 @@ GAME = table(saturating(9).table).game
 
 def standing(*values, errors=0.1, coalitions=10, seconds=1.0):
     history = [
-        Attribution(np.asarray(v, float), np.full(np.shape(v), errors), np.float64(0), np.float64(4), coalitions, "")
+        Attribution(
+            np.asarray(v, float),
+            np.full(np.shape(v), errors),
+            np.float64(0),
+            np.float64(4),
+            coalitions,
+            "",
+        )
         for v in values
     ]
     return Standing(history, seconds)
@@ -37,7 +44,9 @@ def standing(*values, errors=0.1, coalitions=10, seconds=1.0):
 def test_a_standard_error_stops_in_units_of_the_utility_or_of_what_there_is_to_share():
     twice = standing([1, 2], [1, 2], errors=0.1)
     assert standard_error(0.1)(twice) and not standard_error(0.09)(twice)
-    assert standard_error(0.025, relative=True)(twice) and not standard_error(0.024, relative=True)(twice)
+    assert standard_error(0.025, relative=True)(twice) and not standard_error(0.024, relative=True)(
+        twice
+    )
 
 
 def test_ranks_are_stable_once_they_agree_with_each_of_the_last_turns():
@@ -48,17 +57,22 @@ def test_ranks_are_stable_once_they_agree_with_each_of_the_last_turns():
 
 
 def test_values_settle_by_the_five_percent_rule():
-    """Against the formula written out: the mean over the last turns and players of |change| / |value|."""
+    """Against the formula written out: the mean over the last turns and players of |change| /
+    |value|."""
     rng = np.random.default_rng(0)
     for scale in (0.01, 0.04, 0.08, 0.3):
         history = 1 + scale * rng.normal(size=(11, 5))
         now = history[-1]
-        mean = np.mean([abs(now[i] - history[-1 - m, i]) / abs(now[i]) for m in range(1, 11) for i in range(5)])
+        mean = np.mean(
+            [abs(now[i] - history[-1 - m, i]) / abs(now[i]) for m in range(1, 11) for i in range(5)]
+        )
         assert settled_within(history) == (mean < 0.05)
     assert not settled_within(np.ones((10, 3)))
     assert settled_within(np.zeros((11, 3))), "values that stay at zero have settled"
     assert not settled_within(np.concatenate([np.ones((10, 2)), np.zeros((1, 2))]))
-    assert not settled_within(np.stack([np.ones((11, 2)), history[:, :2]], axis=2)), "every slice has to settle"
+    assert not settled_within(np.stack([np.ones((11, 2)), history[:, :2]], axis=2)), (
+        "every slice has to settle"
+    )
     assert settled()(standing(*np.ones((11, 4)))) and settled()(standing(*np.ones((10, 4)))) is None
 
 
@@ -74,7 +88,10 @@ def test_rules_compose():
 
 def test_a_rule_can_be_written_as_text():
     now = standing([1.0], [1.0], coalitions=50, seconds=3)
-    assert parse_rule("budget(60) | standard_error(0.05) | wall_clock(seconds=3)")(now) == "3.0 s gone by"
+    assert (
+        parse_rule("budget(60) | standard_error(0.05) | wall_clock(seconds=3)")(now)
+        == "3.0 s gone by"
+    )
     assert parse_rule("budget(50) & (wall_clock(9) | standard_error(0.2))")(now) is not None
 
 
@@ -119,7 +136,9 @@ def test_turns_of_any_length_draw_alike_many_coalitions_and_what_was_stored_is_f
     assert 90 - 2 * 8 <= turned.num_coalitions <= 90
 
 
-@pytest.mark.parametrize("refused", [lambda: standard_error(0), lambda: wall_clock(-1), lambda: settled(last=0)])
+@pytest.mark.parametrize(
+    "refused", [lambda: standard_error(0), lambda: wall_clock(-1), lambda: settled(last=0)]
+)
 def test_bad_settings_of_a_rule_are_refused(refused):
     with pytest.raises(InvalidInputError, match=r"Expected (below|seconds|last)="):
         refused()
@@ -133,8 +152,12 @@ def test_a_turn_below_one_is_refused(key):
 @pytest.mark.parametrize("rule", [standard_error(1e-6), rank_stability(), settled(), budget(60)])
 @pytest.mark.parametrize("name", ["permutation", "kernelshap", "tmc", "svarm"])
 def test_a_game_in_which_nothing_changes_is_stopped_and_its_cost_told(rule, name, key):
-    found = estimate(table(np.full(512, 0.5)).game, ESTIMATORS[name](), key=key, budget=400, until=rule, turn=20)
+    found = estimate(
+        table(np.full(512, 0.5)).game, ESTIMATORS[name](), key=key, budget=400, until=rule, turn=20
+    )
     assert found.num_coalitions < 380 and "draws" not in found.stopped
     store = UtilityStore()
-    again = estimate(table(np.full(512, 0.5)).game, ESTIMATORS[name](), key=key, store=store, until=rule, turn=20)
+    again = estimate(
+        table(np.full(512, 0.5)).game, ESTIMATORS[name](), key=key, store=store, until=rule, turn=20
+    )
     assert again.num_coalitions == len(store)

@@ -1,4 +1,5 @@
-"""A game of ours in shapiq's hands, and one of shapiq's in ours: the same utilities, the same values."""
+"""A game of ours in shapiq's hands, and one of shapiq's in ours: the same utilities, the same
+values."""
 
 import sys
 from itertools import permutations
@@ -70,7 +71,9 @@ def test_their_kernel_and_permutation_estimates_run_on_our_engine(shapiq):
         drawn = shapiq.PermutationSamplingSV(n=6, random_state=0).approximate(3000, bridged)
         whole = shapiq.KernelSHAP(n=6, random_state=0).approximate(64, bridged)
     assert_allclose([whole[(i,)] for i in range(6)], solved.values, atol=1e-8)
-    error = joining().std(axis=0) / np.sqrt((3000 - 2) // 5)  # each of their orders takes five coalitions
+    error = joining().std(axis=0) / np.sqrt(
+        (3000 - 2) // 5
+    )  # each of their orders takes five coalitions
     assert (np.abs([drawn[(i,)] for i in range(6)] - solved.values) < 5 * error).all()
     assert sum(drawn[(i,)] for i in range(6)) == pytest.approx(TABLE[-1] - TABLE[0], abs=1e-9)
     assert store.trained == 64, "each distinct coalition was valued once"
@@ -87,7 +90,9 @@ def test_the_game_is_centred_and_its_value_function_is_not(shapiq):
 
 def test_the_plan_cuts_what_they_ask_for_and_changes_no_number(shapiq):
     lengths = []
-    game = from_callable(lambda masks: lengths.append(len(masks)) or TABLE[masks @ (1 << np.arange(6))], 6)
+    game = from_callable(
+        lambda masks: lengths.append(len(masks)) or TABLE[masks @ (1 << np.arange(6))], 6
+    )
     bridged = as_shapiq_game(game, plan=Plan(chunk=20))
     assert_array_equal(bridged.value_function(all_subsets(6)), TABLE)
     assert lengths == [1, 20, 20, 20, 3]
@@ -96,7 +101,9 @@ def test_the_plan_cuts_what_they_ask_for_and_changes_no_number(shapiq):
 def test_the_key_is_that_of_estimate_so_that_another_one_is_refused_by_its_store(shapiq):
     game, store = additive([1.0, 2.0]).game, UtilityStore()
     estimate(game, exact(), key=jax.random.key(3), store=store)
-    assert as_shapiq_game(game, key=jax.random.key(3), store=store)(np.array([[True, True]])) == [3.0]
+    assert as_shapiq_game(game, key=jax.random.key(3), store=store)(np.array([[True, True]])) == [
+        3.0
+    ]
     assert store.trained == 4
     with pytest.raises(InvalidInputError, match="utilities of another"):
         as_shapiq_game(game, key=jax.random.key(4), store=store)
@@ -105,9 +112,15 @@ def test_the_key_is_that_of_estimate_so_that_another_one_is_refused_by_its_store
 def test_their_interactions_of_our_game_are_ours_and_their_least_core_is_no_more_stable(shapiq):
     computer = shapiq.ExactComputer(as_shapiq_game(PAIRED))
     pairs, ours = computer("k-SII", order=2), interactions(TABLE, index="k-SII")
-    assert_allclose([pairs[(i, j)] for i in range(6) for j in range(i + 1, 6)], ours[np.triu_indices(6, 1)], atol=1e-12)
+    assert_allclose(
+        [pairs[(i, j)] for i in range(6) for j in range(i + 1, 6)],
+        ours[np.triu_indices(6, 1)],
+        atol=1e-12,
+    )
     found = estimate(PAIRED, least_core(), budget=64)
-    theirs = computer("ELC", order=1)  # minimises e + ||phi|| in one, so that its e can only be above the least
+    theirs = computer(
+        "ELC", order=1
+    )  # minimises e + ||phi|| in one, so that its e can only be above the least
     gains, masks = TABLE - TABLE[0], all_subsets(6)[1:-1]
     excess = (gains[1:-1] - masks @ np.array([theirs[(i,)] for i in range(6)])).max()
     assert 0 < found.notes["instability"] < excess + 1e-6

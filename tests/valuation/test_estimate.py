@@ -39,7 +39,15 @@ TRACE = ((1, 0, 0, 1), (0, 0, 0, 0), (0, 0, 1, 1))
 def run():
     rule, training = fedavg(max_rounds=3), local(learning_rate=0.3, batch_size=5)
     data, start = federation((7, 12, 4, 9)), initial(FEATURES, CLASSES)
-    return rounds(data, linear(), training, rule, trace(available=TRACE), metric="negative_loss", initial=start)
+    return rounds(
+        data,
+        linear(),
+        training,
+        rule,
+        trace(available=TRACE),
+        metric="negative_loss",
+        initial=start,
+    )
 
 
 @pytest.mark.parametrize("solved", SOLVED.values(), ids=SOLVED)
@@ -91,13 +99,20 @@ def test_an_estimator_is_asked_turn_by_turn_and_told_what_it_asked_for():
     """Leave-one-out in two turns: the grand coalition, then it without each player."""
 
     def ask(key, told):
-        return [np.ones((1, 5), bool), ~np.eye(5, dtype=bool), np.zeros((0, 5), bool)][len(told)], told
+        return [np.ones((1, 5), bool), ~np.eye(5, dtype=bool), np.zeros((0, 5), bool)][
+            len(told)
+        ], told
 
     def read(told):
         (grand,), others = told
         return Attribution(grand - others, np.zeros(5), np.float64(0), grand, 6, "told twice")
 
-    loo = Estimator(lambda num_players, budget, turn: [], ask, lambda told, masks, utilities: [*told, utilities], read)
+    loo = Estimator(
+        lambda num_players, budget, turn: [],
+        ask,
+        lambda told, masks, utilities: [*told, utilities],
+        read,
+    )
     found = estimate(table(TABLE).game, loo)
     assert_allclose(found.values, [TABLE[31] - TABLE[31 - 2**i] for i in range(5)], rtol=1e-6)
     assert found.stopped == "told twice"
@@ -105,7 +120,14 @@ def test_an_estimator_is_asked_turn_by_turn_and_told_what_it_asked_for():
 
 def test_every_estimator_meets_the_same_utilities(key):
     training, start = local(learning_rate=0.3, batch_size=3), initial(FEATURES, CLASSES)
-    game = silo(federation(), linear(), training, fedavg(max_rounds=2), metric="negative_loss", initial=start)
+    game = silo(
+        federation(),
+        linear(),
+        training,
+        fedavg(max_rounds=2),
+        metric="negative_loss",
+        initial=start,
+    )
     store = UtilityStore()
     estimate(game, exact(), key=key, store=store)
     told = estimate(game, permutation(), key=key, budget=8, store=store)
@@ -116,7 +138,8 @@ def test_every_estimator_meets_the_same_utilities(key):
 
 def test_the_key_seeds_the_estimators_draws(key):
     first, same, other = (
-        estimate(table(TABLE).game, permutation(), key=jax.random.key(seed), budget=20).values for seed in (0, 0, 1)
+        estimate(table(TABLE).game, permutation(), key=jax.random.key(seed), budget=20).values
+        for seed in (0, 0, 1)
     )
     assert_array_equal(first, same)
     assert_array_equal(first, estimate(table(TABLE).game, permutation(), budget=20).values)
@@ -149,7 +172,8 @@ def test_rounds_are_summed_and_their_stores_resumed(run, tmp_path, key):
 
 
 def test_standard_errors_add_up_over_independent_rounds(run, key):
-    """With two participants a round, plain permutations have errors that are known from the orders drawn."""
+    """With two participants a round, plain permutations have errors that are known from the orders
+    drawn."""
     per_round = []
 
     def recorded(state):

@@ -1,10 +1,21 @@
-"""Methods inside one run: rounds decayed, normalised and truncated; completed; followed to first order."""
+"""Methods inside one run: rounds decayed, normalised and truncated; completed; followed to first
+order."""
 
 import jax
 import numpy as np
 import oracle
 import pytest
-from federations import CLASSES, FEATURES, clients_of, examples, federation, initial, layers, metric_of, sgd
+from federations import (
+    CLASSES,
+    FEATURES,
+    clients_of,
+    examples,
+    federation,
+    initial,
+    layers,
+    metric_of,
+    sgd,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
@@ -34,7 +45,12 @@ def run_of(available=TRACE, *, data=None, rate=RATE, metric="negative_loss", **o
     """A run of full-batch softmax regression, whose participants are given."""
     settings = (linear(), local(learning_rate=rate, steps=STEPS), fedavg(max_rounds=len(available)))
     options = {"metric": metric, "initial": initial(FEATURES, CLASSES)} | options
-    return rounds(federation(SIZES) if data is None else data, *settings, trace(available=available), **options)
+    return rounds(
+        federation(SIZES) if data is None else data,
+        *settings,
+        trace(available=available),
+        **options,
+    )
 
 
 def oracle_rounds(available=TRACE, rate=RATE):
@@ -42,12 +58,15 @@ def oracle_rounds(available=TRACE, rate=RATE):
     data = federation(SIZES)
     there = [tuple(np.flatnonzero(row)) for row in available]
     start = layers(initial(FEATURES, CLASSES))
-    found = oracle.rounds_values(start, clients_of(data), there, sgd(rate, STEPS), "examples", metric_of(data))
+    found = oracle.rounds_values(
+        start, clients_of(data), there, sgd(rate, STEPS), "examples", metric_of(data)
+    )
     return found[0], np.asarray(found[1])
 
 
 def oracle_run(available):
-    """[(x_t, {client: its upload}, x_{t+1})] for the rounds of a run in float64, each model one flat vector."""
+    """[(x_t, {client: its upload}, x_{t+1})] for the rounds of a run in float64, each model one
+    flat vector."""
     data, x_t = federation(SIZES), layers(initial(FEATURES, CLASSES))
     clients, followed = clients_of(data), []
     for index, row in enumerate(available):
@@ -81,7 +100,9 @@ def test_truncated_rounds_are_not_valued_though_the_run_goes_on():
     stores = {}
     run = run_of()
     found = estimate_rounds(
-        run, multi_round(decay=0.5, truncation=0.1), store=lambda t: stores.setdefault(t, UtilityStore())
+        run,
+        multi_round(decay=0.5, truncation=0.1),
+        store=lambda t: stores.setdefault(t, UtilityStore()),
     )
     counts = 0.5 ** np.arange(5) * (0.5 ** np.arange(5) >= 0.1)
     assert_allclose(found.values, counts @ values, atol=1e-5)
@@ -91,7 +112,9 @@ def test_truncated_rounds_are_not_valued_though_the_run_goes_on():
 
 
 def test_plain_multi_round_is_the_federated_shapley_value():
-    assert_array_equal(estimate_rounds(run_of(), multi_round()).values, estimate_rounds(run_of(), exact()).values)
+    assert_array_equal(
+        estimate_rounds(run_of(), multi_round()).values, estimate_rounds(run_of(), exact()).values
+    )
 
 
 def test_standard_errors_of_rounds_are_weighted_as_their_values_are():
@@ -102,7 +125,9 @@ def test_standard_errors_of_rounds_are_weighted_as_their_values_are():
     assert_allclose(shared.std_errors, whole.std_errors / whole.values.sum(), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in ("permutation", "group_testing") if name in ESTIMATORS])
+@pytest.mark.parametrize(
+    "name", [name for name in ("permutation", "group_testing") if name in ESTIMATORS]
+)
 def test_sampling_estimators_of_the_federated_value_are_within_their_errors(name):
     """Wang et al. 2020, algorithms 2 to 4: rounds valued by permutations, or by group testing."""
     run = run_of(((1, 1, 1, 1, 1, 1), (1, 0, 1, 1, 1, 1)), data=federation((7, 12, 4, 9, 8, 6)))
@@ -124,7 +149,9 @@ def test_where_everyone_is_always_there_completion_of_full_rank_gives_the_exact_
 
 def test_completion_by_orders_is_within_its_errors_of_the_exact_values_where_nothing_is_missing():
     run = run_of(((1,) * 7,), data=federation((7, 12, 4, 9, 8, 6, 10)))
-    found = estimate_rounds(run, comfedsv(rank=1, regularisation=1e-10), budget=98, key=jax.random.key(1))
+    found = estimate_rounds(
+        run, comfedsv(rank=1, regularisation=1e-10), budget=98, key=jax.random.key(1)
+    )
     expected = estimate_rounds(run, exact())
     assert "prefixes of 16 orders" in found.stopped
     away = (found.values - expected.values) / found.std_errors
@@ -138,7 +165,9 @@ def test_coalitions_are_asked_for_only_among_those_who_took_part_and_within_the_
     estimate_rounds(run, comfedsv(), store=lambda t: stores.setdefault(t, UtilityStore()))
     assert {t: len(store) for t, store in stores.items()} == {0: 16, 1: 4, 3: 8, 4: 4}
     stores.clear()
-    found = estimate_rounds(run, comfedsv(), budget=11, store=lambda t: stores.setdefault(t, UtilityStore()))
+    found = estimate_rounds(
+        run, comfedsv(), budget=11, store=lambda t: stores.setdefault(t, UtilityStore())
+    )
     assert max(len(store) for store in stores.values()) <= 11
     assert found.num_coalitions == sum(len(store) for store in stores.values())
 
@@ -146,7 +175,13 @@ def test_coalitions_are_asked_for_only_among_those_who_took_part_and_within_the_
 def test_twins_are_valued_nearly_alike_by_completion_and_apart_by_rounds():
     """Client 5 is a copy of client 0, and takes part in one round where 0 takes part in four."""
     data = corrupt(federation((12, 10, 8, 11, 9, 12)), [duplicate(client=5, of=0)], seed=0)
-    pairs = ((1, 1, 0, 0, 0, 0), (1, 0, 1, 0, 0, 0), (0, 0, 0, 1, 0, 1), (1, 0, 0, 1, 0, 0), (1, 0, 0, 0, 1, 0))
+    pairs = (
+        (1, 1, 0, 0, 0, 0),
+        (1, 0, 1, 0, 0, 0),
+        (0, 0, 0, 1, 0, 1),
+        (1, 0, 0, 1, 0, 0),
+        (1, 0, 0, 0, 1, 0),
+    )
     run, gaps = run_of(((1, 1, 1, 1, 1, 1), *pairs), data=data), []
     for method in (exact(), comfedsv()):
         first, last = estimate_rounds(run, method).values[[0, 5]]
@@ -156,7 +191,9 @@ def test_twins_are_valued_nearly_alike_by_completion_and_apart_by_rounds():
 
 def test_everyone_takes_part_in_the_first_round_where_completion_needs_it():
     assert_array_equal(run_of(TRACE[1:], everyone_first=True).present, ((1, 1, 1, 1), *TRACE[2:]))
-    with pytest.raises(InvalidInputError, match=r"a round in which everyone takes part, .* set everyone_first"):
+    with pytest.raises(
+        InvalidInputError, match=r"a round in which everyone takes part, .* set everyone_first"
+    ):
         estimate_rounds(run_of(TRACE[1:]), comfedsv())
 
 
@@ -179,7 +216,8 @@ def test_first_order_values_are_minus_the_gradient_times_the_weighted_updates():
 
 
 def test_a_gradient_taken_in_blocks_of_examples_is_that_of_the_whole_set():
-    """`score` cuts larger held-out sets into blocks; the slope along a direction is what finite differences say."""
+    """`score` cuts larger held-out sets into blocks; the slope along a direction is what finite
+    differences say."""
     data = federation(SIZES, held_out=600)
     run = rounds(
         data,
@@ -195,14 +233,17 @@ def test_a_gradient_taken_in_blocks_of_examples_is_that_of_the_whole_set():
     for i, (rows, labels) in enumerate(clients):
         upload, _ = oracle.local_sgd(start, rows, labels, 1, 1e-2)
         sides = [
-            oracle.loss([(K + h * (k - K), B + h * (b - B)) for (k, b), (K, B) in zip(upload, start)], x, y)
+            oracle.loss(
+                [(K + h * (k - K), B + h * (b - B)) for (k, b), (K, B) in zip(upload, start)], x, y
+            )
             for h in (1e-3, -1e-3)
         ]
         assert_allclose(found[i], -SIZES[i] / sum(SIZES) * (sides[0] - sides[1]) / 2e-3, rtol=2e-3)
 
 
 def test_first_order_values_meet_the_exact_ones_in_the_limit_of_small_steps():
-    """Halving the rate halves the values and quarters their distance, in the game in which the absent are unchanged."""
+    """Halving the rate halves the values and quarters their distance, in the game in which the
+    absent are unchanged."""
     always_there = ((1, 1, 1, 1),) * 2
     apart, size = [], []
     for rate in (0.05, 0.025, 0.0125):
@@ -232,7 +273,10 @@ def test_the_absent_unchanged_a_coalition_is_worth_what_the_oracle_says():
         model = [(K.copy(), B.copy()) for K, B in x_t]
         for i in members:
             share = SIZES[i] / total
-            model = [(M + share * (k - K), N + share * (b - B)) for (M, N), (k, b), (K, B) in zip(model, sent[i], x_t)]
+            model = [
+                (M + share * (k - K), N + share * (b - B))
+                for (M, N), (k, b), (K, B) in zip(model, sent[i], x_t)
+            ]
         return worth(model)
 
     present = (0, 1, 3)
@@ -263,7 +307,12 @@ def test_runs_that_differ_in_the_absent_do_not_share_a_store():
         ({"metric": "accuracy"}, taylor(), {}, "metric='accuracy' to be 'negative_loss'"),
         ({"inner_rounds": 2}, taylor(), {}, "inner_rounds to be 1"),
         ({}, comfedsv(), {"budget": 5}, "budget=5 to be an integer >= 8"),
-        ({"inner_rounds": 2, "absent": "unchanged"}, exact(), {}, "absent='unchanged' to be 'left_out'"),
+        (
+            {"inner_rounds": 2, "absent": "unchanged"},
+            exact(),
+            {},
+            "absent='unchanged' to be 'left_out'",
+        ),
     ],
 )
 def test_what_a_method_cannot_do_is_refused_in_one_sentence(options, method, keywords, sentence):
@@ -272,17 +321,28 @@ def test_what_a_method_cannot_do_is_refused_in_one_sentence(options, method, key
 
 
 def test_a_run_whose_uploads_diverged_has_no_first_order_values():
-    clients = [(x * (1e30 if i == 2 else 1), y) for i, (x, y) in enumerate(examples(9, i) for i in range(3))]
+    clients = [
+        (x * (1e30 if i == 2 else 1), y)
+        for i, (x, y) in enumerate(examples(9, i) for i in range(3))
+    ]
     run = run_of(((1, 1, 1),), data=from_arrays(clients, examples(40, 99)), rate=1e9)
-    with pytest.raises(InvalidInputError, match=r"round 0 to be finite, but not so those of players \[2\]"):
+    with pytest.raises(
+        InvalidInputError, match=r"round 0 to be finite, but not so those of players \[2\]"
+    ):
         estimate_rounds(run, taylor())
 
 
 @pytest.mark.parametrize("name", IN_RUN)
 def test_methods_are_chosen_by_name_with_rounds_and_refused_with_other_games(name):
-    assert parse({"game": {"name": "rounds"}, "estimator": {"name": name}}).build("estimator") is not None
+    assert (
+        parse({"game": {"name": "rounds"}, "estimator": {"name": name}}).build("estimator")
+        is not None
+    )
     for game in ("silo", "reconstructed"):
-        with pytest.raises(InvalidInputError, match=f"game.name='{game}' to be 'rounds' with estimator.name='{name}'"):
+        with pytest.raises(
+            InvalidInputError,
+            match=f"game.name='{game}' to be 'rounds' with estimator.name='{name}'",
+        ):
             parse({"game": {"name": game}, "estimator": {"name": name}})
 
 
@@ -296,6 +356,8 @@ def test_a_configuration_values_its_run_by_a_method(name):
         "estimator": {"name": name},
     }
     made = federation_of(parse(raw))
-    found = made.attribution(Plan(), lambda part, fingerprint: UtilityStore(), lambda done, total: None)
+    found = made.attribution(
+        Plan(), lambda part, fingerprint: UtilityStore(), lambda done, total: None
+    )
     assert found.values.shape == (4,) and (found.values > 0).all()
     assert found.grand > found.empty

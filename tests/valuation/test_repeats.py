@@ -1,4 +1,5 @@
-"""Repeats under several seeds: the error of a value is split into training, sampling and test-set noise."""
+"""Repeats under several seeds: the error of a value is split into training, sampling and test-set
+noise."""
 
 import jax
 import numpy as np
@@ -45,7 +46,10 @@ def test_each_repeat_is_the_game_under_a_seed_of_its_own(key):
 
 def test_every_layout_repeats_alike(key):
     game = repeated(game_of(), 2)
-    one, two = (evaluate(game, key, EVERY, Plan(chunk=3, layout=layout)) for layout in ("client", "coalition"))
+    one, two = (
+        evaluate(game, key, EVERY, Plan(chunk=3, layout=layout))
+        for layout in ("client", "coalition")
+    )
     assert_allclose(one, two, atol=1e-5)
 
 
@@ -90,8 +94,13 @@ def test_the_noise_floor_is_the_mean_agreement_of_two_seeds():
     values = np.random.default_rng(0).normal(size=(6, 3)) + np.arange(6)[:, None]
     floor = noise_floor(values)
     pairs = [(0, 1), (0, 2), (1, 2), (1, 0), (2, 0), (2, 1)]
-    assert_allclose(floor["spearman"], np.mean([spearmanr(values[:, a], values[:, b]).statistic for a, b in pairs]))
-    distance = [np.linalg.norm(values[:, a] - values[:, b]) / np.linalg.norm(values[:, b]) for a, b in pairs]
+    assert_allclose(
+        floor["spearman"],
+        np.mean([spearmanr(values[:, a], values[:, b]).statistic for a, b in pairs]),
+    )
+    distance = [
+        np.linalg.norm(values[:, a] - values[:, b]) / np.linalg.norm(values[:, b]) for a, b in pairs
+    ]
     assert_allclose(floor["relative_l2"], np.mean(distance))
 
 
@@ -99,7 +108,9 @@ def test_the_bootstrap_spreads_as_a_test_set_of_that_size_does():
     """The share of hits among T examples has the standard deviation sqrt(p (1 - p) / T)."""
     labels = np.zeros(400, np.int32)
     logits = np.stack([np.arange(400) < 300, np.full(400, 0.5)], axis=1).astype(np.float32)
-    found = np.asarray(bootstrapped(accuracy, 300)(jax.numpy.asarray(logits), jax.numpy.asarray(labels)))
+    found = np.asarray(
+        bootstrapped(accuracy, 300)(jax.numpy.asarray(logits), jax.numpy.asarray(labels))
+    )
     assert found[0] == 0.75
     expected = np.sqrt(0.75 * 0.25 / 400)
     assert abs(found[1:].mean() - 0.75) < 5 * expected / np.sqrt(300)

@@ -12,11 +12,13 @@ from fedjax_shap.typing import Array, Params, PyTree
 
 
 def calibrated(*, lam: float = 0.1, **schedule: Unpack[Schedule]) -> Algorithm:
-    """Local steps along g + c_i, c_i = v - v_i + lam / (eta K_i) (x_t - x_i), the patented calibration.
+    """Local steps along g + c_i, c_i = v - v_i + lam / (eta K_i) (x_t - x_i), the patented
+    calibration.
 
-    v_i is the first gradient of the client's last round and x_i the model that it ended that round with, v the
-    weighted mean of the members' v_i, eta the local learning rate and K_i the steps of the round that begins; c_i is 0
-    in the client's own first round. `fedagrac` is the published form, which is another algorithm.
+    v_i is the first gradient of the client's last round and x_i the model that it ended that round
+    with, v the weighted mean of the members' v_i, eta the local learning rate and K_i the steps of
+    the round that begins; c_i is 0 in the client's own first round. `fedagrac` is the published
+    form, which is another algorithm.
 
     Args:
         lam: lambda >= 0, the strength of the last term.
@@ -24,10 +26,10 @@ def calibrated(*, lam: float = 0.1, **schedule: Unpack[Schedule]) -> Algorithm:
     """
     number("lam", lam, least=0)
 
-    def keeps(params: Params) -> PyTree:
+    def init_client(params: Params) -> PyTree:
         return {"gradient": zeros(params), "model": zeros(params), "seen": jnp.zeros((), bool)}
 
-    def corrects(at: Round) -> PyTree:
+    def correction(at: Round) -> PyTree:
         pull = lam / (at.learning_rate * jnp.maximum(at.num_steps, 1))
 
         def of(v: Array, own: Array, x_t: Array, x: Array) -> Array:
@@ -35,15 +37,21 @@ def calibrated(*, lam: float = 0.1, **schedule: Unpack[Schedule]) -> Algorithm:
 
         return jax.tree.map(of, at.told, at.state["gradient"], at.start, at.state["model"])
 
-    def sends(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
+    def upload(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
         worked = at.num_steps > 0
-        first = jax.tree.map(lambda new, old: jnp.where(worked, new, old), done.first, at.state["gradient"])
-        return done.params, first, {"gradient": first, "model": done.params, "seen": jnp.ones((), bool)}
+        first = jax.tree.map(
+            lambda new, old: jnp.where(worked, new, old), done.first, at.state["gradient"]
+        )
+        return (
+            done.params,
+            first,
+            {"gradient": first, "model": done.params, "seen": jnp.ones((), bool)},
+        )
 
     return correcting(schedule)._replace(
-        keeps=keeps,
-        corrects=corrects,
+        init_client=init_client,
+        correction=correction,
         records=("first",),
-        sends=sends,
-        rated=True,
+        upload=upload,
+        needs_learning_rate=True,
     )

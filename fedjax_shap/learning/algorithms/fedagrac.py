@@ -22,38 +22,46 @@ def fedagrac(
 ) -> Algorithm:
     """Local steps along g + lam (nu - nu_i), nu_i the client's mean raw gradient in its last round.
 
-    nu is the weighted mean of what those who take part send: the slow (K_i <= K-bar) their mean gradient, the fast
-    their first one, so that no gradient stands for a place far from x_t.
+    nu is the weighted mean of what those who take part send: the slow (K_i <= K-bar) their mean
+    gradient, the fast their first one, so that no gradient stands for a place far from x_t.
 
     Args:
-        lam: lambda >= 0; 0 is FedAvg. Without gradient noise the bias of unequal K_i goes only at 1.
-        send: "mixed" as above, or "average": everyone sends the mean gradient, which at lam = 1 and full
-            participation is SCAFFOLD with local SGD.
+        lam: lambda >= 0; 0 is FedAvg. Without gradient noise the bias of unequal K_i goes only at
+            1.
+        send: "mixed" as above, or "average": everyone sends the mean gradient, which at lam = 1 and
+            full participation is SCAFFOLD with local SGD.
         mean_steps: K-bar; the weighted mean of the K_i of those who take part where None.
         **schedule: the keywords of `fedavg`.
 
     References:
-        Wu, Guo, Wang, Zhang, Qu, Zhang, Liu 2023, "FedaGrac", arXiv 2112.09355, and the authors' code.
+        Wu, Guo, Wang, Zhang, Qu, Zhang, Liu 2023, "FedaGrac", arXiv 2112.09355, and the authors'
+        code.
     """
     number("lam", lam, least=0)
     one_of("send", send, ("mixed", "average"))
     if mean_steps is not None:
         number("mean_steps", mean_steps, above=0)
 
-    def corrects(at: Round) -> PyTree:
+    def correction(at: Round) -> PyTree:
         return jax.tree.map(lambda nu, own: lam * (nu - own), at.told, at.state)
 
-    def sends(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
-        kept = jax.tree.map(lambda new, old: jnp.where(at.num_steps > 0, new, old), done.mean, at.state)
+    def upload(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
+        kept = jax.tree.map(
+            lambda new, old: jnp.where(at.num_steps > 0, new, old), done.mean, at.state
+        )
         if send == "average":
             return done.params, kept, kept
         bound = at.mean_steps if mean_steps is None else mean_steps
         fast = at.num_steps > bound * (1 + ROUNDING)
-        return done.params, jax.tree.map(lambda first, mean: jnp.where(fast, first, mean), done.first, kept), kept
+        return (
+            done.params,
+            jax.tree.map(lambda first, mean: jnp.where(fast, first, mean), done.first, kept),
+            kept,
+        )
 
     return correcting(schedule)._replace(
-        keeps=zeros,
-        corrects=corrects,
+        init_client=zeros,
+        correction=correction,
         records=("mean",) if send == "average" else ("first", "mean"),
-        sends=sends,
+        upload=upload,
     )

@@ -17,8 +17,8 @@ def fedprox(*, mu: float = 0.1, **schedule: Unpack[Schedule]) -> Algorithm:
         **schedule: the keywords of `fedavg`.
 
     References:
-        Li, Sahu, Zaheer, Sanjabi, Talwalkar, Smith 2020, "Federated optimization in heterogeneous networks",
-        equation 2, with K_i local gradient steps in place of an inexact solver.
+        Li, Sahu, Zaheer, Sanjabi, Talwalkar, Smith 2020, "Federated optimization in heterogeneous
+        networks", equation 2, with K_i local gradient steps in place of an inexact solver.
     """
     number("mu", mu, least=0)
 

@@ -8,7 +8,13 @@ from fedjax_shap.learning.algorithms.fedagrac import fedagrac
 from fedjax_shap.learning.algorithms.fednova import fednova
 from fedjax_shap.learning.algorithms.fedprox import fedprox
 from fedjax_shap.learning.algorithms.scaffold import scaffold
-from fedjax_shap.learning.algorithms.server_optimizer import fedadagrad, fedadam, fedopt, fedsgd, fedyogi
+from fedjax_shap.learning.algorithms.server_optimizer import (
+    fedadagrad,
+    fedadam,
+    fedopt,
+    fedsgd,
+    fedyogi,
+)
 
 ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
     "fedavg": fedavg,

@@ -1,4 +1,6 @@
-"""SCAFFOLD: control variates that take out of a client's gradient what is its own alone (Karimireddy et al. 2020)."""
+"""SCAFFOLD: control variates that take out of a client's gradient what is its own alone
+(Karimireddy et al. 2020).
+"""
 
 from typing import Unpack
 
@@ -12,27 +14,30 @@ from fedjax_shap.typing import Array, Params, PyTree
 
 
 def scaffold(*, server_learning_rate: float = 1.0, **schedule: Unpack[Schedule]) -> Algorithm:
-    """Local steps along g - c_i + c, where c_i and c are the control variates of the client and of the server.
+    """Local steps along g - c_i + c, where c_i and c are the control variates of the client and of
+    the server.
 
-    A client's next variate is option II of the paper: c_i+ = c_i - c + (x_t - x_{t, K_i}) / (K_i eta), which is its
-    mean gradient in that round where its optimiser is plain SGD. The server adds share * mean(c_i+ - c_i) to c, so
-    that c is the weighted mean of all members' variates also where only some take part.
+    A client's next variate is option II of the paper: c_i+ = c_i - c + (x_t - x_{t, K_i}) / (K_i
+    eta), which is its mean gradient in that round where its optimiser is plain SGD. The server adds
+    share * mean(c_i+ - c_i) to c, so that c is the weighted mean of all members' variates also
+    where only some take part.
 
     Args:
         server_learning_rate: eta_g > 0: x_{t+1} = x_t + eta_g mean(x_{t, K_i} - x_t).
         **schedule: the keywords of `fedavg`.
 
     References:
-        Karimireddy, Kale, Mohri, Reddi, Stich, Suresh 2020, "SCAFFOLD: Stochastic controlled averaging for federated
-        learning", algorithm 1. There every client weighs the same; here w_i, so that the aim is the weighted loss.
+        Karimireddy, Kale, Mohri, Reddi, Stich, Suresh 2020, "SCAFFOLD: Stochastic controlled
+        averaging for federated learning", algorithm 1. There every client weighs the same; here
+        w_i, so that the aim is the weighted loss.
     """
     number("server_learning_rate", server_learning_rate, above=0)
     plain = server_learning_rate == 1
 
-    def corrects(at: Round) -> PyTree:
+    def correction(at: Round) -> PyTree:
         return jax.tree.map(jnp.subtract, at.told, at.state)
 
-    def sends(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
+    def upload(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
         path = at.learning_rate * jnp.maximum(at.num_steps, 1)
 
         def of(own: Array, c: Array, x_t: Array, x: Array) -> Array:
@@ -41,15 +46,21 @@ def scaffold(*, server_learning_rate: float = 1.0, **schedule: Unpack[Schedule])
         kept = jax.tree.map(of, at.state, at.told, at.start, done.params)
         return done.params, jax.tree.map(jnp.subtract, kept, at.state), kept
 
-    def moves(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
-        further = jax.tree.map(lambda x, mean: x + server_learning_rate * (mean - x), params, upload)
-        return upload if plain else further, jax.tree.map(lambda c, change: c + share * change, server, extra)
+    def server_update(
+        params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array
+    ) -> tuple[Params, PyTree]:
+        further = jax.tree.map(
+            lambda x, mean: x + server_learning_rate * (mean - x), params, upload
+        )
+        return upload if plain else further, jax.tree.map(
+            lambda c, change: c + share * change, server, extra
+        )
 
     return correcting(schedule)._replace(
-        keeps=zeros,
-        corrects=corrects,
-        sends=sends,
-        moves=moves,
-        mixes=plain,
-        rated=True,
+        init_client=zeros,
+        correction=correction,
+        upload=upload,
+        server_update=server_update,
+        averages_uploads=plain,
+        needs_learning_rate=True,
     )

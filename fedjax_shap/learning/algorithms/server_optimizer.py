@@ -1,4 +1,6 @@
-"""The mean update of a round as a gradient for an optimiser on the server (Reddi et al. 2021), and FedSGD."""
+"""The mean update of a round as a gradient for an optimiser on the server (Reddi et al. 2021), and
+FedSGD.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Unpack
@@ -30,7 +32,8 @@ def fedopt(
     options: dict[str, Any] | None = None,
     **schedule: Unpack[Schedule],
 ) -> Algorithm:
-    """Any optax optimiser on the server, given x_t - mean(x_{t, K_i}) as its gradient; {"momentum": 0.9} is FedAvgM.
+    """Any optax optimiser on the server, given x_t - mean(x_{t, K_i}) as its gradient; {"momentum":
+    0.9} is FedAvgM.
 
     Args:
         optimizer: an optax transformation, or the name of one in optax.
@@ -39,16 +42,20 @@ def fedopt(
         **schedule: the keywords of `fedavg`.
 
     References:
-        Reddi, Charles, Zaheer, Garrett, Rush, Konecny, Kumar, McMahan 2021, "Adaptive federated optimization",
-        algorithm 1.
+        Reddi, Charles, Zaheer, Garrett, Rush, Konecny, Kumar, McMahan 2021, "Adaptive federated
+        optimization", algorithm 1.
     """
     rule = optimizer_of(optimizer, server_learning_rate, options, rate_name="server_learning_rate")
 
-    def moves(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
+    def server_update(
+        params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array
+    ) -> tuple[Params, PyTree]:
         change, server = rule.update(jax.tree.map(jnp.subtract, params, upload), server, params)
         return optax.apply_updates(params, change), server
 
-    return fedavg(**schedule)._replace(opens=rule.init, moves=moves, mixes=False)
+    return fedavg(**schedule)._replace(
+        init_server=rule.init, server_update=server_update, averages_uploads=False
+    )
 
 
 def fedadam(
@@ -60,10 +67,11 @@ def fedadam(
     initial_accumulator: float | None = None,
     **schedule: Unpack[Schedule],
 ) -> Algorithm:
-    """FedAdam: v = b2 v + (1 - b2) Delta^2, and x_{t+1} = x_t + eta_s m / (sqrt(v) + eps), with no bias correction.
+    """FedAdam: v = b2 v + (1 - b2) Delta^2, and x_{t+1} = x_t + eta_s m / (sqrt(v) + eps), with no
+    bias correction.
 
-    m = b1 m + (1 - b1) Delta is the momentum of the mean update Delta. `fedopt(optimizer="adam")` is the same with bias
-    correction.
+    m = b1 m + (1 - b1) Delta is the momentum of the mean update Delta. `fedopt(optimizer="adam")`
+    is the same with bias correction.
 
     Args:
         server_learning_rate: eta_s > 0.
@@ -78,7 +86,12 @@ def fedadam(
     """
     fraction("b2", b2)
     return _adaptive(
-        lambda v, square: b2 * v + (1 - b2) * square, server_learning_rate, b1, eps, initial_accumulator, schedule
+        lambda v, square: b2 * v + (1 - b2) * square,
+        server_learning_rate,
+        b1,
+        eps,
+        initial_accumulator,
+        schedule,
     )
 
 
@@ -132,13 +145,18 @@ def fedadagrad(
     References:
         Reddi et al. 2021, algorithm 2.
     """
-    return _adaptive(lambda v, square: v + square, server_learning_rate, b1, eps, initial_accumulator, schedule)
+    return _adaptive(
+        lambda v, square: v + square, server_learning_rate, b1, eps, initial_accumulator, schedule
+    )
 
 
-def fedsgd(*, learning_rate: float = 0.1, momentum: float = 0.0, **schedule: Unpack[Schedule]) -> Algorithm:
+def fedsgd(
+    *, learning_rate: float = 0.1, momentum: float = 0.0, **schedule: Unpack[Schedule]
+) -> Algorithm:
     """FedSGD: each member sends one gradient at x_t, and the server descends along their mean.
 
-    Whatever K_i says, a member takes one gradient a round, of its full batch or of one mini-batch; none where K_i is 0.
+    Whatever K_i says, a member takes one gradient a round, of its full batch or of one mini-batch;
+    none where K_i is 0.
 
     Args:
         learning_rate: that of the server, > 0; the local one plays no part.
@@ -146,22 +164,26 @@ def fedsgd(*, learning_rate: float = 0.1, momentum: float = 0.0, **schedule: Unp
         **schedule: the keywords of `fedavg`.
 
     References:
-        McMahan, Moore, Ramage, Hampson, Arcas 2017, "Communication-efficient learning of deep networks from
-        decentralized data", section 2.
+        McMahan, Moore, Ramage, Hampson, Arcas 2017, "Communication-efficient learning of deep
+        networks from decentralized data", section 2.
     """
     number("learning_rate", learning_rate, above=0)
     fraction("momentum", momentum)
     rule = optax.sgd(learning_rate, momentum=momentum or None)
 
-    def sends(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
+    def upload(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
         return done.first, (), at.state
 
-    def moves(params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array) -> tuple[Params, PyTree]:
+    def server_update(
+        params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array
+    ) -> tuple[Params, PyTree]:
         change, server = rule.update(upload, server, params)
         return optax.apply_updates(params, change), server
 
-    algorithm = fedavg(**schedule)._replace(records=("first",), most_steps=1, sends=sends)
-    return algorithm._replace(opens=rule.init, moves=moves, mixes=False)
+    algorithm = fedavg(**schedule)._replace(records=("first",), most_steps=1, upload=upload)
+    return algorithm._replace(
+        init_server=rule.init, server_update=server_update, averages_uploads=False
+    )
 
 
 def _adaptive(
@@ -176,9 +198,13 @@ def _adaptive(
     at_first = eps**2 if initial is None else initial
 
     def init(params: Params) -> _Moments:
-        return _Moments(zeros(params), jax.tree.map(lambda leaf: jnp.full_like(leaf, at_first), params))
+        return _Moments(
+            zeros(params), jax.tree.map(lambda leaf: jnp.full_like(leaf, at_first), params)
+        )
 
-    def update(gradient: Params, state: _Moments, params: Params | None = None) -> tuple[Params, _Moments]:
+    def update(
+        gradient: Params, state: _Moments, params: Params | None = None
+    ) -> tuple[Params, _Moments]:
         m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.m, gradient)
         v = jax.tree.map(lambda v, g: second(v, g * g), state.v, gradient)
         return jax.tree.map(lambda m, v: -rate * m / (jnp.sqrt(v) + eps), m, v), _Moments(m, v)

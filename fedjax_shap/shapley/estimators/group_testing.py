@@ -1,28 +1,36 @@
-"""Group testing: differences of values from random groups (Jia et al. 2019; Wang et al. 2020, algorithms 3 and 4)."""
+"""Group testing: differences of values from random groups (Jia et al. 2019; Wang et al. 2020,
+algorithms 3 and 4).
+"""
 
 import numpy as np
 
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampling import Design, Draws, Sampled, mean_and_error, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, mean_and_error, sampled
 from fedjax_shap.typing import HostArray, Masks
 
 
 def group_testing() -> Estimator:
-    """Random groups, each of which tells of every pair of players, and the values that fit the differences best.
+    """Random groups, each of which tells of every pair of players, and the values that fit the
+    differences best.
 
-    A group S has size k with probability q(k) = (1/k + 1/(P - k)) / Z, k = 1..P-1, Z = 2 (1 + 1/2 + ... + 1/(P - 1)),
-    and any members. Then C_ij, the mean over groups of Z [V(S) - V(empty)] ([i in S] - [j in S]), estimates
-    phi_i - phi_j without bias (Jia et al. 2019, theorem 3). The papers take any values with |phi_i - phi_j - C_ij|
-    below a bound and the sum V(N) - V(empty). The best of these by least squares needs no solver:
-    phi_i = (V(N) - V(empty)) / P + the mean over j of C_ij.
+    A group S has size k with probability q(k) = (1/k + 1/(P - k)) / Z, k = 1..P-1, Z = 2 (1 + 1/2 +
+    ... + 1/(P - 1)), and any members. Then C_ij, the mean over groups of Z [V(S) - V(empty)] ([i in
+    S] - [j in S]), estimates phi_i - phi_j without bias (Jia et al. 2019, theorem 3). The papers
+    take any values with |phi_i - phi_j - C_ij| below a bound and the sum V(N) - V(empty). The best
+    of these by least squares needs no solver: phi_i = (V(N) - V(empty)) / P + the mean over j of
+    C_ij.
 
     Guarantees:
-        Unbiased: the values are linear in the C_ij. Efficiency holds to rounding. Exact where the budget covers every
-        coalition. The error does not vanish on additive games and is large beside that of other estimators, since
-        whole utilities are averaged and not marginals. Standard errors come from the spread of independent groups;
-        one that was drawn before counts again and costs nothing. The budget is never exceeded.
+        Unbiased: the values are linear in the C_ij. Efficiency holds to rounding. Exact where the
+            budget covers every
+        coalition. The error does not vanish on additive games and is large beside that of other
+        estimators, since whole utilities are averaged and not marginals. Standard errors come from
+        the spread of independent groups; one that was drawn before counts again and costs nothing.
+        The budget is never exceeded.
     """
-    design = Design(name="group_testing", propose=_propose, reduce=_reduce, unit=lambda num_players: 1)
+    design = Design(
+        name="group_testing", propose=_propose, reduce=_reduce, unit=lambda num_players: 1
+    )
     return sampled(design, Guarantees(efficient=True))
 
 
@@ -33,7 +41,7 @@ def size_law(num_players: int) -> tuple[HostArray, float]:
     return chance / chance.sum(), float(chance.sum())
 
 
-def _propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[HostArray, Masks]:
+def _propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[HostArray, Masks]:
     chance, _ = size_law(state.num_players)
     sizes = rng.choice(np.arange(1, state.num_players), size=count, p=chance)
     place = np.argsort(rng.random((count, state.num_players)), axis=1)
@@ -44,6 +52,8 @@ def _reduce(draws: Draws) -> tuple[HostArray, HostArray]:
     groups, num_players = draws.masks[:, 0], draws.masks.shape[-1]
     joined = groups - groups.mean(axis=1, keepdims=True)
     worth = (draws.utilities[:, 0] - draws.empty)[:, None]
-    fitted = size_law(num_players)[1] * joined.reshape(*joined.shape, *(1,) * draws.empty.ndim) * worth
+    fitted = (
+        size_law(num_players)[1] * joined.reshape(*joined.shape, *(1,) * draws.empty.ndim) * worth
+    )
     means, errors = mean_and_error(fitted)
     return (draws.grand - draws.empty) / num_players + means, errors

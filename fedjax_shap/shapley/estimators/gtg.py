@@ -1,4 +1,6 @@
-"""GTG-Shapley: guided joining orders, truncated within a round and between rounds (Liu, Chen, Zhang, Lu 2022)."""
+"""GTG-Shapley: guided joining orders, truncated within a round and between rounds (Liu, Chen,
+Zhang, Lu 2022).
+"""
 
 from typing import NamedTuple
 
@@ -7,7 +9,7 @@ import numpy as np
 from fedjax_shap._validate import integer, number
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.stopping import settled_within
-from fedjax_shap.shapley.truncation import Manner, Walks, gains, walked
+from fedjax_shap.shapley.truncation import TruncatedState, Truncation, gains, walked
 from fedjax_shap.typing import HostArray
 
 
@@ -19,32 +21,37 @@ def gtg(
     last: int = 10,
     least: int = 30,
 ) -> Estimator:
-    """Sweeps of P joining orders, every player first in one of them, until the running mean has settled.
+    """Sweeps of P joining orders, every player first in one of them, until the running mean has
+    settled.
 
-    Made for the game of one round, valued by `estimate_rounds`; it serves any other game as well. A round that changed
-    little, |V(N) - V(empty)| <= between, costs two coalitions and gives everybody 0. In an order, once
-    |V(N) - V(S)| < within, whoever joins later adds 0. The estimator stops after the first whole sweep at which the
-    running mean phi^k over k >= max(least, P) orders has settled: the mean over players and m = 1..last of
-    |phi^k - phi^(k - m)| / |phi^k| is below `settled` (equation 10).
+    Made for the game of one round, valued by `estimate_rounds`; it serves any other game as well. A
+    round that changed little, |V(N) - V(empty)| <= between, costs two coalitions and gives
+    everybody 0. In an order, once |V(N) - V(S)| < within, whoever joins later adds 0. The estimator
+    stops after the first whole sweep at which the running mean phi^k over k >= max(least, P) orders
+    has settled: the mean over players and m = 1..last of |phi^k - phi^(k - m)| / |phi^k| is below
+    `settled` (equation 10).
 
-    The values are the plain means. The authors' program then scales them by the values of one sign, which pays for
-    uploads that changed nothing; that is not in the paper and not done here.
+    The values are the plain means. The authors' program then scales them by the values of one sign,
+    which pays for uploads that changed nothing; that is not in the paper and not done here.
 
     Args:
         between: the gain of a round that is not worth sharing, in units of the utility.
         within: the gain that is not worth going on with an order, in units of the utility.
-        settled: the share by which the values may still change; 0 goes on until the budget is used up.
+        settled: the share by which the values may still change; 0 goes on until the budget is used
+            up.
         last: how many orders to look back.
         least: the fewest orders before the rule is asked.
 
     Guarantees:
-        Biased by what truncation leaves out; with `between` and `within` of 0 and no stopping rule it is the mean of
-        uniform orders, stratified by who is first. A player whose every marginal is 0 gets exactly 0. The budget is
-        never exceeded and ends no order half-way, but may end a sweep; it is no promise of exact values where it
-        covers all coalitions. Standard errors are those of a sample stratified by the first player; of fewer than two
-        sweeps, those of independent orders, which are rather too large. They know nothing of the bias; where a round
-        was truncated they are 0. They are infinite, and the values equal shares, until two orders have ended.
-        Each slice of trailing axes is truncated and stops by its own utilities; the slices share the budget.
+        Biased by what truncation leaves out; with `between` and `within` of 0 and no stopping rule
+        it is the mean of uniform orders, stratified by who is first. A player whose every marginal
+        is 0 gets exactly 0. The budget is never exceeded and ends no order half-way, but may end a
+        sweep; it is no promise of exact values where it covers all coalitions. Standard errors are
+        those of a sample stratified by the first player; of fewer than two sweeps, those of
+        independent orders, which are rather too large. They know nothing of the bias; where a round
+        was truncated they are 0. They are infinite, and the values equal shares, until two orders
+        have ended. Each slice of trailing axes is truncated and stops by its own utilities; the
+        slices share the budget.
     """
     for name, value in (("between", between), ("within", within), ("settled", settled)):
         number(name, value, least=0)
@@ -52,7 +59,7 @@ def gtg(
     integer("least", least, least=2)
 
     rules = _Rules(between, within, settled, last, least)
-    manner = Manner(
+    manner = Truncation(
         name="gtg",
         size=lambda num_players: num_players,
         block=_sweep,
@@ -75,15 +82,17 @@ class _Rules(NamedTuple):
     last: int
     least: int
 
-    def near(self, state: Walks) -> HostArray:
+    def near(self, state: TruncatedState) -> HostArray:
         """float64[...]: how near V(N) an order ends."""
         return np.full(state.grand.shape, self.within)
 
-    def worth(self, state: Walks) -> HostArray:
+    def worth(self, state: TruncatedState) -> HostArray:
         """bool[...]: whether the round is worth sharing."""
-        return ~np.asarray(np.abs(state.grand - state.empty) <= self.between)  # of a V(N) that is NaN, too: NaN shows
+        return ~np.asarray(
+            np.abs(state.grand - state.empty) <= self.between
+        )  # of a V(N) that is NaN, too: NaN shows
 
-    def ends(self, state: Walks) -> tuple[HostArray, HostArray]:
+    def ends(self, state: TruncatedState) -> tuple[HostArray, HostArray]:
         """(int[...]: how many orders each slice takes; bool[...]: whether it settled there)."""
         count, num_players, shape = state.num_done, state.num_players, state.grand.shape
         taken, calm = np.full(shape, count), np.zeros(shape, bool)
@@ -100,7 +109,7 @@ class _Rules(NamedTuple):
                     break
         return taken, calm
 
-    def reduce(self, state: Walks) -> tuple[HostArray, HostArray, str]:
+    def reduce(self, state: TruncatedState) -> tuple[HostArray, HostArray, str]:
         """The values, their standard errors, and why the estimator stopped."""
         count, worth, (taken, calm) = state.num_done, self.worth(state), self.ends(state)
         if not worth.any():
@@ -121,10 +130,12 @@ class _Rules(NamedTuple):
 
 
 def stratified(added: HostArray, first: HostArray) -> tuple[HostArray, HostArray]:
-    """The mean of float64[K, P] orders and its standard error, where in each block of P everybody is first once.
+    """The mean of float64[K, P] orders and its standard error, where in each block of P everybody
+    is first once.
 
-    Within a stratum, the orders with the same first player, the variance is that of independent draws. The strata
-    themselves add none, but for the last, unfinished block, whose first players are some of all, drawn without return.
+    Within a stratum, the orders with the same first player, the variance is that of independent
+    draws. The strata themselves add none, but for the last, unfinished block, whose first players
+    are some of all, drawn without return.
     """
     count, num_players = added.shape
     values = added.mean(axis=0)
@@ -141,14 +152,18 @@ def stratified(added: HostArray, first: HostArray) -> tuple[HostArray, HostArray
 
 
 def _sweep(rng: np.random.Generator, num_players: int) -> HostArray:
-    """int[P, P]: each player is first in one joining order, in a random turn, and the others follow at random."""
+    """int[P, P]: each player is first in one joining order, in a random turn, and the others follow
+    at random.
+    """
     orders = np.argsort(rng.random((num_players, num_players)), axis=1)
     first = rng.permutation(num_players)[:, None]
     rest = orders[orders != first].reshape(num_players, num_players - 1)
     return np.concatenate([first, rest], axis=1)
 
 
-def _to_the_end_of_the_sweep(state: Walks, going: int) -> int:
-    """How many more orders may start: a sweep begins when the one before has ended, since that may be the last."""
+def _to_the_end_of_the_sweep(state: TruncatedState, going: int) -> int:
+    """How many more orders may start: a sweep begins when the one before has ended, since that may
+    be the last.
+    """
     inside = len(state.orders) % state.num_players
     return state.num_players - inside if inside or not going else 0

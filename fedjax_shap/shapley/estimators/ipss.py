@@ -1,4 +1,6 @@
-"""Key combinations: all small coalitions, a balanced sample of the next size, nothing of the rest (Wei et al. 2025)."""
+"""Key combinations: all small coalitions, a balanced sample of the next size, nothing of the rest
+(Wei et al. 2025).
+"""
 
 from math import comb
 from typing import Literal
@@ -8,32 +10,39 @@ import numpy as np
 from fedjax_shap._validate import one_of
 from fedjax_shap.coalitions import of_size, pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.evaluations import Told
-from fedjax_shap.shapley.sampling import Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.evaluations import Evaluations
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampled
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
-LEAST_EACH = 2  # coalitions of the sampled size with each player, without which there is no standard error
-EXCHANGES = 50  # tried for each coalition that is not new: they leave unchanged how often each player appears
+LEAST_EACH = (
+    2  # coalitions of the sampled size with each player, without which there is no standard error
+)
+# tried for each coalition that is not new: they leave unchanged how often each player appears
+EXCHANGES = 50
 STARTS = 20  # made before balance is given up
 
 
 def ipss(*, beyond: Literal["nothing", "last"] = "nothing") -> Estimator:
-    """Importance-pruned stratified sampling: few members tell most (Wei, Tong, Zhou, He and Xu, arXiv 2504.16668).
+    """Importance-pruned stratified sampling: few members tell most (Wei, Tong, Zhou, He and Xu,
+    arXiv 2504.16668).
 
-    With k* the largest k such that all coalitions of at most k players fit into the budget, these are all valued, the
-    rest of the budget goes to a balanced sample of size k* + 1, in which every player appears equally often, and larger
-    coalitions are ignored, but everybody. phi_i = (1/P) sum over sizes s of the mean of V(S + i) - V(S), |S| = s: exact
-    for s < k*; for s = k* the mean over the coalitions S + i sampled, S being known; unknown for larger s.
+    With k* the largest k such that all coalitions of at most k players fit into the budget, these
+    are all valued, the rest of the budget goes to a balanced sample of size k* + 1, in which every
+    player appears equally often, and larger coalitions are ignored, but everybody. phi_i = (1/P)
+    sum over sizes s of the mean of V(S + i) - V(S), |S| = s: exact for s < k*; for s = k* the mean
+    over the coalitions S + i sampled, S being known; unknown for larger s.
 
     Args:
-        beyond: what the sizes ignored are taken to add: "nothing", as in the paper, as if utility were saturated, which
-            suits federations; or as much as the "last" size known, as if it were additive from there on.
+        beyond: what the sizes ignored are taken to add: "nothing", as in the paper, as if utility
+            were saturated, which suits federations; or as much as the "last" size known, as if it
+            were additive from there on.
 
     Guarantees:
-        Biased by what `beyond` gets wrong. With "last" it is exact on every game that is additive beyond size k*, and
-        so on additive ones; with "nothing" where coalitions of more than k* players add nothing. Standard errors are
-        analytic, corrected for drawing without replacement, and tell of the sample alone, not of the bias; they are 0
-        where the budget leaves less than two coalitions for each player, so that nothing is sampled. Exact once the
+        Biased by what `beyond` gets wrong. With "last" it is exact on every game that is additive
+        beyond size k*, and so on additive ones; with "nothing" where coalitions of more than k*
+        players add nothing. Standard errors are analytic, corrected for drawing without
+        replacement, and tell of the sample alone, not of the bias; they are 0 where the budget
+        leaves less than two coalitions for each player, so that nothing is sampled. Exact once the
         budget covers all coalitions.
     """
     one_of("beyond", beyond, ("last", "nothing"))
@@ -47,11 +56,14 @@ def ipss(*, beyond: Literal["nothing", "last"] = "nothing") -> Estimator:
     )
     assumed = "as much as those of that size" if beyond == "last" else "nothing"
     bias = f"joining coalitions of more than k* players is taken to add {assumed}"
-    return sampled(design, Guarantees(unbiased=False, bias=bias, additive=beyond == "last", errors="analytic"))
+    return sampled(
+        design, Guarantees(unbiased=False, bias=bias, additive=beyond == "last", errors="analytic")
+    )
 
 
 def key_size(num_players: int, budget: int) -> int:
-    """k* >= 1: the largest k such that all coalitions of at most k players, and everybody, fit into the budget.
+    """k* >= 1: the largest k such that all coalitions of at most k players, and everybody, fit into
+    the budget.
 
     Without a limit it is 1: what is valued in turns starts with the small, and may stop early.
     """
@@ -67,15 +79,19 @@ def small(num_players: int, largest: int) -> Masks:
     return np.concatenate([of_size(num_players, size) for size in range(1, largest + 1)])
 
 
-def balanced(rng: np.random.Generator, count: int, size: int, seen: HostArray, taken: set[bytes]) -> Masks:
-    """Distinct coalitions bool[count, P] of `size` players, none of them taken, each player in as many as any other.
+def balanced(
+    rng: np.random.Generator, count: int, size: int, seen: HostArray, taken: set[bytes]
+) -> Masks:
+    """Distinct coalitions bool[count, P] of `size` players, none of them taken, each player in as
+    many as any other.
 
     Args:
         rng: draws.
         count: how many.
         size: the number of members.
-        seen: int[P], how often each player has appeared already: those who have least are next, so that in the end all
-            have appeared equally often, or once more; unless too few coalitions are left for that.
+        seen: int[P], how often each player has appeared already: those who have least are next, so
+            that in the end all have appeared equally often, or once more; unless too few coalitions
+            are left for that.
         taken: the names of coalitions not to draw.
     """
     for _ in range(STARTS):
@@ -90,7 +106,9 @@ def balanced(rng: np.random.Generator, count: int, size: int, seen: HostArray, t
 
 
 def _in_turn(rng: np.random.Generator, count: int, size: int, seen: HostArray) -> Masks:
-    """bool[count, P]: coalitions, not always distinct, of those who appeared least, ties being broken at random."""
+    """bool[count, P]: coalitions, not always distinct, of those who appeared least, ties being
+    broken at random.
+    """
     seen, masks = seen.copy(), np.zeros((count, len(seen)), bool)
     for row in range(count):
         masks[row, np.lexsort((rng.random(len(seen)), seen))[:size]] = True
@@ -98,8 +116,12 @@ def _in_turn(rng: np.random.Generator, count: int, size: int, seen: HostArray) -
     return masks
 
 
-def _untangled(rng: np.random.Generator, masks: Masks, taken: set[bytes]) -> tuple[Masks, list[int], set[bytes]]:
-    """(the masks after exchanges of members that make them new, the rows that are still not, names not to draw)."""
+def _untangled(
+    rng: np.random.Generator, masks: Masks, taken: set[bytes]
+) -> tuple[Masks, list[int], set[bytes]]:
+    """(the masks after exchanges of members that make them new, the rows that are still not, names
+    not to draw).
+    """
     masks, names, taken, wrong = masks.copy(), pack(masks), set(taken), list[int]()
     for row, name in enumerate(names):
         if name in taken:
@@ -120,7 +142,9 @@ def _untangled(rng: np.random.Generator, masks: Masks, taken: set[bytes]) -> tup
 
 
 def _exchanged(rng: np.random.Generator, pair: Masks) -> Masks:
-    """The two coalitions bool[2, P] after one member of each, that the other lacks, has changed sides."""
+    """The two coalitions bool[2, P] after one member of each, that the other lacks, has changed
+    sides.
+    """
     mine, theirs = np.flatnonzero(pair[0] & ~pair[1]), np.flatnonzero(pair[1] & ~pair[0])
     changed = pair.copy()
     if len(mine):
@@ -129,26 +153,34 @@ def _exchanged(rng: np.random.Generator, pair: Masks) -> Masks:
     return changed
 
 
-def _propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[PyTree, Masks]:
+def _propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[PyTree, Masks]:
     num_players, size = state.num_players, _complete(state.told) + 1
     seen = state.told.masks[state.told.masks.sum(axis=1) == size]
     left, room = comb(num_players, size) - len(seen), state.budget - len(state.told)
     count = min(count, left, room)
-    if size >= num_players or count == 0 or (len(seen) + min(left, room)) * size < LEAST_EACH * num_players:
+    if (
+        size >= num_players
+        or count == 0
+        or (len(seen) + min(left, room)) * size < LEAST_EACH * num_players
+    ):
         return np.zeros((0, 0)), np.zeros((0, 1, num_players), bool)
     if count <= left - count:
         masks = balanced(rng, count, size, seen.sum(axis=0), set(pack(seen)))
     else:
-        # What stays out is drawn where it is less: all of a size are balanced, and so is then the rest.
+        # What stays out is drawn where it is less: all of a size are balanced, and so is then the
+        # rest.
         out = balanced(rng, left - count, size, np.zeros(num_players, np.int64), set(pack(seen)))
         gone, masks = {*pack(seen), *pack(out)}, of_size(num_players, size)
         masks = rng.permutation(masks[[name not in gone for name in pack(masks)]])
     return np.zeros((len(masks), 0)), masks[:, None]
 
 
-def _complete(told: Told) -> int:
+def _complete(told: Evaluations) -> int:
     """The largest size up to which all coalitions were asked for."""
-    num_players, counts = told.masks.shape[1], np.bincount(told.masks.sum(axis=1), minlength=told.masks.shape[1] + 1)
+    num_players, counts = (
+        told.masks.shape[1],
+        np.bincount(told.masks.sum(axis=1), minlength=told.masks.shape[1] + 1),
+    )
     lacking = [size for size in range(num_players) if counts[size] < comb(num_players, size)]
     return min(lacking, default=num_players) - 1
 
@@ -163,13 +195,18 @@ def _reduce(draws: Draws, beyond: str) -> tuple[HostArray, HostArray]:
         last, errors = _gains(told, utilities, rows)
         known.append(last)
     weight = num_players - len(known) if beyond == "last" else 0
-    values, errors = (np.sum(known, axis=0) + weight * last) / num_players, (1 + weight) * errors / num_players
+    values, errors = (
+        (np.sum(known, axis=0) + weight * last) / num_players,
+        (1 + weight) * errors / num_players,
+    )
     shape = (num_players, *draws.empty.shape)
     return values.reshape(shape), errors.reshape(shape)
 
 
 def _strata(masks: Masks, utilities: HostArray, largest: int) -> list[HostArray]:
-    """float64[P, T] for each s < largest: the mean of V(S + i) - V(S), |S| = s, all of which are known."""
+    """float64[P, T] for each s < largest: the mean of V(S + i) - V(S), |S| = s, all of which are
+    known.
+    """
     sizes, num_players, found = masks.sum(axis=1), masks.shape[1], list[HostArray]()
     without = np.asarray(utilities[sizes == 0])
     for size in range(1, largest + 1):
@@ -180,8 +217,10 @@ def _strata(masks: Masks, utilities: HostArray, largest: int) -> list[HostArray]
     return found
 
 
-def _gains(told: Told, utilities: HostArray, rows: HostArray) -> tuple[HostArray, HostArray]:
-    """The mean float64[P, T] of V(S + i) - V(S) over the sampled coalitions S + i, and its standard error."""
+def _gains(told: Evaluations, utilities: HostArray, rows: HostArray) -> tuple[HostArray, HostArray]:
+    """The mean float64[P, T] of V(S + i) - V(S) over the sampled coalitions S + i, and its standard
+    error.
+    """
     masks = told.masks[rows]
     num_players, size = masks.shape[1], int(masks[0].sum())
     members = np.nonzero(masks)[1].reshape(len(masks), size)

@@ -1,7 +1,9 @@
-"""Values from one marginal contribution each: to everybody else (leave-one-out), or to nobody (on one's own).
+"""Values from one marginal contribution each: to everybody else (leave-one-out), or to nobody (on
+one's own).
 
-Neither is fair where data overlap: leave-one-out gives two who hold the same data nothing each, and values on one's own
-pay for it twice (Ghorbani and Zou 2019). They are what an estimate of the Shapley value is compared with.
+Neither is fair where data overlap: leave-one-out gives two who hold the same data nothing each, and
+values on one's own pay for it twice (Ghorbani and Zou 2019). They are what an estimate of the
+Shapley value is compared with.
 """
 
 from collections.abc import Callable
@@ -11,7 +13,7 @@ import numpy as np
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
-from fedjax_shap.shapley.evaluations import Told, nothing
+from fedjax_shap.shapley.evaluations import Evaluations, nothing
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 
@@ -19,27 +21,33 @@ class SingleState(NamedTuple):
     """How far it is: what is asked for, and what was told."""
 
     num_players: int
-    told: Told
+    told: Evaluations
 
 
 def leave_one_out() -> Estimator:
     """What is lost where one leaves: phi_i = V(N) - V(N without i) (Cook 1977).
 
     Guarantees:
-        The error is 0; P + 2 distinct coalitions are asked for in one turn, 2 where P = 1. A null player's value is
-        exactly 0, twins have the same value, additive games are valued exactly. Efficiency does not hold.
+        The error is 0; P + 2 distinct coalitions are asked for in one turn, 2 where P = 1. A null
+        player's value is exactly 0, twins have the same value, additive games are valued exactly.
+        Efficiency does not hold.
     """
-    return _one_marginal("leave_one_out", lambda alone: ~alone, lambda changed, empty, grand: grand - changed)
+    return _one_marginal(
+        "leave_one_out", lambda alone: ~alone, lambda changed, empty, grand: grand - changed
+    )
 
 
 def individual() -> Estimator:
     """What each is worth alone: phi_i = V({i}) - V(nobody).
 
     Guarantees:
-        The error is 0; P + 2 distinct coalitions are asked for in one turn, 2 where P = 1. A null player's value is
-        exactly 0, twins have the same value, additive games are valued exactly. Efficiency does not hold.
+        The error is 0; P + 2 distinct coalitions are asked for in one turn, 2 where P = 1. A null
+        player's value is exactly 0, twins have the same value, additive games are valued exactly.
+        Efficiency does not hold.
     """
-    return _one_marginal("individual", lambda alone: alone, lambda changed, empty, grand: changed - empty)
+    return _one_marginal(
+        "individual", lambda alone: alone, lambda changed, empty, grand: changed - empty
+    )
 
 
 def _one_marginal(
@@ -51,8 +59,10 @@ def _one_marginal(
 
     Args:
         name: what it is called, and what it estimates.
-        coalitions: each player alone bool[P, P] -> the coalition that is valued for that player, bool[P, P].
-        values: (utilities of these float64[P, ...], V of nobody, V of everybody) -> float64[P, ...].
+        coalitions: each player alone bool[P, P] -> the coalition that is valued for that player,
+            bool[P, P].
+        values: (utilities of these float64[P, ...], V of nobody, V of everybody) -> float64[P,
+            ...].
     """
 
     def init(num_players: int, budget: int | None, turn: int | None = None) -> SingleState:
@@ -62,13 +72,17 @@ def _one_marginal(
             integer("budget", budget, least=1)
         require(
             budget is None or budget >= needed,
-            f"Expected budget={budget} to cover the {needed} coalitions that estimator={name!r} needs for "
+            f"Expected budget={budget} to cover the {needed} coalitions that estimator={name!r} "
+            "needs for "
             f"{num_players} players.",
         )
         return SingleState(num_players, nothing(num_players))
 
     def ask(key: Key, state: SingleState) -> tuple[Masks, SingleState]:
-        nobody, alone = np.zeros((1, state.num_players), bool), np.eye(state.num_players, dtype=bool)
+        nobody, alone = (
+            np.zeros((1, state.num_players), bool),
+            np.eye(state.num_players, dtype=bool),
+        )
         fresh, told = state.told.ask(np.concatenate([nobody, ~nobody, coalitions(alone)]))
         return fresh, state._replace(told=told)
 
@@ -76,9 +90,14 @@ def _one_marginal(
         return state._replace(told=state.told.tell(np.asarray(utilities, np.float64)))
 
     def read(state: SingleState) -> Attribution:
-        require(state.told.utilities is not None, "Expected the utilities to be told before the values are read.")
+        require(
+            state.told.utilities is not None,
+            "Expected the utilities to be told before the values are read.",
+        )
         changed = state.told.read(coalitions(np.eye(state.num_players, dtype=bool)))
-        empty, grand = state.told.read(np.array([[False], [True]]).repeat(state.num_players, axis=1))
+        empty, grand = state.told.read(
+            np.array([[False], [True]]).repeat(state.num_players, axis=1)
+        )
         found = values(changed, empty, grand)
         return Attribution(
             values=found,
@@ -89,4 +108,10 @@ def _one_marginal(
             stopped=f"one coalition valued for each of {state.num_players} players",
         )
 
-    return Estimator(init, ask, tell, read, Guarantees(target=name, additive=True, enumerates=False, errors="none"))
+    return Estimator(
+        init,
+        ask,
+        tell,
+        read,
+        Guarantees(target=name, additive=True, enumerates=False, errors="none"),
+    )

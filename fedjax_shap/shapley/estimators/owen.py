@@ -1,10 +1,12 @@
-"""The multilinear extension: players join independently with a probability q, over all q (Owen 1972)."""
+"""The multilinear extension: players join independently with a probability q, over all q (Owen
+1972).
+"""
 
 import numpy as np
 
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.estimators.structured import Strata, next_strata, within_strata
-from fedjax_shap.shapley.sampling import Design, Draws, Sampled, mean_and_error, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, mean_and_error, sampled
 from fedjax_shap.typing import HostArray, Masks
 
 MOST_CELLS = 64  # of the grid of q: the spread within so narrow a cell is that of S alone
@@ -13,22 +15,26 @@ MOST_CELLS = 64  # of the grid of q: the spread within so narrow a cell is that 
 def owen(*, antithetic: bool = True, stratified: bool = True) -> Estimator:
     """The integral over q of E[V(S + i) - V(S - i)], each player in S with probability q; unbiased.
 
-    Owen (1972): the Shapley value is the integral of the gradient of the multilinear extension along the
-    diagonal. One S serves all players, compared with its P neighbours (S with i where i is out, without i where i is
-    in), at P + 1 coalitions. Okhrati and Lipani (2021) pair q with 1 - q by the complement ("halved"), and take q from
-    a fixed grid; here q is uniform within each cell of a grid, so that the grid biases nothing.
+    Owen (1972): the Shapley value is the integral of the gradient of the multilinear extension
+    along the
+    diagonal. One S serves all players, compared with its P neighbours (S with i where i is out,
+    without i where i is in), at P + 1 coalitions. Okhrati and Lipani (2021) pair q with 1 - q by
+    the complement ("halved"), and take q from a fixed grid; here q is uniform within each cell of a
+    grid, so that the grid biases nothing.
 
     Args:
         antithetic: value S and its complement together, which stands for 1 - q.
-        stratified: draw q evenly: from as many equal cells as the budget can give two draws each; else at random.
+        stratified: draw q evenly: from as many equal cells as the budget can give two draws each;
+            else at random.
 
     Guarantees:
-        Unbiased; exact on additive games at any budget, and where the budget covers all coalitions. Not efficient.
-        The budget is never exceeded. Standard errors come from the spread of the draws, within cells if stratified.
+        Unbiased; exact on additive games at any budget, and where the budget covers all coalitions.
+        Not efficient. The budget is never exceeded. Standard errors come from the spread of the
+        draws, within cells if stratified.
     """
     group = 2 if antithetic else 1
 
-    def propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[Strata, Masks]:
+    def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[Strata, Masks]:
         unit = group * (state.num_players + 1)
         place, cell = next_strata(rng, state, count, unit=unit, most=MOST_CELLS)
         q = place if stratified else rng.random(count)
@@ -39,23 +45,33 @@ def owen(*, antithetic: bool = True, stratified: bool = True) -> Estimator:
     def reduce(draws: Draws) -> tuple[HostArray, HostArray]:
         shape = (len(draws.masks), group, draws.masks.shape[-1] + 1)
         gains = differences(
-            draws.masks.reshape(*shape, -1), draws.utilities.reshape(*shape, *draws.utilities.shape[2:])
+            draws.masks.reshape(*shape, -1),
+            draws.utilities.reshape(*shape, *draws.utilities.shape[2:]),
         ).mean(axis=1)
         return within_strata(gains, draws.units) if stratified else mean_and_error(gains)
 
-    design = Design(name="owen", propose=propose, reduce=reduce, unit=lambda num_players: group * (num_players + 1))
+    design = Design(
+        name="owen",
+        propose=propose,
+        reduce=reduce,
+        unit=lambda num_players: group * (num_players + 1),
+    )
     return sampled(design, Guarantees(additive=True))
 
 
 def neighbours(masks: Masks) -> Masks:
-    """bool[..., P + 1, P]: each of the masks bool[..., P], then those that differ from it by one player."""
+    """bool[..., P + 1, P]: each of the masks bool[..., P], then those that differ from it by one
+    player.
+    """
     num_players = masks.shape[-1]
     changed = np.concatenate([np.zeros((1, num_players), bool), np.eye(num_players, dtype=bool)])
     return np.asarray(masks[..., None, :] ^ changed)
 
 
 def differences(masks: Masks, utilities: HostArray) -> HostArray:
-    """float64[U, G, P, ...]: V with each player less V without, from `neighbours` bool[U, G, P + 1, P]."""
+    """float64[U, G, P, ...]: V with each player less V without, from `neighbours` bool[U, G, P + 1,
+    P].
+    """
     change = utilities[:, :, 1:] - utilities[:, :, :1]
     sign = np.where(masks[:, :, 0], -1.0, 1.0)
     return change * sign.reshape(sign.shape + (1,) * (change.ndim - 3))

@@ -1,4 +1,6 @@
-"""Any regressor on membership as a surrogate: what it predicts of coalitions, and its Shapley values size by size."""
+"""Any regressor on membership as a surrogate: what it predicts of coalitions, and its Shapley
+values size by size.
+"""
 
 import zlib
 from collections.abc import Callable, Mapping
@@ -13,7 +15,9 @@ from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.covariance import fitted, inverse_root, weights_of
 from fedjax_shap.typing import HostArray, Masks
 
-MOST_LISTED = 14  # players: up to here all coalitions are predicted, beyond it those along joining orders
+MOST_LISTED = (
+    14  # players: up to here all coalitions are predicted, beyond it those along joining orders
+)
 ALONG_ORDERS = 80_000  # about how many are then predicted
 FEWEST_ORDERS = 8  # so that their spread can be told
 AT_ONCE = 2**16  # coalitions predicted at a time
@@ -53,7 +57,8 @@ REGRESSORS: Mapping[str, Callable[[], Any]] = {
 
 
 def maker(surrogate: Any, others: tuple[str, ...] = ()) -> Callable[[], Any]:
-    """What makes new regressors of the kind asked for: one of `REGRESSORS` by name, or copies of one, not yet fitted.
+    """What makes new regressors of the kind asked for: one of `REGRESSORS` by name, or copies of
+    one, not yet fitted.
 
     Args:
         surrogate: a name, or an object with `fit` and `predict`.
@@ -63,7 +68,9 @@ def maker(surrogate: Any, others: tuple[str, ...] = ()) -> Callable[[], Any]:
         one_of("surrogate", surrogate, [*REGRESSORS, *others])
         return REGRESSORS[surrogate]
     can = all(callable(getattr(surrogate, verb, None)) for verb in ("fit", "predict"))
-    expected = f"Expected surrogate={surrogate!r} to be a name, or a regressor that can fit and predict."
+    expected = (
+        f"Expected surrogate={surrogate!r} to be a name, or a regressor that can fit and predict."
+    )
     require(can and not isinstance(surrogate, type), expected)
     from sklearn.base import clone
 
@@ -75,7 +82,8 @@ class Regressed(NamedTuple):
 
     Attributes:
         regressors: G of them, fitted.
-        orders: int[K, P], the joining orders along which its values are estimated; K = 0: they are exact.
+        orders: int[K, P], the joining orders along which its values are estimated; K = 0: they are
+            exact.
     """
 
     regressors: tuple[Any, ...]
@@ -83,23 +91,34 @@ class Regressed(NamedTuple):
 
     def at(self, masks: Masks) -> HostArray:
         """float64[M, G]: what is predicted of bool[M, P]."""
-        blocks = [masks[start : start + AT_ONCE].astype(np.float64) for start in range(0, len(masks), AT_ONCE)]
-        return np.stack([np.concatenate([one.predict(block) for block in blocks]) for one in self.regressors], axis=1)
+        blocks = [
+            masks[start : start + AT_ONCE].astype(np.float64)
+            for start in range(0, len(masks), AT_ONCE)
+        ]
+        return np.stack(
+            [np.concatenate([one.predict(block) for block in blocks]) for one in self.regressors],
+            axis=1,
+        )
 
     def shapley_by_size(self) -> HostArray:
-        """float64[max(K, 1), P + 1, P, G]: what each size adds to the values, by one order each; 0 for 0 and P.
+        """float64[max(K, 1), P + 1, P, G]: what each size adds to the values, by one order each; 0
+        for 0 and P.
 
-        Without orders all coalitions are predicted. With an order, everyone starts it once, those before following at
-        its end, so that everyone joins each size once: a size adds what it is worth to those who join last in it, less
-        what it is worth to those who would be next.
+        Without orders all coalitions are predicted. With an order, everyone starts it once, those
+        before following at its end, so that everyone joins each size once: a size adds what it is
+        worth to those who join last in it, less what it is worth to those who would be next.
         """
         if not len(self.orders):
             return self._listed()[None]
         num_players = self.orders.shape[1]
         found = np.zeros((len(self.orders), num_players + 1, num_players, len(self.regressors)))
         for draw, order in enumerate(self.orders):
-            worth = self.at(_windows(order)).reshape(num_players - 1, num_players, -1)  # [size, who joined last, G]
-            found[draw, 1:-1, order] = ((worth - np.roll(worth, 1, axis=1)) / num_players).transpose(1, 0, 2)
+            worth = self.at(_windows(order)).reshape(
+                num_players - 1, num_players, -1
+            )  # [size, who joined last, G]
+            found[draw, 1:-1, order] = (
+                (worth - np.roll(worth, 1, axis=1)) / num_players
+            ).transpose(1, 0, 2)
         return found
 
     def _listed(self) -> HostArray:
@@ -118,16 +137,20 @@ class Regressed(NamedTuple):
         return int(self.orders.shape[1])
 
 
-def regressed(make: Callable[[], Any], masks: Masks, utilities: HostArray, orders: HostArray) -> Regressed:
+def regressed(
+    make: Callable[[], Any], masks: Masks, utilities: HostArray, orders: HostArray
+) -> Regressed:
     """What regressors learn from utilities float64[M, G]; `orders` as in `Regressed`."""
     members = masks.astype(np.float64)
     return Regressed(tuple(make().fit(members, column) for column in utilities.T), orders)
 
 
 def orders_for(masks: Masks) -> HostArray:
-    """int[K, P]: joining orders, as many as have about `ALONG_ORDERS` coalitions; none where all can be listed.
+    """int[K, P]: joining orders, as many as have about `ALONG_ORDERS` coalitions; none where all
+    can be listed.
 
-    Their seed is made of the coalitions told: they differ from run to run, and are the same in each fold.
+    Their seed is made of the coalitions told: they differ from run to run, and are the same in each
+    fold.
     """
     num_players = masks.shape[1]
     if num_players <= MOST_LISTED:
@@ -138,8 +161,12 @@ def orders_for(masks: Masks) -> HostArray:
 
 
 def _windows(order: HostArray) -> Masks:
-    """bool[(P - 1) P, P]: for each size, then each player as the last to join, those who joined up to then."""
+    """bool[(P - 1) P, P]: for each size, then each player as the last to join, those who joined up
+    to then.
+    """
     num_players = len(order)
     place = np.argsort(order)
-    before = (np.arange(num_players)[:, None] - place) % num_players  # [who joined last, player]: how long ago
+    before = (
+        np.arange(num_players)[:, None] - place
+    ) % num_players  # [who joined last, player]: how long ago
     return (before < np.arange(1, num_players)[:, None, None]).reshape(-1, num_players)

@@ -1,4 +1,6 @@
-"""Stratified sampling of marginals by the size of the coalition joined (Maleki et al. 2013; Castro et al. 2017)."""
+"""Stratified sampling of marginals by the size of the coalition joined (Maleki et al. 2013; Castro
+et al. 2017).
+"""
 
 from functools import partial
 from math import ceil, comb
@@ -7,13 +9,30 @@ from typing import NamedTuple
 import numpy as np
 
 from fedjax_shap._validate import integer
-from fedjax_shap.shapley.allocation import Allocation, Spreads, apportion, check, promised, rule, spreads_of, stages
+from fedjax_shap.shapley.allocation import (
+    Allocation,
+    Spreads,
+    apportion,
+    check,
+    promised,
+    rule,
+    spreads_of,
+    stages,
+)
 from fedjax_shap.shapley.estimator import Estimator
-from fedjax_shap.shapley.sampling import Design, Draws, Sampled, sampled
-from fedjax_shap.shapley.semivalue import Coefficients, coefficients_of, name_of, semivalues, shapley
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampled
+from fedjax_shap.shapley.semivalue import (
+    Coefficients,
+    coefficients_of,
+    name_of,
+    semivalues,
+    shapley,
+)
 from fedjax_shap.typing import HostArray, Masks
 
-MOST_BANDS = 12  # of sizes besides the first and the last: more of them gain little and cost sharing
+MOST_BANDS = (
+    12  # of sizes besides the first and the last: more of them gain little and cost sharing
+)
 DRAWS_A_BAND = 3  # that the budget must allow for bands to be this fine, and two that a pilot must
 
 
@@ -36,40 +55,46 @@ def stratified(
     pilot: float = 0.5,
     bands: int | None = None,
 ) -> Estimator:
-    """Marginals in strata by size: phi_i = 1/P sum_s mean over |S| = s of V(S + i) - V(S), sizes in bands.
+    """Marginals in strata by size: phi_i = 1/P sum_s mean over |S| = s of V(S + i) - V(S), sizes in
+    bands.
 
-    P^2 strata of a player and a size are more than most budgets have coalitions, and a stratum without draws is a
-    bias. So sizes 1..P-2 are cut into bands of about equal width, within which the size is drawn uniformly; the sizes
-    0 and P-1 are exact. A unit draws a band for all players at once (`joins`): P + P/L coalitions for L sizes.
+    P^2 strata of a player and a size are more than most budgets have coalitions, and a stratum
+    without draws is a bias. So sizes 1..P-2 are cut into bands of about equal width, within which
+    the size is drawn uniformly; the sizes 0 and P-1 are exact. A unit draws a band for all players
+    at once (`joins`): P + P/L coalitions for L sizes.
 
     Args:
-        semivalue: "shapley", "banzhaf", "beta(ALPHA, BETA)", or the coefficients of another: the mean of size s
-            then counts P C(P-1, s) coefficients[s] times as much.
-        allocation: "equal" draws each size equally often, in one turn (Maleki et al.); "neyman" spends a pilot so,
-            and places the rest by the spread in each band (Castro et al.); "bernstein" goes in turns of about
-            max(32, P) by empirical Bernstein bounds (after Burgess and Chapman 2021). A band is placed for all players.
+        semivalue: "shapley", "banzhaf", "beta(ALPHA, BETA)", or the coefficients of another: the
+            mean of size s then counts P C(P-1, s) coefficients[s] times as much.
+        allocation: "equal" draws each size equally often, in one turn (Maleki et al.); "neyman"
+            spends a pilot so, and places the rest by the spread in each band (Castro et al.);
+            "bernstein" goes in turns of about max(32, P) by empirical Bernstein bounds (after
+            Burgess and Chapman 2021). A band is placed for all players.
         pilot: the share of the budget that "neyman" spends on its pilot.
-        bands: how many, besides the sizes 0 and P-1; fewer where the budget (the pilot of "neyman") holds no two draws
-            of each. If None, as many as get three draws each, at most 12.
+        bands: how many, besides the sizes 0 and P-1; fewer where the budget (the pilot of "neyman")
+            holds no two draws of each. If None, as many as get three draws each, at most 12.
 
     Guarantees:
-        "equal" is unbiased, but that how many draws a budget holds depends on how often coalitions coincide. The
-        other two are slightly biased, since the number of draws depends on them. Exact on additive games (Shapley).
-        Not efficient. Standard errors come from the independent draws in each band, at least two.
+        "equal" is unbiased, but that how many draws a budget holds depends on how often coalitions
+        coincide. The other two are slightly biased, since the number of draws depends on them.
+        Exact on additive games (Shapley). Not efficient. Standard errors come from the independent
+        draws in each band, at least two.
     """
     check(allocation, pilot)
     if bands is not None:
         integer("bands", bands, least=1)
     coefficients, share = coefficients_of(semivalue), pilot if allocation == "neyman" else 1.0
 
-    def propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[Band, Masks]:
+    def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[Band, Masks]:
         edges = _edges(state.num_players, state.budget, share, bands)
         low, width = edges[:-1], np.diff(edges)
         ends = (low == 0) | (low == state.num_players - 1)
         drawn = np.array([sum((turn.low == one).sum() for turn in state.units) for one in low])
         measured = partial(_measured, low=low, coefficients=coefficients)
         errors = rule(allocation, pilot, state, width**2.0, measured)
-        band = apportion(errors, drawn, count, least=np.where(ends, 1, 2), most=np.where(ends, 1.0, np.inf))
+        band = apportion(
+            errors, drawn, count, least=np.where(ends, 1, 2), most=np.where(ends, 1.0, np.inf)
+        )
         chosen = Band(low[band], width[band])
         return chosen, joins(rng, chosen, state.num_players)
 
@@ -81,7 +106,8 @@ def stratified(
         propose=propose,
         reduce=partial(_reduce, coefficients=coefficients),
         unit=lambda num_players: 2 * num_players,
-        least_units=3,  # pays for the first and the last size and two draws of one band between them
+        # pays for the first and the last size and two draws of one band between them
+        least_units=3,
         first=first,
         stage=stages(allocation, pilot),
         whole=partial(semivalues, coefficients=coefficients),
@@ -92,16 +118,20 @@ def stratified(
 
 
 def joins(rng: np.random.Generator, band: Band, num_players: int) -> Masks:
-    """bool[U, 2 P, P]: for each player a coalition of others of a size in the band, and the same with the player.
+    """bool[U, 2 P, P]: for each player a coalition of others of a size in the band, and the same
+    with the player.
 
-    Of a random circular order, cut into runs as long as the band, each player joins those before, so many that they
-    grow by one along a run.
-    Each size of the band is as likely as any other and, given the size, each set of others likewise.
+    Of a random circular order, cut into runs as long as the band, each player joins those before,
+    so many that they grow by one along a run. Each size of the band is as likely as any other and,
+    given the size, each set of others likewise.
     """
     place = rng.permuted(np.tile(np.arange(num_players), (len(band.low), 1)), axis=1)
     low, width = band.low[:, None], band.width[:, None]
-    # the last run of each order may be shorter than the band: it starts anywhere in it, and goes around
-    start = np.where(place < num_players // width * width, 0, (rng.random(low.shape) * width).astype(int))
+    # the last run of each order may be shorter than the band: it starts anywhere in it, and goes
+    # around
+    start = np.where(
+        place < num_players // width * width, 0, (rng.random(low.shape) * width).astype(int)
+    )
     size = low + (place + start) % width
     behind = (place[:, :, None] - place[:, None, :]) % num_players
     joined = behind <= size[:, :, None]
@@ -109,7 +139,9 @@ def joins(rng: np.random.Generator, band: Band, num_players: int) -> Masks:
 
 
 def _edges(num_players: int, budget: int, share: float, bands: int | None) -> HostArray:
-    """int[K + 1]: where bands of sizes begin, the first and the last size being bands of their own."""
+    """int[K + 1]: where bands of sizes begin, the first and the last size being bands of their
+    own.
+    """
     between = max(num_players - 2, 0)
 
     def cut(count: int) -> HostArray:
@@ -124,9 +156,14 @@ def _edges(num_players: int, budget: int, share: float, bands: int | None) -> Ho
 
 
 def _cost(edges: HostArray, draws: int) -> int:
-    """The most coalitions that `draws` units of each band can ask for, with one of the first and of the last."""
+    """The most coalitions that `draws` units of each band can ask for, with one of the first and of
+    the last.
+    """
     num_players, widths = int(edges[-1]), np.diff(edges)[1:-1].tolist()
-    one = [2 * num_players if width == 1 else num_players + ceil(num_players / width) + 1 for width in widths]
+    one = [
+        2 * num_players if width == 1 else num_players + ceil(num_players / width) + 1
+        for width in widths
+    ]
     return 2 * num_players + draws * sum(one)
 
 
@@ -134,7 +171,8 @@ def _drawn(band: Band) -> dict[str, int]:
     """How many units of each band there are, by its sizes in words."""
     kinds, counts = np.unique(np.stack(band), axis=1, return_counts=True)
     return {
-        f"{low}-{low + width - 1}": count for low, width, count in zip(*kinds.tolist(), counts.tolist(), strict=True)
+        f"{low}-{low + width - 1}": count
+        for low, width, count in zip(*kinds.tolist(), counts.tolist(), strict=True)
     }
 
 
@@ -148,7 +186,9 @@ def _marginals(draws: Draws, coefficients: Coefficients) -> HostArray:
 
 
 def _weights(num_players: int, coefficients: Coefficients) -> HostArray:
-    """float64[P]: how much the mean marginal of each size counts in P phi_i; 1 for Shapley, however many players."""
+    """float64[P]: how much the mean marginal of each size counts in P phi_i; 1 for Shapley, however
+    many players.
+    """
     if coefficients is shapley:
         return np.ones(num_players)
     count = [float(num_players * comb(num_players - 1, size)) for size in range(num_players)]

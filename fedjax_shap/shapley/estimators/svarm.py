@@ -1,4 +1,6 @@
-"""SVARM: means of V with and without a player instead of marginals (Kolpaczki et al. 2024; Li and Yu 2024)."""
+"""SVARM: means of V with and without a player instead of marginals (Kolpaczki et al. 2024; Li and
+Yu 2024).
+"""
 
 from collections.abc import Callable, Iterator
 from math import comb
@@ -8,40 +10,47 @@ import numpy as np
 
 from fedjax_shap.coalitions import of_size, pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, Sampled, sampled
+from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, SamplingState, sampled
 from fedjax_shap.shapley.semivalue import Coefficients, semivalues, shapley
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
-LISTED = (
-    4  # the coalitions of a size are listed, not guessed, where this many times those to be drawn are all there are
-)
+# the coalitions of a size are listed, not guessed, where this many times those to be drawn are all
+# there are
+LISTED = 4
 MOST_PLANNED = 2**20  # coalitions whose sizes are laid out, where the budget would allow more
 
-SizeLaw = Callable[[int], HostArray]  # P -> float64[P - 1], how often sizes 1..P - 1 are drawn, up to a factor
+SizeLaw = Callable[
+    [int], HostArray
+]  # P -> float64[P - 1], how often sizes 1..P - 1 are drawn, up to a factor
 
 
 def svarm(*, stratified: bool = True) -> Estimator:
-    """Every coalition drawn updates all players: phi = E[V | with i] - E[V | without i], by size where stratified.
+    """Every coalition drawn updates all players: phi = E[V | with i] - E[V | without i], by size
+    where stratified.
 
-    Stratified, all coalitions of sizes 0, 1, P - 1 and P are valued, and a quota of every other size is drawn without
-    replacement, in proportion to the law of the paper, 1 / min(size, P - size), but at least two of a size. Plain,
-    pairs of coalitions are drawn with replacement, one for the means with and one for the means without (algorithm
-    1), and only sizes 0 and P are exact; it makes do with a budget of 6 where the stratified one needs 4 P - 4.
+    Stratified, all coalitions of sizes 0, 1, P - 1 and P are valued, and a quota of every other
+    size is drawn without replacement, in proportion to the law of the paper, 1 / min(size, P -
+    size), but at least two of a size. Plain, pairs of coalitions are drawn with replacement, one
+    for the means with and one for the means without (algorithm 1), and only sizes 0 and P are
+    exact; it makes do with a budget of 6 where the stratified one needs 4 P - 4.
 
     Args:
         stratified: a stratum for each size, as in algorithm 2 of the paper, or none.
 
     Guarantees:
-        Unbiased. There is no warm-up: it takes P^2 coalitions to give every player a sample in each stratum. Instead,
-        a player who is in none or in all of the coalitions drawn of a size counts as average there, and the others'
-        difference is divided by the chance that it exists, which is known. Stratified, the standard errors are
-        analytic and corrected for drawing without replacement; where a size has been exhausted its error is 0. The
-        budget is never exceeded; plain, it is not used up, since coalitions that are drawn twice are not replaced:
-        to go on drawing would tie the number of draws to what was drawn.
+        Unbiased. There is no warm-up: it takes P^2 coalitions to give every player a sample in each
+        stratum. Instead, a player who is in none or in all of the coalitions drawn of a size counts
+        as average there, and the others' difference is divided by the chance that it exists, which
+        is known. Stratified, the standard errors are analytic and corrected for drawing without
+        replacement; where a size has been exhausted its error is 0. The budget is never exceeded;
+        plain, it is not used up, since coalitions that are drawn twice are not replaced: to go on
+        drawing would tie the number of draws to what was drawn.
     """
     if stratified:
         return by_size("svarm", _law, shapley, "shapley")
-    return sampled(Design(name="svarm", propose=_pairs, reduce=_plain, unit=lambda num_players: 2), _PLAIN)
+    return sampled(
+        Design(name="svarm", propose=_pairs, reduce=_plain, unit=lambda num_players: 2), _PLAIN
+    )
 
 
 def by_size(name: str, law: SizeLaw, coefficients: Coefficients, target: str) -> Estimator:
@@ -52,12 +61,13 @@ def by_size(name: str, law: SizeLaw, coefficients: Coefficients, target: str) ->
 
     Args:
         name: what it is called.
-        law: how often each size is drawn; at least two of each size are, and never more than there are.
+        law: how often each size is drawn; at least two of each size are, and never more than there
+            are.
         coefficients: the semivalue's.
         target: what `Guarantees.target` calls it.
     """
 
-    def propose(rng: np.random.Generator, state: Sampled, count: int) -> tuple[PyTree, Masks]:
+    def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[PyTree, Masks]:
         sizes = _plan(law, state)[state.num_units :][:count]
         return sizes, _distinct(rng, sizes, state)[:, None]
 
@@ -66,7 +76,9 @@ def by_size(name: str, law: SizeLaw, coefficients: Coefficients, target: str) ->
         propose=propose,
         reduce=lambda draws: _stratified(draws, coefficients),
         unit=lambda num_players: 1,
-        fixed=lambda num_players, budget: np.concatenate([m := np.eye(num_players, dtype=bool), ~m]),
+        fixed=lambda num_players, budget: np.concatenate(
+            [m := np.eye(num_players, dtype=bool), ~m]
+        ),
         least_units=lambda num_players: 2 * max(num_players - 3, 0),
         whole=lambda table: semivalues(table, coefficients),
         most_players=MANY_PLAYERS,
@@ -75,7 +87,9 @@ def by_size(name: str, law: SizeLaw, coefficients: Coefficients, target: str) ->
 
 
 class Side(NamedTuple):
-    """The coalitions with each player, or without: how many int[P], the mean of V float64[P, T], and its variance."""
+    """The coalitions with each player, or without: how many int[P], the mean of V float64[P, T],
+    and its variance.
+    """
 
     seen: HostArray
     mean: HostArray
@@ -88,14 +102,17 @@ def side(inside: HostArray, values: HostArray, population: HostArray | float = n
     Args:
         inside: float64[M, P], 1 where a coalition is on the player's side.
         values: float64[M, T], their utilities.
-        population: how many coalitions there are on that side, if they are drawn without replacement.
+        population: how many coalitions there are on that side, if they are drawn without
+            replacement.
     """
     count, middle = inside.sum(axis=0).astype(int), values.mean(axis=0)
     some, centred = np.maximum(count, 1)[:, None], values - middle
     mean = inside.T @ centred / some
     squares = np.maximum(inside.T @ centred**2 - some * mean**2, 0)
     # One coalition has no spread of its own: it is lent that of all.
-    spread = np.where(count[:, None] > 1, squares / np.maximum(some - 1, 1), centred.var(axis=0, ddof=1))
+    spread = np.where(
+        count[:, None] > 1, squares / np.maximum(some - 1, 1), centred.var(axis=0, ddof=1)
+    )
     unseen = np.maximum(1 - some / population, 0)
     return Side(count, mean + middle, spread / some * unseen)
 
@@ -110,7 +127,8 @@ def difference(
         minus: what was seen without.
         chance: the probability that a player has been seen on both sides.
         weights: (a, b).
-        centre: float64[T], a number near V that does not depend on the draws; it matters to who was not seen.
+        centre: float64[T], a number near V that does not depend on the draws; it matters to who was
+            not seen.
     """
     a, b = weights
     seen = ((plus.seen > 0) & (minus.seen > 0))[:, None] / chance
@@ -120,29 +138,42 @@ def difference(
 
 
 def _law(num_players: int) -> HostArray:
-    """float64[P - 1]: 1 / min(size, P - size), by which all strata expect about as many coalitions."""
+    """float64[P - 1]: 1 / min(size, P - size), by which all strata expect about as many
+    coalitions.
+    """
     size = np.arange(1, num_players)
     return np.asarray(1 / np.minimum(size, num_players - size))
 
 
-def _plan(law: SizeLaw, state: Sampled) -> HostArray:
-    """int[U]: the sizes of all coalitions to draw, in their order: two of each size, and then evenly mixed."""
-    sizes, room = np.arange(2, state.num_players - 1), min(state.budget - len(set(pack(state.fixed))), MOST_PLANNED)
+def _plan(law: SizeLaw, state: SamplingState) -> HostArray:
+    """int[U]: the sizes of all coalitions to draw, in their order: two of each size, and then
+    evenly mixed.
+    """
+    sizes, room = (
+        np.arange(2, state.num_players - 1),
+        min(state.budget - len(set(pack(state.fixed))), MOST_PLANNED),
+    )
     if not len(sizes):
         return sizes
     there = np.array([min(comb(state.num_players, size), room) for size in sizes.tolist()])
     quota = _quota(law(state.num_players)[1:-1], there, room)
-    place = np.concatenate([np.where(np.arange(m) < 2, -1, (np.arange(m) + 0.5) / max(m, 1)) for m in quota])
+    place = np.concatenate(
+        [np.where(np.arange(m) < 2, -1, (np.arange(m) + 0.5) / max(m, 1)) for m in quota]
+    )
     return np.asarray(np.repeat(sizes, quota)[np.argsort(place, kind="stable")])
 
 
 def _quota(law: HostArray, there: HostArray, room: int) -> HostArray:
-    """int[K]: how many of each size, at least 2 and at most `there`, together `room`, else in proportion to `law`."""
+    """int[K]: how many of each size, at least 2 and at most `there`, together `room`, else in
+    proportion to `law`.
+    """
     low, high = 0.0, float(max(room, 1) / law.min())
     least = np.minimum(there, 2)
     for _ in range(100):
         factor = (low + high) / 2
-        low, high = (low, factor) if np.clip(factor * law, least, there).sum() > room else (factor, high)
+        low, high = (
+            (low, factor) if np.clip(factor * law, least, there).sum() > room else (factor, high)
+        )
     wish = np.clip(low * law, least, there)
     quota = np.floor(wish + 1e-9).astype(np.int64)
     for k in np.argsort(quota - wish, kind="stable")[: max(room - int(quota.sum()), 0)]:
@@ -150,8 +181,10 @@ def _quota(law: HostArray, there: HostArray, room: int) -> HostArray:
     return quota
 
 
-def _distinct(rng: np.random.Generator, sizes: HostArray, state: Sampled) -> Masks:
-    """bool[U, P]: new coalitions of these sizes, each drawn uniformly from those of its size not asked for before."""
+def _distinct(rng: np.random.Generator, sizes: HostArray, state: SamplingState) -> Masks:
+    """bool[U, P]: new coalitions of these sizes, each drawn uniformly from those of its size not
+    asked for before.
+    """
     num_players, taken, asked = state.num_players, set(state.told.row), state.told.masks.sum(axis=1)
     masks = np.zeros((len(sizes), num_players), bool)
     pending = []
@@ -177,15 +210,22 @@ def _distinct(rng: np.random.Generator, sizes: HostArray, state: Sampled) -> Mas
 
 def _stratified(draws: Draws, coefficients: Coefficients) -> tuple[HostArray, HostArray]:
     num_players = draws.fixed.shape[1]
-    counts = coefficients(num_players) * [float(comb(num_players - 1, size)) for size in range(num_players)]
+    counts = coefficients(num_players) * [
+        float(comb(num_players - 1, size)) for size in range(num_players)
+    ]
     empty, step = draws.empty.ravel(), (draws.grand - draws.empty).ravel() / num_players
     values = np.tile(counts[-1] * draws.grand.ravel() - counts[0] * empty, (num_players, 1))
     variance = np.zeros_like(values)
     for size, inside, utilities in _strata(draws):
-        with_one, without = float(comb(num_players - 1, size - 1)), float(comb(num_players - 1, size))
+        with_one, without = (
+            float(comb(num_players - 1, size - 1)),
+            float(comb(num_players - 1, size)),
+        )
         plus, minus = side(inside, utilities, with_one), side(1 - inside, utilities, without)
         chance = 1 - missed(without, with_one, len(inside)) - missed(with_one, without, len(inside))
-        found = difference(plus, minus, chance, (counts[size - 1], counts[size]), empty + size * step)
+        found = difference(
+            plus, minus, chance, (counts[size - 1], counts[size]), empty + size * step
+        )
         values, variance = values + found[0], variance + found[1]
     shape = (num_players, *draws.empty.shape)
     return values.reshape(shape), np.sqrt(variance).reshape(shape)
@@ -193,7 +233,10 @@ def _stratified(draws: Draws, coefficients: Coefficients) -> tuple[HostArray, Ho
 
 def _strata(draws: Draws) -> Iterator[tuple[int, HostArray, HostArray]]:
     """(size, float64[M, P] coalitions, float64[M, T] utilities) of each size 1..P - 1."""
-    masks, utilities = draws.told.masks, np.asarray(draws.told.utilities).reshape(len(draws.told), -1)
+    masks, utilities = (
+        draws.told.masks,
+        np.asarray(draws.told.utilities).reshape(len(draws.told), -1),
+    )
     sizes = masks.sum(axis=1)
     order = np.argsort(sizes, kind="stable")
     ends = np.searchsorted(sizes[order], np.arange(1, masks.shape[1] + 1))
@@ -202,7 +245,9 @@ def _strata(draws: Draws) -> Iterator[tuple[int, HostArray, HostArray]]:
 
 
 def missed(others: float, own: float, drawn: int) -> float:
-    """The chance that `drawn` of own + others coalitions, without replacement, are all of the others."""
+    """The chance that `drawn` of own + others coalitions, without replacement, are all of the
+    others.
+    """
     before = np.arange(drawn)
     return float(np.prod(np.maximum(others - before, 0) / np.maximum(others + own - before, 1)))
 
@@ -210,10 +255,19 @@ def missed(others: float, own: float, drawn: int) -> float:
 _PLAIN = Guarantees(errors="analytic")
 
 
-def _pairs(rng: np.random.Generator, state: Sampled, count: int) -> tuple[PyTree, Masks]:
-    """Pairs of coalitions: given that i is in the first, or not in the second, sizes 1..P - 1 are equally likely."""
-    count, size = min(count, (state.budget - 2) // 2 - state.num_units), np.arange(1, state.num_players)
-    first = rng.choice(size, size=count, p=(1 / size) / (1 / size).sum()) if count else np.zeros(0, np.int64)
+def _pairs(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[PyTree, Masks]:
+    """Pairs of coalitions: given that i is in the first, or not in the second, sizes 1..P - 1 are
+    equally likely.
+    """
+    count, size = (
+        min(count, (state.budget - 2) // 2 - state.num_units),
+        np.arange(1, state.num_players),
+    )
+    first = (
+        rng.choice(size, size=count, p=(1 / size) / (1 / size).sum())
+        if count
+        else np.zeros(0, np.int64)
+    )
     second = state.num_players - rng.choice(size, size=count, p=(1 / size) / (1 / size).sum())
     sizes = np.stack([first, second], axis=1)
     places = np.argsort(np.argsort(rng.random((count, 2, state.num_players)), axis=2), axis=2)

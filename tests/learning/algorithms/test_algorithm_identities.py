@@ -1,10 +1,12 @@
-"""Where two algorithms are one by algebra, they are one here, in every coalition; and where they are not, they differ.
+"""Where two algorithms are one by algebra, they are one here, in every coalition; and where they
+are not, they differ.
 
-Two identities are often told too broadly. The patented calibration with lambda = 0 and equal K_i is not FedAvg: its
-c_i = v - v_i cancel in the mean, but each shifts the points at which its client's later gradients are taken. It is
-FedAvg with K_i = 1, in the first round, for members with the same data, and for one member, under any lambda. The
-published form with lambda = 0 is FedAvg without conditions. At lambda = 1 with everyone sending averages it is SCAFFOLD
-while everyone is present; with some absent SCAFFOLD's c remembers them, and FedaGrac's nu does not.
+Two identities are often told too broadly. The patented calibration with lambda = 0 and equal K_i is
+not FedAvg: its c_i = v - v_i cancel in the mean, but each shifts the points at which its client's
+later gradients are taken. It is FedAvg with K_i = 1, in the first round, for members with the same
+data, and for one member, under any lambda. The published form with lambda = 0 is FedAvg without
+conditions. At lambda = 1 with everyone sending averages it is SCAFFOLD while everyone is present;
+with some absent SCAFFOLD's c remembers them, and FedaGrac's nu does not.
 """
 
 from functools import cache, partial
@@ -69,28 +71,51 @@ def double():
 
 @cache
 def compiled(name, batch_size=None, momentum=None):
-    """The game whose utility is the vector of all parameters, in the order of `loops.flat`; one program for each."""
+    """The game whose utility is the vector of all parameters, in the order of `loops.flat`; one
+    program for each."""
     training = local(
-        learning_rate=RATE, l2=L2, steps=1, batch_size=batch_size, options=momentum and {"momentum": momentum}
+        learning_rate=RATE,
+        l2=L2,
+        steps=1,
+        batch_size=batch_size,
+        options=momentum and {"momentum": momentum},
     )
     rule = RULES[name](weights=WEIGHTS, max_rounds=LENGTH)
     start = initial(FEATURES, CLASSES)
-    learning = learner(federation(SIZES), linear(), training, rule, key=jax.random.key(0), initial=start)
+    learning = learner(
+        federation(SIZES), linear(), training, rule, key=jax.random.key(0), initial=start
+    )
     return trained(learning, lambda world, params, trace, mask: vector(params))
 
 
 def vector(params):
     """The parameters in the order of `loops.flat`."""
-    return jnp.concatenate([params[name][part].ravel() for name in sorted(params) for part in ("kernel", "bias")])
+    return jnp.concatenate(
+        [params[name][part].ravel() for name in sorted(params) for part in ("kernel", "bias")]
+    )
 
 
-def ends(name, steps=REDRAWN, present=ALWAYS, *, start=None, data=None, rounds=LENGTH, rounded=False, **options):
+def ends(
+    name,
+    steps=REDRAWN,
+    present=ALWAYS,
+    *,
+    start=None,
+    data=None,
+    rounds=LENGTH,
+    rounded=False,
+    **options,
+):
     """float64[8, D], with what each coalition ends; computed in float64 unless `rounded`."""
     game = compiled(name, **options)
     rows = {"num_steps": jnp.asarray(steps, jnp.int32), "present": jnp.asarray(present)}
     world = game.world.replace(num_rounds=jnp.int32(rounds), **rows)
-    world = world.replace(data=world.data if data is None else data, initial=world.initial if start is None else start)
-    return evaluate(game.replace(world=world if rounded else in_float64(world)), jax.random.key(0), EVERY, PLAN)
+    world = world.replace(
+        data=world.data if data is None else data, initial=world.initial if start is None else start
+    )
+    return evaluate(
+        game.replace(world=world if rounded else in_float64(world)), jax.random.key(0), EVERY, PLAN
+    )
 
 
 def apart(one, other):
@@ -104,19 +129,29 @@ def twins():
 
 
 @pytest.mark.parametrize(
-    ("name", "batch_size"), [("fedprox, mu 0", None), ("fedagrac, lambda 0", None), ("fedagrac, lambda 0", 3)]
+    ("name", "batch_size"),
+    [("fedprox, mu 0", None), ("fedagrac, lambda 0", None), ("fedagrac, lambda 0", 3)],
 )
-def test_without_its_own_term_an_algorithm_is_fedavg_for_any_steps_and_participation(name, batch_size, double):
+def test_without_its_own_term_an_algorithm_is_fedavg_for_any_steps_and_participation(
+    name, batch_size, double
+):
     plain = ends("fedavg", REDRAWN, SOMETIMES, batch_size=batch_size)
-    assert np.abs(plain[1:] - plain[0]).max(axis=1).min() > 1e-2, "Expected every coalition to learn."
-    assert_allclose(ends(name, REDRAWN, SOMETIMES, batch_size=batch_size), plain, atol=1e-12, rtol=0)
+    assert np.abs(plain[1:] - plain[0]).max(axis=1).min() > 1e-2, (
+        "Expected every coalition to learn."
+    )
+    assert_allclose(
+        ends(name, REDRAWN, SOMETIMES, batch_size=batch_size), plain, atol=1e-12, rtol=0
+    )
 
 
 @pytest.mark.parametrize(("name", "momentum"), [("fednova", None), ("fednova, momentum", 0.8)])
 def test_fednova_with_equal_steps_is_fedavg_and_with_unequal_steps_is_not(name, momentum, double):
     plain = ends("fedavg", EQUAL, SOMETIMES, momentum=momentum)
     assert_allclose(ends(name, EQUAL, SOMETIMES, momentum=momentum), plain, atol=1e-12, rtol=0)
-    assert apart(ends(name, REDRAWN, momentum=momentum), ends("fedavg", REDRAWN, momentum=momentum)) > 1e-3
+    assert (
+        apart(ends(name, REDRAWN, momentum=momentum), ends("fedavg", REDRAWN, momentum=momentum))
+        > 1e-3
+    )
 
 
 def test_fedsgd_is_fedavg_with_one_full_batch_step_whatever_steps_it_is_offered(double):
@@ -129,7 +164,10 @@ def test_fedagrac_with_averages_at_lambda_1_is_scaffold_while_everyone_is_presen
     reference = ends("scaffold")
     assert_allclose(ends("fedagrac, averages"), reference, atol=1e-10, rtol=0)
     assert apart(ends("fedagrac"), reference) > 1e-3
-    assert apart(ends("fedagrac, averages", REDRAWN, SOMETIMES), ends("scaffold", REDRAWN, SOMETIMES)) > 1e-3
+    assert (
+        apart(ends("fedagrac, averages", REDRAWN, SOMETIMES), ends("scaffold", REDRAWN, SOMETIMES))
+        > 1e-3
+    )
 
 
 @settings(max_examples=25)
@@ -145,11 +183,15 @@ def test_these_identities_hold_for_any_numbers_of_steps_zero_too(steps):
 @pytest.mark.parametrize("rounded", [True, False], ids=["float32", "float64"])
 def test_with_equal_steps_nobody_is_fast_however_the_weights_round(rounded):
     with jax.enable_x64(not rounded):
-        mixed, averages = (ends(name, EQUAL, rounded=rounded) for name in ("fedagrac", "fedagrac, averages"))
+        mixed, averages = (
+            ends(name, EQUAL, rounded=rounded) for name in ("fedagrac", "fedagrac, averages")
+        )
     assert_allclose(mixed, averages, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["calibrated", "calibrated, lambda 0", "fedagrac", "fedagrac, averages"])
+@pytest.mark.parametrize(
+    "name", ["calibrated", "calibrated, lambda 0", "fedagrac", "fedagrac, averages"]
+)
 def test_one_member_alone_is_plain_descent_under_every_calibration(name, double):
     plain = ends("fedavg", REDRAWN, SOMETIMES)
     assert_allclose(ends(name, REDRAWN, SOMETIMES)[ALONE], plain[ALONE], atol=1e-12, rtol=0)
@@ -159,7 +201,9 @@ def test_one_member_alone_is_plain_descent_under_every_calibration(name, double)
 def test_the_patented_form_is_fedavg_with_one_step_in_the_first_round_and_for_twins(name, double):
     assert_allclose(ends(name, ONE), ends("fedavg", ONE), atol=1e-12, rtol=0)
     assert_allclose(ends(name, rounds=1), ends("fedavg", rounds=1), atol=1e-12, rtol=0)
-    assert_allclose(ends(name, EQUAL, data=twins()), ends("fedavg", EQUAL, data=twins()), atol=1e-12, rtol=0)
+    assert_allclose(
+        ends(name, EQUAL, data=twins()), ends("fedavg", EQUAL, data=twins()), atol=1e-12, rtol=0
+    )
 
 
 def test_the_patented_form_is_not_fedavg_with_equal_steps_and_lambda_0(double):
@@ -180,7 +224,8 @@ def test_the_patented_form_is_not_fedavg_with_equal_steps_and_lambda_0(double):
     ],
 )
 def test_at_the_optimum_a_corrected_run_stays_for_any_steps_and_others_leave(name, stays, double):
-    """One step in the first round leaves the optimum where it is, and teaches each member its gradient there."""
+    """One step in the first round leaves the optimum where it is, and teaches each member its
+    gradient there."""
     run = loops.Run(
         clients=clients_of(federation(SIZES)),
         start=layers(initial(FEATURES, CLASSES)),

@@ -1,4 +1,5 @@
-"""Every algorithm's parameters against the naive loops: inside coalitions, for whoever takes part, for any steps."""
+"""Every algorithm's parameters against the naive loops: inside coalitions, for whoever takes part,
+for any steps."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -8,7 +9,17 @@ import jax.numpy as jnp
 import loops
 import numpy as np
 import pytest
-from federations import CLASSES, FEATURES, clients_of, federation, in_float64, initial, layers, metric_of, widened
+from federations import (
+    CLASSES,
+    FEATURES,
+    clients_of,
+    federation,
+    in_float64,
+    initial,
+    layers,
+    metric_of,
+    widened,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap.coalitions import all_subsets
@@ -47,14 +58,22 @@ CASES = {
     "fedprox": Case("fedprox", {"mu": 0.5}, partial(loops.fedprox, mu=0.5)),
     "fednova": Case("fednova", {}, loops.fednova),
     "fednova, momentum": Case("fednova", {"momentum": 0.8}, loops.fednova, momentum=0.8),
-    "scaffold": Case("scaffold", {"server_learning_rate": 0.7}, partial(loops.scaffold, server_learning_rate=0.7)),
+    "scaffold": Case(
+        "scaffold", {"server_learning_rate": 0.7}, partial(loops.scaffold, server_learning_rate=0.7)
+    ),
     "calibrated": Case("calibrated", {"lam": 0.1}, partial(loops.calibrated, lam=0.1)),
     "fedagrac": Case("fedagrac", {"lam": 1.0}, partial(loops.fedagrac, lam=1.0, send="mixed")),
     "fedagrac, fixed mean": Case(
-        "fedagrac", {"lam": 0.5, "mean_steps": 3.0}, partial(loops.fedagrac, lam=0.5, send="mixed", mean_steps=3.0)
+        "fedagrac",
+        {"lam": 0.5, "mean_steps": 3.0},
+        partial(loops.fedagrac, lam=0.5, send="mixed", mean_steps=3.0),
     ),
-    "fedadam": Case("fedadam", OPT | {"b2": 0.99}, partial(loops.fedopt, kind="adam", b2=0.99, **OPT)),
-    "fedyogi": Case("fedyogi", OPT | {"b2": 0.99}, partial(loops.fedopt, kind="yogi", b2=0.99, **OPT)),
+    "fedadam": Case(
+        "fedadam", OPT | {"b2": 0.99}, partial(loops.fedopt, kind="adam", b2=0.99, **OPT)
+    ),
+    "fedyogi": Case(
+        "fedyogi", OPT | {"b2": 0.99}, partial(loops.fedopt, kind="yogi", b2=0.99, **OPT)
+    ),
     "fedadagrad": Case(
         "fedadagrad",
         OPT | {"initial_accumulator": 0.0},
@@ -71,13 +90,25 @@ CASES = {
         partial(loops.fedsgd, learning_rate=0.2, momentum=0.9),
     ),
 }
-KIN = {"fedavg", "fedprox", "fednova, momentum", "fedagrac, fixed mean", "fedyogi", "fedadagrad", "fedopt, adam"}
+KIN = {
+    "fedavg",
+    "fedprox",
+    "fednova, momentum",
+    "fedagrac, fixed mean",
+    "fedyogi",
+    "fedadagrad",
+    "fedopt, adam",
+}
 
 
 def cases(*also, slow=frozenset()):
-    """Every case by its name, with further parameters; those in `slow` are not in the fast suite, but their kin are."""
+    """Every case by its name, with further parameters; those in `slow` are not in the fast suite,
+    but their kin are."""
     marks = {name: [pytest.mark.slow] if name in slow else [] for name in CASES}
-    return [pytest.param(case, *also, id=", ".join((name, *also)), marks=marks[name]) for name, case in CASES.items()]
+    return [
+        pytest.param(case, *also, id=", ".join((name, *also)), marks=marks[name])
+        for name, case in CASES.items()
+    ]
 
 
 @pytest.fixture
@@ -94,7 +125,12 @@ def test_every_algorithm_of_the_registry_has_a_loop():
 def training_of(case, batch_size):
     options = {"momentum": case.momentum} if case.momentum else None
     return local(
-        learning_rate=RATE, options=options, batch_size=batch_size, steps=1, reshuffle=batch_size is None, l2=L2
+        learning_rate=RATE,
+        options=options,
+        batch_size=batch_size,
+        steps=1,
+        reshuffle=batch_size is None,
+        l2=L2,
     )
 
 
@@ -137,28 +173,46 @@ def game_of(case, steps, present, *, widths=(FEATURES, CLASSES), batch_size=None
 
 def vector(params):
     """The parameters in the order of `loops.flat`."""
-    return jnp.concatenate([params[name][part].ravel() for name in sorted(params) for part in ("kernel", "bias")])
+    return jnp.concatenate(
+        [params[name][part].ravel() for name in sorted(params) for part in ("kernel", "bias")]
+    )
 
 
 def expected(case, masks, steps, present, **options):
     run = run_of(case, steps, present, **options)
-    return np.stack([loops.train(run, case.loop, tuple(np.flatnonzero(mask).tolist())) for mask in masks])
+    return np.stack(
+        [loops.train(run, case.loop, tuple(np.flatnonzero(mask).tolist())) for mask in masks]
+    )
 
 
 @pytest.mark.parametrize("case", cases())
-def test_after_ten_rounds_in_every_coalition_the_parameters_are_the_loops_to_1e_6_in_float32(case, key):
-    found, wanted = evaluate(game_of(case, UNEQUAL, SOMETIMES), key, EVERY), expected(case, EVERY, UNEQUAL, SOMETIMES)
-    assert np.abs(wanted[1:] - wanted[0]).max(axis=1).min() > 0.03, "Expected every coalition to learn."
+def test_after_ten_rounds_in_every_coalition_the_parameters_are_the_loops_to_1e_6_in_float32(
+    case, key
+):
+    found, wanted = (
+        evaluate(game_of(case, UNEQUAL, SOMETIMES), key, EVERY),
+        expected(case, EVERY, UNEQUAL, SOMETIMES),
+    )
+    assert np.abs(wanted[1:] - wanted[0]).max(axis=1).min() > 0.03, (
+        "Expected every coalition to learn."
+    )
     assert_allclose(found, wanted, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize(("case", "layout"), [*cases("coalition", slow=KIN), *cases("client", slow=CASES)])
-def test_with_steps_redrawn_for_whoever_takes_part_the_parameters_are_the_loops(case, layout, key, double):
-    """On the same compiled program: some absent; everyone there; and members without steps, who send what they kept."""
+@pytest.mark.parametrize(
+    ("case", "layout"), [*cases("coalition", slow=KIN), *cases("client", slow=CASES)]
+)
+def test_with_steps_redrawn_for_whoever_takes_part_the_parameters_are_the_loops(
+    case, layout, key, double
+):
+    """On the same compiled program: some absent; everyone there; and members without steps, who
+    send what they kept."""
     game = widened(game_of(case, REDRAWN, SOMETIMES))
     for steps, present in ((REDRAWN, SOMETIMES), (REDRAWN, ALWAYS), (IDLING, SOMETIMES)):
         world = game.world.replace(num_steps=jnp.asarray(steps), present=jnp.asarray(present))
-        found = evaluate(game.replace(world=world), key, EVERY, Plan(chunk=8, layout=layout, buckets=1))
+        found = evaluate(
+            game.replace(world=world), key, EVERY, Plan(chunk=8, layout=layout, buckets=1)
+        )
         assert_allclose(found, expected(case, EVERY, steps, present), atol=1e-10, rtol=0)
 
 
@@ -174,18 +228,26 @@ def test_with_steps_redrawn_for_whoever_takes_part_the_parameters_are_the_loops(
 def test_on_mini_batches_as_they_stand_the_parameters_are_the_loops(name, layout, key, double):
     game = widened(game_of(CASES[name], REDRAWN, SOMETIMES, batch_size=3))
     found = evaluate(game, key, EVERY[9:], Plan(chunk=8, layout=layout, buckets=1))
-    assert_allclose(found, expected(CASES[name], EVERY[9:], REDRAWN, SOMETIMES, batch_size=3), atol=1e-10, rtol=0)
+    assert_allclose(
+        found,
+        expected(CASES[name], EVERY[9:], REDRAWN, SOMETIMES, batch_size=3),
+        atol=1e-10,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize("name", ["fedagrac", pytest.param("calibrated", marks=pytest.mark.slow)])
 def test_where_the_loss_is_not_convex_the_parameters_are_the_loops_too(name, key, double):
     case, widths = CASES[name], (FEATURES, 5, CLASSES)
     found = evaluate(widened(game_of(case, REDRAWN, SOMETIMES, widths=widths)), key, EVERY[9:])
-    assert_allclose(found, expected(case, EVERY[9:], REDRAWN, SOMETIMES, widths=widths), atol=1e-9, rtol=0)
+    assert_allclose(
+        found, expected(case, EVERY[9:], REDRAWN, SOMETIMES, widths=widths), atol=1e-9, rtol=0
+    )
 
 
 def assert_round_games_are_the_loops(case, inner_rounds, key):
-    """In every round that somebody takes part in, every coalition is worth what the loop's model is worth."""
+    """In every round that somebody takes part in, every coalition is worth what the loop's model is
+    worth."""
     steps, present = REDRAWN[: 4 * inner_rounds], SOMETIMES[:4]
     wanted = loops.round_models(run_of(case, steps, present), case.loop, inner_rounds)
     found = rounds(
@@ -206,7 +268,9 @@ def assert_round_games_are_the_loops(case, inner_rounds, key):
         masks[:, participants] = all_subsets(len(participants))
         models = [wanted[t][tuple(np.flatnonzero(mask).tolist())] for mask in masks]
         utilities = evaluate(game.replace(world=in_float64(game.world)), key, masks)
-        assert_allclose(utilities, [worth(loops.shaped(model, like)) for model in models], atol=1e-6, rtol=0)
+        assert_allclose(
+            utilities, [worth(loops.shaped(model, like)) for model in models], atol=1e-6, rtol=0
+        )
         seen.append(t)  # between rounds the run is float32, hence 1e-6
     assert seen == np.flatnonzero(present.any(axis=1)).tolist()
 

@@ -1,4 +1,5 @@
-"""Complementary contributions: unbiased with empty cells, efficient, without replacement, adaptive where it pays."""
+"""Complementary contributions: unbiased with empty cells, efficient, without replacement, adaptive
+where it pays."""
 
 from math import comb
 
@@ -27,13 +28,19 @@ def tabled(table):
 
 
 def learning(players):
-    """The mean recall of ten classes that saturates in their data, of players who hold some of each."""
+    """The mean recall of ten classes that saturates in their data, of players who hold some of
+    each."""
     data = np.random.default_rng(3).dirichlet(np.ones(10), players)
-    return Played(players, lambda masks: (0.1 + 0.8 * (masks @ data) / (masks @ data + 0.1)).mean(axis=1))
+    return Played(
+        players, lambda masks: (0.1 + 0.8 * (masks @ data) / (masks @ data + 0.1)).mean(axis=1)
+    )
 
 
 def repeated(estimator, game, budget, runs=RUNS):
-    found = [play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0] for seed in range(runs)]
+    found = [
+        play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0]
+        for seed in range(runs)
+    ]
     return np.array([one.values for one in found]), np.array([one.std_errors for one in found])
 
 
@@ -48,7 +55,8 @@ def drawn(estimator, game, budget, seed=0):
 
 
 def naive(game, masks):
-    """The estimate from the smaller sides of all pairs drawn, by one loop over sizes and players in words."""
+    """The estimate from the smaller sides of all pairs drawn, by one loop over sizes and players in
+    words."""
     players, worth = game.num_players, lambda side: float(game.utility(np.array([side]))[0])
     total = np.full(players, worth([True] * players) - worth([False] * players))
     for size in range(1, players // 2 + 1):
@@ -57,7 +65,9 @@ def naive(game, masks):
         for player in range(players):
             inside = np.array([bool(side[player]) for side in sides])
             if 2 * size == players:
-                total[player] += np.mean([gain if own else -gain for gain, own in zip(gains, inside, strict=True)])
+                total[player] += np.mean(
+                    [gain if own else -gain for gain, own in zip(gains, inside, strict=True)]
+                )
             else:
                 weight = np.where(inside, players / size, -players / (players - size))
                 total[player] += np.cov(weight, gains)[0, 1] * (1 - 1 / comb(players, size))
@@ -77,7 +87,8 @@ def test_full_cells_give_the_papers_mean_of_each_cell():
     sides = all_subsets(6)
     gains = game.utility(sides) - game.utility(~sides)
     cells = [
-        sum(gains[sides[:, player] & (sides.sum(axis=1) == size)].mean() for size in range(1, 7)) / 6
+        sum(gains[sides[:, player] & (sides.sum(axis=1) == size)].mean() for size in range(1, 7))
+        / 6
         for player in range(6)
     ]
     assert_allclose(cells, oracle.shapley(TABLE), atol=1e-12)
@@ -113,10 +124,14 @@ def test_what_is_drawn_are_pairs_of_a_coalition_and_the_rest_each_once(allocatio
 
 @every_way
 @given(players=st.integers(1, 8), slack=st.integers(0, 250), seed=st.integers(0, 2**32 - 1))
-def test_values_sum_to_what_there_is_and_the_budget_is_never_exceeded(allocation, players, slack, seed):
+def test_values_sum_to_what_there_is_and_the_budget_is_never_exceeded(
+    allocation, players, slack, seed
+):
     least = min(2**players, 2 + 2 * int(np.minimum(2, strata(players)[1]).sum()))
     game = tabled(np.random.default_rng(seed).normal(size=2**players))
-    found, asked = play(complementary(allocation=allocation), game.utility, players, budget=least + slack, seed=seed)
+    found, asked = play(
+        complementary(allocation=allocation), game.utility, players, budget=least + slack, seed=seed
+    )
     assert asked == found.num_coalitions <= min(least + slack, 2**players)
     assert_allclose(found.efficiency_gap, 0, atol=1e-10)
     assert np.isfinite(found.std_errors).all()
@@ -138,7 +153,9 @@ def test_adaptive_draws_go_where_utilities_vary_and_lower_the_error(allocation):
     pairs = found.notes["pairs_by_size"]
     assert max(pairs) == pairs[2] > sum(pairs) / 2
     error = [
-        ((repeated(complementary(allocation=kind), game, 130, runs=40)[0] - game.values) ** 2).mean()
+        (
+            (repeated(complementary(allocation=kind), game, 130, runs=40)[0] - game.values) ** 2
+        ).mean()
         for kind in ("equal", allocation)
     ]
     assert error[1] < 0.8 * error[0]
@@ -149,14 +166,18 @@ def test_bernstein_asks_in_turns_of_many_and_neyman_in_two():
     for allocation, sizes in turns.items():
         utility = lambda masks, sizes=sizes: (sizes.append(len(masks)), game.utility(masks))[1]  # noqa: E731
         play(complementary(allocation=allocation), utility, 9, budget=200, seed=3)
-    assert len(turns["equal"]) == 1 and len(turns["neyman"]) == 2 and len(turns["bernstein"]) in (6, 7)
+    assert (
+        len(turns["equal"]) == 1 and len(turns["neyman"]) == 2 and len(turns["bernstein"]) in (6, 7)
+    )
     assert abs(turns["neyman"][0] - 100) <= 20
     assert max(turns["bernstein"]) <= 32
 
 
 @pytest.mark.parametrize("game", [voting(10), learning(10)], ids=["voting", "learning"])
 def test_a_pair_that_tells_of_all_players_beats_joining_orders_at_equal_cost(game):
-    ours, theirs = (repeated(kind(), game, 150, runs=60)[0] for kind in (complementary, permutation))
+    ours, theirs = (
+        repeated(kind(), game, 150, runs=60)[0] for kind in (complementary, permutation)
+    )
     assert ((ours - game.values) ** 2).mean() < 0.5 * ((theirs - game.values) ** 2).mean()
 
 
@@ -172,8 +193,14 @@ def test_hundreds_of_players_are_valued():
     [
         (lambda: complementary(allocation="even"), "allocation='even' to be an allocation"),
         (lambda: complementary(pilot=1.5), r"pilot=1.5 to lie in \(0, 1\)"),
-        (lambda: complementary().init(6, 13, None), "budget=13 to be at least 14 distinct coalitions"),
-        (lambda: complementary().init(6, None, None), "a budget of distinct coalitions for estimator='complementary'"),
+        (
+            lambda: complementary().init(6, 13, None),
+            "budget=13 to be at least 14 distinct coalitions",
+        ),
+        (
+            lambda: complementary().init(6, None, None),
+            "a budget of distinct coalitions for estimator='complementary'",
+        ),
     ],
 )
 def test_what_cannot_be_estimated_is_refused_in_one_sentence(refused, sentence):

@@ -15,11 +15,20 @@ from fedjax_shap.shapley.semivalue import coefficients_of, semivalues
 from fedjax_shap.valuation.estimate import estimate, game_key
 
 RUNS = 200
-# These ask for what they ask for, whatever the budget, or estimate no semivalue; their own tests hold them.
+# These ask for what they ask for, whatever the budget, or estimate no semivalue; their own tests
+# hold them.
 ANY_BUDGET = ("exact", "individual", "least_core", "leave_one_out")
-SLOW_RUNS = {"gaussian_process": 100, "regression_msr": 100, "kadditive": 100}  # among a hundred players; others: RUNS
-SETTINGS: dict[str, dict] = {}  # name -> keywords of the factory in these tests, where its defaults will not do
-VARIANTS: dict[str, tuple[str, dict]] = {  # name of a variant -> (estimator, keywords): further kinds that are tested
+SLOW_RUNS = {
+    "gaussian_process": 100,
+    "regression_msr": 100,
+    "kadditive": 100,
+}  # among a hundred players; others: RUNS
+SETTINGS: dict[
+    str, dict
+] = {}  # name -> keywords of the factory in these tests, where its defaults will not do
+VARIANTS: dict[
+    str, tuple[str, dict]
+] = {  # name of a variant -> (estimator, keywords): further kinds that are tested
     "permutation-random": ("permutation", {"orders": "random"}),
     "permutation-orthogonal": ("permutation", {"orders": "orthogonal"}),
     "permutation-low-discrepancy": ("permutation", {"orders": "low_discrepancy"}),
@@ -52,15 +61,19 @@ def answer(promised, game):
 
 def repeated(name, game, budget, runs=RUNS):
     """(values float[runs, P], standard errors float[runs, P]) of runs that differ in their seed."""
-    found = [play(made(name), game.utility, game.num_players, budget=budget, seed=seed)[0] for seed in range(runs)]
+    found = [
+        play(made(name), game.utility, game.num_players, budget=budget, seed=seed)[0]
+        for seed in range(runs)
+    ]
     return np.array([one.values for one in found]), np.array([one.std_errors for one in found])
 
 
 def spread(name, game, budget, runs=RUNS):
-    """How wide z-scores are: errors over standard errors, both as root mean squares over runs and players.
+    """How wide z-scores are: errors over standard errors, both as root mean squares over runs and
+    players.
 
-    An estimator with a bias is held to its own mean: its standard errors speak of draws alone. So is one of another
-    semivalue where there are too many players to know the answer.
+    An estimator with a bias is held to its own mean: its standard errors speak of draws alone. So
+    is one of another semivalue where there are too many players to know the answer.
     """
     values, errors = repeated(name, game, budget, runs)
     promised = made(name).guarantees
@@ -95,7 +108,9 @@ def test_values_sum_to_what_there_is_where_that_is_promised(name, budget):
 
 @each
 @pytest.mark.parametrize("seed", range(3))
-def test_one_who_adds_nothing_and_two_who_add_the_same_are_told_within_five_standard_errors(name, seed):
+def test_one_who_adds_nothing_and_two_who_add_the_same_are_told_within_five_standard_errors(
+    name, seed
+):
     game = with_null_and_twins(seed)
     found, _ = play(made(name), game.utility, 8, budget=128, seed=seed)
     error = found.std_errors
@@ -206,7 +221,9 @@ def test_few_players_and_one_alone_are_valued(name):
 @each
 def test_the_key_decides_the_draws(name):
     game = with_null_and_twins()
-    one, same, other = (play(made(name), game.utility, 8, budget=90, seed=seed)[0].values for seed in (0, 0, 1))
+    one, same, other = (
+        play(made(name), game.utility, 8, budget=90, seed=seed)[0].values for seed in (0, 0, 1)
+    )
     assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-9
 

@@ -1,4 +1,5 @@
-"""The Gaussian process estimator: the values of the predicted game, and errors far below those of plain sampling."""
+"""The Gaussian process estimator: the values of the predicted game, and errors far below those of
+plain sampling."""
 
 import numpy as np
 import pytest
@@ -14,15 +15,26 @@ from fedjax_shap.shapley.exact import shapley_values
 
 
 def relative_error(estimator, game, budget, runs=10):
-    runs = [play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0].values for seed in range(runs)]
-    return np.mean([np.linalg.norm(values - game.values) for values in runs]) / np.linalg.norm(game.values)
+    runs = [
+        play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0].values
+        for seed in range(runs)
+    ]
+    return np.mean([np.linalg.norm(values - game.values) for values in runs]) / np.linalg.norm(
+        game.values
+    )
 
 
 def test_values_are_those_of_the_game_that_is_predicted_for_all_coalitions():
     game, players, every = saturating(6), 6, all_subsets(6)
     found, _ = play(gaussian_process(), game.utility, players, budget=40, seed=3)
     asked = []
-    play(gaussian_process(), lambda masks: (asked.append(masks), game.utility(masks))[1], players, budget=40, seed=3)
+    play(
+        gaussian_process(),
+        lambda masks: (asked.append(masks), game.utility(masks))[1],
+        players,
+        budget=40,
+        seed=3,
+    )
     masks = np.concatenate(asked)
     utilities = game.utility(masks)
     centred = (utilities - utilities.mean()) / utilities.std()
@@ -60,11 +72,17 @@ def test_standard_errors_are_the_posterior_ones_scaled_by_residuals_left_out_one
         untold = (every.sum(axis=1) == masks[one].sum()).sum() / alike.sum() - 1
         was += (excess[:, one] ** 2 + untold * counts[:, row] ** 2) * left**2
         expected += (excess[:, one] ** 2 + untold * counts[:, row] ** 2) * variance
-    assert_allclose(found.std_errors, scale * np.sqrt(posterior * was / expected * told / (told - 12)), rtol=1e-4)
+    assert_allclose(
+        found.std_errors,
+        scale * np.sqrt(posterior * was / expected * told / (told - 12)),
+        rtol=1e-4,
+    )
 
 
 @pytest.mark.parametrize(("players", "budget"), [(8, 32), (10, 50), (10, 100)])
-def test_standard_errors_speak_of_the_whole_error_on_games_like_federations_at_small_budgets(players, budget):
+def test_standard_errors_speak_of_the_whole_error_on_games_like_federations_at_small_budgets(
+    players, budget
+):
     wrong, told = [], []
     for seed in range(40):
         game = saturating(players, seed=seed)
@@ -99,7 +117,10 @@ def test_small_coalitions_come_first_where_that_is_asked_for():
     asked = {}
     for power in (0.0, 4.0):
         sizes = asked[power] = []
-        count = lambda masks, sizes=sizes: (sizes.extend(masks.sum(axis=1)), masks.sum(axis=1) ** 0.5)[1]  # noqa: E731
+        count = lambda masks, sizes=sizes: (
+            sizes.extend(masks.sum(axis=1)),
+            masks.sum(axis=1) ** 0.5,
+        )[1]
         play(gaussian_process(small_first=power), count, 10, budget=60)
     assert np.mean(asked[4.0]) < np.mean(asked[0.0]) - 1
     assert asked[4.0].count(1) == 10 and asked[4.0].count(2) > 3 * asked[0.0].count(2)

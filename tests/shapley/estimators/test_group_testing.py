@@ -1,4 +1,5 @@
-"""Group testing: the published differences, the values that fit them best, unbiased and efficient."""
+"""Group testing: the published differences, the values that fit them best, unbiased and
+efficient."""
 
 from math import comb
 
@@ -42,7 +43,11 @@ def differences(table, groups):
 @pytest.mark.parametrize("table", [TABLE, VOTING + 2], ids=["random", "voting"])
 def test_values_fit_the_differences_best_among_those_that_sum_to_what_there_is(table):
     found, groups = drawn(table, 0, budget=40)
-    wanted, pairs, rows = differences(table, groups), [(i, j) for i in range(6) for j in range(i)], np.eye(6)
+    wanted, pairs, rows = (
+        differences(table, groups),
+        [(i, j) for i in range(6) for j in range(i)],
+        np.eye(6),
+    )
     slopes = np.array([rows[i] - rows[j] for i, j in pairs])
     left = np.block([[2 * slopes.T @ slopes, np.ones((6, 1))], [np.ones((1, 6)), np.zeros((1, 1))]])
     right = np.append(2 * slopes.T @ [wanted[pair] for pair in pairs], table[-1] - table[0])
@@ -69,13 +74,16 @@ def test_groups_are_drawn_by_the_law_of_sizes_and_everybody_as_often_as_anybody(
 
 @pytest.mark.parametrize("table", [TABLE, VOTING + 2], ids=["random", "voting"])
 def test_the_expected_differences_are_those_of_the_shapley_values(table):
-    """Every group counted with its chance instead of drawn: theorem 3 of Jia et al., so that nothing is biased."""
+    """Every group counted with its chance instead of drawn: theorem 3 of Jia et al., so that
+    nothing is biased."""
     (chance, constant), expected = size_law(6), np.zeros(6)
     for row in range(1, 63):
         size = row.bit_count()
         for player in range(6):
             joined = (row >> player & 1) - size / 6
-            expected[player] += chance[size - 1] / comb(6, size) * constant * (table[row] - table[0]) * joined
+            expected[player] += (
+                chance[size - 1] / comb(6, size) * constant * (table[row] - table[0]) * joined
+            )
     assert_allclose(expected + (table[-1] - table[0]) / 6, oracle.shapley(table), atol=1e-12)
 
 
@@ -108,7 +116,10 @@ def test_two_players_and_hundreds_are_valued():
 @pytest.mark.parametrize(
     ("refused", "sentence"),
     [
-        (lambda: group_testing().init(4, None, None), "a budget of distinct coalitions for estimator='group_testing'"),
+        (
+            lambda: group_testing().init(4, None, None),
+            "a budget of distinct coalitions for estimator='group_testing'",
+        ),
         (lambda: group_testing().init(4, 3, None), "budget=3 to be at least 4 distinct coalitions"),
         (lambda: group_testing().init(0, 9, None), "num_players=0 to be an integer >= 1"),
     ],

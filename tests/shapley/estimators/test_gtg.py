@@ -1,4 +1,5 @@
-"""GTG-Shapley: it walks as algorithm 1 says, stops as equation 10 says, and pays nobody for nothing."""
+"""GTG-Shapley: it walks as algorithm 1 says, stops as equation 10 says, and pays nobody for
+nothing."""
 
 import numpy as np
 import oracle
@@ -39,7 +40,9 @@ def naive_end(each, least, share, last):
     return len(each)
 
 
-@pytest.mark.parametrize("table", [RANDOM, SATURATED, -SATURATED], ids=["random", "saturated", "falling"])
+@pytest.mark.parametrize(
+    "table", [RANDOM, SATURATED, -SATURATED], ids=["random", "saturated", "falling"]
+)
 @pytest.mark.parametrize("within", [0.0, 0.001, 0.7])
 def test_values_are_those_of_the_algorithm_walked_player_by_player(table, within):
     found, state, _ = guided(table, budget=48, within=within, **FOREVER)
@@ -53,7 +56,9 @@ def test_in_every_sweep_each_player_is_first_once_and_the_others_follow_at_rando
     orders = state.orders[: len(state.orders) // 6 * 6]
     assert len(orders) >= 24
     assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(6), (len(orders), 1)))
-    assert_array_equal(np.sort(orders[:, 0].reshape(-1, 6), axis=1), np.tile(np.arange(6), (len(orders) // 6, 1)))
+    assert_array_equal(
+        np.sort(orders[:, 0].reshape(-1, 6), axis=1), np.tile(np.arange(6), (len(orders) // 6, 1))
+    )
     assert len(np.unique(orders[:, 1:], axis=0)) > 0.9 * len(orders)
 
 
@@ -82,13 +87,17 @@ def test_a_free_rider_is_not_paid():
     found, state, _ = guided(table, budget=63, between=0.0, within=0.0, **FOREVER)
     each = truncated(table, state.orders, 0.0)
     assert found.values[5] == found.std_errors[5] == 0
-    assert (found.values > 0).any() and (found.values < 0).sum() >= 2, "scaling to one sign would show"
+    assert (found.values > 0).any() and (found.values < 0).sum() >= 2, (
+        "scaling to one sign would show"
+    )
     assert_allclose(found.values[4], each[:, 4].mean(), atol=1e-12)
     assert abs(found.values[4] - oracle.shapley(table)[4]) < 5 * found.std_errors[4]
     assert_allclose(found.efficiency_gap, 0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("share", "least", "last"), [(0.05, 30, 10), (0.3, 2, 3), (0.2, 13, 7), (0.002, 30, 10)])
+@pytest.mark.parametrize(
+    ("share", "least", "last"), [(0.05, 30, 10), (0.3, 2, 3), (0.2, 13, 7), (0.002, 30, 10)]
+)
 def test_it_stops_after_the_first_whole_sweep_at_which_the_values_have_settled(share, least, last):
     table = all_subsets(6) @ np.array([1.0, 2, 3, 1, 2, 3]) + 0.5 * RANDOM
     whole, longest, _ = guided(table, budget=64, **FOREVER)
@@ -121,19 +130,28 @@ def test_without_truncation_estimates_are_unbiased():
 
 @pytest.mark.parametrize("count", [12, 15, 18, 22, 30])
 def test_standard_errors_are_those_of_a_sample_stratified_by_who_is_first(count):
-    rng, runs, strata = np.random.default_rng(0), 2000, np.random.default_rng(5).normal(0, 3, (6, 6))
+    rng, runs, strata = (
+        np.random.default_rng(0),
+        2000,
+        np.random.default_rng(5).normal(0, 3, (6, 6)),
+    )
     found = []
     for _ in range(runs):
         first = np.concatenate([rng.permutation(6) for _ in range(5)])[:count]
         found.append(stratified(strata[first] + rng.normal(size=(count, 6)), first))
     values, errors = np.array(found).swapaxes(0, 1)
-    assert np.abs(values.mean(axis=0) - strata.mean(axis=0)).max() < 5 * values.std() / np.sqrt(runs)
+    assert np.abs(values.mean(axis=0) - strata.mean(axis=0)).max() < 5 * values.std() / np.sqrt(
+        runs
+    )
     spread = np.sqrt(values.var(axis=0) / (errors**2).mean(axis=0))
     assert spread.min() > 0.9 and spread.max() < 1.1
 
 
 def test_standard_errors_of_less_than_two_sweeps_are_not_too_small():
-    runs = [play(gtg(**FOREVER), airport(10).utility, 10, budget=60, seed=seed)[0] for seed in range(100)]
+    runs = [
+        play(gtg(**FOREVER), airport(10).utility, 10, budget=60, seed=seed)[0]
+        for seed in range(100)
+    ]
     assert all(2 <= run.notes["permutations"] < 20 for run in runs)
     errors = np.mean([run.std_errors**2 for run in runs])
     assert np.var([run.values for run in runs], axis=0).mean() < 1.25**2 * errors
@@ -151,7 +169,9 @@ def test_each_slice_is_truncated_and_stops_by_its_own_utilities():
     for place in [(0, 1), (1, 0), (1, 1)]:
         each = truncated(tables[(slice(None), *place)], state.orders, 0.1)
         ends.append(naive_end(each, 30, 0.05, 10))
-        assert_allclose(found.values[(slice(None), *place)], each[: ends[-1]].mean(axis=0), atol=1e-12)
+        assert_allclose(
+            found.values[(slice(None), *place)], each[: ends[-1]].mean(axis=0), atol=1e-12
+        )
     assert ends[0] < ends[1], "the slices should stop apart"
 
 
@@ -166,7 +186,10 @@ def test_until_two_orders_are_walked_the_values_are_equal_shares_of_which_nothin
 def test_rounds_are_truncated_one_by_one_and_the_others_shared_out_whole(key):
     training, rule = local(learning_rate=0.3, steps=2), fedavg(max_rounds=4)
     run = rounds(federation((7, 12, 4, 9)), linear(), training, rule, metric="negative_loss")
-    utilities = [estimate_rounds(run, gtg(between=share, within=0.0), key=key, budget=12) for share in (0.0, 1e9)]
+    utilities = [
+        estimate_rounds(run, gtg(between=share, within=0.0), key=key, budget=12)
+        for share in (0.0, 1e9)
+    ]
     whole, nothing = utilities
     assert_allclose(whole.efficiency_gap, 0, atol=1e-6)
     assert whole.num_coalitions > 4 * 8 and np.isfinite(whole.std_errors).all()
@@ -184,7 +207,10 @@ def test_rounds_are_truncated_one_by_one_and_the_others_shared_out_whole(key):
         (lambda: gtg(settled=-1.0), "settled=-1.0 to be a finite number >= 0"),
         (lambda: gtg(last=0), "last=0 to be an integer >= 1"),
         (lambda: gtg(least=1), "least=1 to be an integer >= 2"),
-        (lambda: gtg().init(4, None), "a budget of distinct coalitions for estimator='gtg', got none"),
+        (
+            lambda: gtg().init(4, None),
+            "a budget of distinct coalitions for estimator='gtg', got none",
+        ),
         (lambda: gtg().init(4, 7), "budget=7 to be at least 8 distinct coalitions"),
         (lambda: gtg().read(gtg().init(3, 8)), "utilities to be told before the values are read"),
     ],

@@ -1,4 +1,5 @@
-"""Key combinations: what is small is known, the next size is a balanced sample, what is large is taken as assumed."""
+"""Key combinations: what is small is known, the next size is a balanced sample, what is large is
+taken as assumed."""
 
 from collections import Counter
 from math import comb
@@ -34,9 +35,11 @@ def asked_for(num_players, budget, seed=0, turn=None):
 
 
 def additive_beyond(num_players, size, seed=0):
-    """A game that is rough among coalitions of up to `size` players, from which on everyone adds a weight of their own.
+    """A game that is rough among coalitions of up to `size` players, from which on everyone adds a
+    weight of their own.
 
-    V of a larger coalition would depend on the order of joining unless V(S) = w(S) + c for |S| = `size` already.
+    V of a larger coalition would depend on the order of joining unless V(S) = w(S) + c for |S| =
+    `size` already.
     """
     rng = np.random.default_rng(seed)
     weights, masks = rng.normal(size=num_players), all_subsets(num_players)
@@ -45,7 +48,8 @@ def additive_beyond(num_players, size, seed=0):
 
 
 def by_definition(masks, table, beyond):
-    """Values by loops over the coalitions asked for: means of marginals by size, sizes that lack some being cut off."""
+    """Values by loops over the coalitions asked for: means of marginals by size, sizes that lack
+    some being cut off."""
     players = masks.shape[1]
     known = {tuple(mask): table[rank] for mask, rank in zip(masks, ranks(masks), strict=True)}
     values = np.zeros(players)
@@ -68,12 +72,18 @@ def by_definition(masks, table, beyond):
 @pytest.mark.parametrize("players", [2, 3, 6, 9])
 def test_the_key_size_is_the_largest_up_to_which_all_coalitions_fit_beside_everybody(players):
     for budget in range(players + 2, 2**players):
-        fitting = [size for size in range(1, players) if sum(comb(players, k) for k in range(size + 1)) + 1 <= budget]
+        fitting = [
+            size
+            for size in range(1, players)
+            if sum(comb(players, k) for k in range(size + 1)) + 1 <= budget
+        ]
         assert key_size(players, budget) == max(fitting)
 
 
 @pytest.mark.parametrize(("players", "budget"), [(6, 30), (8, 64), (9, 128), (10, 250), (12, 600)])
-def test_all_small_coalitions_are_asked_for_and_a_sample_of_the_next_size_and_everybody(players, budget):
+def test_all_small_coalitions_are_asked_for_and_a_sample_of_the_next_size_and_everybody(
+    players, budget
+):
     masks = asked_for(players, budget)
     count, size = Counter(masks.sum(axis=1).tolist()), key_size(players, budget)
     assert len(set(pack(masks))) == len(masks) == budget
@@ -81,7 +91,9 @@ def test_all_small_coalitions_are_asked_for_and_a_sample_of_the_next_size_and_ev
     assert set(count) == {*range(size + 2), players}
 
 
-@pytest.mark.parametrize(("players", "budget"), [(6, 30), (8, 64), (8, 90), (9, 101), (10, 250), (100, 1200)])
+@pytest.mark.parametrize(
+    ("players", "budget"), [(6, 30), (8, 64), (8, 90), (9, 101), (10, 250), (100, 1200)]
+)
 @pytest.mark.parametrize("turn", [None, 25], ids=["at-once", "in-turns"])
 def test_every_player_appears_equally_often_in_the_sample(players, budget, turn):
     for seed in range(3):
@@ -95,7 +107,11 @@ def test_balanced_coalitions_are_new_and_make_up_for_who_appeared_less():
     seen = np.array([5, 0, 1, 2, 1, 0])
     taken = set(pack(all_subsets(6)[[3, 6, 48]]))
     masks = balanced(rng, 6, 2, seen, taken)
-    assert (masks.sum(axis=1) == 2).all() and len(set(pack(masks))) == 6 and not set(pack(masks)) & taken
+    assert (
+        (masks.sum(axis=1) == 2).all()
+        and len(set(pack(masks))) == 6
+        and not set(pack(masks)) & taken
+    )
     total = seen + masks.sum(axis=0)
     assert total[0] == 5 and np.ptp(total[1:]) <= 1
     assert_array_equal(seen, [5, 0, 1, 2, 1, 0])
@@ -108,7 +124,9 @@ def test_any_coalition_of_the_size_is_sampled_alike():
         count.update(ranks(masks[masks.sum(axis=1) == 3]).tolist())
     assert len(count) == 20 and sum(count.values()) == 300 * 7
     chance = 7 / 20
-    assert all(abs(n - 300 * chance) < 5 * np.sqrt(300 * chance * (1 - chance)) for n in count.values())
+    assert all(
+        abs(n - 300 * chance) < 5 * np.sqrt(300 * chance * (1 - chance)) for n in count.values()
+    )
 
 
 @each_way
@@ -127,7 +145,9 @@ def test_a_game_that_is_additive_beyond_the_key_size_is_valued_without_error(siz
     assert_allclose(found.values, oracle.shapley(game.table), atol=1e-12)
     assert_allclose(found.std_errors, 0, atol=1e-12)
     rough, _ = play(ipss(beyond="last"), saturating(8).utility, 8, budget=budget + 20)
-    assert np.abs(rough.values - saturating(8).values).max() > 1e-3, "not every game should be valued without error"
+    assert np.abs(rough.values - saturating(8).values).max() > 1e-3, (
+        "not every game should be valued without error"
+    )
 
 
 def test_a_game_that_is_saturated_beyond_the_key_size_is_valued_without_error_by_adding_nothing():
@@ -139,26 +159,39 @@ def test_a_game_that_is_saturated_beyond_the_key_size_is_valued_without_error_by
 
 
 @each_way
-@pytest.mark.parametrize("game", [airport(10), voting(10), saturating(10)], ids=["airport", "voting", "saturating"])
+@pytest.mark.parametrize(
+    "game", [airport(10), voting(10), saturating(10)], ids=["airport", "voting", "saturating"]
+)
 def test_standard_errors_tell_how_far_values_are_from_their_mean(game, beyond):
-    found = [play(ipss(beyond=beyond), game.utility, 10, budget=230, seed=seed)[0] for seed in range(RUNS // 2)]
-    values, errors = (np.array([getattr(one, what) for one in found]) for what in ("values", "std_errors"))
+    found = [
+        play(ipss(beyond=beyond), game.utility, 10, budget=230, seed=seed)[0]
+        for seed in range(RUNS // 2)
+    ]
+    values, errors = (
+        np.array([getattr(one, what) for one in found]) for what in ("values", "std_errors")
+    )
     assert 0.8 < np.sqrt(((values - values.mean(axis=0)) ** 2).mean() / (errors**2).mean()) < 1.25
 
 
 def test_what_is_added_beyond_decides_what_additive_games_and_saturating_ones_lose():
     game = additive(9)
-    last, nothing = (play(ipss(beyond=way), game.utility, 9, budget=100)[0] for way in ("last", "nothing"))
+    last, nothing = (
+        play(ipss(beyond=way), game.utility, 9, budget=100)[0] for way in ("last", "nothing")
+    )
     assert_allclose(last.values, game.values, atol=1e-12)
     assert_allclose(nothing.values, game.values * 3 / 9, atol=1e-12)
     game = Played(9, lambda masks: np.tanh(2.0 * masks.sum(axis=1)))
-    last, nothing = (play(ipss(beyond=way), game.utility, 9, budget=100)[0] for way in ("last", "nothing"))
+    last, nothing = (
+        play(ipss(beyond=way), game.utility, 9, budget=100)[0] for way in ("last", "nothing")
+    )
     assert np.abs(nothing.values - game.values).max() < np.abs(last.values - game.values).max() / 2
 
 
 @each_way
 def test_where_the_rest_does_not_give_every_player_two_coalitions_nothing_is_sampled(beyond):
-    found, asked = play(ipss(beyond=beyond), tabled(TABLE).utility, 6, budget=26)  # 22 + everybody, and 3 of size 3
+    found, asked = play(
+        ipss(beyond=beyond), tabled(TABLE).utility, 6, budget=26
+    )  # 22 + everybody, and 3 of size 3
     assert asked == found.num_coalitions == 23
     assert_array_equal(found.std_errors, 0)
     masks = all_subsets(6)[(all_subsets(6).sum(axis=1) <= 2) | all_subsets(6).all(axis=1)]
@@ -200,7 +233,10 @@ def test_the_budget_is_never_exceeded():
     [
         (lambda: ipss().init(8, 9, None), "budget=9 to be at least 10 distinct coalitions"),
         (lambda: ipss(beyond="all"), "beyond='all' to be"),
-        (lambda: ipss().init(8, None, None), "a budget of distinct coalitions for estimator='ipss', got none"),
+        (
+            lambda: ipss().init(8, None, None),
+            "a budget of distinct coalitions for estimator='ipss', got none",
+        ),
     ],
 )
 def test_what_cannot_be_estimated_is_refused_in_one_sentence(refused, sentence):

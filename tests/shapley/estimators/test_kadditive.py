@@ -19,7 +19,8 @@ each_order = pytest.mark.parametrize("order", [1, 2, 3, 4])
 
 
 def additive_of_order(order, num_players, seed=0):
-    """(utility, its Shapley values): a dividend for every group of at most `order`, shared alike among its members."""
+    """(utility, its Shapley values): a dividend for every group of at most `order`, shared alike
+    among its members."""
     rng, groups = np.random.default_rng(seed), []
     values = np.zeros(num_players)
     for size in range(1, order + 1):
@@ -30,19 +31,27 @@ def additive_of_order(order, num_players, seed=0):
 
 
 def interactions(masks, order):
-    """float[U, A]: what one unit of each Shapley interaction of 2 to `order` players adds, by the definition."""
+    """float[U, A]: what one unit of each Shapley interaction of 2 to `order` players adds, by the
+    definition."""
     numbers = bernoulli(order)
     columns = []
     for size in range(2, order + 1):
         for group in combinations(range(masks.shape[1]), size):
             inside = masks[:, list(group)].sum(axis=1)
-            gamma = [sum(comb(r, lot) * numbers[size - lot] for lot in range(r + 1)) for r in range(size + 1)]
+            gamma = [
+                sum(comb(r, lot) * numbers[size - lot] for lot in range(r + 1))
+                for r in range(size + 1)
+            ]
             columns.append(np.array(gamma)[inside] - gamma[0])
     return np.array(columns).T if columns else np.zeros((len(masks), 0))
 
 
-@pytest.mark.parametrize(("order", "paired", "budget"), [(2, False, 70), (3, False, 110), (3, True, 110)])
-def test_a_game_of_that_order_is_recovered_without_error_where_draws_outnumber_interactions(order, paired, budget):
+@pytest.mark.parametrize(
+    ("order", "paired", "budget"), [(2, False, 70), (3, False, 110), (3, True, 110)]
+)
+def test_a_game_of_that_order_is_recovered_without_error_where_draws_outnumber_interactions(
+    order, paired, budget
+):
     utility, values = additive_of_order(order, 7)
     found, _ = play(kadditive(order=order, ridge=1e-9, paired=paired), utility, 7, budget=budget)
     assert_allclose(found.values, values, atol=1e-5)
@@ -66,9 +75,14 @@ def test_the_fit_is_the_ridge_regression_on_interactions_written_out(order, ridg
     features = np.concatenate([masks, interactions(masks, order)], axis=1)
     size = features.shape[1]
     matrix, right = np.zeros((size + 1, size + 1)), np.zeros(size + 1)
-    matrix[:size, :size] = features.T * weights @ features + np.diag([0.0] * 8 + [ridge] * (size - 8))
+    matrix[:size, :size] = features.T * weights @ features + np.diag(
+        [0.0] * 8 + [ridge] * (size - 8)
+    )
     matrix[size, :8] = matrix[:8, size] = 1
-    right[:size], right[size] = features.T * weights @ (game.utility(masks) - found.empty), found.grand - found.empty
+    right[:size], right[size] = (
+        features.T * weights @ (game.utility(masks) - found.empty),
+        found.grand - found.empty,
+    )
     assert_allclose(found.values, np.linalg.solve(matrix, right)[:8], atol=1e-8)
 
 
@@ -109,18 +123,27 @@ def test_what_is_left_of_a_row_is_what_the_others_did_not_predict():
         assert_allclose(moved, influence[:, [row]] * left[row], atol=1e-9)
 
 
-@pytest.mark.parametrize(("options", "same"), [({"order": 1}, {"paired": False}), ({"paired": True}, {})])
+@pytest.mark.parametrize(
+    ("options", "same"), [({"order": 1}, {"paired": False}), ({"paired": True}, {})]
+)
 def test_with_nothing_to_interact_it_is_kernelshap(options, same):
     """Pairs tell nothing of interactions between two."""
     game = saturating(9)
-    one, other = (play(e, game.utility, 9, budget=101)[0] for e in (kadditive(**options), kernelshap(**same)))
+    one, other = (
+        play(e, game.utility, 9, budget=101)[0] for e in (kadditive(**options), kernelshap(**same))
+    )
     assert_allclose(one.values, other.values, atol=1e-9)
 
 
 def test_interactions_among_three_halve_the_error_on_games_like_federations():
     game = saturating(10)
     squared = [
-        np.mean([(play(e, game.utility, 10, budget=250, seed=s)[0].values - game.values) ** 2 for s in range(20)])
+        np.mean(
+            [
+                (play(e, game.utility, 10, budget=250, seed=s)[0].values - game.values) ** 2
+                for s in range(20)
+            ]
+        )
         for e in (kadditive(order=3, paired=True, ridge=1.0), kernelshap())
     ]
     assert squared[0] < 0.25 * squared[1]
@@ -135,7 +158,10 @@ def test_a_hundred_players_with_more_interactions_than_coalitions_are_valued():
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [({"order": 0}, "order=0 to be an integer >= 1"), ({"ridge": 0.0}, "ridge=0.0 to be a finite number > 0")],
+    [
+        ({"order": 0}, "order=0 to be an integer >= 1"),
+        ({"ridge": 0.0}, "ridge=0.0 to be a finite number > 0"),
+    ],
 )
 def test_what_cannot_be_fitted_is_refused_in_one_sentence(options, sentence):
     with pytest.raises(InvalidInputError, match=f"Expected {sentence}"):

@@ -1,4 +1,5 @@
-"""KernelSHAP: the least squares it says it solves, its unbiased form, its errors, and what it draws."""
+"""KernelSHAP: the least squares it says it solves, its unbiased form, its errors, and what it
+draws."""
 
 from math import comb
 
@@ -13,7 +14,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.estimators.kernelshap import kernelshap
 from fedjax_shap.shapley.estimators.leverage import leverage
-from fedjax_shap.shapley.least_squares import Rows, known_moments, least_squares
+from fedjax_shap.shapley.least_squares import RegressionRows, known_moments, least_squares
 
 each_way = pytest.mark.parametrize("paired", [True, False], ids=["paired", "alone"])
 
@@ -31,7 +32,8 @@ def asked_for(estimator, game, budget, seed=0):
 
 
 def solved(masks, weights, targets, total):
-    """Slopes of weighted least squares that sum to `total`, by Lagrange's multiplier, one equation at a time."""
+    """Slopes of weighted least squares that sum to `total`, by Lagrange's multiplier, one equation
+    at a time."""
     num_players = masks.shape[1]
     left, right = np.zeros((num_players + 1, num_players + 1)), np.zeros(num_players + 1)
     for mask, weight, target in zip(masks, weights, targets, strict=True):
@@ -62,7 +64,15 @@ def rows_of_all(table, paired):
         targets = (targets - (table[len(table) - 1 - keep] - table[0] - (1 - share) * total)) / 2
     weights = np.array([1 / (comb(num_players, s) * s * (num_players - s)) for s in sizes])
     strata = np.minimum(sizes, num_players - sizes) if paired else sizes
-    return Rows(masks, masks - share[:, None], targets[:, None], strata, weights, np.zeros(len(keep)), paired)
+    return RegressionRows(
+        masks,
+        masks - share[:, None],
+        targets[:, None],
+        strata,
+        weights,
+        np.zeros(len(keep)),
+        paired,
+    )
 
 
 @each_way
@@ -82,33 +92,48 @@ def test_over_all_coalitions_the_slopes_are_the_shapley_values(solve, paired):
     rows = rows_of_all(table, paired)
     influence, _ = solve(rows)
     exact = Played(7, lambda masks: table[masks @ (1 << np.arange(7))]).values
-    assert_allclose(influence @ rows.responses[:, 0] + (table[-1] - table[0]) / 7, exact, atol=1e-10)
+    assert_allclose(
+        influence @ rows.responses[:, 0] + (table[-1] - table[0]) / 7, exact, atol=1e-10
+    )
 
 
 def test_one_coalition_short_of_all_pairs_it_is_as_near_as_another_library_with_all_of_them():
     game = with_null_and_twins()
-    peer = shapiq.KernelSHAP(n=8, random_state=0).approximate(256, lambda masks: game.utility(np.asarray(masks, bool)))
+    peer = shapiq.KernelSHAP(n=8, random_state=0).approximate(
+        256, lambda masks: game.utility(np.asarray(masks, bool))
+    )
     found, asked = play(kernelshap(), game.utility, 8, budget=255)
     assert asked == 254
     assert_allclose(peer.get_n_order_values(1), game.values, atol=1e-5)
-    assert_allclose(found.values, peer.get_n_order_values(1), atol=5 * found.std_errors.max() + 1e-5)
+    assert_allclose(
+        found.values, peer.get_n_order_values(1), atol=5 * found.std_errors.max() + 1e-5
+    )
     assert found.std_errors.max() < 0.02
 
 
-@pytest.mark.parametrize(("budget", "turn"), [(20, None), (60, None), (60, 20)], ids=["least", "more", "in-turns"])
+@pytest.mark.parametrize(
+    ("budget", "turn"), [(20, None), (60, None), (60, 20)], ids=["least", "more", "in-turns"]
+)
 def test_the_unbiased_form_is_unbiased_and_its_errors_are_honest_to_a_few_percent(budget, turn):
     game, runs = voting(8), 300
     found = [
-        play(kernelshap(unbiased=True), game.utility, 8, budget=budget, turn=turn, seed=seed)[0] for seed in range(runs)
+        play(kernelshap(unbiased=True), game.utility, 8, budget=budget, turn=turn, seed=seed)[0]
+        for seed in range(runs)
     ]
-    values, variance = np.array([f.values for f in found]), np.array([f.std_errors**2 for f in found])
+    values, variance = (
+        np.array([f.values for f in found]),
+        np.array([f.std_errors**2 for f in found]),
+    )
     error = values.std(axis=0, ddof=1) / np.sqrt(runs)
     assert (np.abs(values.mean(axis=0) - game.values) < 5 * error).all()
     assert 0.9 < values.var(axis=0, ddof=1).mean() / variance.mean() < 1.1
 
 
 def test_the_unbiased_form_promises_it_and_the_regression_says_why_it_cannot():
-    assert kernelshap(unbiased=True).guarantees.unbiased and not kernelshap(unbiased=True).guarantees.additive
+    assert (
+        kernelshap(unbiased=True).guarantees.unbiased
+        and not kernelshap(unbiased=True).guarantees.additive
+    )
     assert kernelshap().guarantees.additive and "moments" in kernelshap().guarantees.bias
 
 
@@ -117,7 +142,11 @@ def test_the_regression_has_the_smaller_error_where_membership_explains_much():
     squared = [
         np.mean(
             [
-                (play(kernelshap(unbiased=way), game.utility, 10, budget=100, seed=s)[0].values - game.values) ** 2
+                (
+                    play(kernelshap(unbiased=way), game.utility, 10, budget=100, seed=s)[0].values
+                    - game.values
+                )
+                ** 2
                 for s in range(60)
             ]
         )
@@ -132,7 +161,9 @@ def test_residuals_are_those_of_leaving_the_row_out_shrunk_by_the_root_of_what_i
     influence, left = least_squares(rows)
     for row in (0, 7, 20):
         kept = np.arange(len(rows.masks)) != row
-        part = rows._replace(features=rows.features[kept], weights=rows.weights[kept], responses=rows.responses[kept])
+        part = rows._replace(
+            features=rows.features[kept], weights=rows.weights[kept], responses=rows.responses[kept]
+        )
         alone = rows.responses[row] - rows.features[row] @ least_squares(part)[0] @ part.responses
         free = 1 - rows.features[row] @ influence[:, row]
         assert_allclose(left[row], alone * np.sqrt(free), atol=1e-10)
@@ -181,7 +212,11 @@ def test_pairs_help_where_the_game_is_uneven_in_size():
     squared = [
         np.mean(
             [
-                (play(kernelshap(paired=way), game.utility, 10, budget=250, seed=s)[0].values - game.values) ** 2
+                (
+                    play(kernelshap(paired=way), game.utility, 10, budget=250, seed=s)[0].values
+                    - game.values
+                )
+                ** 2
                 for s in range(40)
             ]
         )

@@ -20,7 +20,9 @@ def naive(name, table, num_players):
     """The definition, by bits."""
     everybody = 2**num_players - 1
     if name == "leave_one_out":
-        return np.array([table[everybody] - table[everybody ^ (1 << i)] for i in range(num_players)])
+        return np.array(
+            [table[everybody] - table[everybody ^ (1 << i)] for i in range(num_players)]
+        )
     return np.array([table[1 << i] - table[0] for i in range(num_players)])
 
 
@@ -43,7 +45,10 @@ def test_leave_one_out_leaves_one_out_and_individual_asks_for_one():
         masks, _ = estimator.ask(jax.random.key(0), estimator.init(6, None, None))
         sizes[name] = sorted(masks.sum(axis=1).tolist())
         assert len(set(ranks(masks).tolist())) == len(masks) == 8
-    assert sizes == {"leave_one_out": [0, 5, 5, 5, 5, 5, 5, 6], "individual": [0, 1, 1, 1, 1, 1, 1, 6]}
+    assert sizes == {
+        "leave_one_out": [0, 5, 5, 5, 5, 5, 5, 6],
+        "individual": [0, 1, 1, 1, 1, 1, 1, 6],
+    }
 
 
 @each
@@ -98,13 +103,20 @@ def test_what_is_promised_is_said(name):
 @pytest.mark.parametrize(
     ("players", "budget", "sentence"),
     [
-        (6, 7, r"Expected budget=7 to cover the 8 coalitions that estimator='{name}' needs for 6 players"),
+        (
+            6,
+            7,
+            r"Expected budget=7 to cover the 8 coalitions that estimator='{name}' needs for 6 "
+            r"players",
+        ),
         (1, 1, r"Expected budget=1 to cover the 2 coalitions"),
         (6, 8.0, r"Expected budget=8.0 to be an integer"),
         (0, 8, r"Expected num_players=0 to be an integer >= 1"),
     ],
 )
-def test_a_budget_that_does_not_cover_what_is_asked_for_is_refused_in_one_sentence(name, players, budget, sentence):
+def test_a_budget_that_does_not_cover_what_is_asked_for_is_refused_in_one_sentence(
+    name, players, budget, sentence
+):
     with pytest.raises(InvalidInputError, match=sentence.format(name=name)):
         ESTIMATORS[name]().init(players, budget, None)
 

@@ -14,11 +14,14 @@ from fedjax_shap.shapley.estimators.leverage import leverage
 
 def strata(masks):
     sizes = masks[::2].sum(axis=1)
-    return np.bincount(np.minimum(sizes, masks.shape[1] - sizes), minlength=masks.shape[1] // 2 + 1)[1:]
+    return np.bincount(
+        np.minimum(sizes, masks.shape[1] - sizes), minlength=masks.shape[1] // 2 + 1
+    )[1:]
 
 
 def test_leverage_scores_are_one_over_the_number_of_coalitions_of_a_size():
-    """The sampling law rests on this: x'(X'WX)^+ x w, over all coalitions of 7 players, is 1 / C(7, s) for each."""
+    """The sampling law rests on this: x'(X'WX)^+ x w, over all coalitions of 7 players, is 1 / C(7,
+    s) for each."""
     masks = all_subsets(7)[1:-1]
     sizes = masks.sum(axis=1)
     count = np.bincount(sizes, minlength=8)
@@ -65,9 +68,13 @@ def test_errors_are_no_larger_than_those_of_another_library_at_equal_numbers_of_
 
     def theirs(seed):
         peer = shapiq.KernelSHAP(n=8, pairing_trick=True, random_state=seed)
-        return peer.approximate(budget, lambda masks: game.utility(np.asarray(masks, bool))).get_n_order_values(1)
+        return peer.approximate(
+            budget, lambda masks: game.utility(np.asarray(masks, bool))
+        ).get_n_order_values(1)
 
-    error = [np.mean([((way(s) - game.values) ** 2).mean() for s in range(40)]) for way in (ours, theirs)]
+    error = [
+        np.mean([((way(s) - game.values) ** 2).mean() for s in range(40)]) for way in (ours, theirs)
+    ]
     assert error[0] < error[1]
 
 
@@ -81,6 +88,7 @@ def test_a_hundred_players_are_valued_exactly_where_the_game_is_additive():
 
 def test_scores_of_another_name_are_refused_in_one_sentence():
     with pytest.raises(
-        InvalidInputError, match="Expected scores='levrage' to be a known name; did you mean 'leverage'"
+        InvalidInputError,
+        match="Expected scores='levrage' to be a known name; did you mean 'leverage'",
     ):
         leverage(scores="levrage")

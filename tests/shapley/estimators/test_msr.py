@@ -1,4 +1,5 @@
-"""Sample reuse: Banzhaf values and any other semivalue from one sample, unbiased, honest about their error."""
+"""Sample reuse: Banzhaf values and any other semivalue from one sample, unbiased, honest about
+their error."""
 
 from math import comb
 
@@ -25,13 +26,18 @@ def tabled(table):
 
 
 def repeated(estimator, game, budget, runs=RUNS):
-    found = [play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0] for seed in range(runs)]
+    found = [
+        play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0]
+        for seed in range(runs)
+    ]
     return np.array([one.values for one in found]), np.array([one.std_errors for one in found])
 
 
 def played(estimator, table, budget, seed=0):
     """(what it says, the masks of its draws with repetitions) for a table."""
-    masks, state = estimator.ask(jax.random.key(seed), estimator.init(len(table).bit_length() - 1, budget, None))
+    masks, state = estimator.ask(
+        jax.random.key(seed), estimator.init(len(table).bit_length() - 1, budget, None)
+    )
     drawn = state.told.masks[np.concatenate(state.rows)][:, 0]
     return estimator.read(estimator.tell(state, masks, table[ranks(masks)])), drawn
 
@@ -41,7 +47,8 @@ def asked_for(estimator, num_players, budget, seed=0):
 
 
 def mean_difference(table, p):
-    """The weighted Banzhaf value as the mean difference that a player makes, where others join with probability p."""
+    """The weighted Banzhaf value as the mean difference that a player makes, where others join with
+    probability p."""
     players = len(table).bit_length() - 1
     values = np.zeros(players)
     for row in range(len(table)):
@@ -60,7 +67,9 @@ def by_marginals(table, semivalue):
     for row in range(len(table)):
         for player in range(players):
             if not row >> player & 1:
-                values[player] += weight[bin(row).count("1")] * (table[row | 1 << player] - table[row])
+                values[player] += weight[bin(row).count("1")] * (
+                    table[row | 1 << player] - table[row]
+                )
     return values
 
 
@@ -69,19 +78,25 @@ def test_banzhaf_values_are_unbiased_from_small_budgets_on_and_their_errors_hone
     answer = mean_difference(TABLE, p)
     for budget in (6, 12, 40):
         values, errors = repeated(banzhaf(p=p), tabled(TABLE), budget)
-        assert (np.abs(values.mean(axis=0) - answer) < 5 * values.std(axis=0, ddof=1) / np.sqrt(RUNS)).all()
+        assert (
+            np.abs(values.mean(axis=0) - answer) < 5 * values.std(axis=0, ddof=1) / np.sqrt(RUNS)
+        ).all()
         assert 0.75 < np.sqrt(((values - answer) ** 2).mean() / (errors**2).mean()) < 1.3
 
 
 @pytest.mark.parametrize("p", [0.5, 0.3])
-def test_a_banzhaf_value_is_the_mean_with_less_the_mean_without_nobody_and_everybody_by_their_chance(p):
+def test_a_banzhaf_value_is_the_mean_with_less_the_mean_without_nobody_and_everybody_by_their_chance(
+    p,
+):
     found, drawn = played(banzhaf(p=p), TABLE, 50)
     utilities = TABLE[ranks(drawn)]
     for player in range(6):
         inside = drawn[:, player]
         having = p**5 * TABLE[63] + (1 - p**5) * utilities[inside].mean()
         lacking = (1 - p) ** 5 * TABLE[0] + (1 - (1 - p) ** 5) * utilities[~inside].mean()
-        assert_allclose(found.values[player], having - lacking, rtol=1e-4)  # the chance to see one side only is < 1e-4
+        assert_allclose(
+            found.values[player], having - lacking, rtol=1e-4
+        )  # the chance to see one side only is < 1e-4
 
 
 def test_fair_coalitions_are_drawn_once_and_others_as_often_as_they_come():
@@ -94,10 +109,15 @@ def test_fair_coalitions_are_drawn_once_and_others_as_often_as_they_come():
 
 def test_players_join_with_the_probability_asked_for():
     p = 0.3
-    joined = [banzhaf(p=p).ask(jax.random.key(seed), banzhaf(p=p).init(10, 500, None))[1] for seed in range(20)]
+    joined = [
+        banzhaf(p=p).ask(jax.random.key(seed), banzhaf(p=p).init(10, 500, None))[1]
+        for seed in range(20)
+    ]
     drawn = np.concatenate([state.told.masks[np.concatenate(state.rows)][:, 0] for state in joined])
     chance = (p - p**10) / (1 - p**10 - (1 - p) ** 10)
-    assert (np.abs(drawn.mean(axis=0) - chance) < 5 * np.sqrt(chance * (1 - chance) / len(drawn))).all()
+    assert (
+        np.abs(drawn.mean(axis=0) - chance) < 5 * np.sqrt(chance * (1 - chance) / len(drawn))
+    ).all()
 
 
 @pytest.mark.parametrize("p", [0.5, 0.1])
@@ -127,7 +147,9 @@ def test_every_semivalue_is_unbiased_from_the_smallest_budget_on_and_its_errors_
     answer = by_marginals(TABLE, semivalue)
     for budget in (20, 44):
         values, errors = repeated(msr(semivalue=semivalue), tabled(TABLE), budget)
-        assert (np.abs(values.mean(axis=0) - answer) < 5 * values.std(axis=0, ddof=1) / np.sqrt(RUNS)).all()
+        assert (
+            np.abs(values.mean(axis=0) - answer) < 5 * values.std(axis=0, ddof=1) / np.sqrt(RUNS)
+        ).all()
         assert 0.8 < np.sqrt(((values - answer) ** 2).mean() / (errors**2).mean()) < 1.25
 
 
@@ -151,8 +173,13 @@ def test_a_semivalue_is_its_mixture_of_the_differences_of_means_by_size():
         weight, expected = coefficients_of(semivalue)(6), np.zeros(6)
         for player in range(6):
             for size in range(7):
-                for side, factor in ((True, weight[size - 1] if size else 0), (False, -weight[min(size, 5)])):
-                    some = [v for mask, v in table.items() if sum(mask) == size and mask[player] == side]
+                for side, factor in (
+                    (True, weight[size - 1] if size else 0),
+                    (False, -weight[min(size, 5)]),
+                ):
+                    some = [
+                        v for mask, v in table.items() if sum(mask) == size and mask[player] == side
+                    ]
                     there = comb(5, size - side) if 0 <= size - side <= 5 else 0
                     expected[player] += factor * there * np.mean(some) if some else 0
         assert_allclose(found[semivalue].values, expected, atol=1e-12)
@@ -188,7 +215,10 @@ def test_beta_values_of_small_coalitions_agree_with_shapley_values_where_they_mu
         (lambda: msr().init(8, 27, None), "budget=27 to be at least 28 distinct coalitions"),
         (lambda: msr(semivalue="banzaf"), "semivalue='banzaf' to be 'shapley', 'banzhaf', "),
         (lambda: msr(semivalue="banzhaf(1.5)"), r"p=1.5 to be < 1"),
-        (lambda: msr().init(8, None, None), "a budget of distinct coalitions for estimator='msr', got none"),
+        (
+            lambda: msr().init(8, None, None),
+            "a budget of distinct coalitions for estimator='msr', got none",
+        ),
     ],
 )
 def test_what_cannot_be_estimated_is_refused_in_one_sentence(refused, sentence):

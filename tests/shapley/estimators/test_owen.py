@@ -14,12 +14,16 @@ TABLE = np.random.default_rng(1).normal(size=32)
 
 
 def squared_error(game, budget, runs=150, **options):
-    found = [play(owen(**options), game.utility, game.num_players, budget=budget, seed=seed)[0] for seed in range(runs)]
+    found = [
+        play(owen(**options), game.utility, game.num_players, budget=budget, seed=seed)[0]
+        for seed in range(runs)
+    ]
     return np.mean([(one.values - game.values) ** 2 for one in found])
 
 
 def extension(q):
-    """float64[P]: the sum over S of q^|S| (1 - q)^(P - |S|) [V(S + i) - V(S - i)]; a polynomial of degree P - 1."""
+    """float64[P]: the sum over S of q^|S| (1 - q)^(P - |S|) [V(S + i) - V(S - i)]; a polynomial of
+    degree P - 1."""
     masks = all_subsets(5)
     chance = np.where(masks, q, 1 - q).prod(axis=1)
     around = neighbours(masks)[:, None]
@@ -39,7 +43,9 @@ def test_neighbours_differ_by_one_player_and_tell_what_each_adds():
     assert_array_equal(around[0], mask)
     assert_array_equal(around[1:] ^ mask, np.eye(5, dtype=bool))
     weights = np.array([0.5, -1.0, 2.0, 0.0, 4.0])
-    assert_allclose(differences(around[None, None], (around @ weights)[None, None])[0, 0], weights, atol=1e-14)
+    assert_allclose(
+        differences(around[None, None], (around @ weights)[None, None])[0, 0], weights, atol=1e-14
+    )
 
 
 def test_an_antithetic_draw_is_a_coalition_and_its_complement_with_all_neighbours():
@@ -54,7 +60,9 @@ def test_every_probability_is_as_likely_as_any_other_so_sizes_are_uniform():
     """With q uniform in [0, 1), every size of S is as likely as any other."""
     sizes = []
     for seed in range(300):
-        _, state = owen(antithetic=False).ask(jax.random.key(seed), owen(antithetic=False).init(20, 500, None))
+        _, state = owen(antithetic=False).ask(
+            jax.random.key(seed), owen(antithetic=False).init(20, 500, None)
+        )
         sizes.extend(state.told.masks[np.concatenate(state.rows)[:, 0]].sum(axis=1))
     times = np.bincount(sizes, minlength=21)
     share = times / len(sizes)

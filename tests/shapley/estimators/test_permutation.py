@@ -20,7 +20,10 @@ TABLE = np.random.default_rng(1).normal(size=64)
 GAMES = {
     "airport": ((MASKS * COSTS).max(axis=1), [float(a) for a in oracle.airport_answer(COSTS)]),
     "random": (TABLE, oracle.shapley(TABLE)),
-    "voting": (1.0 * (MASKS @ np.array(VOTES) >= 9), [float(a) for a in oracle.voting_answer(VOTES, 9)]),
+    "voting": (
+        1.0 * (MASKS @ np.array(VOTES) >= 9),
+        [float(a) for a in oracle.voting_answer(VOTES, 9)],
+    ),
 }
 each_game = pytest.mark.parametrize(("table", "answer"), GAMES.values(), ids=GAMES)
 each_way = pytest.mark.parametrize("orders", ORDERS)
@@ -39,18 +42,25 @@ def estimated(table, seed, *, budget, **options):
 @pytest.mark.parametrize("game", ["airport", "random"])
 def test_estimates_are_unbiased_and_their_standard_errors_honest(game, orders):
     table, answer = GAMES[game]
-    runs = [estimated(table, seed, budget=64, orders=orders, max_permutations=120) for seed in range(RUNS)]
+    runs = [
+        estimated(table, seed, budget=64, orders=orders, max_permutations=120)
+        for seed in range(RUNS)
+    ]
     freedom = len(np.unique(ORDERS[orders].block(np.arange(120 // ORDERS[orders].group), 6))) - 1
     z = np.array([(run.values - answer) / run.std_errors for run in runs])
     assert np.abs(z.mean(axis=0)).max() < 5 / np.sqrt(RUNS)
-    spread = z.std(axis=0) / np.sqrt(freedom / (freedom - 2))  # Student's, of as many independent draws
+    spread = z.std(axis=0) / np.sqrt(
+        freedom / (freedom - 2)
+    )  # Student's, of as many independent draws
     assert spread.min() > 0.8 and spread.max() < 1.25
 
 
 @each_way
 @each_game
 def test_stopping_at_a_tight_budget_does_not_bias_the_estimates(table, answer, orders):
-    runs = np.array([estimated(table, seed, budget=23, orders=orders).values for seed in range(2 * RUNS)])
+    runs = np.array(
+        [estimated(table, seed, budget=23, orders=orders).values for seed in range(2 * RUNS)]
+    )
     error = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
     assert (np.abs(runs.mean(axis=0) - answer) < 5 * error).all()
 
@@ -60,7 +70,13 @@ def test_reversed_orders_lower_the_error_of_airport_fees_at_the_same_number_of_o
     squared = {
         orders: np.mean(
             [
-                ((estimated(table, s, budget=64, orders=orders, max_permutations=20).values - answer) ** 2).mean()
+                (
+                    (
+                        estimated(table, s, budget=64, orders=orders, max_permutations=20).values
+                        - answer
+                    )
+                    ** 2
+                ).mean()
                 for s in range(RUNS)
             ]
         )
@@ -69,7 +85,12 @@ def test_reversed_orders_lower_the_error_of_airport_fees_at_the_same_number_of_o
     assert squared["antithetic"] < squared["random"]
 
 
-@given(st.integers(1, 7), st.integers(0, 140), st.sampled_from(sorted(ORDERS)), st.integers(0, 2**32 - 1))
+@given(
+    st.integers(1, 7),
+    st.integers(0, 140),
+    st.sampled_from(sorted(ORDERS)),
+    st.integers(0, 2**32 - 1),
+)
 def test_the_budget_is_never_exceeded_and_efficiency_holds(players, slack, orders, seed):
     least = min(2**players, 2 + 2 * ORDERS[orders].group * (players - 1))
     table = np.random.default_rng(seed).normal(size=2**players)
@@ -106,7 +127,9 @@ def test_every_order_is_as_likely_as_any_other_wherever_in_its_block(orders):
     found = np.array([drawn(orders, place, 3, seed)[:, 0] for seed in range(runs)])
     if orders in ("random", "antithetic"):  # these come from the generator, not from the seed
         rng = np.random.default_rng(0)
-        found = np.array([ORDERS[orders].draw(rng, 0, np.array(place), 3)[:, 0] for _ in range(runs)])
+        found = np.array(
+            [ORDERS[orders].draw(rng, 0, np.array(place), 3)[:, 0] for _ in range(runs)]
+        )
     for unit in range(len(place)):
         _, times = np.unique(found[:, unit], axis=0, return_counts=True)
         assert len(times) == 6
@@ -122,7 +145,9 @@ def test_a_full_block_of_orthogonal_orders_has_directions_at_right_angles():
 
 def test_low_discrepancy_puts_a_player_once_into_each_sixteenth_of_the_time():
     times = low_discrepancy(np.random.default_rng(0), 16, 40)
-    assert_array_equal(np.sort((times * 16).astype(int), axis=0), np.tile(np.arange(16)[:, None], 40))
+    assert_array_equal(
+        np.sort((times * 16).astype(int), axis=0), np.tile(np.arange(16)[:, None], 40)
+    )
 
 
 @pytest.mark.parametrize("orders", ["orthogonal", "low_discrepancy"])
@@ -131,16 +156,28 @@ def test_blocks_are_the_same_however_few_orders_are_asked_for_at_a_time(orders):
     assert_array_equal(np.concatenate([drawn(orders, [unit], 6) for unit in range(100)]), together)
     block = ORDERS[orders].block(np.arange(400), 6)
     assert np.bincount(block).max() == ORDERS[orders].full(6)
-    assert len(set(block[:8])) == 8, "several blocks from the first units on, or there would be no standard error"
+    assert len(set(block[:8])) == 8, (
+        "several blocks from the first units on, or there would be no standard error"
+    )
 
 
-@pytest.mark.parametrize(("orders", "plain"), [("orthogonal", "antithetic"), ("low_discrepancy", "random")])
-def test_spreading_orders_lowers_the_error_of_airport_fees_at_the_same_number_of_orders(orders, plain):
+@pytest.mark.parametrize(
+    ("orders", "plain"), [("orthogonal", "antithetic"), ("low_discrepancy", "random")]
+)
+def test_spreading_orders_lowers_the_error_of_airport_fees_at_the_same_number_of_orders(
+    orders, plain
+):
     table, answer = GAMES["airport"]
     squared = {
         kind: np.mean(
             [
-                ((estimated(table, s, budget=64, orders=kind, max_permutations=64).values - answer) ** 2).mean()
+                (
+                    (
+                        estimated(table, s, budget=64, orders=kind, max_permutations=64).values
+                        - answer
+                    )
+                    ** 2
+                ).mean()
                 for s in range(RUNS // 4)
             ]
         )
@@ -165,7 +202,12 @@ def test_draws_of_a_block_count_as_one_in_the_standard_error():
 @pytest.mark.parametrize("semivalue", ["banzhaf", "beta(4, 1)", "beta(1, 4)"])
 def test_other_semivalues_are_unbiased_from_the_same_orders(orders, semivalue):
     table, answer = TABLE, oracle_semivalue(TABLE, semivalue)
-    runs = np.array([estimated(table, s, budget=50, orders=orders, semivalue=semivalue).values for s in range(RUNS)])
+    runs = np.array(
+        [
+            estimated(table, s, budget=50, orders=orders, semivalue=semivalue).values
+            for s in range(RUNS)
+        ]
+    )
     error = runs.std(axis=0, ddof=1) / np.sqrt(RUNS)
     assert (np.abs(runs.mean(axis=0) - answer) < 5 * error).all()
     whole = estimated(table, 0, budget=64, orders=orders, semivalue=semivalue)
@@ -173,7 +215,8 @@ def test_other_semivalues_are_unbiased_from_the_same_orders(orders, semivalue):
 
 
 def oracle_semivalue(table, semivalue):
-    """Over all coalitions of the others, one by one: coefficients from the integral of q^s (1 - q)^(P - 1 - s)."""
+    """Over all coalitions of the others, one by one: coefficients from the integral of q^s (1 -
+    q)^(P - 1 - s)."""
     alpha, beta = {"beta(4, 1)": (4, 1), "beta(1, 4)": (1, 4)}.get(semivalue, (0, 0))
     level, gauss = np.polynomial.legendre.leggauss(20)
     level = (level + 1) / 2
@@ -184,7 +227,11 @@ def oracle_semivalue(table, semivalue):
         for row in range(64):
             if not row >> player & 1:
                 size = row.bit_count()
-                weight = 1 / 32 if semivalue == "banzhaf" else (density * level**size * (1 - level) ** (5 - size)).sum()
+                weight = (
+                    1 / 32
+                    if semivalue == "banzhaf"
+                    else (density * level**size * (1 - level) ** (5 - size)).sum()
+                )
                 values[player] += weight * (table[row | 1 << player] - table[row])
     return values
 
@@ -229,16 +276,28 @@ def test_hundreds_of_players_are_valued(key):
 @pytest.mark.parametrize(
     ("refused", "sentence"),
     [
-        (lambda: permutation().init(4, None), "a budget of distinct coalitions for estimator='permutation', got none"),
+        (
+            lambda: permutation().init(4, None),
+            "a budget of distinct coalitions for estimator='permutation', got none",
+        ),
         (lambda: permutation().init(4, 13), "budget=13 to be at least 14 distinct coalitions"),
-        (lambda: permutation(orders="random").init(4, 7), "budget=7 to be at least 8 distinct coalitions"),
+        (
+            lambda: permutation(orders="random").init(4, 7),
+            "budget=7 to be at least 8 distinct coalitions",
+        ),
         (lambda: permutation().init(2, 3), "budget=3 to be at least 4 distinct coalitions"),
         (lambda: permutation().init(4, 20.0), "budget=20.0 to be an integer"),
         (lambda: permutation().init(0, 20), "num_players=0 to be an integer >= 1"),
-        (lambda: permutation(orders="sobol"), "orders='sobol' to be a known name; known: antithetic, low_discrepancy"),
+        (
+            lambda: permutation(orders="sobol"),
+            "orders='sobol' to be a known name; known: antithetic, low_discrepancy",
+        ),
         (lambda: permutation(semivalue="nash"), "semivalue='nash' to be 'shapley', 'banzhaf'"),
         (lambda: permutation(max_permutations=3), "max_permutations=3 to be an integer >= 4"),
-        (lambda: permutation().read(permutation().init(3, 8)), "utilities to be told before the values are read"),
+        (
+            lambda: permutation().read(permutation().init(3, 8)),
+            "utilities to be told before the values are read",
+        ),
     ],
 )
 def test_what_cannot_be_estimated_is_refused_in_one_sentence(refused, sentence):

@@ -1,4 +1,5 @@
-"""Regression-adjusted sampling: unbiased whatever the surrogate, exact where the surrogate is the game."""
+"""Regression-adjusted sampling: unbiased whatever the surrogate, exact where the surrogate is the
+game."""
 
 import numpy as np
 import pytest
@@ -41,11 +42,17 @@ def test_the_fit_finds_a_polynomial():
 
 
 def test_the_fit_is_ridge_regression():
-    masks, utilities, ridge = all_subsets(4)[1:12], np.random.default_rng(0).normal(size=(11, 1)), 0.5
+    masks, utilities, ridge = (
+        all_subsets(4)[1:12],
+        np.random.default_rng(0).normal(size=(11, 1)),
+        0.5,
+    )
     pairs = [masks[:, i] & masks[:, j] for i in range(4) for j in range(i + 1, 4)]
     columns = np.concatenate([masks.T, pairs]).T.astype(float)
     centred = columns - columns.mean(axis=0)
-    slopes = np.linalg.solve(centred.T @ centred + ridge * np.eye(10), centred.T @ (utilities - utilities.mean()))
+    slopes = np.linalg.solve(
+        centred.T @ centred + ridge * np.eye(10), centred.T @ (utilities - utilities.mean())
+    )
     found = fit(masks, utilities, degree=2, ridge=ridge)
     assert_allclose(found.single, slopes[:4], atol=1e-10)
     assert_allclose(found.at(masks), utilities.mean() + centred @ slopes, atol=1e-10)
@@ -54,9 +61,16 @@ def test_the_fit_is_ridge_regression():
 @pytest.mark.parametrize("options", [{"degree": 1}, {"ridge": 30.0}, {"folds": 2}], ids=str)
 def test_estimates_are_unbiased_however_bad_the_surrogate(options):
     game, runs = voting(7), 300
-    found = [play(regression_msr(**options), game.utility, 7, budget=40, seed=seed)[0] for seed in range(runs)]
-    values, errors = (np.array([getattr(one, what) for one in found]) for what in ("values", "std_errors"))
-    assert (np.abs(values.mean(axis=0) - game.values) < 5 * values.std(axis=0, ddof=1) / np.sqrt(runs)).all()
+    found = [
+        play(regression_msr(**options), game.utility, 7, budget=40, seed=seed)[0]
+        for seed in range(runs)
+    ]
+    values, errors = (
+        np.array([getattr(one, what) for one in found]) for what in ("values", "std_errors")
+    )
+    assert (
+        np.abs(values.mean(axis=0) - game.values) < 5 * values.std(axis=0, ddof=1) / np.sqrt(runs)
+    ).all()
     assert 0.8 < np.sqrt(((values - game.values) ** 2).mean() / (errors**2).mean()) < 1.25
 
 
@@ -71,7 +85,12 @@ def test_a_game_of_pairs_is_all_but_exact_and_far_better_than_permutations():
 def test_a_saturating_federation_is_valued_better_than_by_permutations():
     game = saturating(10, seed=1)
     ours, plain = (
-        np.mean([(play(make(), game.utility, 10, budget=200, seed=s)[0].values - game.values) ** 2 for s in range(10)])
+        np.mean(
+            [
+                (play(make(), game.utility, 10, budget=200, seed=s)[0].values - game.values) ** 2
+                for s in range(10)
+            ]
+        )
         for make in (regression_msr, permutation)
     )
     assert ours < 0.2 * plain
@@ -79,7 +98,11 @@ def test_a_saturating_federation_is_valued_better_than_by_permutations():
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [({"degree": 3}, "degree=3 to be"), ({"ridge": 0.0}, "ridge=0.0 to be"), ({"folds": 1}, "folds=1 to be")],
+    [
+        ({"degree": 3}, "degree=3 to be"),
+        ({"ridge": 0.0}, "ridge=0.0 to be"),
+        ({"folds": 1}, "folds=1 to be"),
+    ],
 )
 def test_settings_out_of_range_are_refused_in_one_sentence(options, sentence):
     with pytest.raises(InvalidInputError, match=sentence):

@@ -15,7 +15,12 @@ from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.covariance import JITTER
 from fedjax_shap.shapley.estimators import regressor
 from fedjax_shap.shapley.estimators.regression_msr import regression_msr
-from fedjax_shap.shapley.estimators.regressor import REGRESSORS, GaussianProcess, Regressed, orders_for
+from fedjax_shap.shapley.estimators.regressor import (
+    REGRESSORS,
+    GaussianProcess,
+    Regressed,
+    orders_for,
+)
 from fedjax_shap.shapley.exact import shapley_values
 
 
@@ -33,7 +38,10 @@ class Table:
 
 
 def repeated(estimator, game, budget, runs):
-    found = [play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0] for seed in range(runs)]
+    found = [
+        play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0]
+        for seed in range(runs)
+    ]
     return np.array([one.values for one in found]), np.array([one.std_errors for one in found])
 
 
@@ -81,7 +89,9 @@ def test_estimates_are_unbiased_and_honest_whatever_the_regressor(surrogate):
 
 def test_they_are_where_the_values_of_the_regressor_are_estimates_too(monkeypatch):
     monkeypatch.setattr(regressor, "MOST_LISTED", 3)
-    monkeypatch.setattr(regressor, "ALONG_ORDERS", 0)  # the fewest orders: errors are then mostly theirs
+    monkeypatch.setattr(
+        regressor, "ALONG_ORDERS", 0
+    )  # the fewest orders: errors are then mostly theirs
     tree = regression_msr(surrogate=DecisionTreeRegressor(max_depth=4, random_state=0), folds=2)
     assert_unbiased_and_honest(tree, voting(8), 200, 100)
     _, along = repeated(tree, voting(8), 200, 5)
@@ -103,7 +113,10 @@ def test_a_game_that_the_regressor_finds_is_exact(players, budget):
 def test_every_name_values_a_federation_each_column_alone_and_in_the_same_way_again(name):
     games = saturating(6), saturating(6, seed=1)
     both = Played(6, lambda masks: np.stack([game.utility(masks) for game in games], axis=1))
-    found, again = (play(regression_msr(surrogate=name, folds=2), both.utility, 6, budget=50)[0] for _ in range(2))
+    found, again = (
+        play(regression_msr(surrogate=name, folds=2), both.utility, 6, budget=50)[0]
+        for _ in range(2)
+    )
     alone, _ = play(regression_msr(surrogate=name, folds=2), games[1].utility, 6, budget=50)
     assert_array_equal(found.values, again.values)
     assert_allclose(found.values[:, 1], alone.values, atol=1e-12)
@@ -113,7 +126,9 @@ def test_every_name_values_a_federation_each_column_alone_and_in_the_same_way_ag
 def test_the_gaussian_process_leaves_less_than_half_of_the_error_of_the_polynomial():
     game = saturating(8, seed=1)
     ours, plain = (
-        np.sqrt(((repeated(regression_msr(surrogate=name), game, 64, 10)[0] - game.values) ** 2).mean())
+        np.sqrt(
+            ((repeated(regression_msr(surrogate=name), game, 64, 10)[0] - game.values) ** 2).mean()
+        )
         for name in ("gaussian_process", "polynomial")
     )
     assert ours < 0.5 * plain
@@ -143,7 +158,10 @@ def test_a_regressor_given_is_left_as_it_was():
     [
         (3, "Expected surrogate=3 to be a name, or a regressor that can fit and predict"),
         (LinearRegression, "to be a name, or a regressor that can fit and predict"),
-        ("random_forrest", "Expected surrogate='random_forrest' to be a known name; did you mean 'random_forest'"),
+        (
+            "random_forrest",
+            "Expected surrogate='random_forrest' to be a known name; did you mean 'random_forest'",
+        ),
         ("polynom", "did you mean 'polynomial'"),
     ],
     ids=["a-number", "a-class", "a-misspelling", "another"],

@@ -1,4 +1,5 @@
-"""Stratified sampling: every marginal its right chance, sizes in bands, any semivalue, adaptive where it pays."""
+"""Stratified sampling: every marginal its right chance, sizes in bands, any semivalue, adaptive
+where it pays."""
 
 from math import comb
 
@@ -28,23 +29,31 @@ def tabled(table):
 
 
 def repeated(estimator, game, budget, runs=RUNS):
-    found = [play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0] for seed in range(runs)]
+    found = [
+        play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0]
+        for seed in range(runs)
+    ]
     return np.array([one.values for one in found]), np.array([one.std_errors for one in found])
 
 
 def by_definition(table, weight):
-    """A semivalue as the sum over sizes and coalitions of `weight(size)` times the mean marginal of that size."""
+    """A semivalue as the sum over sizes and coalitions of `weight(size)` times the mean marginal of
+    that size."""
     players = len(table).bit_length() - 1
     values = np.zeros(players)
     for row in range(len(table)):
         size = bin(row).count("1")
         for player in range(players):
             if not row >> player & 1:
-                values[player] += weight(size) / comb(players - 1, size) * (table[row | 1 << player] - table[row])
+                values[player] += (
+                    weight(size) / comb(players - 1, size) * (table[row | 1 << player] - table[row])
+                )
     return values
 
 
-@pytest.mark.parametrize(("players", "low", "width"), [(6, 1, 4), (7, 2, 3), (5, 3, 1), (8, 0, 8), (9, 1, 7)])
+@pytest.mark.parametrize(
+    ("players", "low", "width"), [(6, 1, 4), (7, 2, 3), (5, 3, 1), (8, 0, 8), (9, 1, 7)]
+)
 def test_every_size_of_the_band_and_every_other_player_is_as_likely_as_any(players, low, width):
     units = 4000
     band = Band(np.full(units, low), np.full(units, width))
@@ -65,9 +74,13 @@ def test_every_size_of_the_band_and_every_other_player_is_as_likely_as_any(playe
             assert (off <= 5 * np.sqrt(wanted * (1 - wanted) / len(others)) + 1e-12).all()
 
 
-@pytest.mark.parametrize(("players", "low", "width", "most"), [(100, 1, 49, 104), (100, 1, 25, 104), (12, 1, 5, 16)])
+@pytest.mark.parametrize(
+    ("players", "low", "width", "most"), [(100, 1, 49, 104), (100, 1, 25, 104), (12, 1, 5, 16)]
+)
 def test_a_unit_shares_coalitions_among_players(players, low, width, most):
-    masks = joins(np.random.default_rng(0), Band(np.array([low] * 5), np.array([width] * 5)), players)
+    masks = joins(
+        np.random.default_rng(0), Band(np.array([low] * 5), np.array([width] * 5)), players
+    )
     assert max(len(set(pack(unit))) for unit in masks) <= most < 2 * players
 
 
@@ -103,7 +116,9 @@ def test_adaptive_draws_are_biased_by_less_than_half_a_standard_error(allocation
     values, errors = repeated(stratified(allocation=allocation), game, 150, runs=100)
     assert 0.8 < np.sqrt(values.var(axis=0).mean() / (errors**2).mean()) < 1.25
     noise = 5 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    assert (np.abs(values.mean(axis=0) - game.values) <= 0.5 * values.std(axis=0) + noise + 1e-9).all()
+    assert (
+        np.abs(values.mean(axis=0) - game.values) <= 0.5 * values.std(axis=0) + noise + 1e-9
+    ).all()
 
 
 @every_way
@@ -112,25 +127,41 @@ def test_the_first_and_the_last_size_are_known_without_error(allocation):
     sizes = all_subsets(7).sum(axis=1)
     table[(sizes > 1) & (sizes < 6)] = table[sizes == 1] = 0.5
     table[0] = 2.0
-    found, _ = play(stratified(allocation=allocation, bands=5), tabled(table).utility, 7, budget=100)
+    found, _ = play(
+        stratified(allocation=allocation, bands=5), tabled(table).utility, 7, budget=100
+    )
     exact = semivalues(table)
     assert found.std_errors.max() > 0, "the sizes next to the last are drawn"
     assert (np.abs(found.values - exact) <= 5 * found.std_errors + 1e-9).all()
     table[sizes == 6] = 0.5
     table[-1] = 4.0
-    found, _ = play(stratified(allocation=allocation, bands=5), tabled(table).utility, 7, budget=100)
+    found, _ = play(
+        stratified(allocation=allocation, bands=5), tabled(table).utility, 7, budget=100
+    )
     assert_allclose(found.values, semivalues(table), atol=1e-12)
     assert_allclose(found.std_errors, 0, atol=1e-12)
 
 
 @every_way
-@given(players=st.integers(1, 8), slack=st.integers(0, 200), seed=st.integers(0, 2**32 - 1), turn=st.integers(1, 60))
+@given(
+    players=st.integers(1, 8),
+    slack=st.integers(0, 200),
+    seed=st.integers(0, 2**32 - 1),
+    turn=st.integers(1, 60),
+)
 def test_the_budget_is_never_exceeded_and_additive_games_are_valued_without_error(
     allocation, players, slack, seed, turn
 ):
     budget = min(2**players, 2 + 6 * players) + slack
     game = additive(players)
-    found, asked = play(stratified(allocation=allocation), game.utility, players, budget=budget, seed=seed, turn=turn)
+    found, asked = play(
+        stratified(allocation=allocation),
+        game.utility,
+        players,
+        budget=budget,
+        seed=seed,
+        turn=turn,
+    )
     assert asked == found.num_coalitions <= min(budget, 2**players)
     assert_allclose(found.values, game.values, atol=1e-10)
     assert_allclose(found.std_errors, 0, atol=1e-10)
@@ -153,7 +184,8 @@ def test_values_may_be_read_after_every_turn(allocation):
 def test_bands_are_as_fine_as_the_budget_allows():
     game = saturating(12)
     bands = [
-        len(play(stratified(), game.utility, 12, budget=budget)[0].notes["draws_by_band"]) for budget in (80, 1000)
+        len(play(stratified(), game.utility, 12, budget=budget)[0].notes["draws_by_band"])
+        for budget in (80, 1000)
     ]
     assert bands[0] <= 4 and bands[1] == 12, "each size is a band of its own at last"
     found, _ = play(stratified(bands=2), game.utility, 12, budget=300)
@@ -170,7 +202,10 @@ def test_adaptive_draws_go_where_marginals_vary_and_lower_the_error(allocation):
     counts = list(found.notes["draws_by_band"].values())
     assert max(counts) == counts[1] > sum(counts) / 2
     error = [
-        ((repeated(stratified(allocation=kind, bands=3), game, 220, runs=40)[0] - game.values) ** 2).mean()
+        (
+            (repeated(stratified(allocation=kind, bands=3), game, 220, runs=40)[0] - game.values)
+            ** 2
+        ).mean()
         for kind in ("equal", allocation)
     ]
     assert error[1] < 0.8 * error[0]
@@ -191,7 +226,10 @@ def test_hundreds_of_players_are_valued():
 @pytest.mark.parametrize(
     ("refused", "sentence"),
     [
-        (lambda: stratified(allocation="nayman"), "allocation='nayman' to be an allocation; did you mean 'neyman'"),
+        (
+            lambda: stratified(allocation="nayman"),
+            "allocation='nayman' to be an allocation; did you mean 'neyman'",
+        ),
         (lambda: stratified(bands=0), "bands=0 to be an integer >= 1"),
         (lambda: stratified(semivalue="shaply"), "semivalue='shaply' to be"),
         (lambda: stratified().init(6, 37, None), "budget=37 to be at least 38 distinct coalitions"),

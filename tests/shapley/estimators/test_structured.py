@@ -1,4 +1,5 @@
-"""Structured sampling: everyone stands at each position equally often, and everyone is valued by every order."""
+"""Structured sampling: everyone stands at each position equally often, and everyone is valued by
+every order."""
 
 from itertools import permutations
 
@@ -39,7 +40,8 @@ def test_the_coalitions_are_those_of_the_order_with_each_player_swapped_into_the
 
 
 def test_the_mean_over_all_orders_and_positions_is_the_shapley_value():
-    """The design is unbiased: no sampling, every order of four players at every position, against the oracle."""
+    """The design is unbiased: no sampling, every order of four players at every position, against
+    the oracle."""
     table, weights = TABLE[:16], np.zeros(4)
     for order in permutations(range(4)):
         for position in range(4):
@@ -47,7 +49,11 @@ def test_the_mean_over_all_orders_and_positions_is_the_shapley_value():
             value = lambda mask: table[ranks(mask[None])[0]]  # noqa: E731
             for player in range(4):
                 inside = before[player]
-                weights[player] += value(until) - value(star[player]) if inside else value(star[player]) - value(before)
+                weights[player] += (
+                    value(until) - value(star[player])
+                    if inside
+                    else value(star[player]) - value(before)
+                )
     assert_allclose(weights / (24 * 4), oracle.shapley(table), atol=1e-12)
 
 
@@ -57,11 +63,14 @@ def test_every_position_gets_as_many_orders_as_any_other():
     times = np.bincount(state.draws.masks[:, 0].sum(axis=1), minlength=8)
     assert times[0] == times[7] == 0, "the ends are known"
     assert times[1:7].min() >= 2 and times.max() - times[1:7].min() <= 1
-    assert {0, 255, *(1 << np.arange(8)), *(255 - (1 << np.arange(8)))} <= set(ranks(state.told.masks).tolist())
+    assert {0, 255, *(1 << np.arange(8)), *(255 - (1 << np.arange(8)))} <= set(
+        ranks(state.told.masks).tolist()
+    )
 
 
 def test_games_decided_at_the_ends_are_valued_without_error():
-    """One for whoever comes first, ten for whoever comes last, and weights: all that is known exactly."""
+    """One for whoever comes first, ten for whoever comes last, and weights: all that is known
+    exactly."""
     game, weights = airport(7), np.arange(7) / 3
     utility = lambda masks: masks.any(axis=1) + 10.0 * masks.all(axis=1) + masks @ weights  # noqa: E731
     found, _ = play(structured(), utility, game.num_players, budget=60)
@@ -102,7 +111,8 @@ def test_values_can_be_read_after_every_turn():
 
 
 def test_positions_weigh_less_error_than_orders_drawn_without_them():
-    """The same coalitions, once as strata of positions and once as plain draws, on fees that hang on the position."""
+    """The same coalitions, once as strata of positions and once as plain draws, on fees that hang
+    on the position."""
     game = airport(10)
     strata, plain = [], []
     for seed in range(150):
@@ -110,7 +120,9 @@ def test_positions_weigh_less_error_than_orders_drawn_without_them():
         masks, state = estimator.ask(jax.random.key(seed), estimator.init(10, 400, None))
         state = estimator.tell(state, masks, game.utility(masks))
         strata.append(estimator.read(state).std_errors ** 2)
-        whole = state._replace(units=tuple(Strata(np.zeros_like(t.own), np.ones_like(t.total)) for t in state.units))
+        whole = state._replace(
+            units=tuple(Strata(np.zeros_like(t.own), np.ones_like(t.total)) for t in state.units)
+        )
         plain.append(estimator.read(whole).std_errors ** 2)
     assert np.mean(strata) < 0.9 * np.mean(plain)
 

@@ -25,8 +25,12 @@ def drawn(table, seed, *, budget, size=None):
 
 
 def inside(table, members):
-    """The Shapley values of `members` in the game that the others sit out, by the naive sum over coalitions."""
-    rows = [sum(1 << int(m) for bit, m in enumerate(members) if row >> bit & 1) for row in range(2 ** len(members))]
+    """The Shapley values of `members` in the game that the others sit out, by the naive sum over
+    coalitions."""
+    rows = [
+        sum(1 << int(m) for bit, m in enumerate(members) if row >> bit & 1)
+        for row in range(2 ** len(members))
+    ]
     return oracle.shapley(table[rows])
 
 
@@ -52,7 +56,9 @@ def test_the_mean_over_all_sets_of_others_is_what_is_estimated_bias_and_all(size
     target = np.zeros(7)
     for player in range(7):
         rest = [other for other in range(7) if other != player]
-        target[player] = np.mean([inside(TABLE, (player, *others))[0] for others in combinations(rest, size)])
+        target[player] = np.mean(
+            [inside(TABLE, (player, *others))[0] for others in combinations(rest, size)]
+        )
     assert np.abs(target - oracle.shapley(TABLE)).max() > 0.05, "the game should show the bias"
     values = np.array([drawn(TABLE, seed, budget=126, size=size)[0].values for seed in range(100)])
     error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
@@ -82,10 +88,15 @@ def test_one_who_adds_nothing_gets_exactly_nothing_with_certainty():
 
 
 @pytest.mark.parametrize(
-    ("players", "budget", "size"), [(10, 126, 4), (10, 125, 3), (9, 64, 2), (100, 1200, 3), (7, 44, 2), (7, 43, 1)]
+    ("players", "budget", "size"),
+    [(10, 126, 4), (10, 125, 3), (9, 64, 2), (100, 1200, 3), (7, 44, 2), (7, 43, 1)],
 )
-def test_where_no_size_is_named_it_is_the_largest_that_the_budget_holds_two_deals_of(players, budget, size):
-    found, asked = play(subsampling(), lambda masks: masks.sum(axis=1) ** 0.5, players, budget=budget)
+def test_where_no_size_is_named_it_is_the_largest_that_the_budget_holds_two_deals_of(
+    players, budget, size
+):
+    found, asked = play(
+        subsampling(), lambda masks: masks.sum(axis=1) ** 0.5, players, budget=budget
+    )
     assert found.notes == {"size": size}
     assert asked <= budget
 
@@ -113,11 +124,20 @@ def test_nobody_is_seen_with_more_others_than_are_drawn(key):
     [
         (lambda: subsampling(size=0), "size=0 to be an integer >= 1 and <= 15"),
         (lambda: subsampling(size=16), "size=16 to be an integer >= 1 and <= 15"),
-        (lambda: subsampling(size=4).init(10, 125, None), "size=4 to be <= 3 for budget=125 and 10 .* budget of 126"),
-        (lambda: subsampling(size=9).init(6, 30, None), "size=9 to be <= 2 for budget=30 and 6 .* budget of 64"),
+        (
+            lambda: subsampling(size=4).init(10, 125, None),
+            "size=4 to be <= 3 for budget=125 and 10 .* budget of 126",
+        ),
+        (
+            lambda: subsampling(size=9).init(6, 30, None),
+            "size=9 to be <= 2 for budget=30 and 6 .* budget of 64",
+        ),
         (lambda: subsampling(size=9).init(6, 19, None), "budget=19 to be at least 64"),
         (lambda: subsampling().init(10, 31, None), "budget=31 to be at least 32"),
-        (lambda: subsampling().init(10, None, None), "a budget of distinct coalitions for estimator='subsampling'"),
+        (
+            lambda: subsampling().init(10, None, None),
+            "a budget of distinct coalitions for estimator='subsampling'",
+        ),
     ],
 )
 def test_what_cannot_be_estimated_is_refused_in_one_sentence(refused, sentence):

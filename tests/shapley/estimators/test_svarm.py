@@ -1,4 +1,5 @@
-"""SVARM: means with and without a player, unbiased with as few coalitions as there may be, honest about their error."""
+"""SVARM: means with and without a player, unbiased with as few coalitions as there may be, honest
+about their error."""
 
 from collections import Counter
 from math import comb
@@ -25,7 +26,10 @@ def tabled(table):
 
 
 def repeated(estimator, game, budget, runs=RUNS):
-    found = [play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0] for seed in range(runs)]
+    found = [
+        play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0]
+        for seed in range(runs)
+    ]
     return np.array([one.values for one in found]), np.array([one.std_errors for one in found])
 
 
@@ -34,14 +38,16 @@ def drawn(estimator, num_players, budget, seed=0):
 
 
 def mean_and_variance(values, population, spare):
-    """The textbook's mean of a simple random sample, its variance, and that of one draw lent where there is but one."""
+    """The textbook's mean of a simple random sample, its variance, and that of one draw lent where
+    there is but one."""
     n = len(values)
     spread = sum((v - sum(values) / n) ** 2 for v in values) / (n - 1) if n > 1 else spare
     return sum(values) / n, spread / n * (1 - n / population)
 
 
 def by_definition(masks, values, players):
-    """(values, variances) by loops: the sum over sizes of mean with - mean without, over the chance to see both."""
+    """(values, variances) by loops: the sum over sizes of mean with - mean without, over the chance
+    to see both."""
     phi = np.full(players, (values[(True,) * players] - values[(False,) * players]) / players)
     variance = np.zeros(players)
     for player in range(players):
@@ -58,7 +64,9 @@ def by_definition(masks, values, players):
                 minus, v_minus = mean_and_variance(lacking, there[1], spare)
                 phi[player] += (plus - minus) / chance / players
                 inside = v_plus + v_minus
-                variance[player] += (chance * inside + (1 - chance) * (plus - minus) ** 2) / (chance * players) ** 2
+                variance[player] += (chance * inside + (1 - chance) * (plus - minus) ** 2) / (
+                    chance * players
+                ) ** 2
     return phi, variance
 
 
@@ -74,23 +82,32 @@ def test_values_and_errors_are_the_means_by_size_of_the_definition(budget):
 
 @each_way
 @pytest.mark.parametrize("budget", [20, 33, 50])
-def test_estimates_are_unbiased_from_the_smallest_budget_on_and_their_errors_honest(budget, stratified):
+def test_estimates_are_unbiased_from_the_smallest_budget_on_and_their_errors_honest(
+    budget, stratified
+):
     values, errors = repeated(svarm(stratified=stratified), tabled(TABLE), budget)
     answer = oracle.shapley(TABLE)
-    assert (np.abs(values.mean(axis=0) - answer) < 5 * values.std(axis=0, ddof=1) / np.sqrt(RUNS)).all()
+    assert (
+        np.abs(values.mean(axis=0) - answer) < 5 * values.std(axis=0, ddof=1) / np.sqrt(RUNS)
+    ).all()
     assert 0.8 < np.sqrt(((values - answer) ** 2).mean() / (errors**2).mean()) < 1.25
 
 
-@pytest.mark.parametrize("game", [airport(10), voting(10), saturating(10)], ids=["airport", "voting", "saturating"])
+@pytest.mark.parametrize(
+    "game", [airport(10), voting(10), saturating(10)], ids=["airport", "voting", "saturating"]
+)
 def test_the_errors_of_plain_svarm_are_honest_too(game):
     values, errors = repeated(svarm(stratified=False), game, 250, runs=150)
     assert 0.8 < np.sqrt(((values - game.values) ** 2).mean() / (errors**2).mean()) < 1.25
 
 
-@pytest.mark.parametrize("game", [airport(10), voting(10), saturating(10)], ids=["airport", "voting", "saturating"])
+@pytest.mark.parametrize(
+    "game", [airport(10), voting(10), saturating(10)], ids=["airport", "voting", "saturating"]
+)
 def test_strata_lower_the_error_at_equal_budgets(game):
     squared = [
-        ((repeated(svarm(stratified=way), game, 100, runs=40)[0] - game.values) ** 2).mean() for way in (True, False)
+        ((repeated(svarm(stratified=way), game, 100, runs=40)[0] - game.values) ** 2).mean()
+        for way in (True, False)
     ]
     assert squared[0] < squared[1] / 2
 
@@ -109,7 +126,9 @@ def test_no_more_of_a_size_is_drawn_than_there_is():
     masks, _ = drawn(svarm(), 8, 250)
     assert len(set(pack(masks))) == len(masks) == 250
     count = Counter(masks.sum(axis=1).tolist())
-    assert [count[size] for size in (1, 2, 3, 5, 6, 7)] == [comb(8, size) for size in (1, 2, 3, 5, 6, 7)]
+    assert [count[size] for size in (1, 2, 3, 5, 6, 7)] == [
+        comb(8, size) for size in (1, 2, 3, 5, 6, 7)
+    ]
     assert count[4] == 64
 
 
@@ -128,7 +147,9 @@ def test_what_is_left_out_is_any_coalition_of_its_size_alike():
 
 def test_a_size_that_is_exhausted_has_no_error():
     sizes, rng = all_subsets(6).sum(axis=1), np.random.default_rng(0)
-    table = np.where(np.isin(sizes, (1, 2, 4, 5)), rng.normal(size=64), np.sqrt(sizes))  # size 3 tells nothing apart
+    table = np.where(
+        np.isin(sizes, (1, 2, 4, 5)), rng.normal(size=64), np.sqrt(sizes)
+    )  # size 3 tells nothing apart
     found, asked = play(svarm(), tabled(table).utility, 6, budget=60)
     assert asked == 60
     assert_allclose(found.values, oracle.shapley(table), atol=1e-12)
@@ -176,7 +197,9 @@ def test_the_budget_is_never_exceeded(stratified):
     for players in range(1, 8):
         table = np.random.default_rng(players).normal(size=2**players)
         for budget in range(min(2**players, max(4 * players - 4, 6)), 2**players + 1, 3):
-            found, asked = play(svarm(stratified=stratified), tabled(table).utility, players, budget=budget)
+            found, asked = play(
+                svarm(stratified=stratified), tabled(table).utility, players, budget=budget
+            )
             assert asked == found.num_coalitions <= budget
             assert np.isfinite(found.values).all() and np.isfinite(found.std_errors).all()
 
@@ -191,8 +214,14 @@ def test_the_key_decides_the_draws():
     ("refused", "sentence"),
     [
         (lambda: svarm().init(8, 27, None), "budget=27 to be at least 28 distinct coalitions"),
-        (lambda: svarm(stratified=False).init(8, 5, None), "budget=5 to be at least 6 distinct coalitions"),
-        (lambda: svarm().init(8, None, None), "a budget of distinct coalitions for estimator='svarm', got none"),
+        (
+            lambda: svarm(stratified=False).init(8, 5, None),
+            "budget=5 to be at least 6 distinct coalitions",
+        ),
+        (
+            lambda: svarm().init(8, None, None),
+            "a budget of distinct coalitions for estimator='svarm', got none",
+        ),
     ],
 )
 def test_what_cannot_be_estimated_is_refused_in_one_sentence(refused, sentence):

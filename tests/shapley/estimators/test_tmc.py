@@ -1,4 +1,5 @@
-"""Truncated Monte-Carlo: it walks as algorithm 1 says, asks for nothing that it truncates, and makes up no utility."""
+"""Truncated Monte-Carlo: it walks as algorithm 1 says, asks for nothing that it truncates, and
+makes up no utility."""
 
 from itertools import permutations
 
@@ -47,7 +48,10 @@ def test_nothing_is_asked_for_once_all_has_been_gained():
     table = np.minimum(all_subsets(8).sum(axis=1), 3.0)
     found, _, asked = walked(table, budget=80)
     assert set(asked.sum(axis=1)) == {0, 1, 2, 3, 8}
-    assert found.notes["permutations"] > walked(table, budget=80, tolerance=0.0)[0].notes["permutations"]
+    assert (
+        found.notes["permutations"]
+        > walked(table, budget=80, tolerance=0.0)[0].notes["permutations"]
+    )
 
 
 def test_a_store_filled_by_it_holds_nothing_but_what_coalitions_are_worth(key):
@@ -83,14 +87,21 @@ def test_the_mean_over_all_orders_is_what_is_estimated_bias_and_all():
     table, tolerance = all_subsets(4) @ np.arange(1.0, 5.0), 0.35
     target = naive(table, list(permutations(range(4))), tolerance).mean(axis=0)
     assert np.abs(target - oracle.shapley(table)).max() > 0.01, "the game should show the bias"
-    runs = [walked(table, seed, budget=15, tolerance=tolerance, max_permutations=3)[0] for seed in range(400)]
+    runs = [
+        walked(table, seed, budget=15, tolerance=tolerance, max_permutations=3)[0]
+        for seed in range(400)
+    ]
     values = np.array([run.values for run in runs])
     assert {run.notes["permutations"] for run in runs} == {3}
-    assert (np.abs(values.mean(axis=0) - target) < 5 * values.std(axis=0, ddof=1) / 20 + 1e-12).all()
+    assert (
+        np.abs(values.mean(axis=0) - target) < 5 * values.std(axis=0, ddof=1) / 20 + 1e-12
+    ).all()
 
 
 def test_without_tolerance_it_is_plain_permutation_sampling_and_efficient():
-    values = np.array([walked(RANDOM, seed, budget=30, tolerance=0.0)[0].values for seed in range(100)])
+    values = np.array(
+        [walked(RANDOM, seed, budget=30, tolerance=0.0)[0].values for seed in range(100)]
+    )
     assert_allclose(values.sum(axis=1), RANDOM[-1] - RANDOM[0], atol=1e-12)
     error = values.std(axis=0, ddof=1) / np.sqrt(100)
     assert (np.abs(values.mean(axis=0) - oracle.shapley(RANDOM)) < 5 * error).all()
@@ -141,7 +152,10 @@ def test_hundreds_of_players_are_valued():
         (lambda: tmc(tolerance=1.5), r"tolerance=1.5 to lie in \[0, 1\]"),
         (lambda: tmc(width=0), "width=0 to be an integer >= 1"),
         (lambda: tmc(max_permutations=1), "max_permutations=1 to be an integer >= 2"),
-        (lambda: tmc().init(4, None), "a budget of distinct coalitions for estimator='tmc', got none"),
+        (
+            lambda: tmc().init(4, None),
+            "a budget of distinct coalitions for estimator='tmc', got none",
+        ),
         (lambda: tmc().init(4, 7), "budget=7 to be at least 8 distinct coalitions"),
         (lambda: tmc().init(0, 7), "num_players=0 to be an integer >= 1"),
         (lambda: tmc().read(tmc().init(3, 8)), "utilities to be told before the values are read"),
