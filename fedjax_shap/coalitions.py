@@ -5,6 +5,7 @@ over all subsets is indexed by `ranks`.
 """
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from flax import struct
@@ -118,6 +119,5 @@ def chunk_of(masks: Masks, width: int) -> Chunk:
     )
     for turn, (who, where) in enumerate(turns):
         player[turn], rows[turn, : len(where)], present[turn, : len(where)] = who, where, True
-    return Chunk(
-        mask=masks, num_turns=np.int32(len(turns)), player=player, rows=rows, present=present
-    )  # type: ignore[arg-type]
+    leaves: tuple[Any, ...] = (masks, np.int32(len(turns)), player, rows, present)  # on the host
+    return Chunk(*leaves)

@@ -14,7 +14,7 @@ import numpy as np
 from fedjax_shap._validate import InvalidInputError, finite, require
 from fedjax_shap.audits.evidence import Evidence
 from fedjax_shap.economics.claims import Claims
-from fedjax_shap.economics.cost_cap import HOW, suffix
+from fedjax_shap.economics.cost_cap import HOW, cap_costs, suffix
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.policies import LOSS, NEGATIVE
 from fedjax_shap.economics.rules import RULES

@@ -189,9 +189,9 @@ def _before(case: Evidence) -> tuple[Fraction, ...]:
     """What the rule pays on the table as it is: values of a sample may differ from the
     settlement's.
     """
-    return counterfactual_payments(
-        case, _valued(case, lambda t: t, 0), case.settlement.costs, case.sizes, case.metered
-    )  # type: ignore[arg-type]
+    unchanged = _valued(case, lambda t: t, 0)
+    costs = tuple(map(Fraction, case.settlement.costs))
+    return counterfactual_payments(case, unchanged, costs, case.sizes, case.metered)
 
 
 def _valued(case: Evidence, change: Callable[[HostArray], HostArray], more: int) -> HostArray:
