@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 
 import fedjax_shap as fs
-from fedjax_shap.economics.canonical import canonical, digest
-from fedjax_shap.economics.recorded import recorded
 from fedjax_shap.engine import archive
-from fedjax_shap.quickstart import quickstart, toml
-from fedjax_shap.saved import saved
+from fedjax_shap.ledger.canonical import canonical, digest
+from fedjax_shap.ledger.content import recorded
+from fedjax_shap.pipeline.load import saved
+from fedjax_shap.pipeline.quickstart import quickstart, toml
 
 CONFIGS = Path(__file__).parent
 MOST_PLAIN = 800  # numbers of a store that are written out
