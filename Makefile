@@ -12,12 +12,14 @@ PYTHON ?= $(shell for ask in "$(TESTED)" "$(USABLE)"; do for python in python3 p
 NO_PYTHON := Expected a Python >= 3.11 with the venv and ensurepip modules, found none (Debian: python3-venv); \
 	name one with make PYTHON=/path/to/python3.12
 
-.PHONY: help quickstart test fast check clean
+.PHONY: help quickstart test fast check wheel lower-bounds clean
 help:
 	@echo "make quickstart   install into $(VENV) and show a first result"
 	@echo "make test         the same with the test tools, then every test, by two processes (PYTEST_ARGS='-n 4' for four)"
 	@echo "make fast         the same without the slow tests"
 	@echo "make check        formatting, lint and types"
+	@echo "make wheel        build the wheel, install it alone into an empty environment, and run it there"
+	@echo "make lower-bounds the same with the oldest releases that pyproject.toml allows"
 	@echo "make clean        remove $(VENV) and the caches"
 
 quickstart: $(VENV)/.installed
@@ -35,8 +37,29 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+wheel: $(VENV)/.installed-test
+	rm -rf dist .venv-wheel
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(BIN)/python -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	$(call try_out,.venv-wheel)
+
+lower-bounds: wheel
+	rm -rf .venv-lower
+	$(BIN)/python -m venv .venv-lower
+	$(BIN)/python -c "$(BOUNDS)" > .venv-lower/bounds.txt
+	.venv-lower/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lower/bounds.txt dist/*.whl
+	$(call try_out,.venv-lower)
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf dist .venv-wheel .venv-lower $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The oldest releases that pyproject.toml allows, as constraints.
+BOUNDS := import tomllib; wanted = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
+	print('\n'.join(one.replace('>=', '==') for one in wanted))
+
+# Runs the package that $(1) holds, from a folder without its source: no tests and no extras are there.
+try_out = mkdir -p $(1)/away && cd $(1)/away && ../bin/fedjax-shap --version && ../bin/fedjax-shap quickstart
 
 # Installs what $(1) names; an environment whose interpreter no longer runs is made anew.
 define install

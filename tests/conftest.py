@@ -4,6 +4,7 @@ JAX is imported."""
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4".strip()
@@ -28,6 +29,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("house")
 
 
+def missing_data(what: str = "real data") -> NoReturn:
+    """Skips a test for want of real data; fails it where FEDJAX_SHAP_REQUIRE_DATA is set."""
+    if os.environ.get("FEDJAX_SHAP_REQUIRE_DATA"):
+        pytest.fail(f"Expected {what} to be there, as FEDJAX_SHAP_REQUIRE_DATA is set.")
+    pytest.skip(f"no {what}: name its folder in FEDJAX_SHAP_DATA")
+
+
 @pytest.fixture
 def key() -> jax.Array:
     """A typed key, the same in every test."""
@@ -44,12 +52,15 @@ def forgotten() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
-    """The folder of real data: FEDJAX_SHAP_DATA, else shared/data beside the repository, else the
-    test is skipped."""
+    """The folder of real data: FEDJAX_SHAP_DATA, or shared/data beside the repository.
+
+    Without it a test is skipped; where FEDJAX_SHAP_REQUIRE_DATA is set, as in CI, it fails.
+    """
     named = os.environ.get("FEDJAX_SHAP_DATA")
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
-    if named and not folder.is_dir():
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(named) if named else beside
+    if folder.is_dir():
+        return folder
+    if named:
         pytest.fail(f"Expected FEDJAX_SHAP_DATA={named!r} to be a folder.")
-    if not folder.is_dir():
-        pytest.skip("no real data: name its folder in FEDJAX_SHAP_DATA")
-    return folder
+    missing_data()
