@@ -48,6 +48,7 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
+from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import Masks, Utilities
 
 NAMES = tuple(
@@ -91,11 +92,8 @@ class Work:
         algorithm = ALGORITHMS[name](max_rounds=asked.rounds, **SETTINGS.get(name, {}))
         return silo(
             self._data,
-            mlp(hidden=(asked.hidden,)),
-            training,
-            algorithm,
+            Training(mlp(hidden=(asked.hidden,)), training, algorithm, key=self.key),
             metric="negative_loss",
-            key=self.key,
         )
 
     def first(self, name: str) -> tuple[Game, dict[str, Any]]:

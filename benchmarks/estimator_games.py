@@ -20,6 +20,7 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
+from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import Key
 
 FLCE_SEED = 6694
@@ -65,5 +66,7 @@ def game_b(*, metric: str = "accuracy", seed: int = 0) -> tuple[Game, Key]:
     training = local(optimizer="sgd", learning_rate=0.1, batch_size=32, epochs=1)
     key = jax.random.key(seed)
     return silo(
-        data, mlp(hidden=(32,)), training, fedavg(max_rounds=ROUNDS), metric=metric, key=key
+        data,
+        Training(mlp(hidden=(32,)), training, fedavg(max_rounds=ROUNDS), key=key),
+        metric=metric,
     ), key

@@ -31,7 +31,8 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
-from fedjax_shap.typing import HostArray, Key
+from fedjax_shap.learning.training import Training
+from fedjax_shap.typing import HostArray, Key, Params
 
 Draws = Literal["published", "own"]
 SEEDS = (6694, 6695, 6696, 6697, 6698, 6699)
@@ -75,7 +76,14 @@ def federation(
 
 
 def game_of(
-    data: FederatedData, seed: int, draws: Draws, key: Key, *, rounds: int = ROUNDS, **options: Any
+    data: FederatedData,
+    seed: int,
+    draws: Draws,
+    key: Key,
+    *,
+    rounds: int = ROUNDS,
+    initial: Params | None = None,
+    **options: Any,
 ) -> Game:
     """FLCE's game.
 
@@ -85,20 +93,19 @@ def game_of(
         draws: whose initial weights, and whether rows keep their order.
         key: seeds the initial weights with draws="own".
         rounds: R.
+        initial: initial weights, instead of those that `draws` says.
         **options: those of `silo` where they differ from FLCE's.
     """
     widths = (data.x.shape[-1], HIDDEN, 1)
-    initial = (
-        jax.tree.map(jnp.asarray, linear_layers(seed, widths)) if draws == "published" else None
-    )
-    utility: dict[str, Any] = {"initial": initial} | FLCE_UTILITY | options
-    return silo(
-        data,
+    if draws == "published" and initial is None:
+        initial = jax.tree.map(jnp.asarray, linear_layers(seed, widths))
+    training = Training(
         mlp(hidden=(HIDDEN,), initializer="torch", output="sigmoid"),
         local(
             optimizer="adam", learning_rate=0.008, batch_size=16, epochs=1, reshuffle=draws == "own"
         ),
         fedavg(max_rounds=rounds),
         key=key,
-        **utility,
+        initial=initial,
     )
+    return silo(data, training, **{**FLCE_UTILITY, **options})

@@ -24,6 +24,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Architecture, cnn, mlp
 from fedjax_shap.learning.precision import Precision
+from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import HostArray, Key, Masks, Params
 
 MNIST_TRAIN, MNIST_VALIDATION = 200, 200  # images a client, and the server's
@@ -118,7 +119,11 @@ class Case:
         )
         rounds = fedavg(max_rounds=self.rounds)
         model = self.architecture(precision)
-        return silo(data, model, training, rounds, metric="negative_loss", key=key, initial=initial)
+        return silo(
+            data,
+            Training(model, training, rounds, key=key, initial=initial),
+            metric="negative_loss",
+        )
 
     def within(self, flops: float, limit: float) -> "Case":
         """The case cut so that its useful work of `flops` is about `limit`: fewer rounds, then

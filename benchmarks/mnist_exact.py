@@ -43,6 +43,7 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import Local, local
 from fedjax_shap.learning.model import cnn
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray, Key
 
@@ -62,7 +63,9 @@ def game_of(data: FederatedData, key: Key, *, rounds: int, epochs: int) -> Game:
     """The game, of so many rounds and local epochs."""
     model = cnn(initializer="torch")
     return silo(
-        data, model, training(epochs), fedavg(max_rounds=rounds), metric="accuracy", key=key
+        data,
+        Training(model, training(epochs), fedavg(max_rounds=rounds), key=key),
+        metric="accuracy",
     )
 
 

@@ -37,6 +37,7 @@ from fedjax_shap.games.rounds import rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
+from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import Key, Masks, Utilities
 
 ALPHA, LEARNING_RATE, BATCH = 0.5, 0.05, 32
@@ -58,7 +59,7 @@ def game_of(options: argparse.Namespace, data: FederatedData, key: Key, metric: 
     """The game of the first round, its uploads trained."""
     training = local(learning_rate=LEARNING_RATE, batch_size=BATCH, epochs=1)
     model = mlp(hidden=(options.hidden,))
-    run = rounds(data, model, training, fedavg(max_rounds=1), metric=metric, key=key)
+    run = rounds(data, Training(model, training, fedavg(max_rounds=1), key=key), metric=metric)
     return next(run.play(key)).game
 
 

@@ -81,6 +81,7 @@ from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.train import learner
+from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import HostArray
 
 CONFIG: dict[str, Any] = {
@@ -151,7 +152,7 @@ def models(
     Returns:
         (parameters float[orders, seeds, M, D], (parameters float[D], x[T, 13]) -> classes int[T]).
     """
-    learning = learner(data, linear(output="sigmoid"), *how, key=jax.random.key(0))
+    learning = learner(data, Training(linear(output="sigmoid"), *how, key=jax.random.key(0)))
     game = trained(learning, lambda world, params, trace, mask: ravel_pytree(params)[0])
     starts = [jax.tree.map(jnp.asarray, linear_layers(seed, (HEART_FEATURES, 1))) for seed in seeds]
     games = [game.replace(world=learning.world.replace(initial=start)) for start in starts]  # type: ignore[attr-defined]

@@ -75,6 +75,7 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.metric import metric_for, score
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.train import learner
+from fedjax_shap.learning.training import Training
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.report.run_figures import BLUE, GREEN, GREY, ORANGE
 from fedjax_shap.shapley.exact import shapley_values
@@ -136,7 +137,7 @@ def values(
     steps = np.array(SPEEDS)[places] if unequal else np.full(len(SPEEDS), round(np.mean(SPEEDS)))
     named = {name: settings[name] for name in ("learning_rate", "batch_size", "l2")}
     training, key = local(steps=tuple(int(count) for count in steps), **named), jax.random.key(seed)
-    learning = learner(data, linear(), training, algorithm, key=key)
+    learning = learner(data, Training(linear(), training, algorithm, key=key))
     metric = metric_for(settings["metric"], data.validation[1], data.num_classes)
 
     def worth(world: World, params: Params) -> Array:

@@ -21,6 +21,7 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.shapley.estimators.gtg import gtg
 from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
@@ -45,14 +46,19 @@ class Federated(NamedTuple):
     key: Key
 
     @property
+    def learning(self) -> Training:
+        """How coalitions train."""
+        return Training(self.model, self.training, self.algorithm, key=self.key)
+
+    @property
     def game(self) -> Game:
         """Every coalition trained on its own."""
-        return silo(*self[:4], metric=self.metric, key=self.key)
+        return silo(self.data, self.learning, metric=self.metric)
 
     @property
     def run(self) -> Rounds:
         """The rounds of the one run of all."""
-        return rounds(*self[:4], metric=self.metric, key=self.key)
+        return rounds(self.data, self.learning, metric=self.metric)
 
     @property
     def tenth(self) -> int:
@@ -75,7 +81,7 @@ def _decayed(of: Federated, store: UtilityStore) -> Attribution:
 
 
 def _one_round(of: Federated, store: UtilityStore) -> Attribution:
-    game = reconstructed(*of[:4], metric=of.metric, key=of.key, batches=game_key(of.key))
+    game = reconstructed(of.data, of.learning, metric=of.metric, batches=game_key(of.key))
     return estimate(game, exact(), key=of.key)
 
 

@@ -25,6 +25,7 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.least_core import least_core_values
 from fedjax_shap.shapley.semivalue import semivalues
 from fedjax_shap.typing import HostArray
@@ -67,7 +68,9 @@ def tables(settings: dict[str, Any], data: FederatedData, rounds: int) -> HostAr
     )
     key = jax.random.key(settings["seed"])
     game = silo(
-        data, linear(), training, fedavg(max_rounds=rounds), metric=settings["metric"], key=key
+        data,
+        Training(linear(), training, fedavg(max_rounds=rounds), key=key),
+        metric=settings["metric"],
     )
     return evaluate(
         repeated(game, settings["trainings"]),

@@ -68,6 +68,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import uniform
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
@@ -124,9 +125,14 @@ def run_of(
 ) -> Rounds:
     """A run of softmax regression on rows dealt out at random, so many clients a round."""
     data = corrupt(federate(pool, iid(num_clients=clients), seed=seed), corruptions, seed=seed)
-    settings = (linear(), local(**TRAINING), fedavg(max_rounds=length, weights="uniform"))
-    given = {"metric": "negative_loss", "everyone_first": first, "key": jax.random.key(seed)}
-    return rounds(data, *settings, uniform(participants=participants), **given)
+    training = Training(
+        linear(),
+        local(**TRAINING),
+        fedavg(max_rounds=length, weights="uniform"),
+        participation=uniform(participants=participants),
+        key=jax.random.key(seed),
+    )
+    return rounds(data, training, metric="negative_loss", everyone_first=first)
 
 
 def gap(values: HostArray) -> float:

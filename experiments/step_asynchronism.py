@@ -90,6 +90,7 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.steps import gaussian
 from fedjax_shap.learning.train import Learner, learner
+from fedjax_shap.learning.training import Training
 from fedjax_shap.learning.world import World
 from fedjax_shap.report.run_figures import GREY
 from fedjax_shap.typing import Array, HostArray, Params
@@ -166,7 +167,10 @@ def bound(settings: dict[str, Any], data: FederatedData, one: Contestant) -> Lea
         l2=2 * settings["l2"],
     )
     return learner(
-        data, linear(), training, one.algorithm, key=jax.random.key(settings["seed"]), steps=steps
+        data,
+        Training(
+            linear(), training, one.algorithm, key=jax.random.key(settings["seed"]), steps=steps
+        ),
     )
 
 

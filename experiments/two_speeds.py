@@ -68,6 +68,7 @@ from fedjax_shap.learning.algorithms.fedagrac import fedagrac
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.steps import Steps, constant
+from fedjax_shap.learning.training import Training
 from fedjax_shap.report.run_figures import BLUE, GREY, ORANGE
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate
@@ -128,11 +129,10 @@ def measure(settings: dict[str, Any], way: Way, algorithm: Algorithm) -> dict[st
     data = federate(digits(), iid(num_clients=len(MEMBERS)), seed=settings["seed"])
     training = local(learning_rate=settings["learning_rate"], batch_size=settings["batch_size"])
     key = jax.random.key(settings["seed"])
-    game = silo(
-        data, linear(), training, algorithm, metric=settings["metric"], key=key, steps=way.steps
-    )
+    how = Training(linear(), training, algorithm, key=key, steps=way.steps)
+    game = silo(data, how, metric=settings["metric"])
     planned = np.asarray(game.world.num_steps)
-    asked = workload(data, linear(), training, algorithm)
+    asked = workload(data, how)
     took = metered(devices(settings), asked, planned, np.ones(planned.shape))
     found = estimate(game, exact(), key=key)
     settled = settle(found, took.bill.total, settings["revenue"], players=MEMBERS)

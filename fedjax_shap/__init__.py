@@ -2,7 +2,8 @@
 
 Masks go in, utilities come out, values are read off, money follows::
 
-    game = silo(data, mlp(hidden=(32,)), local(batch_size=32), fedavg(max_rounds=20))
+    training = Training(mlp(hidden=(32,)), local(batch_size=32), fedavg(max_rounds=20))
+    game = silo(data, training)
     values = estimate(game, exact(), key=jax.random.key(0))
     payments = settle(values, costs, revenue)
 """
@@ -51,6 +52,7 @@ from fedjax_shap.learning.algorithms.server_optimizer import (
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Model, cnn, linear, mlp
 from fedjax_shap.learning.participation import always, cyclic, dropping, independent, trace, uniform
+from fedjax_shap.learning.training import Training
 from fedjax_shap.ledger.ledger import Ledger
 from fedjax_shap.ledger.verify import verify
 from fedjax_shap.pipeline.config import Config, override, parse, read_toml
@@ -111,6 +113,7 @@ __all__ = [
     "Plan",
     "Result",
     "Settlement",
+    "Training",
     "UtilityStore",
     "agreement",
     "all_subsets",

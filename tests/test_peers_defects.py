@@ -20,24 +20,29 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import trace
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate, game_key
 from fedjax_shap.valuation.in_run import estimate_rounds
 
 EVERY, START = all_subsets(3), initial(FEATURES, CLASSES)
-SETTINGS = (linear(), local(learning_rate=0.3, steps=2), fedavg(max_rounds=3))
-OPTIONS = {"metric": "negative_loss", "initial": START}
+TRAINING = Training(
+    linear(), local(learning_rate=0.3, steps=2), fedavg(max_rounds=3), initial=START
+)
 
 
 @pytest.fixture(scope="module")
 def game():
-    return silo(federation(), *SETTINGS, **OPTIONS)
+    return silo(federation(), TRAINING, metric="negative_loss")
 
 
 def run_of(data, available, **options):
-    settings = (SETTINGS[0], SETTINGS[1], fedavg(max_rounds=len(available), **options))
-    return rounds(data, *settings, trace(available=available), **OPTIONS)
+    training = TRAINING._replace(
+        algorithm=fedavg(max_rounds=len(available), **options),
+        participation=trace(available=available),
+    )
+    return rounds(data, training, metric="negative_loss")
 
 
 def test_no_marginal_is_lost_however_many_coalitions_are_valued_at_once(game, key):
@@ -116,19 +121,21 @@ def test_clients_are_addressed_by_identity_under_partial_participation():
 @pytest.mark.slow
 def test_a_coalition_is_worth_its_last_model_unless_the_best_is_asked_for(key):
     """Measured where it matters: a step size at which the last round is not the best."""
-    settings = (linear(), local(learning_rate=4.0, steps=3), fedavg(max_rounds=6))
-    followed = evaluate(curves(federation(), *settings, **OPTIONS), key, EVERY)[1:, 3]
-    last = evaluate(silo(federation(), *settings, **OPTIONS), key, EVERY)[1:]
-    best = evaluate(silo(federation(), *settings, report="best", **OPTIONS), key, EVERY)[1:]
+    training = TRAINING._replace(
+        local=local(learning_rate=4.0, steps=3), algorithm=fedavg(max_rounds=6)
+    )
+    metric = {"metric": "negative_loss"}
+    followed = evaluate(curves(federation(), training, **metric), key, EVERY)[1:, 3]
+    last = evaluate(silo(federation(), training, **metric), key, EVERY)[1:]
+    best = evaluate(silo(federation(), training, report="best", **metric), key, EVERY)[1:]
     assert_allclose(last, followed[:, -1], rtol=1e-5)
     assert_allclose(best, followed.max(axis=1), rtol=1e-5)
     assert (best - last).max() > 0.01
 
 
 def test_a_seed_reproduces_the_values_and_another_does_not():
-    game = silo(
-        federation(), linear(), local(learning_rate=0.3, batch_size=3), SETTINGS[2], **OPTIONS
-    )
+    training = TRAINING._replace(local=local(learning_rate=0.3, batch_size=3))
+    game = silo(federation(), training, metric="negative_loss")
     first, same, other = (
         estimate(game, exact(), key=jax.random.key(seed)).values for seed in (0, 0, 1)
     )

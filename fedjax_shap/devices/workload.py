@@ -15,7 +15,8 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm, Done, Round
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.metric import cross_entropy
-from fedjax_shap.learning.model import Architecture, Model
+from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.training import Training, model_of
 from fedjax_shap.typing import Array, HostArray, Params, PyTree
 
 _ROWS = 2, 3  # batches on which a step is counted: it is linear in the examples of its batch
@@ -46,22 +47,18 @@ class Workload(NamedTuple):
     messages: Messages
 
 
-def workload(
-    data: FederatedData, architecture: Architecture, local: Local, algorithm: Algorithm
-) -> Workload:
+def workload(data: FederatedData, training: Training) -> Workload:
     """What training asks of the devices of a federation; nothing is trained.
 
     Args:
         data: the federation.
-        architecture: what is trained.
-        local: how clients train.
-        algorithm: what they and the server send.
+        training: what is trained, how clients train it, and what they and the server send.
     """
     shape = tuple(data.x.shape[2:])
-    model = architecture(shape, data.num_classes)
+    model = model_of(training, data)
     params = jax.eval_shape(model.init, jax.random.key(0))
-    flops = flops_per_step(model, local, params, shape, np.asarray(data.sizes))
-    return Workload(flops, messages(algorithm, params))
+    flops = flops_per_step(model, training.local, params, shape, np.asarray(data.sizes))
+    return Workload(flops, messages(training.algorithm, params))
 
 
 def messages(algorithm: Algorithm, params: Params) -> Messages:

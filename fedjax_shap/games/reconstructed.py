@@ -10,27 +10,17 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Uploads, mixed_worth, sound
 from fedjax_shap.games.rounds import rounds
-from fedjax_shap.learning.algorithm import Algorithm
-from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.metric import metric_for
-from fedjax_shap.learning.model import Architecture
-from fedjax_shap.learning.participation import Participation
-from fedjax_shap.learning.steps import Steps
+from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import Array, Key, Params
 
 
 def reconstructed(
     data: FederatedData,
-    model: Architecture,
-    local: Local | None = None,
-    algorithm: Algorithm | None = None,
-    participation: Participation | None = None,
+    training: Training,
     *,
     metric: str = "accuracy",
-    steps: Steps | None = None,
-    key: Key | None = None,
     batches: Key | None = None,
-    initial: Params | None = None,
 ) -> Game:
     """One-round reconstruction: everybody trains once, and each coalition's model is put together
     from the updates.
@@ -43,17 +33,10 @@ def reconstructed(
 
     Args:
         data: the federation; its clients are the players.
-        model: the architecture.
-        local: local training; one epoch of full-batch SGD if None.
-        algorithm: FedAvg with its defaults if None; its `tol` must be None.
-        participation: who takes part when; always everyone if None.
+        training: how clients train and who takes part when; its algorithm's `tol` must be None.
         metric: a name in `learning.metric.METRICS`, on the server's validation set.
-        steps: the local steps K_i of each client in each round; what `local` says if None.
-        key: seeds the initial parameters, the participation and the steps; `jax.random.key(0)` if
-            None.
         batches: seeds the mini-batches of the run, which is trained here and not where coalitions
             are valued; `jax.random.key(0)` if None.
-        initial: initial parameters, instead of drawn ones.
 
     Guarantees:
         V of nobody is the metric of theta_0, V of everybody that of the run's last model, up to
@@ -62,17 +45,7 @@ def reconstructed(
     References:
         Song, Tong, Wei 2019, "Profit allocation for federated learning", algorithm 1.
     """
-    run = rounds(
-        data,
-        model,
-        local,
-        algorithm,
-        participation,
-        metric=metric,
-        steps=steps,
-        key=key,
-        initial=initial,
-    )
+    run = rounds(data, training, metric=metric)
     require(
         run.uploads,
         "Expected an algorithm whose model is the mean of the uploads: reconstruction adds up "

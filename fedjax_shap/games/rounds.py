@@ -16,14 +16,12 @@ from fedjax_shap.games.aggregates import Open, aggregates, together
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
-from fedjax_shap.learning.algorithm import Algorithm, fedavg
-from fedjax_shap.learning.local import Local
-from fedjax_shap.learning.local import local as local_training
+from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.metric import metric_for, score
-from fedjax_shap.learning.model import Architecture, Model
-from fedjax_shap.learning.participation import Participation, always
-from fedjax_shap.learning.steps import Steps
+from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.train import Learner, learner
+from fedjax_shap.learning.training import Training, checked
 from fedjax_shap.learning.world import World, seeds
 from fedjax_shap.typing import Array, HostArray, Key, Params
 
@@ -69,59 +67,42 @@ class Rounds(NamedTuple):
 
 def rounds(
     data: FederatedData,
-    model: Architecture,
-    local: Local | None = None,
-    algorithm: Algorithm | None = None,
-    participation: Participation | None = None,
+    training: Training,
     *,
     metric: str = "accuracy",
     inner_rounds: int = 1,
     absent: Absent = "left_out",
     everyone_first: bool = False,
-    steps: Steps | None = None,
-    key: Key | None = None,
-    initial: Params | None = None,
 ) -> Rounds:
     """One federated run of `algorithm.max_rounds` rounds, each round a game among those who took
     part.
 
     With one aggregation a round (`inner_rounds=1`) a client's upload does not depend on who else is
-    in a
-    coalition: the uploads are trained once, and coalitions are mixtures of them. That is exact
-    (Spec 2.6). With
-    more, every coalition is trained.
+    in a coalition: the uploads are trained once, and coalitions are mixtures of them. That is
+    exact. With more, every coalition is trained.
 
     Args:
         data: the federation; its clients are the players.
-        model: the architecture.
-        local: local training; one epoch of full-batch SGD if None.
-        algorithm: FedAvg with its defaults if None; its `tol` must be None, since the run has a
-            fixed length.
-        participation: who takes part when; always everyone if None.
+        training: how clients train, who takes part when, and for how long; its algorithm's `tol`
+            must be None, since the run has a fixed length. Its `steps` count inner rounds.
         metric: a name in `learning.metric.METRICS`, on the server's validation set.
         inner_rounds: aggregations within a round.
         absent: in a coalition's mean a participant who is not in it is "left_out" (Spec 1.1d), or
             "unchanged": there as if it had uploaded x_t, as where V_t(S) is that of x_t + sum_{i in
             S} w_i Delta_i with w_i its share in the mean of all (Wang et al. 2022); for one
             aggregation a round.
-        everyone_first: whether everyone takes part in the first round, whatever `participation`
-            says, as completion needs (Fan et al. 2022, assumption 1).
-        steps: the local steps K_i of each client in each round, inner ones counted; what `local`
-            says if None.
-        key: seeds the initial parameters, the participation and the steps; `jax.random.key(0)` if
-            None.
-        initial: initial parameters, instead of drawn ones.
+        everyone_first: whether everyone takes part in the first round, whatever
+            `participation` says, as completion needs (Fan et al. 2022, assumption 1).
     """
-    algorithm = fedavg() if algorithm is None else algorithm
-    _checked(algorithm, inner_rounds, absent)
-    local, key = local or local_training(), jax.random.key(0) if key is None else key
-    within, drawn = algorithm._replace(max_rounds=inner_rounds), algorithm.max_rounds * inner_rounds
-    learning = learner(
-        data, model, local, within, key=key, initial=initial, steps=steps, horizon=drawn
+    algorithm = checked(training).algorithm
+    _check(algorithm, inner_rounds, absent)
+    within = training._replace(
+        algorithm=algorithm._replace(max_rounds=inner_rounds), participation=None
     )
+    learning = learner(data, within, horizon=algorithm.max_rounds * inner_rounds)
     measure = metric_for(metric, data.validation[1], data.num_classes)
-    who = (participation or always())(
-        seeds(key).participation, algorithm.max_rounds, data.num_clients
+    who = (training.participation or always())(
+        seeds(training.root_key).participation, algorithm.max_rounds, data.num_clients
     )
     present = np.asarray(who) >= 1
     present[:1] |= everyone_first
@@ -143,7 +124,7 @@ def rounds(
     return Rounds(data.num_clients, present, start, play, learning.model, metric, mixed)
 
 
-def _checked(algorithm: Algorithm, inner_rounds: int, absent: Absent) -> None:
+def _check(algorithm: Algorithm, inner_rounds: int, absent: Absent) -> None:
     """Refuses settings that a run cannot have."""
     integer("inner_rounds", inner_rounds, least=1)
     require(

@@ -1,23 +1,18 @@
 """The cross-silo game: every coalition is trained from one initialisation, alone (Spec 1)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import integer, number, one_of
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.trained import trained
-from fedjax_shap.learning.algorithm import Algorithm, fedavg
-from fedjax_shap.learning.local import Local
-from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.metric import accuracy, bootstrapped, metric_for, score
-from fedjax_shap.learning.model import Architecture
-from fedjax_shap.learning.participation import Participation
-from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.train import Learner, learner
+from fedjax_shap.learning.training import Training, checked
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
 
@@ -26,28 +21,20 @@ Report = Literal["final", "best"]
 
 def silo(
     data: FederatedData,
-    model: Architecture,
-    local: Local | None = None,
-    algorithm: Algorithm | None = None,
+    training: Training,
     *,
     metric: str = "accuracy",
     report: Report = "final",
     skip_rounds: int = 0,
     empty: float | None = None,
     resamples: int = 0,
-    steps: Steps | None = None,
-    participation: Participation | None = None,
-    key: Key | None = None,
-    initial: Params | None = None,
 ) -> Game:
     """The game in which V(S) is the metric, on the server's validation set, of the model that S
     trains alone.
 
     Args:
         data: the federation; its clients are the players.
-        model: the architecture.
-        local: local training; one epoch of full-batch SGD if None.
-        algorithm: FedAvg with its defaults if None.
+        training: how a coalition trains.
         metric: a name in `learning.metric.METRICS`.
         report: "final" values the model of the last round; "best" takes the best metric over the
             rounds, which is optimistic, as some published benchmarks do.
@@ -55,21 +42,17 @@ def silo(
         empty: V(empty set) where given; else the metric of the untrained initial model (Spec 1.2).
         resamples: if > 0, each utility is followed by the metric on so many bootstrap resamples of
             the validation set, float[1 + resamples]: what another test set would have said.
-        steps: the local steps K_i of each client in each round; what `local` says if None.
-        participation: who of a coalition takes part in which round; always everyone if None.
-        key: seeds the initial parameters, steps and participation; `jax.random.key(0)` if None.
-        initial: initial parameters, instead of drawn ones.
 
     Returns:
         A game of C players whose utilities are scalars, or float[1 + resamples].
     """
     one_of("report", report, ("final", "best"))
-    algorithm = fedavg() if algorithm is None else algorithm
-    integer("skip_rounds", skip_rounds, least=0, most=algorithm.max_rounds - 1)
+    most = checked(training).algorithm.max_rounds - 1
+    integer("skip_rounds", skip_rounds, least=0, most=most)
     integer("resamples", resamples, least=0)
     if empty is not None:
         number("empty", empty)
-    learning = _learner(data, model, local, algorithm, key, initial, steps, participation)
+    learning = learner(data, training)
     measure = bootstrapped(metric_for(metric, data.validation[1], data.num_classes), resamples)
 
     def worth(world: World, params: Params) -> Array:
@@ -84,41 +67,24 @@ def silo(
         return jnp.where(mask.any(), trace.observed[skip_rounds:].max(axis=0), without)
 
     game = trained(learning, final) if report == "final" else trained(learning, best, worth)
-    return game.replace(resamples=resamples, reseed=_redrawn(learning) if initial is None else None)  # type: ignore[attr-defined, no-any-return]
+    reseed = _redrawn(learning) if training.initial is None else None
+    return replace(game, resamples=resamples, reseed=reseed)
 
 
-def curves(
-    data: FederatedData,
-    model: Architecture,
-    local: Local | None = None,
-    algorithm: Algorithm | None = None,
-    *,
-    metric: str = "accuracy",
-    steps: Steps | None = None,
-    participation: Participation | None = None,
-    key: Key | None = None,
-    initial: Params | None = None,
-) -> Game:
+def curves(data: FederatedData, training: Training, *, metric: str = "accuracy") -> Game:
     """The trainings of `silo`, followed round by round.
 
     Args:
         data: the federation.
-        model: the architecture.
-        local: as in `silo`.
-        algorithm: as in `silo`.
+        training: how a coalition trains.
         metric: what is followed on the validation set.
-        steps: as in `silo`.
-        participation: as in `silo`.
-        key: as in `silo`.
-        initial: as in `silo`.
 
     Returns:
         A game whose utilities are float[4, R]: the training loss; 1 where the coalition still
         trained in that round, 0 where it had stopped; the accuracy on the test set; the metric on
         the validation set.
     """
-    algorithm = fedavg() if algorithm is None else algorithm
-    learning = _learner(data, model, local, algorithm, key, initial, steps, participation)
+    learning = learner(data, training)
     measure = metric_for(metric, data.validation[1], data.num_classes)
 
     def worth(world: World, params: Params) -> Array:
@@ -132,7 +98,7 @@ def curves(
         )
 
     def followed(world: World, params: Params, trace: Trace, mask: Array) -> Array:
-        going = jnp.arange(algorithm.max_rounds) < trace.rounds
+        going = jnp.arange(training.algorithm.max_rounds) < trace.rounds
         return jnp.stack([trace.loss, going, *trace.observed.T])
 
     return trained(learning, followed, worth)
@@ -140,21 +106,4 @@ def curves(
 
 def _redrawn(learning: Learner) -> Callable[[World, Key], World]:
     """(world, key) -> the world with initial parameters drawn anew."""
-    return lambda world, key: world.replace(initial=learning.model.init(key))  # type: ignore[attr-defined, no-any-return]
-
-
-def _learner(
-    data: FederatedData,
-    model: Architecture,
-    local: Local | None,
-    algorithm: Algorithm,
-    key: Key | None,
-    initial: Params | None,
-    steps: Steps | None,
-    participation: Participation | None,
-) -> Learner:
-    """The learner with the defaults filled in."""
-    local = local_training() if local is None else local
-    key = jax.random.key(0) if key is None else key
-    how = {"key": key, "initial": initial, "steps": steps, "participation": participation}
-    return learner(data, model, local, algorithm, **how)  # type: ignore[arg-type]
+    return lambda world, key: replace(world, initial=learning.model.init(key))

@@ -12,10 +12,10 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm, has_converged
 from fedjax_shap.learning.local import Local, shuffle
 from fedjax_shap.learning.member import Part, part_of
-from fedjax_shap.learning.model import Architecture, Model
-from fedjax_shap.learning.participation import Participation, always
-from fedjax_shap.learning.steps import Steps
+from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.train_chunk import train_chunk
+from fedjax_shap.learning.training import Training, model_of
 from fedjax_shap.learning.world import Run, Sent, Trace, World, seeds, steps_by_round, world_of
 from fedjax_shap.trees import weighted_mean, where_rows, zeros
 from fedjax_shap.typing import Array, Key, Params, PyTree
@@ -56,49 +56,35 @@ class Learner(NamedTuple):
     train_chunk: Callable[..., PyTree]
 
 
-def learner(
-    data: FederatedData,
-    architecture: Architecture,
-    local: Local,
-    algorithm: Algorithm,
-    *,
-    key: Key,
-    initial: Params | None = None,
-    steps: Steps | None = None,
-    participation: Participation | None = None,
-    horizon: int | None = None,
-) -> Learner:
-    """Binds a model, local training and an algorithm to a federation.
+def learner(data: FederatedData, training: Training, *, horizon: int | None = None) -> Learner:
+    """Binds a training to a federation.
 
     Args:
         data: the federation.
-        architecture: builds the model for the data's shape and classes.
-        local: how each client trains.
-        algorithm: what members and server do, and when to stop.
-        key: seeds the initial parameters, unless these are given; who takes part; and drawn numbers
-            of steps.
-        initial: initial parameters of the model's structure.
-        steps: the local steps K_i of each client in each round; what `local` says if None.
-        participation: who of a coalition takes part in which round; always everyone if None.
+        training: how its coalitions train.
         horizon: R, of how many rounds steps and participation are drawn; `algorithm.max_rounds` if
             None.
 
     Raises:
-        InvalidInputError: initial parameters of other shapes, or settings for another number of
-            clients.
+        InvalidInputError: a part of the training of another kind, initial parameters of other
+            shapes, or settings for another number of clients.
 
     Guarantees:
         Mini-batches are a function of (key, round, client id) alone: the same in every coalition.
         Padding rows are never read. A client's slot has no influence. An absent member keeps its
         state.
     """
-    model = architecture(tuple(data.x.shape[2:]), data.num_classes)
-    drawn = seeds(key)
+    model = model_of(training, data)
+    local, algorithm = training.local, training.algorithm
+    drawn = seeds(training.root_key)
     num_steps = steps_by_round(
-        data, local, algorithm, steps, drawn.steps, horizon or algorithm.max_rounds
+        data, local, algorithm, training.steps, drawn.steps, horizon or algorithm.max_rounds
     )
-    who = (participation or always())(drawn.participation, *num_steps.shape)
-    world = world_of(data, model, algorithm, num_steps, np.asarray(who) >= 1, key, initial)
+    who = (training.participation or always())(drawn.participation, *num_steps.shape)
+    present = np.asarray(who) >= 1
+    world = world_of(
+        data, model, algorithm, num_steps, present, training.root_key, training.initial
+    )
     orders, part = _orders(local), part_of(algorithm, local, model)
     collect, advance = _collect(part, algorithm), _advance(algorithm)
     draws = _draws(orders, local.num_orders(np.asarray(data.sizes), num_steps))

@@ -30,6 +30,7 @@ from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Architecture
 from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.steps import Steps
+from fedjax_shap.learning.training import Training
 from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.pipeline.config import Config, build
 from fedjax_shap.pipeline.result import LearningCurves
@@ -184,7 +185,7 @@ class Federation:
     @cached_property
     def workload(self) -> Workload:
         """What training asks of the members' devices."""
-        return workload(self.data, self.model, self.local, self.algorithm)
+        return workload(self.data, Training(self.model, self.local, self.algorithm))
 
     def _reported(self, by_round: HostArray) -> float:
         """The metric of a training as the game reports it: of the last round, or the best."""
@@ -198,17 +199,13 @@ class Federation:
 
     def _curves(self, data: FederatedData) -> Game:
         """The trainings of coalitions of `data`, followed round by round."""
-        given: dict[str, Any] = {"metric": self.config.metric, "key": self.init_key}
+        training = self._learning(data)
         if data.num_clients != self.data.num_clients:
-            return curves(data, *self._learning(data), steps=self._pooled_steps(), **given)
-        participation = None if self.config.cross_device else self._participation()
-        return curves(
-            data,
-            *self._learning(data),
-            steps=self._steps(self.local),
-            participation=participation,
-            **given,
-        )
+            training = training._replace(steps=self._pooled_steps())
+        else:
+            participation = None if self.config.cross_device else self._participation()
+            training = training._replace(steps=self._steps(self.local), participation=participation)
+        return curves(data, training, metric=self.config.metric)
 
     def _steps(self, local: Local) -> Steps:
         """The law of local steps."""
@@ -223,7 +220,7 @@ class Federation:
         busiest of them.
         """
         pooled = self.data.pooled()
-        law = self._steps(self._learning(pooled)[1])
+        law = self._steps(self._learning(pooled).local)
         if self.config.sections["steps"].name in ("local", "epochs"):
             return law
         sizes = np.asarray(self.data.sizes)
@@ -240,22 +237,24 @@ class Federation:
 
     def _rounds(self, data: FederatedData, **options: Any) -> Rounds:
         own = {**self.config.sections["game"].keywords, **options}
-        given = (data, self.model, self.local, self.algorithm, self._participation())
-        return rounds(*given, steps=self._steps(self.local), key=self.init_key, **own)
+        return rounds(data, self._training(), **own)
 
     def _silo(self) -> Game:
         own = self.config.sections["game"].keywords
-        law, there = self._steps(self.local), self._participation()
-        given = (self.data, self.model, self.local, self.algorithm)
-        return silo(*given, steps=law, participation=there, key=self.init_key, **own)
+        return silo(self.data, self._training(), **own)
 
     def _reconstructed(self) -> Game:
         own = self.config.sections["game"].keywords
-        given = (self.data, self.model, self.local, self.algorithm, self._participation())
-        law, batches = self._steps(self.local), game_key(self.key)
-        return reconstructed(*given, steps=law, key=self.init_key, batches=batches, **own)
+        return reconstructed(self.data, self._training(), batches=game_key(self.key), **own)
 
-    def _learning(self, data: FederatedData) -> tuple[Architecture, Local, Algorithm]:
+    def _training(self) -> Training:
+        """How members train, as configured."""
+        steps = self._steps(self.local)
+        return Training(
+            self.model, self.local, self.algorithm, steps, self._participation(), self.init_key
+        )
+
+    def _learning(self, data: FederatedData) -> Training:
         """How a cross-silo coalition of `data` learns; one pooled client takes no settings made for
         each client.
         """
@@ -266,7 +265,7 @@ class Federation:
             algorithm = algorithm._replace(weights=lambda sizes: np.ones(len(sizes), np.float32))
             if isinstance(local.steps, tuple):
                 local = local._replace(steps=max(local.steps))
-        return self.model, local, algorithm
+        return Training(self.model, local, algorithm, key=self.init_key)
 
     def _followed_run(self, plan: Plan) -> HostArray:
         """The test accuracy after each round, float[R], of a cross-device run."""

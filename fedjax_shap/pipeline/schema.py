@@ -144,17 +144,7 @@ def _economics_keywords(
 
 LOCALS: Registry = {name: partial(local, optimizer=name) for name in OPTIMIZERS}
 GAMES: Registry = {"silo": silo, "rounds": rounds, "reconstructed": reconstructed}
-_FROM_THE_RUN = (
-    "data",
-    "model",
-    "local",
-    "algorithm",
-    "participation",
-    "steps",
-    "key",
-    "batches",
-    "initial",
-)
+_FROM_THE_RUN = ("data", "training", "batches")
 SECTIONS: dict[str, SectionSpec] = {
     "data": SectionSpec(SOURCES, "digits", _data_keywords),
     "partition": SectionSpec(PARTITIONS, "natural"),

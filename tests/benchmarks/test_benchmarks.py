@@ -22,6 +22,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.train import learner
+from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.shapley.exact import shapley_values
 
@@ -212,7 +213,8 @@ def test_flamby_s_published_accuracies_come_out_from_its_initial_weights(data_fo
     data, tested = federate(pool, by_column(), seed=0), pool.notes["test_center"]
     steps = local(optimizer="sgd", learning_rate=0.001, batch_size=4, steps=100)
     learning = learner(
-        data, linear(output="sigmoid"), steps, fedavg(max_rounds=15), key=jax.random.key(0)
+        data,
+        Training(linear(output="sigmoid"), steps, fedavg(max_rounds=15), key=jax.random.key(0)),
     )
 
     def right(world, params, trace, mask):

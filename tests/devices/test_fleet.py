@@ -15,8 +15,8 @@ from fedjax_shap.devices.profiles import PROFILES, named
 from fedjax_shap.devices.workload import workload
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.algorithms.scaffold import scaffold
-from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.training import Training
 
 SETTINGS = {"unknown": {}, "profiles": {"profile": "t4"}, "csv": {"path": "devices.csv"}}
 
@@ -44,7 +44,7 @@ def test_a_training_is_metered_by_its_operations_and_messages():
     devices = (Profile(name="x", flops=1e6, efficiency=1.0, uplink=100.0, downlink=1000.0),) * 3
     steps, share = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[1, 1, 0], [1, 0.5, 1]])
     plain, varied = (
-        metered(devices, workload(data, linear(), local(), rule), steps, share)
+        metered(devices, workload(data, Training(linear(), algorithm=rule)), steps, share)
         for rule in (fedavg(), scaffold())
     )
     size = 4 * (FEATURES + 1) * CLASSES
@@ -65,7 +65,7 @@ def test_a_training_is_metered_by_its_operations_and_messages():
 def test_a_record_of_what_was_metered_is_json():
     data = federation((10, 20, 30))
     devices = profiles(profile="raspberry_pi_4")(3)
-    asked = workload(data, linear(), local(), fedavg())
+    asked = workload(data, Training(linear()))
     record = metered(devices, asked, np.ones((2, 3), int), np.ones((2, 3))).to_json()
     assert json.loads(json.dumps(record)) == record
     assert record["profiles"] == ["raspberry_pi_4"] * 3 and record["steps"] == [2, 2, 2]

@@ -14,6 +14,7 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.training import Training
 
 EVERY = all_subsets(6)
 
@@ -23,10 +24,7 @@ def game():
     start = initial(FEATURES, CLASSES)
     return silo(
         federation((7, 12, 4, 9, 8, 3)),
-        linear(),
-        local(batch_size=5),
-        fedavg(max_rounds=99),
-        initial=start,
+        Training(linear(), local(batch_size=5), fedavg(max_rounds=99), initial=start),
     )
 
 

@@ -21,6 +21,7 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.training import Training
 
 EVERY = all_subsets(4)
 SIZES = (7, 12, 4, 9)
@@ -32,11 +33,8 @@ def mini_batch_game(metric="negative_loss", learning_rate=0.3, batch_size=5, **o
     start = initial(FEATURES, CLASSES)
     return silo(
         federation(SIZES),
-        linear(),
-        training,
-        fedavg(max_rounds=3, **options),
+        Training(linear(), training, fedavg(max_rounds=3, **options), initial=start),
         metric=metric,
-        initial=start,
     )
 
 

@@ -30,6 +30,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.participation import cyclic
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate
@@ -497,12 +498,9 @@ def training_game(
     start = initial(FEATURES, CLASSES) if model is None else None
     return silo(
         data or federation(),
-        model or linear(),
-        training,
-        rule,
+        Training(model or linear(), training, rule, initial=start),
         metric=metric,
         report=report,
-        initial=start,
     )
 
 
@@ -569,7 +567,9 @@ def test_participation_inner_rounds_and_length_change_the_fingerprint_of_a_run(k
         rule = fedavg(max_rounds=length)
         return fingerprint(
             rounds(
-                federation(), linear(), local(), rule, cyclic(participants=participants), **options
+                federation(),
+                Training(linear(), local(), rule, participation=cyclic(participants=participants)),
+                **options,
             ).start,
             key,
         )
@@ -590,12 +590,13 @@ def test_the_fingerprint_is_the_same_in_another_process(key):
     script = (
         "import jax; from federations import federation, initial;"
         "from fedjax_shap.engine.store import fingerprint; from fedjax_shap.games.silo import silo;"
-        "from fedjax_shap.learning.algorithm import fedavg; from fedjax_shap.learning.local import "
-        "local;"
+        "from fedjax_shap.learning.algorithm import fedavg;"
+        "from fedjax_shap.learning.local import local;"
         "from fedjax_shap.learning.model import mlp;"
-        "print(fingerprint(silo(federation(), mlp(hidden=(5,)), local(optimizer='adam', "
-        "batch_size=5), "
-        "fedavg(max_rounds=3, tol=0.01), initial=initial(4, 5, 3)), jax.random.key(0)))"
+        "from fedjax_shap.learning.training import Training;"
+        "how = Training(mlp(hidden=(5,)), local(optimizer='adam', batch_size=5), "
+        "fedavg(max_rounds=3, tol=0.01), initial=initial(4, 5, 3));"
+        "print(fingerprint(silo(federation(), how), jax.random.key(0)))"
     )
     here = Path(__file__).resolve().parents[1]
     names = [
@@ -605,7 +606,7 @@ def test_the_fingerprint_is_the_same_in_another_process(key):
         for _ in range(2)
     ]
     training, rule = local(optimizer="adam", batch_size=5), fedavg(max_rounds=3, tol=0.01)
-    game = silo(federation(), mlp(hidden=(5,)), training, rule, initial=initial(4, 5, 3))
+    game = silo(federation(), Training(mlp(hidden=(5,)), training, rule, initial=initial(4, 5, 3)))
     assert names == [fingerprint(game, key)] * 2
 
 

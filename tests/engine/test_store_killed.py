@@ -33,6 +33,7 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.training import Training
 
 TESTS = Path(__file__).resolve().parents[1]
 PLAYERS, CHUNK, KILLS = 7, 4, 20
@@ -44,7 +45,9 @@ def work(folder):
     store_module.SECONDS_BETWEEN_FLUSHES = -1.0
     data = federation((7, 12, 4, 5, 9, 6, 8))
     rule, start = fedavg(max_rounds=40), initial(FEATURES, CLASSES)
-    game = silo(data, linear(), local(batch_size=5), rule, metric="negative_loss", initial=start)
+    game = silo(
+        data, Training(linear(), local(batch_size=5), rule, initial=start), metric="negative_loss"
+    )
     evaluate(
         game, jax.random.key(0), EVERY, Plan(chunk=CHUNK), UtilityStore(folder, fingerprint="a")
     )

@@ -20,6 +20,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Model, cnn, linear, mlp
 from fedjax_shap.learning.participation import trace
+from fedjax_shap.learning.training import Training
 
 SIZES = (7, 12, 4, 9, 20)
 EVERY = all_subsets(5)
@@ -69,7 +70,7 @@ def round_of(
         local(learning_rate=learning_rate, steps=2),
         fedavg(max_rounds=length, weights=weights),
     )
-    return rounds(data, model, training, rule, participation, metric=metric)
+    return rounds(data, Training(model, training, rule, participation=participation), metric=metric)
 
 
 def game_of(data, model, **options):

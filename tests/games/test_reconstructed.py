@@ -29,6 +29,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.participation import trace
+from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.shapley.exact import exact
@@ -41,15 +42,16 @@ PARTLY = ((1, 0, 0, 1), (0, 1, 1, 1), (0, 0, 0, 0), (1, 0, 0, 1), (0, 1, 0, 0))
 KEY = jax.random.key(0)
 
 
-def game_of(available, *, data=None, model=None, rate=0.3, **options):
-    settings = (
+def game_of(available, *, data=None, model=None, rate=0.3, initial=None):
+    training = Training(
+        model or linear(),
         local(learning_rate=rate, steps=2),
         fedavg(max_rounds=len(available)),
-        trace(available=available),
+        participation=trace(available=available),
+        initial=initial,
     )
     data = federation(SIZES) if data is None else data
-    options = {"metric": "negative_loss"} | options
-    return reconstructed(data, model or linear(), *settings, **options)
+    return reconstructed(data, training, metric="negative_loss")
 
 
 def oracle_table(available, start):
@@ -88,14 +90,14 @@ def test_every_coalition_is_worth_what_the_naive_loop_puts_together(available, h
 @pytest.mark.parametrize("available", [ALWAYS, PARTLY], ids=["always", "partly"])
 def test_nobody_makes_the_first_model_of_the_run_and_everybody_the_last(available):
     start = initial(FEATURES, CLASSES)
-    settings = (linear(), local(learning_rate=0.3, steps=2), fedavg(max_rounds=len(available)))
-    followed = rounds(
-        federation(SIZES),
-        *settings,
-        trace(available=available),
-        metric="negative_loss",
+    training = Training(
+        linear(),
+        local(learning_rate=0.3, steps=2),
+        fedavg(max_rounds=len(available)),
+        participation=trace(available=available),
         initial=start,
     )
+    followed = rounds(federation(SIZES), training, metric="negative_loss")
     by_rounds = estimate_rounds(followed, exact())
     found = estimate(game_of(available, initial=start), exact())
     assert_allclose([found.empty, found.grand], [by_rounds.empty, by_rounds.grand], atol=2e-6)
@@ -104,8 +106,10 @@ def test_nobody_makes_the_first_model_of_the_run_and_everybody_the_last(availabl
 
 def test_a_run_of_one_round_is_that_round():
     start = initial(FEATURES, CLASSES)
-    settings = (linear(), local(learning_rate=0.3, steps=2), fedavg(max_rounds=1))
-    one = rounds(federation(SIZES), *settings, metric="negative_loss", initial=start)
+    training = Training(
+        linear(), local(learning_rate=0.3, steps=2), fedavg(max_rounds=1), initial=start
+    )
+    one = rounds(federation(SIZES), training, metric="negative_loss")
     found = estimate(game_of(ALWAYS[:1], initial=start), exact()).values
     assert_allclose(found, estimate_rounds(one, exact()).values, atol=1e-6)
 
@@ -134,11 +138,11 @@ def test_an_update_that_diverged_spoils_only_the_coalitions_that_hold_it():
 
 
 def test_mini_batches_are_those_of_the_key_given_for_them():
-    settings = (linear(), local(batch_size=3, epochs=2), fedavg(max_rounds=2))
+    training = Training(linear(), local(batch_size=3, epochs=2), fedavg(max_rounds=2))
     one, again, other = (
         evaluate(
             reconstructed(
-                federation(SIZES), *settings, metric="negative_loss", batches=jax.random.key(seed)
+                federation(SIZES), training, metric="negative_loss", batches=jax.random.key(seed)
             ),
             KEY,
             all_subsets(4),
@@ -166,4 +170,4 @@ def test_a_run_without_anybody_and_an_early_stop_are_refused():
     with pytest.raises(InvalidInputError, match="somebody to take part in some round"):
         game_of(((0, 0, 0, 0),))
     with pytest.raises(InvalidInputError, match=r"tol=0.1 to be None"):
-        reconstructed(federation(SIZES), linear(), algorithm=fedavg(tol=0.1))
+        reconstructed(federation(SIZES), Training(linear(), algorithm=fedavg(tol=0.1)))

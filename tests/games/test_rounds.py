@@ -29,6 +29,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import always, cyclic, trace, uniform
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.exact import exact, shapley_values
 from fedjax_shap.valuation.estimate import game_key
 from fedjax_shap.valuation.in_run import estimate_rounds
@@ -58,12 +59,8 @@ def run_of(
     rule, start = fedavg(weights=weights, max_rounds=length), initial(FEATURES, CLASSES)
     return rounds(
         data,
-        linear(),
-        training,
-        rule,
-        participation,
+        Training(linear(), training, rule, participation=participation, initial=start),
         metric="negative_loss",
-        initial=start,
         **options,
     )
 
@@ -132,8 +129,13 @@ def test_mixing_the_uploads_is_training_every_coalition(key):
     data, masks = federation(SIZES), all_subsets(4)
     run = run_of(data, always(), length=2, batch_size=5)
     first, second = run.play(key)
-    settings = (linear(), local(learning_rate=0.3, steps=2, batch_size=5), fedavg(max_rounds=1))
-    trained = silo(data, *settings, metric="negative_loss", initial=initial(FEATURES, CLASSES))
+    training = Training(
+        linear(),
+        local(learning_rate=0.3, steps=2, batch_size=5),
+        fedavg(max_rounds=1),
+        initial=initial(FEATURES, CLASSES),
+    )
+    trained = silo(data, training, metric="negative_loss")
     for game, index in ((first.game, 0), (second.game, 1)):
         world = trained.world.replace(initial=game.world.world.initial, first_round=np.int32(index))
         alone = evaluate(trained.replace(world=world), key, masks, PLAN)
@@ -191,20 +193,21 @@ def test_all_rounds_share_one_program_for_training_and_one_for_valuing(key):
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("training", "options", "sentence"),
     [
-        ({"inner_rounds": 0}, "inner_rounds=0 to be an integer >= 1"),
-        ({"algorithm": fedavg(tol=0.1)}, "tol=0.1 to be None"),
+        ({}, {"inner_rounds": 0}, "inner_rounds=0 to be an integer >= 1"),
+        ({"algorithm": fedavg(tol=0.1)}, {}, "tol=0.1 to be None"),
         (
             {"participation": uniform(participants=5)},
+            {},
             "participants=5 to be an integer >= 1 and <= 4",
         ),
-        ({"metric": "loss"}, "metric='loss' to be a known name"),
+        ({}, {"metric": "loss"}, "metric='loss' to be a known name"),
     ],
 )
-def test_bad_settings_are_refused_in_one_sentence(options, sentence):
+def test_bad_settings_are_refused_in_one_sentence(training, options, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
-        rounds(federation(SIZES), linear(), **options)
+        rounds(federation(SIZES), Training(linear(), **training), **options)
 
 
 def test_a_run_without_anybody_is_refused():
@@ -219,9 +222,7 @@ def test_a_member_that_diverges_spoils_only_the_coalitions_that_hold_it():
     data = from_arrays(clients, clients[0])
     run = rounds(
         data,
-        linear(),
-        local(learning_rate=1e9, steps=3),
-        fedavg(max_rounds=1),
+        Training(linear(), local(learning_rate=1e9, steps=3), fedavg(max_rounds=1)),
         metric="negative_loss",
     )
     first = next(run.play(jax.random.key(0)))

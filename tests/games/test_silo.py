@@ -31,6 +31,7 @@ from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.exact import shapley_values
 
 each_layout = pytest.mark.parametrize("layout", ["client", "coalition"])
@@ -55,7 +56,9 @@ def softmax_regression(
     """A game of softmax regressions under full-batch training from one arbitrary initial model."""
     training = local(learning_rate=0.3, steps=steps)
     rule = fedavg(weights=weights, max_rounds=rounds, **options)
-    return silo(data, linear(), training, rule, metric=metric, initial=initial(FEATURES, CLASSES))
+    return silo(
+        data, Training(linear(), training, rule, initial=initial(FEATURES, CLASSES)), metric=metric
+    )
 
 
 def oracle_table(data, *, rounds=4, steps=3, metric=oracle.negative_loss, **options):
@@ -132,11 +135,8 @@ def test_an_mlp_on_mini_batches_is_the_oracles_for_the_same_batches(optimizer, l
     game = widened(
         silo(
             data,
-            mlp(hidden=(5,)),
-            training,
-            fedavg(max_rounds=3),
+            Training(mlp(hidden=(5,)), training, fedavg(max_rounds=3), initial=start),
             metric="negative_loss",
-            initial=start,
         )
     )
     expected = oracle.silo_table(layers(start), clients_of(data), 3, one, metric_of(data))
@@ -166,8 +166,13 @@ def test_an_idle_member_is_not_heard_in_the_training_loss(layout, key, double):
     """It meets no loss; the loss of a round is that of the members who trained, weighted as their
     uploads are."""
     data = federation(idle=[False, True, False])
-    settings = (linear(), local(learning_rate=0.3), fedavg(max_rounds=1))
-    game = curves(data, *settings, metric="negative_loss", initial=initial(FEATURES, CLASSES))
+    training = Training(
+        linear(),
+        local(learning_rate=0.3),
+        fedavg(max_rounds=1),
+        initial=initial(FEATURES, CLASSES),
+    )
+    game = curves(data, training, metric="negative_loss")
     losses = evaluate(widened(game), key, EVERY, plan(layout))[:, 0, 0]
     alone = [oracle.loss(layers(initial(FEATURES, CLASSES)), x, y) for x, y in clients_of(data)]
     both = np.average([alone[0], alone[2]], weights=[7, 4])
@@ -199,9 +204,14 @@ def test_twins_get_equal_values(layout, key, double):
 def test_each_coalition_stops_where_the_oracle_stops_it_on_its_own(layout, key, double):
     data, rounds, rule = federation((7, 12, 4, 20)), 30, {"tol": 0.04, "patience": 2}
     start, masks = layers(initial(FEATURES, CLASSES)), all_subsets(4)
-    settings = (linear(), local(learning_rate=0.5, steps=2), fedavg(max_rounds=rounds, **rule))
-    game = silo(data, *settings, metric="negative_loss", initial=initial(FEATURES, CLASSES))
-    followed = curves(data, *settings, metric="negative_loss", initial=initial(FEATURES, CLASSES))
+    training = Training(
+        linear(),
+        local(learning_rate=0.5, steps=2),
+        fedavg(max_rounds=rounds, **rule),
+        initial=initial(FEATURES, CLASSES),
+    )
+    game = silo(data, training, metric="negative_loss")
+    followed = curves(data, training, metric="negative_loss")
     utilities = evaluate(widened(game), key, masks, plan(layout, chunk=7))
     traces = evaluate(widened(followed), key, masks, plan(layout, chunk=7))
     lengths = []
@@ -224,23 +234,29 @@ def test_each_coalition_stops_where_the_oracle_stops_it_on_its_own(layout, key, 
 
 def test_the_best_round_and_the_value_of_nobody_are_named_options(key):
     data = federation()
-    settings = (linear(), local(learning_rate=4.0, steps=3), fedavg(max_rounds=6))
-    start = {"initial": initial(FEATURES, CLASSES), "metric": "negative_loss"}
-    observed = evaluate(curves(data, *settings, **start), key, EVERY)[:, 3]
+    training = Training(
+        linear(),
+        local(learning_rate=4.0, steps=3),
+        fedavg(max_rounds=6),
+        initial=initial(FEATURES, CLASSES),
+    )
+    metric = {"metric": "negative_loss"}
+    observed = evaluate(curves(data, training, **metric), key, EVERY)[:, 3]
     assert (observed.argmax(axis=1)[1:] < 5).any(), (
         "the last round should not be the best everywhere"
     )
-    final = evaluate(silo(data, *settings, empty=-7.5, **start), key, EVERY)
+    final = evaluate(silo(data, training, empty=-7.5, **metric), key, EVERY)
     assert final[0] == -7.5
     assert_allclose(final[1:], observed[1:, -1], rtol=1e-5)
-    best = evaluate(silo(data, *settings, report="best", skip_rounds=2, **start), key, EVERY)
+    best = evaluate(silo(data, training, report="best", skip_rounds=2, **metric), key, EVERY)
     assert_allclose(best[0], metric_of(data)(layers(initial(FEATURES, CLASSES))), rtol=1e-6)
     assert_allclose(best[1:], observed[1:, 2:].max(axis=1), rtol=1e-5)
 
 
 def test_initial_parameters_are_drawn_from_the_key_unless_given():
     def start(**options):
-        return jax.tree.leaves(silo(federation(), mlp(hidden=(5,)), **options).world.initial)
+        training = Training(mlp(hidden=(5,)), **options)
+        return jax.tree.leaves(silo(federation(), training).world.initial)
 
     drawn, again, others = (start(key=jax.random.key(seed)) for seed in (0, 0, 1))
     assert all(np.array_equal(a, b) for a, b in zip(drawn, again))
@@ -264,4 +280,4 @@ def test_initial_parameters_are_drawn_from_the_key_unless_given():
 )
 def test_bad_settings_are_refused_in_one_sentence(options, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
-        silo(federation(), linear(), **options)
+        silo(federation(), Training(linear()), **options)

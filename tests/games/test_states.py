@@ -17,6 +17,7 @@ from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
 from fedjax_shap.learning.participation import independent
+from fedjax_shap.learning.training import Training
 
 EVERY = all_subsets(4)
 
@@ -25,12 +26,14 @@ def game_of(name, hidden=4):
     """Four clients who draw their steps anew and are there in most rounds."""
     return silo(
         federation((7, 12, 4, 9)),
-        mlp(hidden=(hidden,)),
-        local(learning_rate=0.2, batch_size=4),
-        ALGORITHMS[name](max_rounds=4),
+        Training(
+            mlp(hidden=(hidden,)),
+            local(learning_rate=0.2, batch_size=4),
+            ALGORITHMS[name](max_rounds=4),
+            steps=steps.uniform(low=0, high=5, redraw=True),
+            participation=independent(probability=0.7),
+        ),
         metric="negative_loss",
-        steps=steps.uniform(low=0, high=5, redraw=True),
-        participation=independent(probability=0.7),
     )
 
 

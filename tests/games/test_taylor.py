@@ -13,21 +13,21 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.metric import cross_entropy
 from fedjax_shap.learning.model import mlp
 from fedjax_shap.learning.participation import trace
+from fedjax_shap.learning.training import Training
 
 SIZES, THERE = (7, 12, 4, 9), (0, 1, 3)
 
 
 def round_of(available=(1, 1, 0, 1), **options):
     """(the model, the uploads) of a round in which clients 0, 1 and 3 take part."""
-    settings = (
+    training = Training(
         mlp(hidden=(5,)),
         local(steps=3),
         fedavg(max_rounds=1, **options),
-        trace(available=(available,)),
+        participation=trace(available=(available,)),
+        initial=initial(FEATURES, 5, CLASSES),
     )
-    run = rounds(
-        federation(SIZES), *settings, metric="negative_loss", initial=initial(FEATURES, 5, CLASSES)
-    )
+    run = rounds(federation(SIZES), training, metric="negative_loss")
     (game,) = run.play(jax.random.key(0))
     return run.model, game.game.world
 

@@ -14,17 +14,16 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.train import begun, learner
+from fedjax_shap.learning.training import Training
 
 
 def learning_of(data, batch_size=3):
     training = local(learning_rate=0.5, batch_size=batch_size, steps=2)
     return learner(
         data,
-        linear(),
-        training,
-        fedavg(),
-        key=jax.random.key(0),
-        initial=initial(FEATURES, CLASSES),
+        Training(
+            linear(), training, fedavg(), key=jax.random.key(0), initial=initial(FEATURES, CLASSES)
+        ),
     )
 
 
@@ -111,13 +110,13 @@ def test_a_full_batch_is_a_mini_batch_of_all_rows_in_any_order(key):
 )
 def test_initial_parameters_of_another_model_are_refused(given, sentence, key):
     with pytest.raises(InvalidInputError, match=sentence):
-        learner(federation(), linear(), local(), fedavg(), key=key, initial=given)
+        learner(federation(), Training(linear(), local(), fedavg(), key=key, initial=given))
 
 
 def test_given_initial_parameters_of_the_models_shapes_are_taken(key):
     given = initial(FEATURES, 6, CLASSES)
     taken = learner(
-        federation(), mlp(hidden=(6,)), local(), fedavg(), key=key, initial=given
+        federation(), Training(mlp(hidden=(6,)), local(), fedavg(), key=key, initial=given)
     ).world.initial
     assert all(
         np.array_equal(a, b)

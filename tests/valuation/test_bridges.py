@@ -20,6 +20,7 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.interactions import interactions
 from fedjax_shap.shapley.least_core import least_core
@@ -39,7 +40,7 @@ def trained():
     """Softmax regressions of five clients on mini-batches."""
     rule, training = fedavg(max_rounds=3), local(learning_rate=0.3, batch_size=5)
     data, start = federation((7, 12, 4, 9, 6)), initial(FEATURES, CLASSES)
-    return silo(data, linear(), training, rule, metric="negative_loss", initial=start)
+    return silo(data, Training(linear(), training, rule, initial=start), metric="negative_loss")
 
 
 def joining():

@@ -18,6 +18,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import trace
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
@@ -41,12 +42,8 @@ def run():
     data, start = federation((7, 12, 4, 9)), initial(FEATURES, CLASSES)
     return rounds(
         data,
-        linear(),
-        training,
-        rule,
-        trace(available=TRACE),
+        Training(linear(), training, rule, participation=trace(available=TRACE), initial=start),
         metric="negative_loss",
-        initial=start,
     )
 
 
@@ -122,11 +119,8 @@ def test_every_estimator_meets_the_same_utilities(key):
     training, start = local(learning_rate=0.3, batch_size=3), initial(FEATURES, CLASSES)
     game = silo(
         federation(),
-        linear(),
-        training,
-        fedavg(max_rounds=2),
+        Training(linear(), training, fedavg(max_rounds=2), initial=start),
         metric="negative_loss",
-        initial=start,
     )
     store = UtilityStore()
     estimate(game, exact(), key=key, store=store)

@@ -28,6 +28,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.participation import trace
+from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.shapley.estimators.permutation import permutation
@@ -43,14 +44,15 @@ STEPS, RATE = 2, 0.3
 
 def run_of(available=TRACE, *, data=None, rate=RATE, metric="negative_loss", **options):
     """A run of full-batch softmax regression, whose participants are given."""
-    settings = (linear(), local(learning_rate=rate, steps=STEPS), fedavg(max_rounds=len(available)))
-    options = {"metric": metric, "initial": initial(FEATURES, CLASSES)} | options
-    return rounds(
-        federation(SIZES) if data is None else data,
-        *settings,
-        trace(available=available),
-        **options,
+    training = Training(
+        linear(),
+        local(learning_rate=rate, steps=STEPS),
+        fedavg(max_rounds=len(available)),
+        participation=trace(available=available),
+        initial=initial(FEATURES, CLASSES),
     )
+    data = federation(SIZES) if data is None else data
+    return rounds(data, training, metric=metric, **options)
 
 
 def oracle_rounds(available=TRACE, rate=RATE):
@@ -221,11 +223,13 @@ def test_a_gradient_taken_in_blocks_of_examples_is_that_of_the_whole_set():
     data = federation(SIZES, held_out=600)
     run = rounds(
         data,
-        mlp(hidden=(5,)),
-        local(learning_rate=1e-2),
-        fedavg(max_rounds=1),
+        Training(
+            mlp(hidden=(5,)),
+            local(learning_rate=1e-2),
+            fedavg(max_rounds=1),
+            initial=initial(FEATURES, 5, CLASSES),
+        ),
         metric="negative_loss",
-        initial=initial(FEATURES, 5, CLASSES),
     )
     found = estimate_rounds(run, taylor()).values
     x, y = (np.asarray(part) for part in data.validation)

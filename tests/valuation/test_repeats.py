@@ -18,6 +18,7 @@ from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.metric import accuracy, bootstrapped
 from fedjax_shap.learning.model import linear, mlp
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact, shapley_values
 from fedjax_shap.valuation.estimate import estimate, game_key
@@ -27,9 +28,9 @@ EVERY = all_subsets(3)
 TRAINING = local(learning_rate=0.3, batch_size=3)
 
 
-def game_of(model=None, **options):
-    settings = (model or mlp(hidden=(4,)), TRAINING, fedavg(max_rounds=3))
-    return silo(federation(), *settings, metric="negative_loss", **options)
+def game_of(model=None, initial=None, **options):
+    training = Training(model or mlp(hidden=(4,)), TRAINING, fedavg(max_rounds=3), initial=initial)
+    return silo(federation(), training, metric="negative_loss", **options)
 
 
 def test_each_repeat_is_the_game_under_a_seed_of_its_own(key):

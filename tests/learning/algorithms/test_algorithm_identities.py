@@ -37,6 +37,7 @@ from fedjax_shap.learning.algorithms.server_optimizer import fedsgd
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.train import learner
+from fedjax_shap.learning.training import Training
 
 SIZES, LENGTH, RATE, L2 = (7, 12, 4), 6, 0.3, 0.01
 EVERY, ALONE = all_subsets(3), [1, 2, 4]  # the rows of EVERY with one member
@@ -83,7 +84,7 @@ def compiled(name, batch_size=None, momentum=None):
     rule = RULES[name](weights=WEIGHTS, max_rounds=LENGTH)
     start = initial(FEATURES, CLASSES)
     learning = learner(
-        federation(SIZES), linear(), training, rule, key=jax.random.key(0), initial=start
+        federation(SIZES), Training(linear(), training, rule, key=jax.random.key(0), initial=start)
     )
     return trained(learning, lambda world, params, trace, mask: vector(params))
 

@@ -31,6 +31,7 @@ from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.train import learner
+from fedjax_shap.learning.training import Training
 
 SIZES, LENGTH, RATE, L2 = (7, 12, 4, 9), 10, 0.3, 0.01
 EVERY = all_subsets(4)
@@ -160,13 +161,15 @@ def game_of(case, steps, present, *, widths=(FEATURES, CLASSES), batch_size=None
     model = linear() if len(widths) == 2 else mlp(hidden=widths[1:-1])
     learning = learner(
         federation(SIZES),
-        model,
-        training_of(case, batch_size),
-        rule,
-        key=jax.random.key(0),
-        initial=initial(*widths),
-        steps=process(steps),
-        participation=process(present),
+        Training(
+            model,
+            training_of(case, batch_size),
+            rule,
+            key=jax.random.key(0),
+            initial=initial(*widths),
+            steps=process(steps),
+            participation=process(present),
+        ),
     )
     return trained(learning, lambda world, params, trace, mask: vector(params))
 
@@ -252,14 +255,16 @@ def assert_round_games_are_the_loops(case, inner_rounds, key):
     wanted = loops.round_models(run_of(case, steps, present), case.loop, inner_rounds)
     found = rounds(
         federation(SIZES),
-        linear(),
-        training_of(case, None),
-        ALGORITHMS[case.name](weights=WEIGHTS, max_rounds=4, **case.settings),
-        process(present),
-        steps=process(steps),
+        Training(
+            linear(),
+            training_of(case, None),
+            ALGORITHMS[case.name](weights=WEIGHTS, max_rounds=4, **case.settings),
+            participation=process(present),
+            steps=process(steps),
+            initial=initial(FEATURES, CLASSES),
+        ),
         inner_rounds=inner_rounds,
         metric="negative_loss",
-        initial=initial(FEATURES, CLASSES),
     )
     assert_array_equal(found.present, present)
     worth, like, seen = metric_of(federation(SIZES)), layers(initial(FEATURES, CLASSES)), []

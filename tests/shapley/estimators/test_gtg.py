@@ -14,6 +14,7 @@ from fedjax_shap.games.rounds import rounds
 from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimators.gtg import gtg, stratified
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.in_run import estimate_rounds
@@ -185,7 +186,9 @@ def test_until_two_orders_are_walked_the_values_are_equal_shares_of_which_nothin
 
 def test_rounds_are_truncated_one_by_one_and_the_others_shared_out_whole(key):
     training, rule = local(learning_rate=0.3, steps=2), fedavg(max_rounds=4)
-    run = rounds(federation((7, 12, 4, 9)), linear(), training, rule, metric="negative_loss")
+    run = rounds(
+        federation((7, 12, 4, 9)), Training(linear(), training, rule), metric="negative_loss"
+    )
     utilities = [
         estimate_rounds(run, gtg(between=share, within=0.0), key=key, budget=12)
         for share in (0.0, 1e9)
