@@ -17,7 +17,7 @@ from fedjax_shap.data.partition import quantity
 from fedjax_shap.data.sources import digits
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
 from fedjax_shap.learning.training import Training

@@ -28,7 +28,7 @@ from fedjax_shap.data.partition import by_column
 from fedjax_shap.data.published import flce
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
 from fedjax_shap.learning.training import Training

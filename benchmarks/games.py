@@ -20,7 +20,7 @@ from fedjax_shap.data.sources import digits, mnist
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Architecture, cnn, mlp
 from fedjax_shap.learning.precision import Precision

@@ -40,7 +40,7 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan, useful_fraction
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import Local, local
 from fedjax_shap.learning.model import cnn
 from fedjax_shap.learning.training import Training

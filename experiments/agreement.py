@@ -62,7 +62,7 @@ from fedjax_shap.data.corrupt import corrupt, label_noise
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.partition import dirichlet, iid
 from fedjax_shap.data.pool import Pool
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.repeats import noise_floor

@@ -68,7 +68,7 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.sources import digits
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.repeated import repeated
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import cnn, linear, mlp
 from fedjax_shap.shapley.agreement import agreement

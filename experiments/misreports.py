@@ -22,7 +22,7 @@ from fedjax_shap.economics.rules import RULES
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.repeated import repeated
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.training import Training

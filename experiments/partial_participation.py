@@ -64,7 +64,7 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.sources import load
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.games.rounds import Rounds, rounds
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import uniform

@@ -63,8 +63,9 @@ from fedjax_shap.devices.timed import timed
 from fedjax_shap.devices.workload import workload
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import Algorithm, fedavg
+from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.algorithms.fedagrac import fedagrac
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.steps import Steps, constant

@@ -35,9 +35,10 @@ from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.learning import steps
-from fedjax_shap.learning.algorithm import Algorithm, fedavg
+from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.algorithms.calibrated import calibrated
 from fedjax_shap.learning.algorithms.fedagrac import fedagrac
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.algorithms.fednova import fednova
 from fedjax_shap.learning.algorithms.fedprox import fedprox
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS

@@ -3,17 +3,11 @@ the server does.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 
-from fedjax_shap._validate import integer, number, one_of, require
-from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, HostArray, Params, PyTree
-
-Weights = Literal["examples", "uniform"] | tuple[float, ...]
 
 
 class Round(NamedTuple):
@@ -70,11 +64,6 @@ def _take(
     return upload, server
 
 
-def _corrected(correction: Params, start: Params, params: Params, gradient: Params) -> Params:
-    """The direction of algorithms that add a correction to each gradient of a round."""
-    return jax.tree.map(jnp.add, gradient, correction)
-
-
 class Algorithm(NamedTuple):
     """A federated algorithm; what is left out is FedAvg's.
 
@@ -119,78 +108,6 @@ class Algorithm(NamedTuple):
     averages_uploads: bool = True
     needs_learning_rate: bool = False
     most_steps: int | None = None
-
-
-class Schedule(TypedDict, total=False):
-    """The keywords of `fedavg`, which every algorithm takes."""
-
-    weights: Weights
-    max_rounds: int
-    tol: float | None
-    patience: int
-
-
-def fedavg(
-    *,
-    weights: Weights = "examples",
-    max_rounds: int = 20,
-    tol: float | None = None,
-    patience: int = 3,
-) -> Algorithm:
-    """Federated averaging: the weighted mean of the members' models (McMahan et al. 2017; Spec
-    1.1).
-
-    Args:
-        weights: "examples" (by number of examples), "uniform" (plain mean), or one weight >= 0 for
-            each client. A coalition whose weights are all 0 leaves the model as it was.
-        max_rounds: R >= 1.
-        tol: where given, a coalition whose training loss changes by at most `tol` times its value
-            in `patience` successive rounds stops there (Spec 1.1e).
-        patience: >= 1.
-    """
-    integer("max_rounds", max_rounds, least=1)
-    integer("patience", patience, least=1)
-    if tol is not None:
-        number("tol", tol, least=0)
-    if isinstance(weights, str):
-        one_of("weights", weights, ("examples", "uniform"))
-    else:
-        for weight in weights:
-            number("weights", weight, least=0)
-
-    def of_clients(sizes: HostArray) -> HostArray:
-        if weights == "examples":
-            return sizes.astype(np.float32)
-        if weights == "uniform":
-            return np.ones(len(sizes), np.float32)
-        require(
-            len(weights) == len(sizes),
-            f"Expected weights={list(weights)} to have one entry for each of the {len(sizes)} "
-            "clients.",
-        )
-        return np.asarray(weights, np.float32)
-
-    return Algorithm(of_clients, max_rounds, tol, patience)
-
-
-def correcting(schedule: Schedule) -> Algorithm:
-    """FedAvg whose clients add a correction to each gradient of a round; its server keeps one more
-    model, and tells it.
-
-    That is the mean of what clients send beside their models, and zero at first.
-    """
-
-    def server_update(
-        params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array
-    ) -> tuple[Params, PyTree]:
-        return upload, extra
-
-    return fedavg(**schedule)._replace(
-        init_server=zeros,
-        broadcast=lambda server: server,
-        direction=_corrected,
-        server_update=server_update,
-    )
 
 
 def has_converged(round_: Array, loss: Array, before: Array, tol: float) -> Array:

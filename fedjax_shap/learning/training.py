@@ -8,7 +8,8 @@ from flax import linen as nn
 
 from fedjax_shap._validate import require
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.learning.algorithm import Algorithm, fedavg
+from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.model import MODELS, Architecture, Model

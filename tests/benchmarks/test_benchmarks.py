@@ -18,7 +18,7 @@ from fedjax_shap.data.partition import by_column
 from fedjax_shap.data.published import HOSPITALS, heart_disease
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.trained import trained
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.train import learner

@@ -13,7 +13,7 @@ from fedjax_shap.devices.device import Profile
 from fedjax_shap.devices.fleet import FLEETS, csv, metered, profiles, unknown
 from fedjax_shap.devices.profiles import PROFILES, named
 from fedjax_shap.devices.workload import workload
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.algorithms.scaffold import scaffold
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.training import Training

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from fedjax_shap.devices.workload import flops_per_step, messages
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.algorithms.scaffold import scaffold
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import cnn, linear, mlp, num_params

@@ -11,7 +11,7 @@ from fedjax_shap.engine.autoplan import autoplan
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.closed_form import airport
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.training import Training

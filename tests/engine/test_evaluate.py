@@ -18,7 +18,7 @@ from fedjax_shap.engine.programs import NoRoomError, Program, machine
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.training import Training

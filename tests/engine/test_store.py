@@ -26,7 +26,7 @@ from fedjax_shap.games.closed_form import additive, airport
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.participation import cyclic
@@ -590,7 +590,7 @@ def test_the_fingerprint_is_the_same_in_another_process(key):
     script = (
         "import jax; from federations import federation, initial;"
         "from fedjax_shap.engine.store import fingerprint; from fedjax_shap.games.silo import silo;"
-        "from fedjax_shap.learning.algorithm import fedavg;"
+        "from fedjax_shap.learning.algorithms.fedavg import fedavg;"
         "from fedjax_shap.learning.local import local;"
         "from fedjax_shap.learning.model import mlp;"
         "from fedjax_shap.learning.training import Training;"

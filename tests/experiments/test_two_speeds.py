@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import two_speeds
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import always, cyclic, trace, uniform

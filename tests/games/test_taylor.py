@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.taylor import first_order
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.metric import cross_entropy
 from fedjax_shap.learning.model import mlp

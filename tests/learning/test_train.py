@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import Coalition
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.train import begun, learner

@@ -14,7 +14,7 @@ from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import curves, silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import Model, linear
 from fedjax_shap.learning.participation import always

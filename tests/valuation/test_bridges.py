@@ -17,7 +17,7 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.callable import from_callable
 from fedjax_shap.games.closed_form import additive, table
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.training import Training

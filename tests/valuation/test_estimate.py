@@ -14,7 +14,7 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.closed_form import additive, airport, glove, table, weighted_voting
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import trace

@@ -14,7 +14,7 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.repeated import repeated
 from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.metric import accuracy, bootstrapped
 from fedjax_shap.learning.model import linear, mlp

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import number, require
-from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, fedavg
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round
+from fedjax_shap.learning.algorithms.fedavg import Schedule, fedavg
 from fedjax_shap.typing import Array, Params, PyTree
 
 

@@ -5,7 +5,8 @@ from typing import Unpack
 import jax
 
 from fedjax_shap._validate import number
-from fedjax_shap.learning.algorithm import Algorithm, Schedule, fedavg
+from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.algorithms.fedavg import Schedule, fedavg
 from fedjax_shap.typing import Params, PyTree
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from fedjax_shap.learning.algorithm import Algorithm, fedavg
+from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.algorithms.calibrated import calibrated
 from fedjax_shap.learning.algorithms.fedagrac import fedagrac
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.algorithms.fednova import fednova
 from fedjax_shap.learning.algorithms.fedprox import fedprox
 from fedjax_shap.learning.algorithms.scaffold import scaffold

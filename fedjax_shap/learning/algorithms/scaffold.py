@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import number
-from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, correcting
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round
+from fedjax_shap.learning.algorithms.fedavg import Schedule, correcting
 from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, Params, PyTree
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import optax
 
 from fedjax_shap._validate import fraction, number
-from fedjax_shap.learning.algorithm import Algorithm, Done, Round, Schedule, fedavg
+from fedjax_shap.learning.algorithm import Algorithm, Done, Round
+from fedjax_shap.learning.algorithms.fedavg import Schedule, fedavg
 from fedjax_shap.learning.local import optimizer_of
 from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, Params, PyTree

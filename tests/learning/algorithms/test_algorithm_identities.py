@@ -27,9 +27,9 @@ from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.trained import trained
-from fedjax_shap.learning.algorithm import fedavg
 from fedjax_shap.learning.algorithms.calibrated import calibrated
 from fedjax_shap.learning.algorithms.fedagrac import fedagrac
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.algorithms.fednova import fednova
 from fedjax_shap.learning.algorithms.fedprox import fedprox
 from fedjax_shap.learning.algorithms.scaffold import scaffold

@@ -11,7 +11,7 @@ from played import airport, play, truncated, walk
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, ranks
 from fedjax_shap.games.rounds import rounds
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.training import Training

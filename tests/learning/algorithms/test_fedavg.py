@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 
 
 def test_uploads_weigh_by_examples_equally_or_as_given():
