@@ -1,7 +1,7 @@
 """One client's local steps: the gradients that it meets, and what an algorithm makes of them."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,50 @@ from fedjax_shap.learning.model import Model
 from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, Params
 
+Batch = tuple[Array, Array]  # (x[B, ...], y[B])
 Sums = tuple[Array, Params]  # loss and gradient, summed over examples
-Direct = Callable[
-    [Params, Params], Params
-]  # (x, gradient) -> the gradient that the optimiser is given
+Direct = Callable[[Params, Params], Params]  # (x, raw gradient at x) -> what the optimiser is given
 # a larger full batch is summed over blocks of so many rows: a small client pays for no large one
 ROWS_AT_ONCE = 256
+
+
+class Examples(NamedTuple):
+    """One client's examples, as its local steps read them.
+
+    Attributes:
+        fetch: rows int[B] -> (x[B, ...], y[B]). Where many models train under `vmap`, it decides
+            whether they share one mini-batch or each has its own, see `fetch_from`.
+        num_rows: N, the rows of the client with padding.
+        size: int[], how many of them hold an example; the others are never read.
+        num_steps: int[], K_i.
+        order_of: epoch int[] -> int32[N], the order of the rows in that pass over them, the `size`
+            valid ones first; called once a pass.
+    """
+
+    fetch: Callable[[Array], Batch]
+    num_rows: int
+    size: Array
+    num_steps: Array
+    order_of: Callable[[Array], Array]
+
+
+class ClientUpdate(Protocol):
+    """The local training of one client."""
+
+    def __call__(
+        self, params: Params, examples: Examples, direct: Direct = ...
+    ) -> tuple[Done, Array]:
+        """Trains for `examples.num_steps` steps.
+
+        Args:
+            params: x_t, the model that the client starts from.
+            examples: what it trains on.
+            direct: the gradient that the optimiser is given for the raw gradient at x.
+
+        Returns:
+            (what came of the steps, float[]: the mean of the losses met on the way, 0 where there
+            was no step).
+        """
 
 
 class _Walk(NamedTuple):
@@ -34,9 +72,20 @@ class _Walk(NamedTuple):
     total: Params
 
 
-def client_update(
-    settings: Local, model: Model, records: tuple[str, ...] = ()
-) -> Callable[..., tuple[Done, Array]]:
+def fetch_from(data: FederatedData, client: Array) -> Callable[[Array], Batch]:
+    """How the rows of one client are read, `Examples.fetch`.
+
+    Args:
+        data: the federation.
+        client: int[], its id. Models that train under a `vmap` in which the id is one for all share
+            each mini-batch; where every model has an id of its own, though it is the same number,
+            every one gets its own mini-batch, and its matrix products are batched ones, which need
+            no transposed copy of weights.
+    """
+    return lambda rows: (data.x[client, rows], data.y[client, rows])
+
+
+def client_update(settings: Local, model: Model, records: tuple[str, ...] = ()) -> ClientUpdate:
     """The local training of one client.
 
     Args:
@@ -44,33 +93,24 @@ def client_update(
         model: what it trains.
         records: which of "first" and "mean" of its raw gradients are kept.
 
-    Returns:
-        A function (params, data, client int[], reader int[], num_steps int[], order_of, direct) ->
-        (Done, loss): what came of num_steps steps, and the mean of the losses met on the way (0
-        where there was no step). Padding rows are never read. `order_of(epoch)` is the order
-        int32[N] of the client's rows in that pass; it is called once a pass. `direct(x, gradient)`
-        is what the optimiser is given for the raw gradient at x. `reader` is the client
-        again: where many models train under `vmap`, each with a reader of its own, every one holds
-            its mini-batch, and
-        its matrix products are batched ones, which need no transposed copy of weights.
+    Guarantees:
+        Padding rows are never read.
     """
-    met = _gradients(settings, model)
+    gradient_at = _gradients(settings, model)
 
     def update(
         params: Params,
-        data: FederatedData,
-        client: Array,
-        reader: Array,
-        num_steps: Array,
-        order_of: Callable[[Array], Array],
+        examples: Examples,
         direct: Direct = lambda params, gradient: gradient,
     ) -> tuple[Done, Array]:
         def step(k: Array, walk: _Walk) -> _Walk:
-            value, gradient, order = met(walk.params, data, client, reader, k, order_of, walk.order)
+            # take the gradient of this step's batch, and move along what the algorithm makes of it
+            value, gradient, order = gradient_at(walk.params, examples, k, walk.order)
             change, state = settings.optimizer.update(
                 direct(walk.params, gradient), walk.optimizer, walk.params
             )
             moved = optax.apply_updates(walk.params, change)
+            # record raw gradients where the algorithm wants them
             first, total = walk.first, walk.total
             if "first" in records:
                 first = jax.tree.map(lambda old, new: jnp.where(k == 0, new, old), first, gradient)
@@ -79,66 +119,63 @@ def client_update(
             return _Walk(moved, state, walk.loss + value, order, first, total)
 
         first, total = (zeros(params) if name in records else () for name in ("first", "mean"))
-        unordered = jnp.zeros(data.y.shape[1] if settings.batch_size else 0, jnp.int32)
+        unordered = jnp.zeros(examples.num_rows if settings.batch_size else 0, jnp.int32)
         start = _Walk(
             params, settings.optimizer.init(params), jnp.zeros(()), unordered, first, total
         )
-        end = jax.lax.fori_loop(0, num_steps, step, start)
-        taken = jnp.maximum(num_steps, 1)
+        end = jax.lax.fori_loop(0, examples.num_steps, step, start)
+        taken = jnp.maximum(examples.num_steps, 1)
         mean = jax.tree.map(lambda total: total / taken, end.total)
         return Done(end.params, end.first, mean), end.loss / taken
 
     return update
 
 
-def _gradients(settings: Local, model: Model) -> Callable[..., tuple[Array, Params, Array]]:
-    """(params, data, client, reader, k, order_of, order) -> (loss, raw gradient, order) of a
-    client's step k.
-    """
+def _gradients(
+    settings: Local, model: Model
+) -> Callable[[Params, Examples, Array, Array], tuple[Array, Params, Array]]:
+    """(params, examples, k, order) -> (loss, raw gradient, order) of a client's step k."""
 
-    def loss(
-        params: Params, data: FederatedData, reader: Array, rows: Array, valid: Array
-    ) -> Array:
-        each = cross_entropy(model.apply(params, data.x[reader, rows]), data.y[reader, rows])
+    def loss(params: Params, batch: Batch, valid: Array) -> Array:
+        x, y = batch
+        each = cross_entropy(model.apply(params, x), y)
         return jnp.where(valid, each, 0.0).sum()
 
-    def of_batch(
-        params: Params, data: FederatedData, reader: Array, place: Array, order: Array, size: Array
-    ) -> Sums:
-        rows, valid = order[jnp.minimum(place, size - 1)], place < size
-        return jax.value_and_grad(loss)(params, data, reader, rows, valid)
+    def of_batch(params: Params, examples: Examples, place: Array, order: Array) -> Sums:
+        rows = order[jnp.minimum(place, examples.size - 1)]
+        return jax.value_and_grad(loss)(params, examples.fetch(rows), place < examples.size)
 
-    def of_all(params: Params, data: FederatedData, reader: Array, size: Array) -> Sums:
-        width = min(ROWS_AT_ONCE, data.y.shape[1])
+    def of_all(params: Params, examples: Examples) -> Sums:
+        width = min(ROWS_AT_ONCE, examples.num_rows)
 
         def block(k: Array, sums: Sums) -> Sums:
             place = k * width + jnp.arange(width)
-            part = of_batch(params, data, reader, place, jnp.arange(data.y.shape[1]), size)
+            part = of_batch(params, examples, place, jnp.arange(examples.num_rows))
             return jax.tree.map(jnp.add, sums, part)
 
-        return jax.lax.fori_loop(0, -(-size // width), block, (jnp.zeros(()), zeros(params)))
+        return jax.lax.fori_loop(
+            0, -(-examples.size // width), block, (jnp.zeros(()), zeros(params))
+        )
 
-    def met(
-        params: Params,
-        data: FederatedData,
-        client: Array,
-        reader: Array,
-        k: Array,
-        order_of: Callable[[Array], Array],
-        order: Array,
+    def gradient_at(
+        params: Params, examples: Examples, k: Array, order: Array
     ) -> tuple[Array, Params, Array]:
-        size, width = data.sizes[client], min(settings.batch_size or 0, data.y.shape[1])
+        size = examples.size
         if settings.batch_size is None:
-            sums, count = of_all(params, data, reader, size), size
+            sums, count = of_all(params, examples), size
         else:
+            # find this step's batch in its pass; a pass begins with a new order of the rows
+            width = min(settings.batch_size, examples.num_rows)
             epoch, batch = jnp.divmod(k, -(-size // width))
-            order = jax.lax.cond(batch == 0, order_of, lambda _: order, epoch)
+            order = jax.lax.cond(batch == 0, examples.order_of, lambda _: order, epoch)
             place = batch * width + jnp.arange(width)
-            sums, count = of_batch(params, data, reader, place, order, size), (place < size).sum()
+            sums = of_batch(params, examples, place, order)
+            count = (place < size).sum()
+        # make means of sums, and add the penalty
         value, gradient = jax.tree.map(lambda one: one / jnp.maximum(count, 1), sums)
         if settings.l2:
             gradient = jax.tree.map(lambda g, x: g + settings.l2 * x, gradient, params)
             value = value + settings.l2 / 2 * sum((x * x).sum() for x in jax.tree.leaves(params))
         return value, gradient, order
 
-    return met
+    return gradient_at

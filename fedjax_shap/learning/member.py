@@ -1,20 +1,49 @@
-"""One member's part of a round: told, corrected, trained, sent."""
+"""One member's part of a round: it receives the model, corrects it, trains and uploads."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import require
-from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm, Round
-from fedjax_shap.learning.client_update import client_update
+from fedjax_shap.learning.client_update import Examples, client_update
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Model
 from fedjax_shap.typing import Array, Params, PyTree
 
-Part = Callable[..., tuple[Params, PyTree, PyTree, Array]]
+
+class Contribution(NamedTuple):
+    """What came of a member's part of a round.
+
+    Attributes:
+        upload: of the model's shapes.
+        extra: what else is averaged, () for nothing.
+        state: what the member keeps, as before the round where it did no step.
+        loss: float[], the mean of the losses met at its steps, 0 where it did none.
+    """
+
+    upload: Params
+    extra: PyTree
+    state: PyTree
+    loss: Array
+
+
+class Part(Protocol):
+    """A member's part of a round of an algorithm."""
+
+    def __call__(
+        self, params: Params, told: PyTree, state: PyTree, examples: Examples, mean_steps: Array
+    ) -> Contribution:
+        """Trains one member.
+
+        Args:
+            params: x_t, the server's model.
+            told: what the server broadcasts besides the model.
+            state: what the member kept since its last round.
+            examples: what it trains on, and for how many steps.
+            mean_steps: float[], K-bar, see `Round`.
+        """
 
 
 def part_of(algorithm: Algorithm, local: Local, model: Model) -> Part:
@@ -25,11 +54,6 @@ def part_of(algorithm: Algorithm, local: Local, model: Model) -> Part:
         local: how it trains.
         model: what it trains.
 
-    Returns:
-        A function (params, told, state, data, client int[], reader int[], num_steps int[],
-        mean_steps float[], order_of) -> (upload, extra, state, loss), with `reader` and `order_of`
-        as in `descent.client_update`. A member without a step keeps its state.
-
     Raises:
         InvalidInputError: the algorithm uses a learning rate that only an optax transformation
             knows.
@@ -39,28 +63,26 @@ def part_of(algorithm: Algorithm, local: Local, model: Model) -> Part:
         "Expected optimizer to be the name of one in optax, so that the algorithm is told its "
         "learning rate.",
     )
-    update, rate = client_update(local, model, algorithm.records), local.learning_rate or 0.0
+    update = client_update(local, model, algorithm.records)
+    rate = local.learning_rate or 0.0
 
     def part(
         params: Params,
         told: PyTree,
         state: PyTree,
-        data: FederatedData,
-        client: Array,
-        reader: Array,
-        num_steps: Array,
+        examples: Examples,
         mean_steps: Array,
-        order_of: Any,
-    ) -> tuple[Params, PyTree, PyTree, Array]:
+    ) -> Contribution:
+        num_steps = examples.num_steps
         at = Round(params, told, state, num_steps, mean_steps, rate)
         correction = algorithm.correction(at)
 
         def direct(own: Params, gradient: Params) -> Params:
             return algorithm.direction(correction, params, own, gradient)
 
-        done, loss = update(params, data, client, reader, num_steps, order_of, direct)
+        done, loss = update(params, examples, direct)
         upload, extra, after = algorithm.upload(at, done)
         kept = jax.tree.map(lambda new, old: jnp.where(num_steps > 0, new, old), after, state)
-        return upload, extra, kept, loss
+        return Contribution(upload, extra, kept, loss)
 
     return part

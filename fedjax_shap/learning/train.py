@@ -1,7 +1,7 @@
 """The round loop: one coalition's federated training, from broadcast to convergence (Spec 1.1)."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,9 @@ import numpy as np
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm, has_converged
+from fedjax_shap.learning.client_update import Examples, fetch_from
 from fedjax_shap.learning.local import Local, shuffle
-from fedjax_shap.learning.member import Part, part_of
+from fedjax_shap.learning.member import Contribution, Part, part_of
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.train_chunk import train_chunk
@@ -162,14 +163,18 @@ def _collect(part: Part, algorithm: Algorithm) -> Callable[..., Sent]:
             jnp.where(coalition.present, of_all[coalition.members], jnp.zeros((), of_all.dtype))
             for of_all in world.in_round(round_)
         )
-        told, mean_steps = (
-            algorithm.broadcast(run.server),
-            (weights * steps).sum() / _divisor(weights),
-        )
+        told = algorithm.broadcast(run.server)
+        mean_steps = (weights * steps).sum() / _divisor(weights)
 
-        def one(client: Array, state: PyTree, num_steps: Array, order: Array) -> Any:
-            how = (client, client, num_steps, mean_steps, lambda epoch: order[epoch])
-            return part(run.params, told, state, world.data, *how)
+        def one(client: Array, state: PyTree, num_steps: Array, order: Array) -> Contribution:
+            examples = Examples(
+                fetch=fetch_from(world.data, client),
+                num_rows=world.data.y.shape[1],
+                size=world.data.sizes[client],
+                num_steps=num_steps,
+                order_of=lambda epoch: order[epoch],
+            )
+            return part(run.params, told, state, examples, mean_steps)
 
         uploads, extra, clients, losses = jax.vmap(one)(
             coalition.members, run.clients, steps, orders

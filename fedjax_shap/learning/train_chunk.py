@@ -8,7 +8,6 @@ as long as the largest client, once a pass.)
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,8 @@ from flax import struct
 
 from fedjax_shap.coalitions import Chunk
 from fedjax_shap.learning.algorithm import Algorithm, has_converged
-from fedjax_shap.learning.member import Part
+from fedjax_shap.learning.client_update import Examples, fetch_from
+from fedjax_shap.learning.member import Contribution, Part
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.trees import like, where_rows
 from fedjax_shap.typing import Array, Key, Params, PyTree
@@ -99,11 +99,11 @@ def train_chunk(
 
 def _work(
     orders: Orders, part: Part, algorithm: Algorithm, shares_batch: bool
-) -> Callable[..., tuple[PyTree, PyTree, Array]]:
+) -> Callable[..., Contribution]:
     """What one client does for G coalitions in a turn.
 
     A function (world, key, round, (params, server's state, mean_steps) [M, ...], client, num_steps,
-    rows int[G], own [G, ...]) -> ((upload, extra), state, loss), each with a leading axis G.
+    rows int[G], own [G, ...]) -> its contributions, with a leading axis G.
     """
 
     def work(
@@ -115,25 +115,30 @@ def _work(
         num_steps: Array,
         rows: Array,
         own: PyTree,
-    ) -> tuple[PyTree, PyTree, Array]:
+    ) -> Contribution:
         order_of = orders(world.data, key, world.first_round + round_, client)
 
-        def one(row: Array, reader: Array, state: PyTree) -> tuple[PyTree, PyTree, Array]:
+        def one(row: Array, source: Array, state: PyTree) -> Contribution:
             params, state_of_server, mean_steps = jax.tree.map(lambda leaf: leaf[row], server)
-            how = (world.data, client, reader, num_steps, mean_steps, order_of)
-            upload, extra, kept, loss = part(
-                params, algorithm.broadcast(state_of_server), state, *how
+            examples = Examples(
+                fetch=fetch_from(world.data, source),
+                num_rows=world.data.y.shape[1],
+                size=world.data.sizes[client],
+                num_steps=num_steps,
+                order_of=order_of,
             )
-            return (upload, extra), kept, loss
+            told = algorithm.broadcast(state_of_server)
+            return part(params, told, state, examples, mean_steps)
 
-        readers = client if shares_batch else jnp.full_like(rows, client)
-        return jax.vmap(one, in_axes=(0, None if shares_batch else 0, 0))(rows, readers, own)
+        if shares_batch:
+            return jax.vmap(one, in_axes=(0, None, 0))(rows, client, own)
+        return jax.vmap(one)(rows, jnp.full_like(rows, client), own)
 
     return work
 
 
 def _one_round(
-    work: Callable[..., Any], algorithm: Algorithm
+    work: Callable[..., Contribution], algorithm: Algorithm
 ) -> Callable[..., tuple[_State, Array]]:
     """One round of a chunk: (world, key, state, chunk, active bool[M]) -> (state, training loss
     float[M]).
@@ -153,9 +158,11 @@ def _one_round(
             here = chunk.present[index] & active[rows] & present[client]
             steps = jnp.where(here.any(), num_steps[client], 0)
             own = jax.tree.map(lambda leaf: leaf[index], clients)
-            sent, kept, met = work(world, key, state.round, server, client, steps, rows, own)
+            done = work(world, key, state.round, server, client, steps, rows, own)
             clients = jax.tree.map(
-                lambda all_, new: all_.at[index].set(new), clients, where_rows(here, kept, own)
+                lambda all_, new: all_.at[index].set(new),
+                clients,
+                where_rows(here, done.state, own),
             )
 
             def add(total: Array, one: Array, share: Array) -> Array:
@@ -164,13 +171,13 @@ def _one_round(
                 return total.at[rows].add(jnp.where(counted, like(weight, one) * one, 0.0))
 
             return (
-                jax.tree.map(lambda m, u: add(m, u, shares), means, sent),
+                jax.tree.map(lambda m, u: add(m, u, shares), means, (done.upload, done.extra)),
                 clients,
-                add(losses, met, loudness),
+                add(losses, done.loss, loudness),
             )
 
         first = jax.tree.map(lambda leaf: leaf[0], state.clients)
-        sent, _, _ = jax.eval_shape(
+        shape = jax.eval_shape(
             work,
             world,
             key,
@@ -182,7 +189,8 @@ def _one_round(
             first,
         )
         nothing = jax.tree.map(
-            lambda leaf: jnp.zeros((len(chunk.mask), *leaf.shape[1:]), leaf.dtype), sent
+            lambda leaf: jnp.zeros((len(chunk.mask), *leaf.shape[1:]), leaf.dtype),
+            (shape.upload, shape.extra),
         )
         start = (nothing, state.clients, jnp.zeros(len(chunk.mask)))
         (upload, extra), clients, loss = jax.lax.fori_loop(0, chunk.num_turns, turn, start)

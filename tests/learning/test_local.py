@@ -10,7 +10,7 @@ from federations import CLASSES, FEATURES, SIZES, clients_of, federation, initia
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.learning.client_update import client_update
+from fedjax_shap.learning.client_update import Examples, client_update, fetch_from
 from fedjax_shap.learning.local import local, shuffle
 from fedjax_shap.learning.model import linear
 
@@ -59,9 +59,13 @@ def updated(settings, start, data, client, steps, orders=None):
     pass."""
     update = client_update(settings, linear()((FEATURES,), CLASSES))
     order_of = (lambda epoch: jnp.asarray(orders)[epoch]) if orders is not None else None
-    call = jax.jit(
-        lambda start, data, client, steps: update(start, data, client, client, steps, order_of)
-    )
+
+    @jax.jit
+    def call(start, data, client, steps):
+        rows = data.y.shape[1]
+        examples = Examples(fetch_from(data, client), rows, data.sizes[client], steps, order_of)
+        return update(start, examples)
+
     done, loss = call(start, data, jnp.int32(client), jnp.int32(steps))
     return done.params, loss
 
