@@ -90,6 +90,7 @@ from fedjax_shap.valuation.bridges import as_shapiq_game
 from fedjax_shap.valuation.estimate import estimate
 from fedjax_shap.valuation.in_run import estimate_rounds, multi_round
 from fedjax_shap.valuation.in_run_methods import comfedsv, taylor
+from fedjax_shap.valuation.options import Options
 from fedjax_shap.valuation.repeats import estimate_repeated
 
 __all__ = [
@@ -111,6 +112,7 @@ __all__ = [
     "InvalidInputError",
     "Ledger",
     "Model",
+    "Options",
     "Plan",
     "Result",
     "Settlement",

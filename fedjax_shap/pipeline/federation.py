@@ -2,8 +2,7 @@
 compared with.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,10 +18,9 @@ from fedjax_shap.devices.fleet import Metered, metered
 from fedjax_shap.devices.workload import Workload, workload
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
-from fedjax_shap.engine.store import UtilityStore, fingerprint
+from fedjax_shap.engine.store import fingerprint
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.reconstructed import reconstructed
-from fedjax_shap.games.repeated import repeated
 from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.learning.algorithm import Algorithm
@@ -35,18 +33,16 @@ from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.pipeline.config import Config, build
 from fedjax_shap.pipeline.result import LearningCurves
 from fedjax_shap.shapley.estimator import Attribution, Estimator, projected
-from fedjax_shap.shapley.stopping import parse_rule
-from fedjax_shap.typing import HostArray, Key, Masks, Progress
+from fedjax_shap.typing import HostArray, Key, Masks
 from fedjax_shap.valuation.estimate import estimate, game_key
 from fedjax_shap.valuation.in_run import estimate_rounds
+from fedjax_shap.valuation.options import Options
 from fedjax_shap.valuation.repeats import estimate_repeated
 
+ESTIMATOR_OPTIONS = ("budget", "until", "turn", "on_nonfinite")
 MOST_CURVES = (
     24  # members are also trained alone, for the curve, where there are no more than this many
 )
-OpenStore = Callable[
-    [str, str], UtilityStore
-]  # (name of the part of the run, fingerprint) -> its store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,69 +67,44 @@ class Federation:
     init_key: Key
     key: Key
 
-    def attribution(
-        self,
-        plan: Plan,
-        open_store: OpenStore,
-        progress: Progress,
-        estimator: Estimator | None = None,
-    ) -> Attribution:
+    def attribution(self, options: Options, estimator: Estimator | None = None) -> Attribution:
         """The members' values in the configured game by an estimator, the configured one if
         None.
         """
-        estimator, given = (
-            estimator or self.config.build("estimator"),
-            self.config.sections["estimator"].keywords,
-        )
-        common: dict[str, Any] = {"key": self.key, "plan": plan, "progress": progress}
-        common |= {
-            name: given[name] for name in ("budget", "on_nonfinite", "turn") if name in given
-        }
-        common |= {"until": parse_rule(given["until"])} if "until" in given else {}
-        found = self._valued(estimator, given.get("repeats", 1), open_store, common)
+        estimator = estimator or self.config.build("estimator")
+        given = self.config.sections["estimator"].keywords
+        asked = {name: given[name] for name in ESTIMATOR_OPTIONS if name in given}
+        found = self._valued(estimator, given.get("repeats", 1), replace(options, **asked))
         return projected(found) if given.get("efficient") else found
 
-    def _valued(
-        self, estimator: Any, repeats: int, open_store: OpenStore, common: dict[str, Any]
-    ) -> Attribution:
+    def _valued(self, estimator: Any, repeats: int, options: Options) -> Attribution:
         """The values of the configured game, before anything is shared out."""
         if self.config.sections["game"].name == "rounds":
-            run = self._rounds(self.data)
-            name = fingerprint(run.start, game_key(self.key))
-
-            def of_round(index: int) -> UtilityStore:
-                return open_store(f"round-{index:04d}", f"{name}-{index}")
-
-            return estimate_rounds(run, estimator, store=of_round, **common)
+            return estimate_rounds(self._rounds(self.data), estimator, options, key=self.key)
         game = self._reconstructed() if self.config.cross_device else self._silo()
         if repeats > 1 or game.resamples:
-            store = open_store("repeats", fingerprint(repeated(game, repeats), game_key(self.key)))
-            return estimate_repeated(game, estimator, repeats=repeats, store=store, **common)
-        return estimate(
-            game, estimator, store=open_store("", fingerprint(game, game_key(self.key))), **common
-        )
+            return estimate_repeated(game, estimator, options, key=self.key, repeats=repeats)
+        return estimate(game, estimator, options, key=self.key)
 
-    def curve(
-        self, plan: Plan, open_store: OpenStore, progress: Progress
-    ) -> tuple[LearningCurves, int]:
+    def curve(self, options: Options) -> tuple[LearningCurves, int]:
         """Accuracy by round, and how many rounds the run of all took."""
+        key, plan = game_key(self.key), options.plan
 
-        def followed(
-            part: str, data: FederatedData, masks: Masks, watched: Progress | None = None
-        ) -> HostArray:
+        def followed(part: str, data: FederatedData, masks: Masks) -> HostArray:
             if not len(masks):
                 return np.zeros((4, 0, self.algorithm.max_rounds))
-            game, key = self._curves(data), game_key(self.key)
-            store = open_store(part, fingerprint(game, key))
+            game = self._curves(data)
+            store = options.store(part, lambda: fingerprint(game, key))
+            progress = options.progress if part == "curves" else None
             return np.moveaxis(
-                evaluate(game, key, masks, plan, store, watched, on_nonfinite="keep"), 1, 0
+                evaluate(game, key, masks, plan, store, progress, on_nonfinite="keep"), 1, 0
             )
 
         members = np.eye(self.data.num_clients, dtype=bool)
         everyone = np.ones((1, self.data.num_clients), bool)
         alone = members if self.data.num_clients <= MOST_CURVES else members[:0]
         masks = alone if self.config.cross_device else np.concatenate([alone, everyone])
-        _, going, tested, _ = followed("curves", self.data, masks, progress)
+        _, going, tested, _ = followed("curves", self.data, masks)
         pooled = followed("pooled", self.data.pooled(), np.ones((1, 1), bool))
         if self.config.cross_device:
             federated, rounds_done = self._followed_run(plan), self.algorithm.max_rounds
@@ -267,7 +238,7 @@ class Federation:
                 local = local._replace(steps=max(local.steps))
         return Training(self.model, local, algorithm, key=self.init_key)
 
-    def _followed_run(self, plan: Plan) -> HostArray:
+    def _followed_run(self, plan: Plan | None) -> HostArray:
         """The test accuracy after each round, float[R], of a cross-device run."""
         run = self._rounds(self.data.replace(validation=self.data.test), metric="accuracy")  # type: ignore[attr-defined]
         reached = np.full(len(run.present), np.nan)

@@ -5,13 +5,12 @@ inside one run.
 import tomllib
 from importlib.resources import files
 
-from fedjax_shap.engine.plan import Plan
-from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import override, parse
 from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import Watch, run
 from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.valuation.options import Options
 
 
 def toml() -> str:
@@ -32,7 +31,5 @@ def quickstart(*, watch: Watch | None = None) -> tuple[Result, dict[str, Attribu
     raw = tomllib.loads(toml())
     result = run(parse(raw), watch=watch)
     inside = federation_of(parse(override(raw, [("game.name", "rounds")])))
-    in_run = inside.attribution(
-        Plan(), lambda part, fingerprint: UtilityStore(), watch("in-run coalitions")
-    )
+    in_run = inside.attribution(Options(progress=watch("in-run coalitions")))
     return result, {"in-run value": in_run}

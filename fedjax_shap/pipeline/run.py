@@ -4,6 +4,7 @@ give.
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.payment import divided_by, payer
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.typing import Progress
+from fedjax_shap.valuation.options import Options
 
 Watch = Callable[[str], Progress]  # stage -> where to report its progress
 
@@ -52,13 +54,16 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
             federation, np.ones(federation.data.num_clients), 0
         )  # refuses bad prices before any training
         with Stopwatch() as training:
-            attribution = federation.attribution(plan, of_values, watch("coalitions"))
+            options = Options(plan=plan, stores=of_values)
+            attribution = federation.attribution(replace(options, progress=watch("coalitions")))
             basis = divided_by(
                 config,
                 attribution,
-                partial(federation.attribution, plan, of_values, watch("for the rule")),
+                partial(federation.attribution, replace(options, progress=watch("for the rule"))),
             )
-        curve, num_rounds = federation.curve(plan, open_store, watch("curves"))
+        curve, num_rounds = federation.curve(
+            Options(plan=plan, stores=open_store, progress=watch("curves"))
+        )
         paid = pay(federation, basis, num_rounds)
     return Result(
         config=config,

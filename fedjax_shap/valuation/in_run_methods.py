@@ -1,16 +1,16 @@
-"""Methods that value a whole run at once: completed at low rank, or followed to first order (Fan,
-Wang et al. 2022).
+"""Methods that value a whole run at once: completed at low rank, or followed to first order (Fan et
+al. 2022; Wang et al. 2022).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import jax
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, integer, number, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets, pack
-from fedjax_shap.engine.evaluate import evaluate
-from fedjax_shap.games.rounds import RoundGame, Rounds
+from fedjax_shap.games.rounds import Rounds
 from fedjax_shap.games.taylor import first_order
 from fedjax_shap.shapley.completion import (
     columns_of,
@@ -20,15 +20,16 @@ from fedjax_shap.shapley.completion import (
     values_of_table,
 )
 from fedjax_shap.shapley.estimator import Attribution, seed_of
-from fedjax_shap.typing import HostArray, Masks, Utilities
-from fedjax_shap.valuation.in_run import Means, Method, multi_round, played, worth_of_all
+from fedjax_shap.typing import HostArray, Key, Masks, Utilities
+from fedjax_shap.valuation.in_run import Method, multi_round, played, worth_of_all
+from fedjax_shap.valuation.options import Options
 
 
 def comfedsv(*, rank: int = 2, regularisation: float = 0.01, weighted: bool = True) -> Method:
     """Completed federated values: what coalitions of the absent would have been worth is filled in
     (Fan et al. 2022).
 
-    The utilities U_tS = V_t(S) - V_t(nobody), rounds by coalitions, are observed where all of S
+    The utilities U_tS = V_t(S) - V_t(empty), rounds by coalitions, are observed where all of S
     took part, and completed at low rank; the values are those of the columns' sums. The columns are
     all 2^P coalitions where the budget covers them (or is None), else the prefixes of as many
     random joining orders as fit into it (algorithm 1).
@@ -43,32 +44,38 @@ def comfedsv(*, rank: int = 2, regularisation: float = 0.01, weighted: bool = Tr
         weighted: as there; the paper's objective has False.
 
     Guarantees:
-        Somebody who was never there but in one round has a value for all; players with the same
-        uploads tend to the same value. The values sum to the completed sum over t of U_tN, not to
-        V(x_T) - V(x_0). Standard errors hold what comes from drawing orders (0 where all columns
+        A player who took part in a single round still has a value over all rounds; players with the
+        same uploads tend to the same value. The values sum to the completed sum over t of U_tN, not
+        to V(x_T) - V(x_0). Standard errors hold what comes from drawing orders (0 where all columns
         are there), not what comes from completing.
     """
     integer("rank", rank, least=1)
     number("regularisation", regularisation, above=0)
 
-    def method(run: Rounds, means: Means) -> Attribution:
+    def method(run: Rounds, options: Options, key: Key) -> Attribution:
         require(
             bool(run.present.all(axis=1).any()),
             "Expected a round in which everyone takes part, as estimator='comfedsv' needs; set "
             "everyone_first.",
         )
-        orders = _orders(run.num_players, means)
+        # the columns: all coalitions, or the prefixes of random orders
+        orders = _orders(run.num_players, options.budget, key)
         masks = all_subsets(run.num_players) if orders is None else columns_of(orders)
-        observed, utilities, seen = _observed(run, masks, means)
+        observed, utilities, counted = _observed(run, masks, options, key)
         completed = complete(
             utilities, observed, rank=rank, regularisation=regularisation, weighted=weighted
         )
-        values, errors = (
-            values_of_table(completed) if orders is None else values_of_orders(completed, orders)
+        if orders is None:
+            columns = "all coalitions"
+            values, errors = values_of_table(completed)
+        else:
+            columns = f"the prefixes of {len(orders)} orders"
+            values, errors = values_of_orders(completed, orders)
+        stopped = (
+            f"{len(observed)} rounds of {columns} completed at rank {rank} from "
+            f"{observed.mean():.1%} of them"
         )
-        which = "all coalitions" if orders is None else f"the prefixes of {len(orders)} orders"
-        stopped = f"{len(observed)} rounds of {which} completed at rank {rank} from {observed.mean():.1%} of them"
-        return seen.replace(values=values, std_errors=errors, stopped=stopped)  # type: ignore[attr-defined, no-any-return]
+        return replace(counted, values=values, std_errors=errors, stopped=stopped)
 
     return method
 
@@ -86,25 +93,25 @@ def taylor() -> Method:
         errors are 0.
     """
 
-    def method(run: Rounds, means: Means) -> Attribution:
+    def method(run: Rounds, options: Options, key: Key) -> Attribution:
         require(
             run.metric == "negative_loss" and run.uploads,
             f"Expected metric={run.metric!r} to be 'negative_loss', and inner_rounds to be 1, for "
-            "estimator='taylor', "
-            "which follows the gradient of the loss.",
+            "estimator='taylor', which follows the gradient of the loss.",
         )
         values_of = first_order(run.model)
-        each, worths = [], []
-        for game in played(run, means):
-            gained, there = values_of(game.game.world)
+        each = []
+        before = []  # V of the model before each round
+        for one in played(run, options, key):
+            gained, there = values_of(one.world)
             each.append(np.asarray(gained, np.float64))
-            worths.append(np.asarray(there, np.float64))
-            _sound(each[-1], game)
+            before.append(np.asarray(there, np.float64))
+            _require_finite(each[-1], one.number)
         return Attribution(
             values=np.sum(each, axis=0),
             std_errors=np.zeros(run.num_players),
-            empty=worths[0],
-            grand=worth_of_all(game, run, means),
+            empty=before[0],
+            grand=worth_of_all(one, run),
             num_coalitions=1,
             stopped=f"{len(each)} rounds followed to first order",
         )
@@ -119,56 +126,60 @@ IN_RUN: Mapping[str, Callable[..., Method]] = {
 }
 
 
-def _orders(num_players: int, means: Means) -> HostArray | None:
+def _orders(num_players: int, budget: int | None, key: Key) -> HostArray | None:
     """int[G, P], as many random joining orders as fit into the budget; None where it covers all
     coalitions.
     """
-    if num_players <= MOST_PLAYERS and (means.budget is None or means.budget >= 2**num_players):
+    if num_players <= MOST_PLAYERS and (budget is None or budget >= 2**num_players):
         return None
     require(
-        means.budget is not None,
+        budget is not None,
         f"Expected a budget of coalitions a round for the {num_players} players of "
         "estimator='comfedsv', got none.",
     )
-    integer("budget", means.budget, least=2 + 2 * (num_players - 1))
-    rng = np.random.default_rng(seed_of(jax.random.fold_in(means.key, 1)))
-    count = (int(means.budget or 0) - 2) // (num_players - 1)
+    integer("budget", budget, least=2 + 2 * (num_players - 1))
+    rng = np.random.default_rng(seed_of(jax.random.fold_in(key, 1)))
+    count = (int(budget or 0) - 2) // (num_players - 1)
     return rng.permuted(np.tile(np.arange(num_players), (count, 1)), axis=1)
 
 
-def _observed(run: Rounds, masks: Masks, means: Means) -> tuple[HostArray, Utilities, Attribution]:
-    """(bool[R, M], which of `masks` are observed; float64[R, M], V_t(S) - V_t(nobody) there; what
-    else is known).
+def _observed(
+    run: Rounds, masks: Masks, options: Options, key: Key
+) -> tuple[HostArray, Utilities, Attribution]:
+    """Observes what can be observed of the columns `masks` bool[M, P].
+
+    Returns:
+        (bool[R, M], which are observed; float64[R, M], V_t(S) - V_t(empty) there; an attribution
+        with what else is known and without values).
     """
-    rows, utilities, worths, asked, stored = [], [], [], 0, 0
-    for game in played(run, means):
-        there, turns = run.present[[game.number]], means.turns(game)
-        seen = observable(masks, there)[0]
-        wanted, before = np.concatenate([there & False, there, masks[seen]]), turns.store.from_store
-        found = evaluate(
-            game.game,
-            turns.key,
-            wanted,
-            means.plan,
-            turns.store,
-            means.progress,
-            on_nonfinite=means.on_nonfinite,
-        )
-        asked, stored = asked + len(set(pack(wanted))), stored + turns.store.from_store - before
+    rows = []
+    utilities = []
+    ends = []  # V_t(empty) and V_t(participants) of each round
+    num_asked = 0
+    num_stored = 0
+    for one in played(run, options, key):
+        present = run.present[[one.number]]
+        seen = observable(masks, present)[0]
+        wanted = np.concatenate([np.zeros_like(present), present, masks[seen]])
+        known_before = one.source.store.from_store
+        found = one.source(wanted)
+        num_asked += len(set(pack(wanted)))
+        num_stored += one.source.store.from_store - known_before
+        row = np.zeros(len(masks))
+        row[seen] = found[2:] - found[0]
         rows.append(seen)
-        utilities.append(np.zeros(len(masks)))
-        utilities[-1][seen] = found[2:] - found[0]
-        worths.append(found[:2])
+        utilities.append(row)
+        ends.append(found[:2])
     nothing = np.zeros(run.num_players)
-    seen_so_far = Attribution(nothing, nothing, worths[0][0], worths[-1][1], asked, "", stored)
-    return np.stack(rows), np.stack(utilities), seen_so_far
+    counted = Attribution(nothing, nothing, ends[0][0], ends[-1][1], num_asked, "", num_stored)
+    return np.stack(rows), np.stack(utilities), counted
 
 
-def _sound(values: HostArray, game: RoundGame) -> None:
+def _require_finite(values: HostArray, number: int) -> None:
     """Refuses the values of a round in which an upload, or the loss of x_t, is not finite."""
-    if not np.isfinite(values).all():
+    wrong = np.flatnonzero(~np.isfinite(values)).tolist()
+    if wrong:
         raise InvalidInputError(
-            f"Expected the values of round {game.number} to be finite, but not so those of players "
-            f"{np.flatnonzero(~np.isfinite(values)).tolist()}: training diverged; lower the "
-            "learning rate."
+            f"Expected the values of round {number} to be finite, but those of players {wrong} are "
+            "not: training diverged; lower the learning rate."
         )

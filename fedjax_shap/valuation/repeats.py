@@ -1,7 +1,8 @@
 """How much of a value is noise: of training, of the coalitions drawn, and of the test set."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -10,12 +11,19 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.games.repeated import repeated
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.estimator import Attribution, Estimator
-from fedjax_shap.typing import HostArray
-from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.typing import HostArray, Key
+from fedjax_shap.valuation.estimate import value_game
+from fedjax_shap.valuation.options import Options
 
 
 def estimate_repeated(
-    game: Game, estimator: Estimator, *, repeats: int = 1, **options: Any
+    game: Game,
+    estimator: Estimator,
+    options: Options = Options(),
+    *,
+    key: Key | None = None,
+    players: Sequence[int] | HostArray | None = None,
+    repeats: int = 1,
 ) -> Attribution:
     """Values the players under several seeds of training, and splits the error of each value.
 
@@ -24,10 +32,12 @@ def estimate_repeated(
 
     Args:
         game: what a coalition is worth; with `resamples` (see `Game`) the noise of the test set is
-            told, too.
+            estimated, too.
         estimator: as in `estimate`.
+        options: as in `estimate`.
+        key: as in `estimate`.
+        players: as in `estimate`.
         repeats: k, how many seeds.
-        options: all that `estimate` takes besides.
 
     Returns:
         Values float64[P], the means over seeds. Their standard errors are sqrt(training^2 / k +
@@ -35,38 +45,43 @@ def estimate_repeated(
         of one seed's value (None for k = 1); `sampling_noise`, the estimator's standard error;
         `test_set_noise`, the standard deviation over bootstrap resamples of the test set (Efron
         1979; None where the game has none); `noise_floor`, how well the values of two seeds agree,
-        the mean over pairs of seeds (None for k = 1): no estimate can be told to agree better with
-        the truth than this.
+        the mean over pairs of seeds (None for k = 1): agreement with the truth beyond this cannot
+        be measured.
 
     Raises:
         InvalidInputError: utilities that have other axes than seeds and resamples, or what
             `estimate` refuses.
     """
     integer("repeats", repeats, least=1)
-    found = estimate(repeated(game, repeats), estimator, **options)
-    shape = ((1 + game.resamples,) if game.resamples else ()) + (repeats,)
-    require(
-        found.values.shape[1:] == shape,
-        f"Expected utilities with axes {shape} for resamples and seeds, got "
-        f"{found.values.shape[1:]}.",
+    found = value_game(
+        repeated(game, repeats), estimator, options, key=key, players=players, part="repeats"
     )
-    resampled = found.values if game.resamples else found.values[:, None]
-    own = resampled[:, 0]  # float64[P, k]
-    errors = found.std_errors[:, 0] if game.resamples else found.std_errors
+    resampled, errors = _by_seed(found, game.resamples, repeats)
+    values = resampled[:, 0]  # float64[P, k]
+    # the three parts of the variance of a mean over seeds
+    training = None
+    test_set = None
+    sampling = np.sqrt((errors**2).mean(axis=1))
+    variance = sampling**2
+    if repeats > 1:
+        training = values.std(axis=1, ddof=1)
+        variance = training**2 / repeats + variance
+    if game.resamples > 1:
+        test_set = np.sqrt(resampled[:, 1:].var(axis=1, ddof=1).mean(axis=1))
+        variance = variance + test_set**2
     parts = {
-        "training_noise": own.std(axis=1, ddof=1) if repeats > 1 else None,
-        "sampling_noise": np.sqrt((errors**2).mean(axis=1)),
-        "test_set_noise": np.sqrt(resampled[:, 1:].var(axis=1, ddof=1).mean(axis=1))
-        if game.resamples > 1
-        else None,
+        "training_noise": training,
+        "sampling_noise": sampling,
+        "test_set_noise": test_set,
+        "noise_floor": noise_floor(values),
     }
-    training, sampling, test_set = (0.0 if part is None else part**2 for part in parts.values())
-    return found.replace(  # type: ignore[attr-defined, no-any-return]
-        values=own.mean(axis=1),
-        std_errors=np.sqrt(training / repeats + sampling + test_set),
+    return replace(
+        found,
+        values=values.mean(axis=1),
+        std_errors=np.sqrt(variance),
         empty=_of_seeds(found.empty, game.resamples),
         grand=_of_seeds(found.grand, game.resamples),
-        notes={**found.notes, **parts, "noise_floor": noise_floor(own)},
+        notes={**found.notes, **parts},
     )
 
 
@@ -86,10 +101,28 @@ def noise_floor(values: HostArray) -> dict[str, float] | None:
         for a, b in ((one, two), (two, one))
         if b.any()
     ]
+    if not pairs:
+        return None
     each = [agreement(one, two) for one, two in pairs]
-    return {name: float(np.mean([one[name] for one in each])) for name in each[0]} if each else None
+    return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+
+
+def _by_seed(found: Attribution, resamples: int, repeats: int) -> tuple[HostArray, HostArray]:
+    """The values float64[P, 1 + resamples, k] and their standard errors float64[P, k]."""
+    shape = (repeats,)
+    if resamples:
+        shape = (1 + resamples, repeats)
+    require(
+        found.values.shape[1:] == shape,
+        f"Expected utilities with axes {shape} for resamples and seeds, got "
+        f"{found.values.shape[1:]}.",
+    )
+    if resamples:
+        return found.values, found.std_errors[:, 0]
+    return found.values[:, None], found.std_errors
 
 
 def _of_seeds(utilities: HostArray, resamples: int) -> HostArray:
     """float64[]: the mean over seeds of the utility itself."""
-    return np.asarray((utilities[0] if resamples else utilities).mean())
+    own = utilities[0] if resamples else utilities
+    return np.asarray(own.mean())
