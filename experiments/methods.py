@@ -30,6 +30,7 @@ from fedjax_shap.shapley.exact import exact
 from fedjax_shap.typing import Key
 from fedjax_shap.valuation.estimate import estimate, game_key
 from fedjax_shap.valuation.in_run import estimate_rounds
+from fedjax_shap.valuation.options import Options
 
 DECAY = 0.9  # of a round's weight in MR; the paper leaves lambda open
 TENTH = 10  # the default estimator and TMC train one coalition in so many
@@ -86,18 +87,18 @@ def _one_round(of: Federated, store: UtilityStore) -> Attribution:
 
 
 METHODS: Mapping[str, Method] = {
-    "exact": lambda of, store: estimate(of.game, exact(), key=of.key, store=store),
+    "exact": lambda of, store: estimate(of.game, exact(), Options(stores=store), key=of.key),
     "in-run exact": lambda of, store: estimate_rounds(of.run, exact(), key=of.key),
     "MR": _decayed,
     "OR": _one_round,
     "GTG": lambda of, store: estimate_rounds(
-        of.run, gtg(), key=of.key, budget=2**of.data.num_clients - 1
+        of.run, gtg(), Options(budget=2**of.data.num_clients - 1), key=of.key
     ),
     "TMC": lambda of, store: estimate(
-        of.game, tmc(), key=of.key, budget=2 ** (of.data.num_clients - 1)
+        of.game, tmc(), Options(budget=2 ** (of.data.num_clients - 1)), key=of.key
     ),
     DEFAULT: lambda of, store: estimate(
-        of.game, ESTIMATORS[DEFAULT](), key=of.key, budget=of.tenth
+        of.game, ESTIMATORS[DEFAULT](), Options(budget=of.tenth), key=of.key
     ),
 }
 SAID: Mapping[str, str] = {  # what stands in tables beside a name

@@ -75,6 +75,7 @@ from fedjax_shap.shapley.exact import exact
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.in_run import Method, estimate_rounds
 from fedjax_shap.valuation.in_run_methods import comfedsv, taylor
+from fedjax_shap.valuation.options import Options
 
 PUBLISHED = 0.65  # P(gap > 0.5) of the federated value
 WIDE = 0.5
@@ -189,7 +190,7 @@ def noise(options: argparse.Namespace) -> dict[str, list[float]]:
                     )  # all coalitions where they fit
                     budget = COMPLETED_BUDGET if name.startswith("completed") else BUDGET
                     values = estimate_rounds(
-                        run, chosen, key=jax.random.key(seed), budget=budget
+                        run, chosen, Options(budget=budget), key=jax.random.key(seed)
                     ).values
                     found[name].append(jaccard(values, set(noisy)))
     return found

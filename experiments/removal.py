@@ -71,6 +71,7 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.shapley.estimators.leave_one_out import individual, leave_one_out
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.options import Options
 
 CONFIG: dict[str, Any] = FEDERATION | {"metric": "accuracy", "trainings": 3}
 NAME = "unequal, noisy"
@@ -95,7 +96,7 @@ def measure(
     of, store = federated(settings, pool, NAME, training), UtilityStore()
     each = {name: valued(name, of, store).found.values for name in METHODS}
     for name, estimator in (("leave-one-out", leave_one_out()), ("individual", individual())):
-        each[name] = estimate(of.game, estimator, key=of.key, store=store).values
+        each[name] = estimate(of.game, estimator, Options(stores=store), key=of.key).values
     each["at random"] = np.random.default_rng(training).normal(size=of.data.num_clients)
     done(f"training {training}")
     return each, store

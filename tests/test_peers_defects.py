@@ -25,6 +25,7 @@ from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate, game_key
 from fedjax_shap.valuation.in_run import estimate_rounds
+from fedjax_shap.valuation.options import Options
 
 EVERY, START = all_subsets(3), initial(FEATURES, CLASSES)
 TRAINING = Training(
@@ -46,7 +47,9 @@ def run_of(data, available, **options):
 
 
 def test_no_marginal_is_lost_however_many_coalitions_are_valued_at_once(game, key):
-    values = [estimate(game, exact(), key=key, plan=Plan(chunk=chunk)).values for chunk in (1, 3)]
+    values = [
+        estimate(game, exact(), Options(plan=Plan(chunk=chunk)), key=key).values for chunk in (1, 3)
+    ]
     assert_allclose(values[1], values[0], rtol=1e-4, atol=1e-6)
     assert_allclose(
         values[0], oracle.shapley(evaluate(game, game_key(key), EVERY)), rtol=1e-4, atol=1e-6
@@ -57,8 +60,8 @@ def test_a_coalition_is_trained_once_and_hits_are_counted(key):
     values = np.random.default_rng(0).normal(size=64)
     store = UtilityStore()
     for budget in (30, 64, 64):
-        estimate(table(values).game, permutation(), key=key, budget=budget, store=store)
-    estimate(table(values).game, exact(), key=key, store=store)
+        estimate(table(values).game, permutation(), Options(budget=budget, stores=store), key=key)
+    estimate(table(values).game, exact(), Options(stores=store), key=key)
     assert store.trained == len(store) == 64
     assert store.asked == store.from_store + store.trained > 128
 
@@ -75,7 +78,7 @@ def test_single_clients_are_trained_as_larger_coalitions_are_and_from_the_same_m
 def test_values_sum_to_what_there_is_and_every_result_says_by_how_much_they_miss(game, key):
     for found in (
         estimate(game, exact(), key=key),
-        estimate(game, permutation(), key=key, budget=8),
+        estimate(game, permutation(), Options(budget=8), key=key),
     ):
         assert abs(found.efficiency_gap) < 1e-12
         assert_allclose(found.values.sum(), found.grand - found.empty, atol=1e-12)
@@ -87,7 +90,12 @@ def test_values_sum_to_what_there_is_and_every_result_says_by_how_much_they_miss
 
 def test_the_store_holds_trained_utilities_and_nothing_else(game, key, tmp_path):
     store = UtilityStore(tmp_path, fingerprint="a")
-    estimate(game, permutation(orders="random", max_permutations=2), key=key, budget=8, store=store)
+    estimate(
+        game,
+        permutation(orders="random", max_permutations=2),
+        Options(budget=8, stores=store),
+        key=key,
+    )
     kept = UtilityStore(tmp_path, fingerprint="a")
     known = EVERY[kept.known(EVERY)]
     assert 4 <= len(known) == store.trained

@@ -34,6 +34,7 @@ from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.options import Options
 
 EVERY = all_subsets(4)
 WORTH = np.arange(16) ** 2 / 7
@@ -109,10 +110,10 @@ def test_what_is_on_disk_is_bit_for_bit_what_was_added(tmp_path, key):
 
 def test_another_estimator_trains_only_what_is_not_known_yet(key):
     store = UtilityStore()
-    estimate(game_of(), permutation(orders="random"), key=key, budget=12, store=store)
+    estimate(game_of(), permutation(orders="random"), Options(budget=12, stores=store), key=key)
     known = np.flatnonzero(store.known(EVERY))
     assert 8 <= store.trained == len(known) <= 12
-    values = estimate(game_of(untouchable=known), exact(), key=key, store=store).values
+    values = estimate(game_of(untouchable=known), exact(), Options(stores=store), key=key).values
     assert store.trained == 16
     assert_array_equal(values, estimate(game_of(), exact(), key=key).values)
 

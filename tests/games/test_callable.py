@@ -22,6 +22,7 @@ from fedjax_shap.games.closed_form import additive, table
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact, shapley_values
 from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.options import Options
 
 EVERY = all_subsets(6)
 WEIGHTS = np.array([1.0, 1e-9, 0.3, -2.0, 0.7, 1 / 3])
@@ -135,10 +136,10 @@ def test_a_sampling_estimator_finds_what_it_finds_with_a_program_and_asks_for_no
     key,
 ):
     heard = Heard()
-    found = estimate(from_callable(heard, 6), permutation(), key=key, budget=30)
+    found = estimate(from_callable(heard, 6), permutation(), Options(budget=30), key=key)
     assert sum(map(len, heard.asked)) == found.num_coalitions <= 30
     with jax.enable_x64(True):
-        program = estimate(table(TABLE).game, permutation(), key=key, budget=30)
+        program = estimate(table(TABLE).game, permutation(), Options(budget=30), key=key)
     assert_array_equal(found.values, program.values)
     assert_array_equal(found.std_errors, program.std_errors)
 
@@ -180,16 +181,18 @@ def test_the_name_and_the_players_make_the_fingerprint_and_the_key_does_not():
 def test_a_store_serves_one_game_whatever_the_key_and_refuses_another(tmp_path):
     game, store = from_callable(Heard(), 6), UtilityStore()
     for seed in (0, 1):
-        found = estimate(game, exact(), key=jax.random.key(seed), store=store)
+        found = estimate(game, exact(), Options(stores=store), key=jax.random.key(seed))
     assert found.num_stored == 64
     with pytest.raises(InvalidInputError, match="name to be given to from_callable"):
-        estimate(from_callable(entry, 6), exact(), store=store)
+        estimate(from_callable(entry, 6), exact(), Options(stores=store))
     named = UtilityStore()
-    estimate(from_callable(entry, 6, name="a"), exact(), store=named)
-    assert estimate(from_callable(entry, 6, name="a"), exact(), store=named).num_stored == 64
+    estimate(from_callable(entry, 6, name="a"), exact(), Options(stores=named))
+    assert (
+        estimate(from_callable(entry, 6, name="a"), exact(), Options(stores=named)).num_stored == 64
+    )
     for other in (from_callable(entry, 6, name="b"), additive(WEIGHTS).game):
         with pytest.raises(InvalidInputError, match="holds the utilities of another"):
-            estimate(other, exact(), store=named)
+            estimate(other, exact(), Options(stores=named))
 
 
 def test_a_game_without_a_name_has_no_folder(tmp_path, key):

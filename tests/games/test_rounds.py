@@ -33,6 +33,7 @@ from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.exact import exact, shapley_values
 from fedjax_shap.valuation.estimate import game_key
 from fedjax_shap.valuation.in_run import estimate_rounds
+from fedjax_shap.valuation.options import Options
 
 SIZES = (7, 12, 4, 9)
 TRACE = ((1, 0, 0, 1), (0, 0, 0, 0), (0, 0, 1, 1), (1, 0, 1, 0))
@@ -82,7 +83,7 @@ def test_values_summed_over_rounds_are_the_oracles(participation):
     data = federation(SIZES)
     run = run_of(data, participation)
     values, metrics = oracle_values(data, run.present)
-    found = estimate_rounds(run, exact(), plan=PLAN)
+    found = estimate_rounds(run, exact(), Options(plan=PLAN))
     assert_allclose(found.values, values.sum(axis=0), atol=1e-5, rtol=0)
     assert_allclose([found.empty, found.grand], metrics[[0, -1]], rtol=1e-5)
     assert_allclose(found.values.sum(), metrics[-1] - metrics[0], atol=1e-5)
@@ -95,7 +96,7 @@ def test_values_summed_over_rounds_are_the_oracles(participation):
 def test_a_client_who_is_never_there_gets_exactly_nothing():
     run = run_of(federation(SIZES), PARTICIPATIONS["trace"])
     assert not run.present[:, 1].any()
-    assert estimate_rounds(run, exact(), plan=PLAN).values[1] == 0.0
+    assert estimate_rounds(run, exact(), Options(plan=PLAN)).values[1] == 0.0
 
 
 @pytest.mark.parametrize("layout", ["client", "coalition"])
@@ -103,7 +104,7 @@ def test_with_several_aggregations_a_round_the_values_are_the_oracles_too(layout
     data, given = federation(SIZES), trace(available=TRACE[2:])
     run = run_of(data, given, length=2, inner_rounds=2, weights="uniform")
     values, metrics = oracle_values(data, run.present, inner_rounds=2, weights="uniform")
-    found = estimate_rounds(run, exact(), plan=Plan(layout=layout, buckets=1))
+    found = estimate_rounds(run, exact(), Options(plan=Plan(layout=layout, buckets=1)))
     assert_allclose(found.values, values.sum(axis=0), atol=1e-5, rtol=0)
     assert_allclose(found.values.sum(), metrics[-1] - metrics[0], atol=1e-5)
 
@@ -160,7 +161,7 @@ def test_rounds_of_a_run_draw_fresh_mini_batches(key):
 def test_one_who_uploads_nothing_under_no_weight_gets_exactly_nothing(inner_rounds):
     data = federation(SIZES, idle=[False, True, False, False])
     run = run_of(data, always(), weights=(7.0, 0.0, 4.0, 9.0), length=2, inner_rounds=inner_rounds)
-    found = estimate_rounds(run, exact(), plan=PLAN)
+    found = estimate_rounds(run, exact(), Options(plan=PLAN))
     assert found.values[1] == 0.0
     assert np.abs(found.values[[0, 2, 3]]).min() > 1e-3
 
@@ -169,7 +170,9 @@ def test_a_free_rider_under_its_weight_is_the_oracles():
     data = federation(SIZES, idle=[False, True, False, False])
     run = run_of(data, always(), length=2)
     values, _ = oracle_values(data, run.present, idle={1})
-    assert_allclose(estimate_rounds(run, exact(), plan=PLAN).values, values.sum(axis=0), atol=1e-5)
+    assert_allclose(
+        estimate_rounds(run, exact(), Options(plan=PLAN)).values, values.sum(axis=0), atol=1e-5
+    )
 
 
 def test_all_rounds_share_one_program_for_training_and_one_for_valuing(key):

@@ -15,12 +15,11 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.cli.main import main
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.engine.plan import Plan
-from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import parse, read_toml
 from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.payment import payer
 from fedjax_shap.report import run
+from fedjax_shap.valuation.options import Options
 
 # Device A does 100 steps in an hour, B in a day (Spec 4.5); both draw 100 W at 0.30 a kWh.
 BASE = {
@@ -131,9 +130,7 @@ def test_a_member_that_drops_out_pays_for_its_share():
 def test_a_member_whose_uploads_never_arrive_is_worth_nothing(game):
     law = {"name": "uniform", "low": 2, "high": 9}
     raw = changed(game={"name": game}, participation={"drop_out": [0.0, 1.0]}, steps=law)
-    found = federation_of(parse(raw)).attribution(
-        Plan(), lambda part, name: UtilityStore(), lambda done, of: None
-    )
+    found = federation_of(parse(raw)).attribution(Options())
     assert found.values[1] == pytest.approx(0, abs=1e-7) and found.values[0] > 0.01
 
 

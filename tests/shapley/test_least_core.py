@@ -16,6 +16,7 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.least_core import least_core, least_core_values
 from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.options import Options
 
 
 def majority(weights, quota):
@@ -253,8 +254,8 @@ def test_the_key_decides_the_draws_and_the_store_does_not(key):
     assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-6
     store, solved = UtilityStore(), closed_form.table(game.table[:64])
-    fresh = estimate(solved.game, least_core(), key=key, budget=40, store=store)
-    again = estimate(solved.game, least_core(), key=key, budget=40, store=store)
+    fresh = estimate(solved.game, least_core(), Options(budget=40, stores=store), key=key)
+    again = estimate(solved.game, least_core(), Options(budget=40, stores=store), key=key)
     assert_array_equal(fresh.values, again.values)
     assert (fresh.num_stored, again.num_stored) == (0, 40)
 

@@ -22,6 +22,7 @@ from fedjax_shap.shapley.stopping import (
     wall_clock,
 )
 from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.options import Options
 
 GAME = table(saturating(9).table).game
 
@@ -113,26 +114,26 @@ def test_text_that_is_no_rule_is_refused_in_one_sentence(text, sentence):
 
 
 def test_an_estimate_stops_once_its_errors_are_small_and_says_so(key):
-    found = estimate(GAME, permutation(), key=key, until=standard_error(0.03))
+    found = estimate(GAME, permutation(), Options(until=standard_error(0.03)), key=key)
     assert found.stopped == "every standard error at most 0.03"
     assert found.std_errors.max() <= 0.03
     assert 32 <= found.num_coalitions < 512
-    longer = estimate(GAME, permutation(), key=key, until=standard_error(0.02))
+    longer = estimate(GAME, permutation(), Options(until=standard_error(0.02)), key=key)
     assert longer.num_coalitions > found.num_coalitions
 
 
 def test_a_budget_holds_whatever_the_rule_says(key):
-    found = estimate(GAME, permutation(), key=key, budget=70, until=never(), turn=10)
+    found = estimate(GAME, permutation(), Options(budget=70, until=never(), turn=10), key=key)
     assert found.num_coalitions <= 70 and "draws" in found.stopped
 
 
 def test_turns_of_any_length_draw_alike_many_coalitions_and_what_was_stored_is_free(key):
     store = UtilityStore()
-    one = estimate(GAME, permutation(), key=key, budget=90, store=store)
-    again = estimate(GAME, permutation(), key=key, budget=90, store=store)
+    one = estimate(GAME, permutation(), Options(budget=90, stores=store), key=key)
+    again = estimate(GAME, permutation(), Options(budget=90, stores=store), key=key)
     assert again.stopped.endswith(f", {one.num_coalitions} of them known from the store")
     assert np.array_equal(one.values, again.values)
-    turned = estimate(GAME, permutation(), key=key, budget=90, turn=30)
+    turned = estimate(GAME, permutation(), Options(budget=90, turn=30), key=key)
     assert 90 - 2 * 8 <= turned.num_coalitions <= 90
 
 
@@ -146,18 +147,24 @@ def test_bad_settings_of_a_rule_are_refused(refused):
 
 def test_a_turn_below_one_is_refused(key):
     with pytest.raises(InvalidInputError, match="turn=0 to be an integer >= 1"):
-        estimate(GAME, permutation(), key=key, budget=70, turn=0)
+        estimate(GAME, permutation(), Options(budget=70, turn=0), key=key)
 
 
 @pytest.mark.parametrize("rule", [standard_error(1e-6), rank_stability(), settled(), budget(60)])
 @pytest.mark.parametrize("name", ["permutation", "kernelshap", "tmc", "svarm"])
 def test_a_game_in_which_nothing_changes_is_stopped_and_its_cost_told(rule, name, key):
     found = estimate(
-        table(np.full(512, 0.5)).game, ESTIMATORS[name](), key=key, budget=400, until=rule, turn=20
+        table(np.full(512, 0.5)).game,
+        ESTIMATORS[name](),
+        Options(budget=400, until=rule, turn=20),
+        key=key,
     )
     assert found.num_coalitions < 380 and "draws" not in found.stopped
     store = UtilityStore()
     again = estimate(
-        table(np.full(512, 0.5)).game, ESTIMATORS[name](), key=key, store=store, until=rule, turn=20
+        table(np.full(512, 0.5)).game,
+        ESTIMATORS[name](),
+        Options(stores=store, until=rule, turn=20),
+        key=key,
     )
     assert again.num_coalitions == len(store)

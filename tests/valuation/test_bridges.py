@@ -26,6 +26,7 @@ from fedjax_shap.shapley.interactions import interactions
 from fedjax_shap.shapley.least_core import least_core
 from fedjax_shap.valuation.bridges import as_shapiq_game
 from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.options import Options
 
 TABLE = np.random.default_rng(0).normal(size=64) + 2.0
 PAIRED = from_callable(lambda masks: TABLE[masks @ (1 << np.arange(6))], 6)
@@ -57,7 +58,7 @@ def joining():
 
 def test_their_exact_values_of_a_trained_game_are_ours(shapiq, key):
     game, store = trained(), UtilityStore()
-    ours = estimate(game, exact(), key=key, store=store)
+    ours = estimate(game, exact(), Options(stores=store), key=key)
     theirs = shapiq.ExactComputer(as_shapiq_game(game, key=key, store=store))("SV", order=1)
     assert store.trained == 32, "both met the same utilities"
     assert np.ptp(ours.values) > 0.01
@@ -101,7 +102,7 @@ def test_the_plan_cuts_what_they_ask_for_and_changes_no_number(shapiq):
 
 def test_the_key_is_that_of_estimate_so_that_another_one_is_refused_by_its_store(shapiq):
     game, store = additive([1.0, 2.0]).game, UtilityStore()
-    estimate(game, exact(), key=jax.random.key(3), store=store)
+    estimate(game, exact(), Options(stores=store), key=jax.random.key(3))
     assert as_shapiq_game(game, key=jax.random.key(3), store=store)(np.array([[True, True]])) == [
         3.0
     ]
@@ -118,7 +119,7 @@ def test_their_interactions_of_our_game_are_ours_and_their_least_core_is_no_more
         ours[np.triu_indices(6, 1)],
         atol=1e-12,
     )
-    found = estimate(PAIRED, least_core(), budget=64)
+    found = estimate(PAIRED, least_core(), Options(budget=64))
     theirs = computer(
         "ELC", order=1
     )  # minimises e + ||phi|| in one, so that its e can only be above the least

@@ -24,6 +24,7 @@ from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate
 from fedjax_shap.valuation.in_run import estimate_rounds
+from fedjax_shap.valuation.options import Options
 
 TABLE = np.random.default_rng(0).normal(size=32).astype(np.float32).astype(np.float64)
 SOLVED = {
@@ -59,7 +60,7 @@ def test_exact_values_of_games_with_known_answers(solved):
 @pytest.mark.parametrize("orders", ["antithetic", "random"])
 def test_sampled_values_of_a_game_with_a_known_answer(orders, key):
     solved = SOLVED["airport"]
-    found = estimate(solved.game, permutation(orders=orders), key=key, budget=30)
+    found = estimate(solved.game, permutation(orders=orders), Options(budget=30), key=key)
     assert (np.abs(found.values - solved.values) < 5 * found.std_errors).all()
     assert_allclose(found.efficiency_gap, 0, atol=1e-6)
     assert found.num_coalitions <= 30
@@ -85,7 +86,7 @@ def test_trailing_axes_of_utilities_stay_on_the_values(key):
     columns = np.stack([TABLE, TABLE[::-1]], axis=1)
     for found in (
         estimate(table(columns).game, exact()),
-        estimate(table(columns).game, permutation(), key=key, budget=20),
+        estimate(table(columns).game, permutation(), Options(budget=20), key=key),
     ):
         assert found.values.shape == found.std_errors.shape == (5, 2)
         assert_allclose(found.efficiency_gap, [0, 0], atol=1e-6)
@@ -123,20 +124,22 @@ def test_every_estimator_meets_the_same_utilities(key):
         metric="negative_loss",
     )
     store = UtilityStore()
-    estimate(game, exact(), key=key, store=store)
-    told = estimate(game, permutation(), key=key, budget=8, store=store)
-    fresh = estimate(game, permutation(), key=key, budget=8)
+    estimate(game, exact(), Options(stores=store), key=key)
+    told = estimate(game, permutation(), Options(budget=8, stores=store), key=key)
+    fresh = estimate(game, permutation(), Options(budget=8), key=key)
     assert store.trained == 8
     assert_allclose(told.values, fresh.values, rtol=1e-4, atol=1e-6)
 
 
 def test_the_key_seeds_the_estimators_draws(key):
     first, same, other = (
-        estimate(table(TABLE).game, permutation(), key=jax.random.key(seed), budget=20).values
+        estimate(
+            table(TABLE).game, permutation(), Options(budget=20), key=jax.random.key(seed)
+        ).values
         for seed in (0, 0, 1)
     )
     assert_array_equal(first, same)
-    assert_array_equal(first, estimate(table(TABLE).game, permutation(), budget=20).values)
+    assert_array_equal(first, estimate(table(TABLE).game, permutation(), Options(budget=20)).values)
     assert np.abs(first - other).max() > 1e-3
 
 
@@ -144,21 +147,21 @@ def test_what_an_estimator_refuses_is_refused_before_anything_is_valued():
     store = UtilityStore()
     for estimator, budget in ((exact(), 31), (permutation(), 17), (permutation(), None)):
         with pytest.raises(InvalidInputError, match="budget"):
-            estimate(table(TABLE).game, estimator, budget=budget, store=store)
+            estimate(table(TABLE).game, estimator, Options(budget=budget, stores=store))
     assert store.asked == 0
 
 
 def test_rounds_are_summed_and_their_stores_resumed(run, tmp_path, key):
     stores = []
 
-    def store(index):
-        stores.append(UtilityStore(tmp_path / f"round-{index}", fingerprint="a"))
+    def opened(part, fingerprint):
+        stores.append(UtilityStore(tmp_path / part, fingerprint=fingerprint))
         return stores[-1]
 
-    found = estimate_rounds(run, exact(), key=key, store=store)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["round-0", "round-2"]
+    found = estimate_rounds(run, exact(), Options(stores=opened), key=key)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["round-0000", "round-0002"]
     assert found.num_coalitions == sum(s.trained for s in stores) == 8
-    again = estimate_rounds(run, exact(), key=key, store=store, plan=Plan(chunk=1))
+    again = estimate_rounds(run, exact(), Options(stores=opened, plan=Plan(chunk=1)), key=key)
     assert_array_equal(again.values, found.values)
     assert sum(s.trained for s in stores[2:]) == 0
     assert found.values[1] == 0.0
@@ -175,7 +178,7 @@ def test_standard_errors_add_up_over_independent_rounds(run, key):
         return per_round[-1]
 
     plain = permutation(orders="random", max_permutations=3)
-    found = estimate_rounds(run, plain._replace(read=recorded), key=key, budget=4)
+    found = estimate_rounds(run, plain._replace(read=recorded), Options(budget=4), key=key)
     spread = np.zeros((2, 4))
     for row, members, one in zip(spread, ([0, 3], [2, 3]), per_round, strict=True):
         row[members] = one.std_errors

@@ -21,7 +21,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.data.corrupt import corrupt, duplicate
 from fedjax_shap.data.federated import from_arrays
-from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.learning.algorithms.fedavg import fedavg
@@ -36,6 +35,7 @@ from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.in_run import estimate_rounds, multi_round
 from fedjax_shap.valuation.in_run_methods import IN_RUN, comfedsv, taylor
+from fedjax_shap.valuation.options import Options
 
 SIZES = (7, 12, 4, 9)
 TRACE = ((1, 1, 1, 1), (1, 0, 0, 1), (0, 0, 0, 0), (0, 1, 1, 1), (1, 0, 1, 0))
@@ -104,12 +104,14 @@ def test_truncated_rounds_are_not_valued_though_the_run_goes_on():
     found = estimate_rounds(
         run,
         multi_round(decay=0.5, truncation=0.1),
-        store=lambda t: stores.setdefault(t, UtilityStore()),
+        Options(stores=lambda part, _: stores.setdefault(part, UtilityStore())),
     )
     counts = 0.5 ** np.arange(5) * (0.5 ** np.arange(5) >= 0.1)
     assert_allclose(found.values, counts @ values, atol=1e-5)
     assert_allclose(found.grand, metrics[-1], atol=1e-5)
-    assert {t: len(store) for t, store in stores.items()} == {0: 16, 1: 4, 3: 8, 4: 1}
+    assert [len(stores[f"round-000{t}"]) for t in (0, 1, 3, 4)] == [16, 4, 8, 1] and len(
+        stores
+    ) == 4
     assert found.num_coalitions == 28
 
 
@@ -121,9 +123,9 @@ def test_plain_multi_round_is_the_federated_shapley_value():
 
 def test_standard_errors_of_rounds_are_weighted_as_their_values_are():
     run, budget = run_of(((1, 1, 1, 1),)), 14
-    whole = estimate_rounds(run, permutation(), budget=budget)
+    whole = estimate_rounds(run, permutation(), Options(budget=budget))
     assert (whole.std_errors > 0).any()
-    shared = estimate_rounds(run, permutation(), budget=budget, normalise=True)
+    shared = estimate_rounds(run, permutation(), Options(budget=budget), normalise=True)
     assert_allclose(shared.std_errors, whole.std_errors / whole.values.sum(), rtol=1e-12)
 
 
@@ -134,7 +136,7 @@ def test_sampling_estimators_of_the_federated_value_are_within_their_errors(name
     """Wang et al. 2020, algorithms 2 to 4: rounds valued by permutations, or by group testing."""
     run = run_of(((1, 1, 1, 1, 1, 1), (1, 0, 1, 1, 1, 1)), data=federation((7, 12, 4, 9, 8, 6)))
     expected = estimate_rounds(run, exact())
-    found = estimate_rounds(run, ESTIMATORS[name](), budget=30, key=jax.random.key(3))
+    found = estimate_rounds(run, ESTIMATORS[name](), Options(budget=30), key=jax.random.key(3))
     assert found.num_coalitions <= 60
     assert (found.std_errors > 0).all()
     assert (np.abs(found.values - expected.values) < 5 * found.std_errors + 1e-6).all()
@@ -152,7 +154,7 @@ def test_where_everyone_is_always_there_completion_of_full_rank_gives_the_exact_
 def test_completion_by_orders_is_within_its_errors_of_the_exact_values_where_nothing_is_missing():
     run = run_of(((1,) * 7,), data=federation((7, 12, 4, 9, 8, 6, 10)))
     found = estimate_rounds(
-        run, comfedsv(rank=1, regularisation=1e-10), budget=98, key=jax.random.key(1)
+        run, comfedsv(rank=1, regularisation=1e-10), Options(budget=98), key=jax.random.key(1)
     )
     expected = estimate_rounds(run, exact())
     assert "prefixes of 16 orders" in found.stopped
@@ -164,11 +166,17 @@ def test_completion_by_orders_is_within_its_errors_of_the_exact_values_where_not
 def test_coalitions_are_asked_for_only_among_those_who_took_part_and_within_the_budget():
     stores = {}
     run = run_of()
-    estimate_rounds(run, comfedsv(), store=lambda t: stores.setdefault(t, UtilityStore()))
-    assert {t: len(store) for t, store in stores.items()} == {0: 16, 1: 4, 3: 8, 4: 4}
+    estimate_rounds(
+        run, comfedsv(), Options(stores=lambda part, _: stores.setdefault(part, UtilityStore()))
+    )
+    assert [len(stores[f"round-000{t}"]) for t in (0, 1, 3, 4)] == [16, 4, 8, 4] and len(
+        stores
+    ) == 4
     stores.clear()
     found = estimate_rounds(
-        run, comfedsv(), budget=11, store=lambda t: stores.setdefault(t, UtilityStore())
+        run,
+        comfedsv(),
+        Options(budget=11, stores=lambda part, _: stores.setdefault(part, UtilityStore())),
     )
     assert max(len(store) for store in stores.values()) <= 11
     assert found.num_coalitions == sum(len(store) for store in stores.values())
@@ -302,15 +310,17 @@ def test_runs_that_differ_in_the_absent_do_not_share_a_store():
 
 
 @pytest.mark.parametrize(
-    ("options", "method", "keywords", "sentence"),
+    ("settings", "method", "keywords", "sentence"),
     [
         ({}, exact(), {"decay": 1.5}, r"decay=1.5 to lie in \[0, 1\]"),
         ({}, exact(), {"truncation": -1}, "truncation=-1 to be a finite number >= 0"),
         ({}, exact(), {"truncation": 2.0}, "truncation=2.0 to leave a round"),
         ({}, taylor(), {"decay": 0.5}, "to be left out with a method for the whole run"),
+        ({}, taylor(), {"options": Options(until="never()", turn=3)}, "Expected until, turn to be"),
+        ({}, exact(), {"options": Options(stores=UtilityStore())}, "stores to be a function"),
         ({"metric": "accuracy"}, taylor(), {}, "metric='accuracy' to be 'negative_loss'"),
         ({"inner_rounds": 2}, taylor(), {}, "inner_rounds to be 1"),
-        ({}, comfedsv(), {"budget": 5}, "budget=5 to be an integer >= 8"),
+        ({}, comfedsv(), {"options": Options(budget=5)}, "budget=5 to be an integer >= 8"),
         (
             {"inner_rounds": 2, "absent": "unchanged"},
             exact(),
@@ -319,9 +329,9 @@ def test_runs_that_differ_in_the_absent_do_not_share_a_store():
         ),
     ],
 )
-def test_what_a_method_cannot_do_is_refused_in_one_sentence(options, method, keywords, sentence):
+def test_what_a_method_cannot_do_is_refused_in_one_sentence(settings, method, keywords, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
-        estimate_rounds(run_of(**options), method, **keywords)
+        estimate_rounds(run_of(**settings), method, **keywords)
 
 
 def test_a_run_whose_uploads_diverged_has_no_first_order_values():
@@ -331,7 +341,7 @@ def test_a_run_whose_uploads_diverged_has_no_first_order_values():
     ]
     run = run_of(((1, 1, 1),), data=from_arrays(clients, examples(40, 99)), rate=1e9)
     with pytest.raises(
-        InvalidInputError, match=r"round 0 to be finite, but not so those of players \[2\]"
+        InvalidInputError, match=r"round 0 to be finite, but those of players \[2\] are not"
     ):
         estimate_rounds(run, taylor())
 
@@ -360,8 +370,6 @@ def test_a_configuration_values_its_run_by_a_method(name):
         "estimator": {"name": name},
     }
     made = federation_of(parse(raw))
-    found = made.attribution(
-        Plan(), lambda part, fingerprint: UtilityStore(), lambda done, total: None
-    )
+    found = made.attribution(Options())
     assert found.values.shape == (4,) and (found.values > 0).all()
     assert found.grand > found.empty

@@ -22,6 +22,7 @@ from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact, shapley_values
 from fedjax_shap.valuation.estimate import estimate, game_key
+from fedjax_shap.valuation.options import Options
 from fedjax_shap.valuation.repeats import estimate_repeated, noise_floor
 
 EVERY = all_subsets(3)
@@ -79,8 +80,8 @@ def test_the_parts_of_the_error_are_those_of_the_tables(key):
 def test_sampling_noise_is_what_the_estimator_says_of_each_seed(key):
     game = game_of()
     plain = permutation(max_permutations=4)
-    told = estimate(repeated(game, 2), plain, key=key, budget=8)
-    found = estimate_repeated(game, plain, repeats=2, key=key, budget=8)
+    told = estimate(repeated(game, 2), plain, Options(budget=8), key=key)
+    found = estimate_repeated(game, plain, Options(budget=8), repeats=2, key=key)
     assert_allclose(found.notes["sampling_noise"], np.sqrt((told.std_errors**2).mean(axis=1)))
     assert found.notes["test_set_noise"] is None
 

@@ -13,6 +13,7 @@ from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.semivalue import coefficients_of, semivalues
 from fedjax_shap.valuation.estimate import estimate, game_key
+from fedjax_shap.valuation.options import Options
 
 RUNS = 200
 # These ask for what they ask for, whatever the budget, or estimate no semivalue; their own tests
@@ -188,10 +189,10 @@ def test_trailing_axes_are_valued_one_by_one(name):
 @each
 def test_the_answer_is_the_same_when_the_store_knows_half_of_the_coalitions(name, key):
     game = closed_form.table(with_null_and_twins().table[:64]).game
-    fresh = estimate(game, made(name), key=key, budget=48)
+    fresh = estimate(game, made(name), Options(budget=48), key=key)
     store = UtilityStore()
     evaluate(game, game_key(key), all_subsets(6)[::2], store=store)
-    told = estimate(game, made(name), key=key, budget=48, store=store)
+    told = estimate(game, made(name), Options(budget=48, stores=store), key=key)
     assert_array_equal(told.values, fresh.values)
     assert_array_equal(told.std_errors, fresh.std_errors)
     assert told.num_coalitions == fresh.num_coalitions

@@ -18,6 +18,7 @@ from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimators.gtg import gtg, stratified
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.in_run import estimate_rounds
+from fedjax_shap.valuation.options import Options
 
 RANDOM = np.random.default_rng(1).normal(size=64)
 SATURATED = np.minimum(all_subsets(6) @ np.array([1.0, 2, 3, 1, 2, 3]), 5) + 0.5
@@ -190,7 +191,7 @@ def test_rounds_are_truncated_one_by_one_and_the_others_shared_out_whole(key):
         federation((7, 12, 4, 9)), Training(linear(), training, rule), metric="negative_loss"
     )
     utilities = [
-        estimate_rounds(run, gtg(between=share, within=0.0), key=key, budget=12)
+        estimate_rounds(run, gtg(between=share, within=0.0), Options(budget=12), key=key)
         for share in (0.0, 1e9)
     ]
     whole, nothing = utilities

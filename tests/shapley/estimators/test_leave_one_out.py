@@ -11,6 +11,7 @@ from fedjax_shap.coalitions import all_subsets, ranks
 from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.options import Options
 
 NAMES = ("leave_one_out", "individual")
 each = pytest.mark.parametrize("name", NAMES)
@@ -88,7 +89,7 @@ def test_trailing_axes_are_valued_one_by_one(name):
 def test_values_come_through_the_engine(name):
     table = np.random.default_rng(3).normal(size=32)
     with jax.enable_x64(True):
-        found = estimate(closed_form.table(table).game, ESTIMATORS[name](), budget=7)
+        found = estimate(closed_form.table(table).game, ESTIMATORS[name](), Options(budget=7))
     assert_allclose(found.values, naive(name, table[ranks(all_subsets(5))], 5), atol=1e-12)
 
 

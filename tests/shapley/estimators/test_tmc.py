@@ -16,6 +16,7 @@ from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.estimators.tmc import tmc
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.options import Options
 
 RANDOM = np.random.default_rng(1).normal(size=64)
 FALLING = -np.sqrt(all_subsets(6) @ np.arange(1.0, 7.0)) + 0.01 * RANDOM
@@ -56,8 +57,8 @@ def test_nothing_is_asked_for_once_all_has_been_gained():
 
 def test_a_store_filled_by_it_holds_nothing_but_what_coalitions_are_worth(key):
     game, store = closed_form.table(SATURATED).game, UtilityStore()
-    truncated = estimate(game, tmc(tolerance=0.3), key=key, budget=40, store=store)
-    whole = estimate(game, exact(), key=key, store=store)
+    truncated = estimate(game, tmc(tolerance=0.3), Options(budget=40, stores=store), key=key)
+    whole = estimate(game, exact(), Options(stores=store), key=key)
     assert whole.num_stored == truncated.num_coalitions > 20
     assert_allclose(whole.values, oracle.shapley(SATURATED), atol=1e-12)
 
