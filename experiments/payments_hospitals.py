@@ -73,6 +73,7 @@ from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.audits.registry import audit
 from fedjax_shap.coalitions import ranks
 from fedjax_shap.economics.intervals import Intervals, indistinguishable, payment_intervals
+from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.pipeline import load
@@ -201,10 +202,10 @@ def figure(record: dict[str, Any]) -> Figure:
         one = record["rates"][rate]
         title = f"Payments at rate {rate}, with 95 % intervals"
         settlement_figures.payments(
-            axes, load.settlement(one["settlement"]), read_intervals(one), title
+            axes, Settlement.from_json(one["settlement"]), read_intervals(one), title
         )
     first = record["rates"][RATES[0]]
-    settled = load.settlement(first["settlement"])
+    settled = Settlement.from_json(first["settlement"])
     settlement_figures.costs_and_profits(places[3], settled)
     for axes, name in zip(places[4:], ("revenue", "energy")):
         held = first["sweeps"][name]
@@ -281,7 +282,7 @@ def show(record: dict[str, Any], console: Console) -> None:
                 no_wrap=True,
             )
         settled, ends = (
-            load.settlement(one["settlement"]),
+            Settlement.from_json(one["settlement"]),
             [read_intervals(one, how) for how in one["intervals"]],
         )
         for i, name in enumerate(settled.players):

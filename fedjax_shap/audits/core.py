@@ -1,5 +1,4 @@
-"""Core stability: which coalition would earn more on its own than its members are paid, and by how
-much.
+"""Core stability: which coalition would earn more on its own than its members are paid.
 
 A coalition on its own earns R(S), the revenue of its model. It objects where that exceeds what its
 members are paid together, r(S) (Gillies 1959; least core: Maschler, Peleg, Shapley 1979). Its
@@ -7,141 +6,162 @@ members bear their costs c(S) in either case, so that R(S) - c(S) against the pr
 the same comparison.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog
 
 from fedjax_shap.audits.evidence import Evidence, Finding, shown
+from fedjax_shap.shapley.least_core import least_subsidy
 from fedjax_shap.typing import HostArray, Masks
 
 MOST_IN_A_PROGRAM = 12  # players: 4,094 coalitions; the linear program of more takes long
 NAMED = 5  # coalitions listed in the numbers, those that object most
 
 
-def core_stability(case: Evidence) -> Finding:
+class _Objections(NamedTuple):
+    """What the coalitions of some of the players would gain alone.
+
+    Attributes:
+        masks: bool[M, P], the coalitions.
+        excess: money[M], R(S) - r(S), exact.
+        objecting: how many would gain a minor unit a member or more.
+        order: int[M], those that would gain most first.
+        least: payments float64[P] to which coalitions object least, and how much one has to gain
+            even then; None where that was not computed.
+    """
+
+    masks: Masks
+    excess: list[Fraction]
+    objecting: int
+    order: list[int]
+    least: tuple[HostArray, float] | None
+
+
+def core_stability(evidence: Evidence) -> Finding:
     """No coalition of some of the players would do better alone, by a minor unit a member or more.
 
-    Revenues of coalitions are those of `case.curve`. Every coalition whose utility is known is
+    Revenues of coalitions are those of `evidence.curve`. Every coalition whose utility is known is
     looked at, exactly; where not all are, the property can be refuted but not shown. Where all of
-    at most 12 players' are, a linear program tells the least e with which some division would leave
-    no coalition more than e to gain: at e > 0 the core is empty, and no division whatever is
-    stable.
+    at most 12 players' are, a linear program finds the least e with which some division would leave
+    no coalition more than e to gain: at e > 0 the core is empty, and no division is stable.
     """
-    name, curve = "core_stability", case.curve
-    if case.masks is None or curve is None:
-        missing = (
-            "everybody's utility is not known to be above nobody's, and no revenue curve is given"
+    if evidence.masks is None:
+        return _unjudged("What coalitions would earn alone is unknown: no utilities are known.")
+    if evidence.curve is None:
+        return _unjudged(
+            "What coalitions would earn alone is unknown: the utility of everybody is not known to "
+            "exceed that of the empty coalition, and no revenue curve is given."
         )
-        why = "no utilities are known" if case.masks is None else missing
-        return Finding(
-            name=name,
-            holds=None,
-            sentence=f"What coalitions would earn alone cannot be told: {why}.",
-        )
-    sizes = case.masks.sum(axis=1)
-    proper = (sizes > 0) & (sizes < len(case.names))
-    masks, sizes = case.masks[proper], sizes[proper]
-    if not len(masks):
-        return Finding(
-            name=name, holds=None, sentence="No coalition of some of the players is known."
-        )
-    earned = curve.of(np.asarray(case.utilities)[proper].tolist())
-    excess = [alone - paid for alone, paid in zip(earned, _paid(case, masks))]
-    unit = Fraction(case.settlement.minor_unit)
-    objecting = sum(gain >= unit * size for gain, size in zip(excess, sizes.tolist()))
-    order = sorted(range(len(masks)), key=lambda at: -excess[at])
-    least = _least_excess(case, earned, masks)
-    named = [(_members(case, masks[at]), excess[at]) for at in order[:NAMED]]
-    told = [_told(case, named[0], objecting, len(masks)), *_empty(case, least)]
-    if case.revenue is None:
-        told.append(
-            "Revenues of coalitions were taken in proportion to what they add to nobody's utility."
-        )
+    found = _objections(evidence)
+    if found is None:
+        return _unjudged("No coalition of some of the players is known.")
     numbers = {
-        "objecting": objecting,
-        "known": len(masks),
-        "worst": [{"members": members, "gain": float(gain)} for members, gain in named],
-        "least_excess": None if least is None else least[1],
-        "least_core_payments": None if least is None else least[0].tolist(),
+        "objecting": found.objecting,
+        "known": len(found.masks),
+        "worst": [
+            {"members": _members(evidence, found.masks[at]), "gain": float(found.excess[at])}
+            for at in found.order[:NAMED]
+        ],
+        "least_excess": found.least and found.least[1],
+        "least_core_payments": found.least and found.least[0].tolist(),
     }
-    holds = False if objecting else True if case.table is not None else None
-    return Finding(name=name, holds=holds, sentence=" ".join(told), numbers=numbers)
+    holds = None
+    if found.objecting:
+        holds = False
+    elif evidence.table is not None:
+        holds = True
+    sentence = " ".join(_sentences(evidence, found))
+    return Finding(name="core_stability", holds=holds, sentence=sentence, numbers=numbers)
 
 
-def least_excess(earned: HostArray, masks: Masks, total: float) -> tuple[HostArray, float]:
-    """A division that leaves the coalition with most to gain alone as little to gain as can be.
+def _unjudged(sentence: str) -> Finding:
+    """The finding where the evidence does not suffice."""
+    return Finding(name="core_stability", holds=None, sentence=sentence)
 
-    Args:
-        earned: money[M], what coalitions earn alone.
-        masks: bool[M, P], theirs; neither nobody nor everybody.
-        total: money, what everybody together earns.
 
-    Returns:
-        (r, e): payments float64[P] that sum to `total`, not the only such ones, and the least e
-        with r(S) + e >= R(S) for all of these coalitions.
-    """
-    num_players = masks.shape[1]
-    scale = float(max(np.abs(earned).max(initial=0.0), abs(total))) or 1.0
-    solved = linprog(
-        np.eye(num_players + 1)[-1],
-        A_ub=-np.pad(masks.astype(np.float64), ((0, 0), (0, 1)), constant_values=1),
-        b_ub=-earned / scale,
-        A_eq=np.append(np.ones(num_players), 0)[None],
-        b_eq=[total / scale],
-        bounds=(None, None),
-        method="highs",
+def _objections(evidence: Evidence) -> _Objections | None:
+    """What the coalitions that are known would gain alone; None where none of them is proper."""
+    masks: Any = evidence.masks
+    curve: Any = evidence.curve
+    sizes = masks.sum(axis=1)
+    proper = (sizes > 0) & (sizes < len(evidence.names))
+    if not proper.any():
+        return None
+    masks = masks[proper]
+    earned = curve.of(np.asarray(evidence.utilities)[proper].tolist())
+    excess = [alone - paid for alone, paid in zip(earned, _paid(evidence, masks))]
+    unit = Fraction(evidence.settlement.minor_unit)
+    pairs = zip(excess, sizes[proper].tolist())
+    return _Objections(
+        masks=masks,
+        excess=excess,
+        objecting=sum(gain >= unit * size for gain, size in pairs),
+        order=sorted(range(len(masks)), key=lambda at: -excess[at]),
+        least=_least_core(evidence, earned, masks),
     )
-    if not solved.success:
-        raise RuntimeError(f"The linear program of the least core was not solved: {solved.message}")
-    return solved.x[:-1] * scale, float(solved.x[-1]) * scale
 
 
-def _paid(case: Evidence, masks: Masks) -> list[Fraction]:
-    """money[M]: what the members of each coalition are paid together, exactly, counted in minor
-    units.
-    """
-    unit = Fraction(case.settlement.minor_unit)
-    counts = np.array(
-        [int(Fraction(payment) / unit) for payment in case.settlement.payments], object
-    )
+def _paid(evidence: Evidence, masks: Masks) -> list[Fraction]:
+    """money[M]: what the members of each coalition are paid together, exactly."""
+    # Whole minor units are integers of any size, which one product adds up.
+    unit = Fraction(evidence.settlement.minor_unit)
+    payments = map(Fraction, evidence.settlement.payments)
+    counts = np.array([int(payment / unit) for payment in payments], object)
     return [count * unit for count in (masks.astype(object) @ counts).tolist()]
 
 
-def _least_excess(
-    case: Evidence, earned: tuple[Fraction, ...], masks: Masks
+def _least_core(
+    evidence: Evidence, earned: Sequence[Fraction], masks: Masks
 ) -> tuple[HostArray, float] | None:
-    """The least excess of the case's game, where all of it is known and it is small enough."""
-    if case.table is None or not 1 < len(case.names) <= MOST_IN_A_PROGRAM:
+    """The least core, where all utilities are known and the linear program is small enough."""
+    if evidence.table is None or not 1 < len(evidence.names) <= MOST_IN_A_PROGRAM:
         return None
-    return least_excess(np.array(list(map(float, earned))), masks, float(case.settlement.revenue))
+    revenue = float(evidence.settlement.revenue)
+    return least_subsidy(masks, np.array(list(map(float, earned))), revenue)
 
 
-def _told(case: Evidence, nearest: tuple[list[str], Fraction], objecting: int, count: int) -> str:
-    """Who would do better alone, and by how much; or how far the nearest to it is from doing so."""
-    members, gain = " + ".join(nearest[0]), nearest[1]
-    known = f"the {count} coalitions of some of the players" + (
-        "" if case.table is not None else " that are known"
-    )
-    if objecting:
-        return f"{objecting} of {known} would do better alone, most of all {members}, by {shown(gain, case)}."
+def _sentences(evidence: Evidence, found: _Objections) -> list[str]:
+    """Which coalition would gain most, whether the core is empty, and how revenues were taken."""
+    sentences = [_nearest(evidence, found)]
+    if found.least is not None:
+        amount = shown(Fraction(found.least[1]), evidence)
+        if found.least[1] > float(evidence.settlement.minor_unit):
+            sentences.append(
+                f"The core is empty: whatever the division, some coalition has at least {amount} "
+                "to gain."
+            )
+        else:
+            sentences.append("Some division would leave no coalition anything to gain.")
+    if evidence.revenue is None:
+        sentences.append(
+            "Revenues of coalitions were taken in proportion to what they add to the utility of "
+            "the empty one."
+        )
+    return sentences
+
+
+def _nearest(evidence: Evidence, found: _Objections) -> str:
+    """Which coalition would gain most alone; or which is nearest to it, and what it would lose."""
+    first = found.order[0]
+    gain = found.excess[first]
+    members = " + ".join(_members(evidence, found.masks[first]))
+    known = f"the {len(found.masks)} coalitions of some of the players"
+    if evidence.table is None:
+        known += " that are known"
+    if found.objecting:
+        return (
+            f"{found.objecting} of {known} would do better alone, most of all {members}, by "
+            f"{shown(gain, evidence)}."
+        )
     if gain > 0:
         return f"None of {known} would do better alone by a minor unit a member."
-    return f"None of {known} would do better alone; {members} is nearest, with {shown(-gain, case)} to lose."
+    return (
+        f"None of {known} would do better alone; {members} is nearest, with "
+        f"{shown(-gain, evidence)} to lose."
+    )
 
 
-def _empty(case: Evidence, least: tuple[HostArray, float] | None) -> list[str]:
-    """Whether any division would be stable, where that was computed."""
-    if least is None:
-        return []
-    if least[1] > float(case.settlement.minor_unit):
-        amount = shown(Fraction(least[1]), case)
-        return [
-            f"The core is empty: whatever the division, some coalition has at least {amount} to "
-            "gain."
-        ]
-    return ["Some division would leave no coalition anything to gain."]
-
-
-def _members(case: Evidence, mask: HostArray) -> list[str]:
-    return [name for name, member in zip(case.names, mask) if member]
+def _members(evidence: Evidence, mask: HostArray) -> list[str]:
+    return [name for name, member in zip(evidence.names, mask) if member]

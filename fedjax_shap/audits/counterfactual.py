@@ -1,12 +1,12 @@
-"""Redivision: what the rule of a settlement would pay on other claims, before rounding, and with no
-training.
+"""Counterfactuals: what the rule of a settlement would pay on other claims, without any training.
+
+Payments are exact and unrounded.
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import product
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -14,56 +14,66 @@ import numpy as np
 from fedjax_shap._validate import InvalidInputError, finite, require
 from fedjax_shap.audits.evidence import Evidence
 from fedjax_shap.economics.claims import Claims
-from fedjax_shap.economics.cost_cap import HOW, cap_costs, suffix
+from fedjax_shap.economics.cost_cap import METHODS, cap_costs, policy_suffix
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.policies import LOSS, NEGATIVE
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settlement import Settlement
+from fedjax_shap.shapley.semivalue import banzhaf, semivalues, shapley
 from fedjax_shap.typing import HostArray
 
-_CHOICES = {
-    "negative": NEGATIVE,
-    "reimburse": (True, False),
-    "loss": LOSS,
-}  # settings of rules, and what they can be
+# What each setting of a rule can be.
+_CHOICES = {"negative": NEGATIVE, "reimburse": (True, False), "loss": LOSS}
+# The values that rules divide by, as size coefficients: P -> float64[P].
+_COEFFICIENTS: dict[str, Callable[[int], HostArray]] = {
+    "shapley": shapley,
+    "banzhaf": banzhaf,
+    "leave_one_out": lambda num_players: np.eye(num_players)[-1],
+}
 
 
-def rule_of(settlement: Settlement) -> tuple[Rule, str | None]:
-    """The rule of a settlement, found by its name and policy, and how it verified costs, if it did.
+def identify_rule(settlement: Settlement) -> tuple[Rule, str | None]:
+    """The rule of a settlement, by its name and policy, and the method by which it capped costs.
+
+    Returns:
+        (rule, method): the rule without the cap; the method of `cap_costs`, None for no cap.
 
     Raises:
         InvalidInputError: no rule in `rules.RULES` has that name and policy.
     """
-    policy, how = settlement.policy, None
-    for each in HOW:
-        if policy.endswith(suffix(each)):
-            policy, how = policy.removesuffix(suffix(each)), each
-    for rule in _settings_of(settlement.rule):
+    policy = settlement.policy
+    capped_by = None
+    for method in METHODS:
+        if policy.endswith(policy_suffix(method)):
+            policy = policy.removesuffix(policy_suffix(method))
+            capped_by = method
+    for rule in _configured(settlement.rule):
         if (rule.policy, rule.loss) == (policy, settlement.loss):
-            return rule, how
-    known = f"Expected rule={settlement.rule!r} with policy={settlement.policy!r} to be one of the registered rules."
-    raise InvalidInputError(known)
+            return rule, capped_by
+    raise InvalidInputError(
+        f"Expected rule={settlement.rule!r} with policy={settlement.policy!r} to be one of the "
+        "registered rules."
+    )
 
 
 def counterfactual_payments(
-    case: Evidence,
+    evidence: Evidence,
     values: HostArray,
     costs: Sequence[Fraction],
     sizes: Sequence[int] | None,
-    implied: Any = None,
+    implied: Sequence[Any] | None = None,
     *,
-    how: str | None = None,
+    cap: str | None = None,
 ) -> tuple[Fraction, ...]:
-    """What the case's rule pays on claims of Q players, Q being any number; their names do not
-    matter.
+    """What the rule of the evidence pays on claims of any number Q of players.
 
     Args:
-        case: whose rule and revenue.
+        evidence: whose rule and revenue.
         values: float64[Q].
         costs: money[Q], as claimed.
         sizes: int[Q], or None.
-        implied: money[Q] that the work implies, for a rule that verifies costs.
-        how: verify costs in this way, see `verified`, where the rule does not.
+        implied: money[Q] that the work implies, for a rule that caps costs.
+        cap: the method by which to cap costs where the rule itself does not, see `cap_costs`.
 
     Returns:
         money[Q], exact and unrounded, summing to the revenue.
@@ -71,20 +81,22 @@ def counterfactual_payments(
     Raises:
         InvalidInputError: the rule is not known, or refuses such claims.
     """
-    rule, verifies = rule_of(case.settlement)
-    how = how if verifies is None else verifies
-    if how is not None:
-        require(
-            implied is not None,
-            "Expected metered costs to be given, as the rule verifies costs by them.",
-        )
-        rule = cap_costs(rule, list(implied), how=how)
+    rule, own_cap = identify_rule(evidence.settlement)
+    method = own_cap or cap
+    if method is not None:
+        if implied is None:
+            raise InvalidInputError(
+                "Expected metered costs to be given, as the rule caps costs by them."
+            )
+        rule = cap_costs(rule, list(implied), method=method)
+    if sizes is not None:
+        sizes = tuple(sizes)
     claims = Claims(
         players=tuple(f"player {i}" for i in range(len(costs))),
         values=tuple(map(Fraction, np.asarray(values).tolist())),
         costs=tuple(map(Fraction, costs)),
-        revenue=Fraction(case.settlement.revenue),
-        sizes=None if sizes is None else tuple(sizes),
+        revenue=Fraction(evidence.settlement.revenue),
+        sizes=sizes,
     )
     return rule.divide(claims).payments
 
@@ -93,49 +105,38 @@ def values_by(of: str, table: HostArray) -> HostArray:
     """The values that a rule divides by, from all utilities.
 
     Args:
-        of: "shapley" (Shapley 1953), "banzhaf" (Banzhaf 1965), "leave_one_out", or "" for a rule
-            without values.
+        of: "shapley", "banzhaf", "leave_one_out", or "" for a rule without values.
         table: float64[2^P]; row r holds player i where bit i of r is set.
 
     Returns:
-        float64[P]: for each player the mean marginal contribution, by the weights of the sizes
-        joined; 0 for "".
+        float64[P]; 0 for "".
 
     Raises:
-        InvalidInputError: values of another kind, such as the least core's, which are no such mean;
-            or beyond floats.
+        InvalidInputError: values of another kind, such as the least core's, which are no mean of
+            marginal contributions; or beyond floats.
     """
-    players = len(table).bit_length() - 1
-    sizes = np.arange(players)
-    known = {
-        "": np.zeros(players),
-        "shapley": np.array([1 / (players * comb(players - 1, size)) for size in sizes.tolist()]),
-        "banzhaf": np.full(players, 0.5 ** (players - 1)),
-        "leave_one_out": (sizes == players - 1).astype(np.float64),
-    }
+    if of == "":
+        return np.zeros(len(table).bit_length() - 1)
+    known = ", ".join(_COEFFICIENTS)
     require(
-        of in known,
-        f"Expected the values of={of!r} to be means of marginal contributions: {', '.join(known)}.",
+        of in _COEFFICIENTS,
+        f"Expected the values of={of!r} to be means of marginal contributions: {known}.",
     )
-    weights = known[of][[int(row).bit_count() for row in range(2 ** (players - 1))]]
-    values = np.empty(players)
-    for player in range(players):
-        halves = table.reshape(2 ** (players - 1 - player), 2, 2**player)
-        values[player] = weights @ (halves[:, 1] - halves[:, 0]).reshape(-1)
+    values = semivalues(table, _COEFFICIENTS[of])
     finite("values", values)
     return values
 
 
-def _settings_of(name: str) -> list[Rule]:
+def _configured(name: str) -> list[Rule]:
     """The rule called `name` under each of its settings that it takes."""
     factory = RULES.get(name)
     if factory is None:
         return []
     settings = [key for key in inspect.signature(factory).parameters if key in _CHOICES]
-    made = []
+    rules = []
     for chosen in product(*(_CHOICES[key] for key in settings)):
         try:
-            made.append(factory(**dict(zip(settings, chosen))))
+            rules.append(factory(**dict(zip(settings, chosen))))
         except InvalidInputError:  # settings that do not go together
             continue
-    return made
+    return rules

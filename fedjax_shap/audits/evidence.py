@@ -1,19 +1,17 @@
-"""Cases: all that is known of a settlement when it is audited, and what an audit finds (Spec 5,
-9).
-"""
+"""Evidence: all that is known of a settlement when it is audited, and what an audit finds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fedjax_shap._validate import finite, require
 from fedjax_shap.coalitions import MOST_PLAYERS, ranks
 from fedjax_shap.economics import money
-from fedjax_shap.economics.revenue import Curve, proportional
+from fedjax_shap.economics.revenue import RevenueCurve, proportional
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
@@ -36,8 +34,8 @@ class Evidence:
         sizes: training examples int[P], or None.
         metered: money[P], the costs that the device profiles and the recorded work imply; None
             where unknown.
-        revenue: what a metric earns; None for in proportion to what a coalition adds to nobody's
-            metric, all of the settlement's revenue for everybody's.
+        revenue: what a metric earns; if None, revenues are in proportion to what a coalition adds
+            to the metric of the empty one, and everybody earns the settlement's revenue.
     """
 
     settlement: Settlement
@@ -48,43 +46,33 @@ class Evidence:
     utilities: Utilities | None = None
     sizes: Any = None
     metered: Any = None
-    revenue: Curve | None = None
+    revenue: RevenueCurve | None = None
     _keys: HostArray = field(init=False, repr=False, compare=False)
     _rows: HostArray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Reads the evidence, and refuses what does not fit the settlement in a sentence."""
         players = self.settlement.players
-        held: dict[str, Any] = {
-            "names": tuple(self.names),
-            "values": _numbers("values", self.values, players),
-        }
+        names = tuple(self.names)
         require(
-            held["names"] == players,
-            f"Expected names={held['names']} to be those of the settlement, {players}.",
+            names == players, f"Expected names={names} to be those of the settlement, {players}."
         )
+        fields: dict[str, Any] = {"names": names}
+        fields["values"] = _numbers("values", self.values, players)
         if self.std_errors is not None:
-            held["std_errors"] = _errors(self.std_errors, players)
+            fields["std_errors"] = _errors(self.std_errors, players)
         if self.sizes is not None:
-            held["sizes"] = money.counts("sizes", self.sizes, players)
+            fields["sizes"] = money.counts("sizes", self.sizes, players)
         if self.metered is not None:
-            held["metered"] = money.amounts("metered", self.metered, players)
+            fields["metered"] = money.amounts("metered", self.metered, players)
         both = (self.masks is None) == (self.utilities is None)
         require(both, "Expected masks and utilities both, or neither.")
         if self.masks is not None:
-            masks, utilities = np.asarray(self.masks), np.asarray(self.utilities, np.float64)
-            shapes = (
-                masks.shape == (len(masks), len(players)) and utilities.shape == masks.shape[:1]
-            )
-            told = f"masks {masks.dtype}{list(masks.shape)} and utilities {list(utilities.shape)}"
-            expected = f"Expected masks bool[M, {len(players)}] and utilities [M], got {told}."
-            require(masks.dtype == bool and shapes, expected)
-            finite("utilities", utilities)
-            held |= {"masks": masks, "utilities": utilities}
-            held["_keys"], held["_rows"] = np.unique(
-                _keys(masks), return_index=True
-            )  # of several the first
-        for name, value in held.items():
+            masks, utilities = _known(self.masks, self.utilities, len(players))
+            # Where a coalition is known several times, the first utility counts.
+            keys, rows = np.unique(_keys(masks), return_index=True)
+            fields |= {"masks": masks, "utilities": utilities, "_keys": keys, "_rows": rows}
+        for name, value in fields.items():
             object.__setattr__(self, name, value)
 
     def known(self, masks: Masks) -> HostArray:
@@ -97,9 +85,7 @@ class Evidence:
 
     @cached_property
     def table(self) -> HostArray | None:
-        """float64[2^P], all utilities in the order of `coalitions.ranks`; None where one is
-        missing.
-        """
+        """float64[2^P], utilities in the order of `coalitions.ranks`; None where one is missing."""
         players = len(self.names)
         if self.masks is None or players > MOST_PLAYERS or len(self._rows) < 2**players:
             return None
@@ -108,30 +94,32 @@ class Evidence:
         return table
 
     @property
-    def curve(self) -> Curve | None:
-        """The revenue of a metric: as given, or in proportion; None where that needs utilities that
-        are not known.
+    def curve(self) -> RevenueCurve | None:
+        """The revenue of a metric, as given or in proportion.
+
+        None where that takes utilities that are not known, or V(N) does not exceed V(empty).
         """
         if self.revenue is not None or self.utilities is None or not len(self.utilities):
             return self.revenue
-        nobody, everybody = self.known(np.array([[False], [True]]).repeat(len(self.names), axis=1))
-        most, scale = self.utilities.max(), np.abs(self.utilities).max()
+        ends = np.array([[False], [True]]).repeat(len(self.names), axis=1)
+        nobody, everybody = self.known(ends)
+        scale = np.abs(self.utilities).max()
         if not everybody - nobody > ROUNDING * scale:  # also where one is not known
             return None
         return proportional(
             self.settlement.revenue,
             nobody=float(nobody),
             everybody=float(everybody),
-            most=float(most),
+            most=float(self.utilities.max()),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What an audit found.
+    """The result of an audit.
 
     Attributes:
-        name: of the audit, its key in `audits.AUDITS`.
+        name: of the audit, its key in `registry.AUDITS`.
         holds: whether the property holds; None where it cannot be judged.
         sentence: the result for a reader, in one or two sentences; where it cannot be judged, why.
         numbers: what it was judged by, as JSON can hold it. Money is rounded to a float here, and
@@ -153,10 +141,38 @@ class Finding:
         }
 
 
-def shown(value: Fraction, case: Evidence) -> str:
+class Audit(Protocol):
+    """A pure function that judges one property of a settlement."""
+
+    def __call__(self, evidence: Evidence) -> Finding:
+        """Judges the property.
+
+        Args:
+            evidence: a settlement and what is known of it.
+
+        Returns:
+            The finding; where the evidence does not suffice it says so, and nothing is raised.
+        """
+
+
+def shown(value: Fraction, evidence: Evidence) -> str:
     """An exact amount as a sentence shows it: rounded to the settlement's minor unit."""
-    unit = case.settlement.minor_unit
+    unit = evidence.settlement.minor_unit
     return money.written(money.EXACT.multiply(unit, round(value / Fraction(unit))))
+
+
+def _known(masks: Any, utilities: Any, players: int) -> tuple[Masks, HostArray]:
+    """(bool[M, P], float64[M]), or a refusal."""
+    masks = np.asarray(masks)
+    utilities = np.asarray(utilities, np.float64)
+    fits = masks.shape == (len(masks), players) and utilities.shape == masks.shape[:1]
+    require(
+        masks.dtype == bool and fits,
+        f"Expected masks bool[M, {players}] and utilities [M], got masks "
+        f"{masks.dtype}{list(masks.shape)} and utilities {list(utilities.shape)}.",
+    )
+    finite("utilities", utilities)
+    return masks, utilities
 
 
 def _keys(masks: Masks) -> HostArray:
@@ -166,14 +182,12 @@ def _keys(masks: Masks) -> HostArray:
 
 
 def _errors(values: Any, players: Sequence[str]) -> HostArray | None:
-    """Standard errors float64[P]; None where one of them is not finite, which is how an estimator
-    says unknown.
-    """
-    listed = np.asarray(money.items("std_errors", values, len(players)), np.float64)
-    if not np.isfinite(listed).all():
+    """Standard errors float64[P]; None where one is not finite, which stands for unknown."""
+    errors = np.asarray(money.items("std_errors", values, len(players)), np.float64)
+    if not np.isfinite(errors).all():
         return None
-    require(bool((listed >= 0).all()), f"Expected std_errors={listed.tolist()} to be >= 0.")
-    return listed
+    require(bool((errors >= 0).all()), f"Expected std_errors={errors.tolist()} to be >= 0.")
+    return errors
 
 
 def _numbers(name: str, values: Any, players: Sequence[str]) -> HostArray:

@@ -1,7 +1,6 @@
-"""Audits of what a member could gain by not being itself: as two, as a copy, with another, or at a
-higher cost.
+"""Audits of what a member could gain as two, as a copy, with another, or by claiming more.
 
-Each is worked out on the table of all utilities, without training, under a stated model of what
+Each is computed from the table of all utilities, without training, under a stated model of what
 parts are worth. That a member splits in two, joined by coalitions S of the others, moves its value
 by (2 q - 1) times the sum over S of w(|S|) [V(S + i) - V(S)] (P - 2 |S| - 1) / (P + 1), w Shapley's
 weights and q the part of its contribution that one half makes alone. So halves (q = 1/2) gain
@@ -13,24 +12,23 @@ payoff allocation in submodular cooperative games".
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.audits.counterfactual import counterfactual_payments, rule_of, values_by
+from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap.audits.counterfactual import counterfactual_payments, identify_rule, values_by
 from fedjax_shap.audits.evidence import Evidence, Finding, shown
 from fedjax_shap.economics import money
 from fedjax_shap.typing import HostArray
 
-MODELS = {
-    "halves": 0.5,
-    "complements": 0.0,
-}  # part of the contribution that one half makes without the other
+# part of the contribution that one half makes without the other
+MODELS = {"halves": 0.5, "complements": 0.0}
 OVERSTATED = (Fraction(1, 10), Fraction(1, 2), Fraction(1))  # of the cost
 MOST_SPLIT = 14  # players: the table of one more has 32,768 rows
 
 
-def false_name_splitting(case: Evidence) -> Finding:
+def false_name_splitting(evidence: Evidence) -> Finding:
     """Nobody gains a minor unit by appearing as two with half of its data each, sharing its cost.
 
     Two models: "halves", where one half makes half of the member's contribution to any coalition,
@@ -39,85 +37,75 @@ def false_name_splitting(case: Evidence) -> Finding:
     """
 
     def gains() -> dict[str, list[Fraction]]:
-        players = range(len(case.names))
-        return {
-            model: [_split(case, player, part, copied=False) for player in players]
-            for model, part in MODELS.items()
-        }
+        return {model: _split_gains(evidence, part, copied=False) for model, part in MODELS.items()}
 
-    said = {
+    phrases = {
         "halves": "appearing as two, if one half contributed half as much as both",
         "complements": "appearing as two, if one half contributed nothing without the other",
     }
-    return _found("false_name_splitting", case, gains, list(case.names), said)
+    return _finding("false_name_splitting", evidence, gains, list(evidence.names), phrases)
 
 
-def replication(case: Evidence) -> Finding:
-    """Nobody gains a minor unit by appearing a second time with a copy of its data, its cost shared
-    by the two.
+def replication(evidence: Evidence) -> Finding:
+    """Nobody gains a minor unit by appearing a second time with a copy of its data.
 
-    The model: the copy adds nothing where the original is, and stands for it where it is not.
+    The two share the cost. The model: the copy adds nothing where the original is, and stands for
+    it where it is not.
     """
 
     def gains() -> dict[str, list[Fraction]]:
-        return {
-            "copies": [_split(case, player, 1.0, copied=True) for player in range(len(case.names))]
-        }
+        return {"copies": _split_gains(evidence, 1.0, copied=True)}
 
-    said = {"copies": "appearing a second time with a copy of its data"}
-    return _found("replication", case, gains, list(case.names), said)
+    phrases = {"copies": "appearing a second time with a copy of its data"}
+    return _finding("replication", evidence, gains, list(evidence.names), phrases)
 
 
-def merging(case: Evidence) -> Finding:
-    """No two players gain a minor unit by appearing as one, with the data and the costs of both;
-    exact, no model.
+def merging(evidence: Evidence) -> Finding:
+    """No two players gain a minor unit by appearing as one, with the data and the costs of both.
+
+    This is exact and takes no model.
     """
-    pairs = list(combinations(range(len(case.names)), 2))
+    pairs = list(combinations(range(len(evidence.names)), 2))
 
     def gains() -> dict[str, list[Fraction]]:
-        return {"merged": [_merge(case, one, other) for one, other in pairs]}
+        before = _before(evidence)
+        return {"merged": [_merge_gain(evidence, before, one, other) for one, other in pairs]}
 
-    names = [f"{case.names[one]} and {case.names[other]}" for one, other in pairs]
-    return _found("merging", case, gains, names, {"merged": "appearing as one"})
+    names = [f"{evidence.names[one]} and {evidence.names[other]}" for one, other in pairs]
+    return _finding("merging", evidence, gains, names, {"merged": "appearing as one"})
 
 
-def over_reported_cost(case: Evidence) -> Finding:
+def over_reported_cost(evidence: Evidence) -> Finding:
     """Nobody gains a minor unit by claiming a cost 10 % above that of the settlement.
 
-    Under 5.2 d r_i / d c_i = 1 - phi_i / sum(phi). Gains at 10, 50 and 100 % are in the numbers.
-    Where what devices and recorded work imply is known, so are the gains with costs capped at it,
-    and it is told who claims more than that.
+    Under `cost_aware` d r_i / d c_i = 1 - phi_i / sum(phi). Gains at 10, 50 and 100 % are in the
+    numbers. Where the costs that devices and recorded work imply are known, so are the gains with
+    costs capped at them, and the sentence names the players that claim more.
     """
-    values, claimed = np.array(case.settlement.values), list(map(Fraction, case.settlement.costs))
-
-    def gained(more: Fraction, how: str | None = None) -> list[Fraction]:
-        raised = [
-            [*claimed[:p], cost * (1 + more), *claimed[p + 1 :]] for p, cost in enumerate(claimed)
-        ]
-        first, *others = (
-            counterfactual_payments(case, values, costs, case.sizes, case.metered, how=how)
-            for costs in [claimed, *raised]
-        )
-        return [paid[p] - first[p] for p, paid in enumerate(others)]
+    claimed = list(map(Fraction, evidence.settlement.costs))
 
     def gains() -> dict[str, list[Fraction]]:
-        found = {f"{int(100 * more)} %": gained(more) for more in OVERSTATED}
-        if case.metered is not None:
-            found |= {f"{int(100 * more)} %, capped": gained(more, "cap") for more in OVERSTATED}
-        return found
+        by_way = {
+            f"{int(100 * more)} %": _overstated_gains(evidence, claimed, more)
+            for more in OVERSTATED
+        }
+        if evidence.metered is not None:
+            for more in OVERSTATED:
+                capped = _overstated_gains(evidence, claimed, more, cap="cap")
+                by_way[f"{int(100 * more)} %, capped"] = capped
+        return by_way
 
-    name = "over_reported_cost"
-    found = _found(
-        name, case, gains, list(case.names), {"10 %": "claiming 10 % more than its cost"}
-    )
+    phrases = {"10 %": "claiming 10 % more than its cost"}
+    found = _finding("over_reported_cost", evidence, gains, list(evidence.names), phrases)
     if found.holds is None:
         return found
-    told = [
-        found.sentence,
-        *([] if found.holds else [_remedy(case, found.numbers["gains"])]),
-        *_above(case, claimed),
-    ]
-    return Finding(name=name, holds=found.holds, sentence=" ".join(told), numbers=found.numbers)
+    sentences = [found.sentence]
+    if not found.holds:
+        sentences.append(_remedy(evidence, found.numbers["gains"]))
+    sentences += _above(evidence, claimed)
+    return Finding(
+        name=found.name, holds=found.holds, sentence=" ".join(sentences), numbers=found.numbers
+    )
 
 
 def split_table(table: HostArray, player: int, part: float) -> HostArray:
@@ -132,138 +120,170 @@ def split_table(table: HostArray, player: int, part: float) -> HostArray:
     Returns:
         float64[2^(P+1)].
     """
-    rows, bit, twin = np.arange(2 * len(table)), 1 << player, len(table)
+    rows = np.arange(2 * len(table))
+    bit = 1 << player
+    twin = len(table)
     without = table[rows & ~(bit | twin)]
     both = table[rows & ~twin | bit]
     present = ((rows & bit) > 0).astype(int) + ((rows & twin) > 0)
-    return without + np.array([0.0, part, 1.0])[present] * (both - without)
+    return np.asarray(without + np.array([0.0, part, 1.0])[present] * (both - without))
 
 
 def merged_table(table: HostArray, one: int, other: int) -> HostArray:
-    """The game in which two players are one, in the place of `one`, and `other` > `one` is gone:
-    float64[2^(P-1)].
+    """The game in which two players are one, in the place of `one`: float64[2^(P-1)].
+
+    `other` > `one` is left out, and those after it move up.
     """
     rows = np.arange(len(table) // 2)
-    opened = (rows >> other << other + 1) | (
-        rows & (1 << other) - 1
-    )  # a bit of room where `other` was
+    # Make room for the bit of `other`, which is then set where that of `one` is.
+    below = rows & (1 << other) - 1
+    opened = (rows >> other << other + 1) | below
     return np.asarray(table[opened | (rows >> one & 1) << other])
 
 
-def _split(case: Evidence, player: int, part: float, *, copied: bool) -> Fraction:
-    """What `player` gains as two."""
-    costs = list(map(Fraction, case.settlement.costs))
-    costs = [*costs[:player], costs[player] / 2, *costs[player + 1 :], costs[player] / 2]
-    implied = case.metered
+def _split_gains(evidence: Evidence, part: float, *, copied: bool) -> list[Fraction]:
+    """money[P]: what each player gains as two; see `split_table`."""
+    before = _before(evidence)
+    gains = []
+    for player, paid in enumerate(before):
+        after = _split_payments(evidence, player, part, copied=copied)
+        gains.append(after[player] + after[-1] - paid)
+    return gains
+
+
+def _split_payments(
+    evidence: Evidence, player: int, part: float, *, copied: bool
+) -> tuple[Fraction, ...]:
+    """money[P+1]: what is paid where `player` is two, the second of them last."""
+    costs = list(map(Fraction, evidence.settlement.costs))
+    implied = evidence.metered
     if implied is not None:
-        half = money.EXACT.divide(implied[player], 2)
-        implied = (*implied[:player], half, *implied[player + 1 :], half)
-    sizes = case.sizes
-    if sizes is not None:
-        whole = sizes[player]
-        one, two = (whole, whole) if copied else (whole - whole // 2, whole // 2)
-        sizes = (*sizes[:player], one, *sizes[player + 1 :], two)
+        implied = _replaced(implied, player, money.EXACT.divide(implied[player], 2))
+    sizes = evidence.sizes
+    if sizes is not None and copied:
+        sizes = _replaced(sizes, player, sizes[player])
+    elif sizes is not None:
+        half = sizes[player] // 2
+        sizes = _replaced(sizes, player, sizes[player] - half, half)
+    values = _valued(evidence, lambda table: split_table(table, player, part), 1)
+    costs = _replaced(costs, player, costs[player] / 2)
+    return counterfactual_payments(evidence, values, costs, sizes, implied)
+
+
+def _replaced(entries: Sequence[Any], player: int, one: Any, two: Any = None) -> list[Any]:
+    """The entries with `one` in the place of a player's, and `two`, or again `one`, at the end."""
+    if two is None:
+        two = one
+    return [*entries[:player], one, *entries[player + 1 :], two]
+
+
+def _merge_gain(evidence: Evidence, before: tuple[Fraction, ...], one: int, other: int) -> Fraction:
+    """What `one` and `other` > `one` gain together as one, against what was paid before."""
+
+    def joined(entries: Sequence[Any] | None) -> list[Any] | None:
+        if entries is None:
+            return None
+        both = entries[one] + entries[other]
+        return [*entries[:one], both, *entries[one + 1 : other], *entries[other + 1 :]]
+
+    costs = joined(list(map(Fraction, evidence.settlement.costs))) or []
+    values = _valued(evidence, lambda table: merged_table(table, one, other), -1)
     after = counterfactual_payments(
-        case, _valued(case, lambda t: split_table(t, player, part), 1), costs, sizes, implied
+        evidence, values, costs, joined(evidence.sizes), joined(evidence.metered)
     )
-    return after[player] + after[-1] - _before(case)[player]
-
-
-def _merge(case: Evidence, one: int, other: int) -> Fraction:
-    """What `one` and `other` > `one` gain together as one."""
-
-    def joined(each: Sequence) -> list:  # type: ignore[type-arg]
-        return [*each[:one], each[one] + each[other], *each[one + 1 : other], *each[other + 1 :]]
-
-    costs = joined(list(map(Fraction, case.settlement.costs)))
-    sizes = None if case.sizes is None else joined(case.sizes)
-    implied = None if case.metered is None else joined(case.metered)
-    after = counterfactual_payments(
-        case, _valued(case, lambda t: merged_table(t, one, other), -1), costs, sizes, implied
-    )
-    before = _before(case)
     return after[one] - before[one] - before[other]
 
 
-def _before(case: Evidence) -> tuple[Fraction, ...]:
-    """What the rule pays on the table as it is: values of a sample may differ from the
-    settlement's.
-    """
-    unchanged = _valued(case, lambda t: t, 0)
-    costs = tuple(map(Fraction, case.settlement.costs))
-    return counterfactual_payments(case, unchanged, costs, case.sizes, case.metered)
+def _overstated_gains(
+    evidence: Evidence, claimed: list[Fraction], more: Fraction, cap: str | None = None
+) -> list[Fraction]:
+    """money[P]: what each player gains by claiming so much more, as a part of its cost."""
+    values = np.array(evidence.settlement.values)
+
+    def paid(costs: list[Fraction]) -> tuple[Fraction, ...]:
+        return counterfactual_payments(
+            evidence, values, costs, evidence.sizes, evidence.metered, cap=cap
+        )
+
+    before = paid(claimed)
+    gains = []
+    for player, cost in enumerate(claimed):
+        raised = [*claimed[:player], cost * (1 + more), *claimed[player + 1 :]]
+        gains.append(paid(raised)[player] - before[player])
+    return gains
 
 
-def _valued(case: Evidence, change: Callable[[HostArray], HostArray], more: int) -> HostArray:
-    """The values by which the case's rule divides, in the game changed so; `more` players than
-    now.
+def _before(evidence: Evidence) -> tuple[Fraction, ...]:
+    """What the rule pays on the table as it is.
+
+    The values that the settlement was made from may be estimates, and differ from these.
     """
-    rule, _ = rule_of(case.settlement)
+    unchanged = _valued(evidence, lambda table: table, 0)
+    costs = tuple(map(Fraction, evidence.settlement.costs))
+    return counterfactual_payments(evidence, unchanged, costs, evidence.sizes, evidence.metered)
+
+
+def _valued(evidence: Evidence, change: Callable[[HostArray], HostArray], more: int) -> HostArray:
+    """float64[P + more]: the values that the rule divides by, in the changed game."""
+    rule, _ = identify_rule(evidence.settlement)
     if rule.of == "":
-        return np.zeros(len(case.names) + more)
-    table = case.table
-    if table is None:
+        return np.zeros(len(evidence.names) + more)
+    if evidence.table is None:
         raise InvalidInputError("the utilities of some coalitions are not known")
-    if len(case.names) > MOST_SPLIT:
-        raise InvalidInputError(f"there are more than {MOST_SPLIT} players")
-    return values_by(rule.of, change(table))
+    require(len(evidence.names) <= MOST_SPLIT, f"there are more than {MOST_SPLIT} players")
+    return values_by(rule.of, change(evidence.table))
 
 
-def _found(
+def _finding(
     name: str,
-    case: Evidence,
+    evidence: Evidence,
     gains: Callable[[], dict[str, list[Fraction]]],
     who: list[str],
-    said: dict[str, str],
+    phrases: dict[str, str],
 ) -> Finding:
-    """The finding on gains by way and player (or pair); judged by the ways that are said."""
+    """The finding on gains by way and player (or pair); judged by the ways that have a phrase."""
     try:
         found = gains()
-    except InvalidInputError as why:
-        reason = str(why).rstrip(".")
-        return Finding(
-            name=name,
-            holds=None,
-            sentence=f"What manipulation gains cannot be worked out: {reason}.",
-        )
-    unit, told = Fraction(case.settlement.minor_unit), []
-    for way, saying in said.items():
+    except InvalidInputError as error:
+        reason = str(error).rstrip(".")
+        sentence = f"What manipulation gains cannot be computed: {reason}."
+        return Finding(name=name, holds=None, sentence=sentence)
+    unit = Fraction(evidence.settlement.minor_unit)
+    sentences = []
+    for way, phrase in phrases.items():
         winners = [(gain, player) for gain, player in zip(found[way], who) if gain >= unit]
+        sentence = f"Nobody would gain by {phrase}"
         if winners:
             gain, player = max(winners, key=lambda pair: pair[0])
-            others = f", the most of {len(winners)} who would gain" if len(winners) > 1 else ""
-            told.append(f"{player} would gain {shown(gain, case)} by {saying}{others}.")
-        else:
-            told.append(f"Nobody would gain by {saying}.")
-    holds = not any(gain >= unit for way in said for gain in found[way])
+            sentence = f"{player} would gain {shown(gain, evidence)} by {phrase}"
+        if len(winners) > 1:
+            sentence += f", the most of {len(winners)} who would gain"
+        sentences.append(f"{sentence}.")
+    holds = not any(gain >= unit for way in phrases for gain in found[way])
     numbers = {"who": who, "gains": {way: list(map(float, each)) for way, each in found.items()}}
-    return Finding(name=name, holds=holds, sentence=" ".join(told), numbers=numbers)
+    return Finding(name=name, holds=holds, sentence=" ".join(sentences), numbers=numbers)
 
 
-def _remedy(case: Evidence, gains: dict[str, list[float]]) -> str:
-    """What verified costs would leave to gain."""
-    if case.metered is None:
+def _remedy(evidence: Evidence, gains: dict[str, list[float]]) -> str:
+    """What capped costs would leave to gain."""
+    if evidence.metered is None:
         return (
             "The remedy, costs capped at what devices and recorded work imply, needs metered costs."
         )
     most = Fraction(max(gains["10 %, capped"]))
-    left = (
-        f"at most {shown(most, case)}" if most >= case.settlement.minor_unit else "nobody anything"
-    )
+    left = "nobody anything"
+    if most >= evidence.settlement.minor_unit:
+        left = f"at most {shown(most, evidence)}"
     return f"Costs capped at what devices and recorded work imply would leave {left} to gain."
 
 
-def _above(case: Evidence, claimed: list[Fraction]) -> list[str]:
-    """The sentence on who claims more than is implied, where that is known and anyone does."""
-    if case.metered is None:
-        return []
+def _above(evidence: Evidence, claimed: list[Fraction]) -> list[str]:
+    """The sentence on players that claim more than is implied, where that is known and any do."""
     above = [
-        f"{name} ({shown(cost, case)} where {shown(Fraction(due), case)} are implied)"
-        for name, cost, due in zip(case.names, claimed, case.metered)
+        f"{name} ({shown(cost, evidence)} where {shown(Fraction(due), evidence)} are implied)"
+        for name, cost, due in zip(evidence.names, claimed, evidence.metered or ())
         if cost > Fraction(due)
     ]
-    return (
-        [f"Claimed above what devices and recorded work imply: {', '.join(above)}."]
-        if above
-        else []
-    )
+    if not above:
+        return []
+    return [f"Claimed above what devices and recorded work imply: {', '.join(above)}."]

@@ -1,14 +1,11 @@
-"""Audits of a settlement: each a function of a case with a sentence as its result; the registry
-AUDITS.
+"""Audits of a settlement: each a function of evidence that returns a finding; the registry AUDITS.
 
-What an audit cannot judge for want of evidence it says: `Finding.holds` is None then, and nothing
+An audit says what it cannot judge for want of evidence: `Finding.holds` is None then, and nothing
 is raised.
 """
 
-from collections.abc import Callable
-
 from fedjax_shap.audits.core import core_stability
-from fedjax_shap.audits.evidence import Evidence
+from fedjax_shap.audits.evidence import Audit, Evidence
 from fedjax_shap.audits.evidence import Finding as Finding
 from fedjax_shap.audits.fairness import (
     budget_balance,
@@ -25,24 +22,21 @@ from fedjax_shap.audits.manipulation import (
     replication,
 )
 
-AUDITS: dict[str, Callable[[Evidence], Finding]] = {
-    audit.__name__: audit
-    for audit in (
-        budget_balance,
-        individual_rationality,
-        proportionality,
-        symmetry,
-        null_players,
-        free_riders,
-        core_stability,
-        false_name_splitting,
-        replication,
-        merging,
-        over_reported_cost,
-    )
+AUDITS: dict[str, Audit] = {
+    "budget_balance": budget_balance,
+    "individual_rationality": individual_rationality,
+    "proportionality": proportionality,
+    "symmetry": symmetry,
+    "null_players": null_players,
+    "free_riders": free_riders,
+    "core_stability": core_stability,
+    "false_name_splitting": false_name_splitting,
+    "replication": replication,
+    "merging": merging,
+    "over_reported_cost": over_reported_cost,
 }
 
 
-def audit(case: Evidence) -> tuple[Finding, ...]:
-    """Every audit of `AUDITS` on one case, in that order; those that lack evidence say so."""
-    return tuple(each(case) for each in AUDITS.values())
+def audit(evidence: Evidence) -> tuple[Finding, ...]:
+    """The finding of every audit of `AUDITS`, in that order."""
+    return tuple(each(evidence) for each in AUDITS.values())

@@ -1,3 +1,1 @@
-"""Money over bare numbers: costs, rules that turn values into payments, and settlements to the cent
-(Spec 5).
-"""
+"""Money over bare numbers: costs, rules that turn values into payments, settlements to the cent."""

@@ -1,4 +1,4 @@
-"""Baselines: rules that look at no values, which those by value are compared with (Spec 5.6)."""
+"""Baselines: rules that look at no values, with which the rules by value are compared."""
 
 from fractions import Fraction
 
@@ -21,36 +21,29 @@ def equal() -> Rule:
 
 
 def by_size() -> Rule:
-    """Payment by number of training examples, r_i = N_i / sum(N) * R, whatever the values and
-    costs.
-    """
+    """Payment by number of training examples, r_i = N_i / sum(N) * R, whatever values and costs."""
 
     def divide(claims: Claims) -> Division:
-        sizes = claims.sizes
-        require(sizes is not None, "Expected sizes to be given for rule 'by_size', got None.")
-        total = sum(sizes or ())
+        sizes = claims.sizes or ()
+        require(bool(sizes), "Expected sizes to be given for rule 'by_size', got None.")
+        total = sum(sizes)
         require(
             total > 0,
             "Expected sizes to hold at least one example for rule 'by_size', but all are 0.",
         )
-        return all_shared(
-            claims,
-            tuple(Fraction(size, total) for size in sizes or ()),
-            (False,) * len(claims.players),
-        )
+        shares = tuple(Fraction(size, total) for size in sizes)
+        return all_shared(claims, shares, (False,) * len(claims.players))
 
     return Rule("by_size", NOT_USED, divide, of="")
 
 
 def costs_only(*, loss: str = "formula") -> Rule:
-    """Costs first, then the same profit for everyone, r_i = c_i + (R - sum(c)) / P, whatever the
-    values.
+    """Costs first, then the same profit for everyone, r_i = c_i + (R - sum(c)) / P.
 
     Args:
         loss: who bears R < sum(c): "formula" and "equal" take the same from everyone, so that a
             payment can be negative; "in_proportion_to_costs" gives everyone the same part of its
-            cost back; "refuse" asks that no player makes a loss, and refuses a revenue with which
-            that cannot be.
+            cost back; "refuse" refuses such a revenue, with which some player would make a loss.
 
     Returns:
         The rule. Its `divide` raises InvalidInputError under "refuse" where R < sum(c).
@@ -58,9 +51,10 @@ def costs_only(*, loss: str = "formula") -> Rule:
     one_of("loss", loss, LOSS)
 
     def divide(claims: Claims) -> Division:
-        count, pool = len(claims.players), claims.revenue - sum(claims.costs)
         if loss == "refuse":
             require_covered(claims)
+        count = len(claims.players)
+        pool = claims.revenue - sum(claims.costs)
         if pool < 0 and loss != "formula":
             return loss_by_costs(claims, claims.costs, loss, (True,) * count)
         shares = (Fraction(1, count),) * count

@@ -1,6 +1,4 @@
-"""Bounds of payments: where intervals end, by the delta method or at percentiles of replicates
-(Spec 5.9).
-"""
+"""Bounds of payments: where intervals end, by the delta method or at percentiles of replicates."""
 
 import math
 from collections.abc import Sequence
@@ -13,14 +11,15 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from fedjax_shap._validate import InvalidInputError, finite, require
 from fedjax_shap.economics.claims import Claims
-from fedjax_shap.economics.division import Division, Rule
+from fedjax_shap.economics.division import Division, Rule, counted_sum
 from fedjax_shap.economics.errors import payment_std_errors
 from fedjax_shap.economics.settle import Read
 from fedjax_shap.typing import HostArray
 
 # of the sum of values: with a larger standard error of it the delta method is said to be rough
 UNSURE = 0.2
-ROUNDING = Fraction(1, 10**6)  # of a minor unit: so much is taken for the rounding error of a float
+# of a minor unit: the most that is taken for the rounding error of a float
+ROUNDING = Fraction(1, 10**6)
 
 
 class Bounds(NamedTuple):
@@ -47,7 +46,9 @@ def quantile(tail: float, draws: int | None) -> float:
         draws: how many draws the standard errors come from: Student's t with draws - 1; None for
             the normal.
     """
-    return float(-ndtri(tail) if draws is None else -stdtrit(draws - 1, tail))
+    if draws is None:
+        return float(-ndtri(tail))
+    return float(-stdtrit(draws - 1, tail))
 
 
 def normal_bounds(
@@ -64,22 +65,28 @@ def normal_bounds(
     Returns:
         The bounds. The payment of `settle` lies between them.
     """
-    claim, division, reached = given.claim, given.rule.divide(given.claim), Fraction(reach)
-    matters = division.cut and any(division.counted)
-    near = tuple(
-        matters and abs(value) < reached * error for value, error in zip(claim.values, errors)
-    )
-    found = payment_std_errors(claim, division, errors, efficient=efficient, near=near)
+    claim = given.claim
+    division = given.rule.divide(claim)
+    width = Fraction(reach)
+    cuts = division.cut and any(division.counted)
+    near = tuple(cuts and abs(value) < width * error for value, error in zip(claim.values, errors))
+    std_errors = payment_std_errors(claim, division, errors, efficient=efficient, near=near)
     ends = []
-    for i, (close, error) in enumerate(zip(near, found)):
+    for i, (close, error) in enumerate(zip(near, std_errors)):
         if close:
-            ends.append(_near_zero(claim, division, given.rule, i, reached * Fraction(error)))
+            ends.append(_near_zero(claim, division, given.rule, i, width * Fraction(error)))
         else:
-            ends.append(_around(division, i, reached * Fraction(error)))
+            ends.append(_around(division, i, width * Fraction(error)))
     step = Fraction(given.unit)
-    low = tuple(math.floor(end / step) * step for end, _ in ends)
-    high = tuple(math.ceil(end / step) * step for _, end in ends)
-    return Bounds(low, high, found, _rough(claim, division, errors, near, reach, efficient))
+    notes = _near_note(claim, near, reach)
+    if not efficient:
+        notes += _rough_note(claim, division, errors, near)
+    return Bounds(
+        low=tuple(math.floor(end / step) * step for end, _ in ends),
+        high=tuple(math.ceil(end / step) * step for _, end in ends),
+        std_errors=std_errors,
+        notes=notes,
+    )
 
 
 def percentile_bounds(given: Read, rows: HostArray, tail: float, draws: int | None) -> Bounds:
@@ -99,43 +106,28 @@ def percentile_bounds(given: Read, rows: HostArray, tail: float, draws: int | No
     Raises:
         InvalidInputError: fewer replicates than the percentiles take, or one that the rule refuses.
     """
-    wide = 1.0 if draws is None else math.sqrt(draws / (draws - 1))
-    moved = float(ndtr(-wide * quantile(tail, draws)))
-    least = math.ceil(1 / moved - 1e-9) - 1
+    widening = 1.0
+    if draws is not None:
+        widening = math.sqrt(draws / (draws - 1))
+    moved_tail = float(ndtr(-widening * quantile(tail, draws)))
+    least = math.ceil(1 / moved_tail - 1e-9) - 1
     require(
         len(rows) >= least,
         f"Expected at least {least} replicates for intervals of this level, got {len(rows)}.",
     )
-    paid = np.empty(rows.shape)
-    for number, row in enumerate(rows):
-        try:
-            paid[number] = given.rule.divide(
-                replace(given.claim, values=tuple(map(Fraction, row.tolist())))
-            ).payments
-        except InvalidInputError as error:
-            raise InvalidInputError(
-                "Expected a rule that divides by every replicate, but it refuses "
-                f"replicates[{number}]: {error}"
-            ) from error
-    low, high = np.quantile(paid, [moved, 1 - moved], axis=0, method="weibull")
-    owed = given.rule.divide(given.claim).payments
-    off = [
-        name
-        for name, r, a, b in zip(given.claim.players, owed, low, high)
-        if not a <= float(r) <= b
-    ]
-    told = f"The payments of these players lie outside of their intervals, as replicates lie elsewhere: {', '.join(off)}."
+    paid = _payments_of(given, rows)
+    low, high = np.quantile(paid, [moved_tail, 1 - moved_tail], axis=0, method="weibull")
     step = Fraction(given.unit)
     return Bounds(
-        tuple(math.floor(Fraction(end) / step + ROUNDING) * step for end in low.tolist()),
-        tuple(math.ceil(Fraction(end) / step - ROUNDING) * step for end in high.tolist()),
-        paid.std(axis=0, ddof=1).tolist(),
-        (told,) if off else (),
+        low=tuple(math.floor(Fraction(end) / step + ROUNDING) * step for end in low.tolist()),
+        high=tuple(math.ceil(Fraction(end) / step - ROUNDING) * step for end in high.tolist()),
+        std_errors=paid.std(axis=0, ddof=1).tolist(),
+        notes=_outside_note(given, low, high),
     )
 
 
 def matrix(name: str, rows: Any, players: int | None = None) -> HostArray:
-    """float64[B, P] of B >= 2 rows, or a refusal.
+    """Reads float64[B, P] of B >= 2 rows.
 
     Args:
         name: what it is, for the refusal.
@@ -145,59 +137,75 @@ def matrix(name: str, rows: Any, players: int | None = None) -> HostArray:
     Raises:
         InvalidInputError: another shape, or a number that is not finite.
     """
-    held = np.asarray(rows)
-    wanted = f"Expected {name} to be numbers of shape [B >= 2, {'P' if players is None else players}], got "
-    require(held.dtype.kind in "iuf", f"{wanted}{held.dtype}.")
-    fits = (
-        held.ndim == 2
-        and len(held) >= 2
-        and held.shape[1] >= 1
-        and players in (None, held.shape[-1])
+    array = np.asarray(rows)
+    expected = f"Expected {name} to be numbers of shape [B >= 2, {players or 'P'}], got "
+    require(array.dtype.kind in "iuf", f"{expected}{array.dtype}.")
+    two_axes = array.ndim == 2 and len(array) >= 2 and array.shape[1] >= 1
+    fits = two_axes and players in (None, array.shape[-1])
+    require(fits, f"{expected}{list(array.shape)}.")
+    finite(name, array)
+    return array.astype(np.float64)
+
+
+def _payments_of(given: Read, rows: HostArray) -> HostArray:
+    """float64[B, P]: what the rule pays on each replicate float64[B, P] of the values."""
+    paid = np.empty(rows.shape)
+    for number, row in enumerate(rows):
+        claim = replace(given.claim, values=tuple(map(Fraction, row.tolist())))
+        try:
+            paid[number] = given.rule.divide(claim).payments
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                "Expected a rule that divides by every replicate, but it refuses "
+                f"replicates[{number}]: {error}"
+            ) from error
+    return paid
+
+
+def _outside_note(given: Read, low: HostArray, high: HostArray) -> tuple[str, ...]:
+    """The note on players whose payment lies outside of its interval, if there are any."""
+    owed = given.rule.divide(given.claim).payments
+    rows = zip(given.claim.players, owed, low, high)
+    outside = [name for name, r, least, most in rows if not least <= float(r) <= most]
+    if not outside:
+        return ()
+    return (
+        "The payments of these players lie outside of their intervals, as replicates lie "
+        f"elsewhere: {', '.join(outside)}.",
     )
-    require(fits, f"{wanted}{list(held.shape)}.")
-    finite(name, held)
-    return held.astype(np.float64)
 
 
-def _rough(
-    claim: Claims,
-    division: Division,
-    errors: tuple[Fraction, ...],
-    near: tuple[bool, ...],
-    reach: float,
-    efficient: bool,
+def _near_note(claim: Claims, near: tuple[bool, ...], reach: float) -> tuple[str, ...]:
+    """The note on players whose values lie near zero, if there are any."""
+    names = [name for name, close in zip(claim.players, near) if close]
+    if not names:
+        return ()
+    return (
+        f"The values of these players lie within {reach:.3g} standard errors of zero, where "
+        "normal intervals are rough; theirs are cut at what the policy pays: "
+        f"{', '.join(names)}.",
+    )
+
+
+def _rough_note(
+    claim: Claims, division: Division, errors: tuple[Fraction, ...], near: tuple[bool, ...]
 ) -> tuple[str, ...]:
-    """The notes on where the delta method's intervals are rough."""
-    notes = []
-    if any(near):
-        names = ", ".join(name for name, close in zip(claim.players, near) if close)
-        notes.append(
-            f"The values of these players lie within {reach:.3g} standard errors of zero, where "
-            "normal intervals are "
-            f"rough; theirs are cut at what the policy pays: {names}."
-        )
-    total = sum(
-        (value for value, counts in zip(claim.values, division.counted) if counts), Fraction(0)
+    """The note on a sum of values that is too uncertain for the delta method, where it is."""
+    total = counted_sum(claim, division)
+    if not total:
+        return ()
+    rows = zip(errors, division.counted, near)
+    noise = math.hypot(*(float(error / total) for error, counts, close in rows if counts or close))
+    if noise <= UNSURE:
+        return ()
+    return (
+        f"The sum of the values has a standard error of {noise:.0%} of itself, which the delta "
+        "method takes for small.",
     )
-    moving = [
-        error for error, counts, close in zip(errors, division.counted, near) if counts or close
-    ]
-    noise = (
-        math.hypot(*(float(error / total) for error in moving)) if total and not efficient else 0.0
-    )
-    if noise > UNSURE:
-        notes.append(
-            f"The sum of the values has a standard error of {noise:.0%} of itself, which the delta "
-            "method takes for "
-            "small."
-        )
-    return tuple(notes)
 
 
 def _around(division: Division, i: int, margin: Fraction) -> tuple[Fraction, Fraction]:
-    """The payment with a margin, cut at a share of nothing and of all where the policy lets shares
-    be no other.
-    """
+    """The payment with a margin, cut where the policy keeps shares between nothing and all."""
     paid = _paid(division, i)
     if not division.cut or not margin:
         return paid - margin, paid + margin
@@ -208,23 +216,25 @@ def _around(division: Division, i: int, margin: Fraction) -> tuple[Fraction, Fra
 def _near_zero(
     claim: Claims, division: Division, rule: Rule, i: int, margin: Fraction
 ) -> tuple[Fraction, Fraction]:
-    """The ends for a player whose value may lie on either side of zero: all that it would be paid
-    in either case.
+    """The ends for a player whose value may lie on either side of zero.
+
+    They span all that it would be paid in either case.
     """
     value = claim.values[i]
-    total = sum(
-        (value for value, counts in zip(claim.values, division.counted) if counts), Fraction(0)
-    )
+    total = counted_sum(claim, division)
+    if value >= 0:
+        counted: Division | None = division
+        left_out = _with_value(claim, rule, i, Fraction(-1))
+    else:
+        counted = _with_value(claim, rule, i, Fraction(0))
+        left_out = division
     ends = []
-    if (
-        counted := division if value >= 0 else _with_value(claim, rule, i, Fraction(0))
-    ) is not None:
-        base, pool = counted.bases[i], counted.pool
-        middle, (least, most) = base + pool * value / total, sorted((base, base + pool))
+    if counted is not None:
+        base = counted.bases[i]
+        middle = base + counted.pool * value / total
+        least, most = sorted((base, base + counted.pool))
         ends += [min(max(end, least), most) for end in (middle - margin, middle + margin)]
-    if (
-        left_out := division if value < 0 else _with_value(claim, rule, i, Fraction(-1))
-    ) is not None:
+    if left_out is not None:
         ends.append(_paid(left_out, i))
     return min(ends), max(ends)
 
@@ -235,12 +245,12 @@ def _paid(division: Division, i: int) -> Fraction:
 
 
 def _with_value(claim: Claims, rule: Rule, i: int, value: Fraction) -> Division | None:
-    """The division if player i had that value; None where the rule refuses it, as it does where
-    nobody counts.
+    """The division if player i had that value; None where the rule refuses it.
+
+    It does so where no value counts.
     """
+    values = (*claim.values[:i], value, *claim.values[i + 1 :])
     try:
-        return rule.divide(
-            replace(claim, values=(*claim.values[:i], value, *claim.values[i + 1 :]))
-        )
+        return rule.divide(replace(claim, values=values))
     except InvalidInputError:
         return None

@@ -1,4 +1,4 @@
-"""Claims: what the players bring to a settlement, read exactly and refused early (Spec 5.4)."""
+"""Claims: what the players bring to a settlement, read exactly and refused early."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -57,12 +57,14 @@ def claims(
     entries = items("values", values)
     require(len(entries) > 0, "Expected values to hold at least one player, got none.")
     names = named(players, len(entries))
+    if sizes is not None:
+        sizes = counts("sizes", sizes, names)
     return Claims(
         players=names,
         values=tuple(exact(f"values[{name!r}]", value) for name, value in zip(names, entries)),
         costs=tuple(map(Fraction, amounts("costs", costs, names))),
         revenue=Fraction(amount("revenue", revenue)),
-        sizes=None if sizes is None else counts("sizes", sizes, names),
+        sizes=sizes,
     )
 
 

@@ -1,31 +1,43 @@
-"""What taking part cost each player, as it reports it: c_i of the rules (Spec 5.1, 5.8).
+"""Costs: what taking part cost each player, the c_i of the rules, as the player reports it."""
 
-A cost model turns the work of P players into P amounts: (sizes int[P], steps int[P]) -> amount[P],
-where sizes are training examples and steps are local steps over all rounds.
-"""
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from fedjax_shap._validate import require
 from fedjax_shap.economics import money
 
-CostModel: TypeAlias = Callable[
-    [Any, Any], tuple[Decimal, ...]
-]  # (sizes int[P], steps int[P]) -> amount[P]
 Price: TypeAlias = float | int | str | Decimal
-JOULES_PER_KWH, SECONDS_PER_HOUR, BYTES_PER_GB = 3_600_000, 3_600, 10**9
+JOULES_PER_KWH = 3_600_000
+SECONDS_PER_HOUR = 3_600
+BYTES_PER_GB = 10**9
 # to which the parts of a bill are rounded: what is measured in joules is not exact to begin with
 BILL_DECIMALS = 9
 
 
+class CostModel(Protocol):
+    """Turns the work of P players into what it cost them."""
+
+    def __call__(self, sizes: Any, steps: Any) -> tuple[Decimal, ...]:
+        """The costs of P players.
+
+        Args:
+            sizes: int[P], training examples.
+            steps: int[P], local steps over all rounds.
+
+        Returns:
+            money[P], each >= 0, exact.
+
+        Raises:
+            InvalidInputError: what is not such a number, or costs for another number of players.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bill:
-    """What each of P players' machines cost it, the parts apart (Spec 5.8), in the currency of the
-    prices.
+    """What each of P players' machines cost it, by parts, in the currency of the prices.
 
     Attributes:
         energy: money[P], power draw x training time x price.
@@ -47,13 +59,23 @@ class Bill:
 
     def to_json(self) -> dict[str, list[str]]:
         """The parts as lists of decimal texts, one entry a player."""
-        parts = {
-            "energy": self.energy,
-            "time": self.time,
-            "communication": self.communication,
-            "fixed": self.fixed,
-        }
-        return {name: list(map(money.written, part)) for name, part in parts.items()}
+        parts = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {name: list(map(money.written, column)) for name, column in parts.items()}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any], players: Sequence[str]) -> "Bill":
+        """The bill that `to_json` wrote.
+
+        Args:
+            record: the parts.
+            players: the P names.
+
+        Raises:
+            KeyError: a part is missing.
+            InvalidInputError: a part of another length, or what is not an amount.
+        """
+        names = [part.name for part in fields(cls)]
+        return cls(**{name: money.from_texts(name, record[name], players) for name in names})
 
 
 def bill(
@@ -66,7 +88,7 @@ def bill(
     traffic_prices: Sequence[Price],
     fixed: Sequence[Price],
 ) -> Bill:
-    """Prices what P machines used (Spec 5.8).
+    """Prices what P machines used.
 
     Args:
         joules: number[P] >= 0, the energy used.
@@ -81,27 +103,23 @@ def bill(
         The bill; each part is computed exactly and rounded once, to BILL_DECIMALS decimals.
 
     Raises:
-        InvalidInputError: a quantity that is no finite number >= 0, a price that is no amount, or
-            lengths that differ.
+        InvalidInputError: a quantity that is not a finite number >= 0, a price that is not an
+            amount, or lengths that differ.
     """
     players = len(money.items("joules", joules))
-    read = {
-        "energy_prices": energy_prices,
-        "time_prices": time_prices,
-        "traffic_prices": traffic_prices,
-    }
-    prices = {name: _amounts(name, values, players) for name, values in read.items()}
+    by_kwh = _amounts("energy_prices", energy_prices, players)
+    by_hour = _amounts("time_prices", time_prices, players)
+    by_gigabyte = _amounts("traffic_prices", traffic_prices, players)
     return Bill(
-        energy=_charged("joules", joules, prices["energy_prices"], JOULES_PER_KWH),
-        time=_charged("seconds", seconds, prices["time_prices"], SECONDS_PER_HOUR),
-        communication=_charged("traffic", traffic, prices["traffic_prices"], BYTES_PER_GB),
+        energy=_charged("joules", joules, by_kwh, JOULES_PER_KWH),
+        time=_charged("seconds", seconds, by_hour, SECONDS_PER_HOUR),
+        communication=_charged("traffic", traffic, by_gigabyte, BYTES_PER_GB),
         fixed=_amounts("fixed", fixed, players),
     )
 
 
 def metered(*, bill: Bill) -> CostModel:
-    """The costs of the members' machines (Spec 5.8); a configuration gives these in its section
-    [devices].
+    """The costs of the members' machines; a configuration gives these in its section [devices].
 
     Args:
         bill: what each of P players' machines cost it.
@@ -126,8 +144,7 @@ def given(*, amounts: tuple[Price, ...]) -> CostModel:
     Returns:
         The cost model; it refuses a federation of another number of players.
     """
-    names = range(len(money.items("amounts", amounts)))
-    costs = tuple(money.amount(f"amounts[{i}]", value) for i, value in zip(names, amounts))
+    costs = _amounts("amounts", amounts, len(money.items("amounts", amounts)))
 
     def cost(sizes: Any, steps: Any) -> tuple[Decimal, ...]:
         players = len(money.items("sizes", sizes))
@@ -143,8 +160,7 @@ def given(*, amounts: tuple[Price, ...]) -> CostModel:
 def per_example(
     *, price: float | int | str | Decimal, fixed: float | int | str | Decimal = 0
 ) -> CostModel:
-    """A price for each training example, collected once, and a fixed cost: c_i = fixed + price *
-    N_i.
+    """A price for each training example, collected once: c_i = fixed + price * N_i.
 
     Args:
         price: money an example, >= 0.
@@ -159,8 +175,7 @@ def per_example(
 def per_step(
     *, price: float | int | str | Decimal, fixed: float | int | str | Decimal = 0
 ) -> CostModel:
-    """A price for each local step over all rounds, and a fixed cost: c_i = fixed + price * sum_t
-    K_i(t).
+    """A price for each local step over all rounds: c_i = fixed + price * sum_t K_i(t).
 
     Args:
         price: money a step, >= 0.
@@ -174,35 +189,30 @@ def per_step(
 
 def _amounts(name: str, values: Any, players: int) -> tuple[Decimal, ...]:
     """One amount for each player; see `money.amount`."""
-    return tuple(
-        money.amount(f"{name}[{i}]", value)
-        for i, value in enumerate(money.items(name, values, players))
-    )
+    entries = money.items(name, values, players)
+    return tuple(money.amount(f"{name}[{i}]", value) for i, value in enumerate(entries))
 
 
 def _charged(
     name: str, quantities: Any, prices: tuple[Decimal, ...], unit: int
 ) -> tuple[Decimal, ...]:
     """Price x quantity for each player, where a price is for `unit` of them."""
-    listed = money.items(name, quantities, len(prices))
-    exact = [money.exact(f"{name}[{i}]", quantity) for i, quantity in enumerate(listed)]
-    for i, quantity in enumerate(exact):
+    charged = []
+    for i, (price, entry) in enumerate(zip(prices, money.items(name, quantities, len(prices)))):
+        quantity = money.exact(f"{name}[{i}]", entry)
         require(quantity >= 0, f"Expected {name}[{i}]={float(quantity):g} to be >= 0.")
-    scale = 10**BILL_DECIMALS
-    charged = [
-        round(Fraction(price) * quantity / unit * scale) for price, quantity in zip(prices, exact)
-    ]
-    return tuple(
-        Decimal(amount).scaleb(-BILL_DECIMALS, money.EXACT).normalize(money.EXACT)
-        for amount in charged
-    )
+        rounded = round(Fraction(price) * quantity / unit * 10**BILL_DECIMALS)
+        shifted = Decimal(rounded).scaleb(-BILL_DECIMALS, money.EXACT)
+        charged.append(shifted.normalize(money.EXACT))
+    return tuple(charged)
 
 
 def _per_unit(counted: str, price: Decimal, fixed: Decimal) -> CostModel:
     """The cost model of `fixed` and a price for each unit of "sizes" or "steps"."""
 
     def cost(sizes: Any, steps: Any) -> tuple[Decimal, ...]:
-        units = money.counts(counted, sizes if counted == "sizes" else steps)
+        work = {"sizes": sizes, "steps": steps}[counted]
+        units = money.counts(counted, work)
         return tuple(money.EXACT.fma(price, Decimal(count), fixed) for count in units)
 
     return cost

@@ -1,11 +1,8 @@
-"""What a rule makes of claims: bases, shares of a pool, and what its policies did to whom (Spec
-5.2, 5.3, 5.5).
-"""
+"""Divisions: what a rule makes of claims, and what its policies did to whom."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 from fedjax_shap.economics.claims import Claims
 
@@ -55,39 +52,77 @@ class Division:
         return tuple(base + share * self.pool for base, share in zip(self.bases, self.shares))
 
 
+class Divide(Protocol):
+    """A pure function that divides the revenue of claims."""
+
+    def __call__(self, claims: Claims) -> Division:
+        """Divides the revenue.
+
+        Args:
+            claims: of P players.
+
+        Returns:
+            The division, exact.
+
+        Raises:
+            InvalidInputError: claims that the rule cannot divide.
+        """
+
+
 class Rule(NamedTuple):
     """A way to divide the revenue.
 
     Attributes:
         name: its name in `rules.RULES`.
         policy: what it does with negative values, as the settlement records it.
-        divide: Claims -> Division, a pure function.
+        divide: see `Divide`.
         of: which values it divides by: "shapley", "leave_one_out", "banzhaf" or "least_core"; ""
-            for none. The rule takes whatever values it is given: who settles has to bring these.
+            for none. The rule takes whatever values it is given: the caller has to bring these.
         loss: what it does where the costs exceed the revenue; "" for a rule that shares no loss
             out.
     """
 
     name: str
     policy: str
-    divide: Callable[[Claims], Division]
+    divide: Divide
     of: str = "shapley"
     loss: str = ""
 
 
+def counted_sum(claims: Claims, division: Division) -> Fraction:
+    """The sum of the values that count in the division."""
+    pairs = zip(claims.values, division.counted)
+    return sum((value for value, counts in pairs if counts), Fraction(0))
+
+
 def all_shared(
-    claims: Claims, shares: tuple[Fraction, ...], counted: tuple[bool, ...], **further: Any
+    claims: Claims,
+    shares: tuple[Fraction, ...],
+    counted: tuple[bool, ...],
+    *,
+    notes: tuple[str, ...] = (),
+    applied: tuple[Applied, ...] = (),
+    cut: bool = False,
 ) -> Division:
     """The division that pays no base: the pool is the revenue.
 
     Args:
         claims: of P players.
         shares: share[P], summing to 1.
-        counted: bool[P], see `Division`.
-        further: what else a `Division` has.
+        counted: bool[P]; see `Division`, as for all that follow.
+        notes: what the policy for negative values did.
+        applied: the policies that were used.
+        cut: whether a negative value does not count.
 
     Returns:
         The division of the revenue.
     """
-    bases = (Fraction(0),) * len(claims.players)
-    return Division(bases=bases, shares=shares, pool=claims.revenue, counted=counted, **further)
+    return Division(
+        bases=(Fraction(0),) * len(claims.players),
+        shares=shares,
+        pool=claims.revenue,
+        counted=counted,
+        notes=notes,
+        applied=applied,
+        cut=cut,
+    )

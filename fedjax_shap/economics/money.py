@@ -1,8 +1,8 @@
-"""Amounts of money: read exactly, computed exactly, paid in whole minor units (Spec 5.7).
+"""Amounts of money: read exactly, computed exactly, paid in whole minor units.
 
-An amount is a `decimal.Decimal`; in between, sums and shares are `fractions.Fraction`, so nothing
-is rounded but once, when payments become whole minor units by the method of the largest remainder
-(Hamilton's method of apportionment).
+An amount is a `decimal.Decimal`; in between, sums and shares are `fractions.Fraction`. Nothing is
+rounded until payments become whole minor units by the method of the largest remainder (Hamilton's
+method of apportionment).
 """
 
 import decimal
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import require
+from fedjax_shap._validate import InvalidInputError, require
 
 # Room for every product and difference of amounts; a result that would not fit is an error, never a
 # rounding.
@@ -42,32 +42,50 @@ def amount(name: str, value: Any) -> Decimal:
         InvalidInputError: not a number, not finite, negative, or beyond 30 digits on either side of
             the point.
     """
-    value = np.asarray(value)[()] if getattr(value, "ndim", None) == 0 else value
-    expected = f"Expected {name}={_shown(value)} to be an amount of money >= 0, a number or a text like '12.34'."
+    if getattr(value, "ndim", None) == 0:
+        value = np.asarray(value)[()]
+    expected = (
+        f"Expected {name}={_shown(value)} to be an amount of money >= 0, a number or a text like "
+        "'12.34'."
+    )
     known = isinstance(value, int | float | Decimal | np.integer | np.floating | str)
     require(known and not isinstance(value, bool), expected)
-    text = _shown(value) if isinstance(value, int) else str(value).strip()
-    require(isinstance(value, Decimal) or _AMOUNT.fullmatch(text) is not None, expected)
-    read = value if isinstance(value, Decimal) else Decimal(text)
+    if isinstance(value, Decimal):
+        read = value
+    else:
+        # `_shown` cuts an integer of thousands of digits short, which is then refused
+        text = _shown(value)
+        if not isinstance(value, int):
+            text = str(value).strip()
+        require(_AMOUNT.fullmatch(text) is not None, expected)
+        read = Decimal(text)
     require(read.is_finite() and read >= 0, expected)
-    digits = f"Expected {name}={_shown(value)} to have at most {_MOST_DIGITS} digits before the point and after it."
     exponent = read.as_tuple().exponent
+    fits = isinstance(exponent, int) and exponent >= -_MOST_DIGITS
     require(
-        isinstance(exponent, int) and exponent >= -_MOST_DIGITS and read.adjusted() < _MOST_DIGITS,
-        digits,
+        fits and read.adjusted() < _MOST_DIGITS,
+        f"Expected {name}={_shown(value)} to have at most {_MOST_DIGITS} digits before the point "
+        "and after it.",
     )
     return read.copy_abs()
 
 
 def amounts(name: str, values: Any, players: Sequence[str]) -> tuple[Decimal, ...]:
     """Reads one amount for each player; see `amount`."""
-    listed = items(name, values, len(players))
-    return tuple(amount(f"{name}[{player!r}]", value) for player, value in zip(players, listed))
+    entries = items(name, values, len(players))
+    return tuple(amount(f"{name}[{player!r}]", value) for player, value in zip(players, entries))
 
 
 def items(name: str, values: Any, length: int | None = None) -> list[Any]:
-    """The entries of a list, a tuple or an array, refused where there should be `length` of them
-    and are not.
+    """The entries of a list, a tuple or an array, one for each player.
+
+    Args:
+        name: what the entries are, for the refusal.
+        values: the list, tuple or array.
+        length: how many entries there must be; any number if None.
+
+    Raises:
+        InvalidInputError: not a list, or one of another length.
     """
     listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
     array = not listed and getattr(values, "ndim", 0) >= 1
@@ -75,35 +93,40 @@ def items(name: str, values: Any, length: int | None = None) -> list[Any]:
         listed or array,
         f"Expected {name} to be a list with one entry for each player, got {_shown(values)}.",
     )
-    entries = list(np.asarray(values)) if array else list(values)
-    want = len(entries) if length is None else length
+    if array:
+        values = np.asarray(values)
+    entries = list(values)
     require(
-        len(entries) == want,
-        f"Expected {name} to have {want} entries, one a player, got {len(entries)}.",
+        length is None or len(entries) == length,
+        f"Expected {name} to have {length} entries, one a player, got {len(entries)}.",
     )
     return entries
 
 
 def counts(name: str, values: Any, players: Sequence[str] | None = None) -> tuple[int, ...]:
     """Reads one whole number >= 0 for each player: examples, or local steps."""
-    listed = items(name, values, None if players is None else len(players))
-    for player, value in zip(range(len(listed)) if players is None else players, listed):
+    if players is None:
+        entries = items(name, values)
+        labels: Sequence[int | str] = range(len(entries))
+    else:
+        entries = items(name, values, len(players))
+        labels = players
+    for label, value in zip(labels, entries):
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        expected = f"Expected {name}[{player!r}]={_shown(value)} to be a whole number >= 0."
-        require(whole and 0 <= value < 2**63, expected)
-    return tuple(int(value) for value in listed)
+        require(
+            whole and 0 <= value < 2**63,
+            f"Expected {name}[{label!r}]={_shown(value)} to be a whole number >= 0.",
+        )
+    return tuple(int(value) for value in entries)
 
 
 def exact(name: str, value: Any) -> Fraction:
-    """The exact fraction that a finite number is: a float's binary value, a Decimal's decimal
-    one.
-    """
-    value = value.item() if getattr(value, "ndim", None) == 0 else value
+    """The fraction that a finite number is exactly, a float's binary value, a Decimal's decimal."""
+    if getattr(value, "ndim", None) == 0:
+        value = value.item()
     expected = f"Expected {name}={_shown(value)} to be a finite number."
-    require(
-        isinstance(value, int | float | Decimal | Fraction) and not isinstance(value, bool),
-        expected,
-    )
+    known = isinstance(value, int | float | Decimal | Fraction)
+    require(known and not isinstance(value, bool), expected)
     try:
         finite = math.isfinite(value)
     except (OverflowError, ValueError):  # an integer beyond every float; a signalling NaN
@@ -113,11 +136,18 @@ def exact(name: str, value: Any) -> Fraction:
     return Fraction(value)
 
 
+def numbers(name: str, values: Any, players: Sequence[str]) -> tuple[float, ...]:
+    """Reads one finite number for each player, as a float."""
+    entries = items(name, values, len(players))
+    for player, value in zip(players, entries):
+        exact(f"{name}[{player!r}]", value)
+    return tuple(map(float, entries))
+
+
 def largest_remainder(
     shares: Sequence[Fraction], unit: Decimal, *, priority: Sequence[tuple[Any, ...]]
 ) -> tuple[Decimal, ...]:
-    """Rounds amounts to whole units without changing their sum, by the largest remainder (Spec
-    5.7).
+    """Rounds amounts to whole units by the largest remainder, without changing their sum.
 
     Args:
         shares: P exact amounts, of either sign, whose sum is a whole number of units.
@@ -140,6 +170,7 @@ def largest_remainder(
         total.denominator == 1,
         f"Expected the amounts to sum to a whole number of {unit}, got {float(total)} of it.",
     )
+    # The units left over go to the largest remainders, one each.
     order = sorted(range(len(shares)), key=lambda i: (units[i] - scaled[i], priority[i]))
     for i in order[: int(total) - sum(units)]:
         units[i] += 1
@@ -147,12 +178,12 @@ def largest_remainder(
 
 
 def decimal_of(value: Fraction, unit: Decimal) -> Decimal:
-    """A fraction that came from an amount as that amount again, with at least the decimals of
-    `unit`.
-    """
+    """The amount that a fraction was made from, with at least the decimals of `unit`."""
     read = EXACT.divide(Decimal(value.numerator), Decimal(value.denominator))
     places = int(unit.as_tuple().exponent)
-    return EXACT.quantize(read, unit) if int(read.as_tuple().exponent) > places else read
+    if int(read.as_tuple().exponent) > places:
+        return EXACT.quantize(read, unit)
+    return read
 
 
 def written(value: Decimal) -> str:
@@ -160,9 +191,30 @@ def written(value: Decimal) -> str:
     return format(value, "f")
 
 
+def from_text(name: str, text: Any) -> Decimal:
+    """The amount, of either sign, that `written` wrote as this text."""
+    expected = f"Expected {name}={_shown(text)} to be an amount of money, such as '12.34'."
+    try:
+        read = Decimal(text)
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise InvalidInputError(expected) from error
+    require(read.is_finite(), expected)
+    return read
+
+
+def from_texts(name: str, texts: Any, players: Sequence[str]) -> tuple[Decimal, ...]:
+    """Reads one amount, of either sign, for each player; see `from_text`."""
+    entries = items(name, texts, len(players))
+    return tuple(from_text(f"{name}[{player!r}]", text) for player, text in zip(players, entries))
+
+
 def _shown(value: Any) -> str:
     """A value as a refusal shows it: a number bare, a text in quotes, anything long cut short."""
     if isinstance(value, int) and value.bit_length() > 200:
         return f"an integer of {value.bit_length()} bits"
-    text = str(value) if isinstance(value, Decimal | Fraction | np.generic) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    text = repr(value)
+    if isinstance(value, Decimal | Fraction | np.generic):
+        text = str(value)
+    if len(text) > 60:
+        return text[:57] + "..."
+    return text

@@ -1,4 +1,4 @@
-"""Policies: what becomes of a negative value, and who bears a loss (Spec 5.3-5.5).
+"""Policies: what becomes of a negative value, and who bears a loss.
 
 A loss is R < sum(c). To share it in proportion to what was claimed, or to take the same from
 everyone, are the two classic answers to claims that cannot all be met (O'Neill 1982, "A problem of
@@ -16,7 +16,6 @@ from fedjax_shap.economics.division import Applied, Division
 
 NEGATIVE = ("clip", "formula", "exclude")
 LOSS = ("formula", "in_proportion_to_costs", "equal", "refuse")
-WITHOUT_VALUES = "rules 'equal', 'by_size' and 'costs_only' divide without values"
 
 # Values whose sum is this much smaller than their magnitudes cancel down to rounding error, and no
 # share of it means anything.
@@ -35,34 +34,42 @@ def in_proportion(claims: Claims, negative: str) -> tuple[tuple[Fraction, ...], 
         (share[P], summing to 1; bool[P], who counted).
 
     Raises:
-        InvalidInputError: the sum of the values after the policy is not above zero (Spec 5.4).
+        InvalidInputError: the sum of the values after the policy is not above zero.
     """
     counted = tuple(negative == "formula" or value >= 0 for value in claims.values)
-    weights = [value if counts else Fraction(0) for value, counts in zip(claims.values, counted)]
+    weights = [value * counts for value, counts in zip(claims.values, counted)]
     total = sum(weights, Fraction(0))
-    magnitude = sum(map(abs, weights)) if negative == "formula" else total
+    magnitude = sum(map(abs, weights))
     if total <= _CANCELLED * magnitude:
-        first = min if negative == "formula" else max
-        value, player = first(zip(claims.values, claims.players), key=lambda pair: pair[0])
-        extreme = f"the {'lowest' if negative == 'formula' else 'highest'} is {_figure(value)}, of {player!r}"
-        found = f"they sum to {_figure(total)}{', which is no more than rounding error' if total > 0 else ''}"
-        helps = (
-            "negative='clip' divides by the values above zero"
-            if max(claims.values) > 0
-            else WITHOUT_VALUES
-        )
-        raise InvalidInputError(
-            f"Expected a sum of values > 0 under negative={negative!r}, but {found}; {extreme}; "
-            f"{helps}."
-        )
+        raise _no_positive_sum(claims, negative, total)
     return tuple(weight / total for weight in weights), counted
+
+
+def _no_positive_sum(claims: Claims, negative: str, total: Fraction) -> InvalidInputError:
+    """The refusal of values that sum to nothing; it names the player that tells most about why."""
+    pairs = list(zip(claims.values, claims.players))
+    if negative == "formula":
+        value, player = min(pairs, key=lambda pair: pair[0])
+        extreme = f"the lowest is {_figure(value)}, of {player!r}"
+    else:
+        value, player = max(pairs, key=lambda pair: pair[0])
+        extreme = f"the highest is {_figure(value)}, of {player!r}"
+    found = f"they sum to {_figure(total)}"
+    if total > 0:
+        found += ", which is no more than rounding error"
+    remedy = "rules 'equal', 'by_size' and 'costs_only' divide without values"
+    if max(claims.values) > 0:
+        remedy = "negative='clip' divides by the values above zero"
+    return InvalidInputError(
+        f"Expected a sum of values > 0 under negative={negative!r}, but {found}; {extreme}; "
+        f"{remedy}."
+    )
 
 
 def touched(
     claims: Claims, negative: str, outcome: str
 ) -> tuple[tuple[str, ...], tuple[Applied, ...]]:
-    """The note and the record of the policy for negative values, both empty where no value is
-    negative.
+    """The note and the record of the policy for negative values; empty where no value is negative.
 
     Args:
         claims: of P players.
@@ -99,19 +106,21 @@ def loss_by_costs(
     Returns:
         Payments base_i - share_i * (sum(base) - R); under "equal" one of them can be negative.
     """
-    nobody = (False,) * len(bases)
-    weights = (
-        bases if loss == "in_proportion_to_costs" else tuple(Fraction(keeps) for keeps in kept)
-    )
-    total, pool = sum(weights, Fraction(0)), claims.revenue - sum(bases)
+    weights = tuple(map(Fraction, kept))
+    outcome = "shared equally"
+    if loss == "in_proportion_to_costs":
+        weights = bases
+        outcome = "shared in proportion to costs"
+    total = sum(weights, Fraction(0))
     shares = tuple(weight / total for weight in weights)
     bearing = tuple(name for name, share in zip(claims.players, shares) if share > 0)
-    outcome = (
-        "shared in proportion to costs" if loss == "in_proportion_to_costs" else "shared equally"
-    )
-    applied = (*applied, Applied("loss", loss, outcome, bearing))
     return Division(
-        bases=bases, shares=shares, pool=pool, counted=nobody, notes=notes, applied=applied
+        bases=bases,
+        shares=shares,
+        pool=claims.revenue - sum(bases),
+        counted=(False,) * len(bases),
+        notes=notes,
+        applied=(*applied, Applied("loss", loss, outcome, bearing)),
     )
 
 
@@ -126,8 +135,10 @@ def loss_by_shares(
         pool: the revenue less the bases.
         outcome: how the shares divide it.
     """
+    if pool >= 0:
+        return ()
     bearing = tuple(name for name, share in zip(claims.players, shares) if share > 0)
-    return (Applied("loss", "formula", outcome, bearing),) if pool < 0 else ()
+    return (Applied("loss", "formula", outcome, bearing),)
 
 
 def require_covered(claims: Claims) -> None:
@@ -137,23 +148,20 @@ def require_covered(claims: Claims) -> None:
         claims: of P players.
 
     Raises:
-        InvalidInputError: R < sum(c). The sentence says why nothing would do, and what would.
+        InvalidInputError: R < sum(c). The sentence says how much is missing, and what would do.
     """
     least = sum(claims.costs, Fraction(0))
     missing = least - claims.revenue
     require(
         missing <= 0,
         f"Expected revenue={_money(claims.revenue)} to be at least {_money(least)}, the sum of the "
-        "costs, under "
-        f"loss='refuse': with {_money(missing)} less no payments can cover every cost; "
-        "loss='formula', "
-        "'in_proportion_to_costs' and 'equal' say who bears it.",
+        f"costs, under loss='refuse': with {_money(missing)} less no payments can cover every "
+        "cost; loss='formula', 'in_proportion_to_costs' and 'equal' say who bears it.",
     )
 
 
 def require_rational(claims: Claims, division: Division, setting: str, instead: str) -> None:
-    """Refuses a division that pays someone less than its cost where the revenue would have covered
-    every cost.
+    """Refuses a division that pays someone less than its cost though the revenue covers all costs.
 
     Args:
         claims: of P players.
@@ -164,16 +172,12 @@ def require_rational(claims: Claims, division: Division, setting: str, instead: 
     Raises:
         InvalidInputError: naming the players.
     """
-    short = [
-        name
-        for name, paid, cost in zip(claims.players, division.payments, claims.costs)
-        if paid < cost
-    ]
+    rows = zip(claims.players, division.payments, claims.costs)
+    short = [name for name, paid, cost in rows if paid < cost]
     require(
         not short,
         f"Expected payments to cover every cost under loss='refuse', but {setting} pays "
-        f"{quoted(short)} less; "
-        f"{instead} would not.",
+        f"{quoted(short)} less; {instead} would not.",
     )
 
 
@@ -184,4 +188,6 @@ def _money(value: Fraction) -> str:
 
 def _figure(value: Fraction) -> str:
     """A value to six digits; a sum of floats may lie beyond the floats."""
-    return f"{float(value):.6g}" if abs(value) < 10**300 else f"{Decimal(round(value)):.5e}"
+    if abs(value) < 10**300:
+        return f"{float(value):.6g}"
+    return f"{Decimal(round(value)):.5e}"

@@ -1,7 +1,7 @@
-"""A settlement from a plain record, as it is read from a JSON file (Spec 5.1-5.7)."""
+"""Records: a settlement from plain numbers and names, as a JSON file holds them."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,16 +49,18 @@ def settle_record(record: Mapping[str, Any]) -> Settlement:
             f"{', '.join(sorted(given)) or 'none'}.",
         )
     rule = _rule(given)
-    fields = {
-        key: value for key, value in _in_order(given).items() if key not in ("rule", *_SETTINGS)
-    }
+    ordered = _in_order(given)
+    fields = {key: value for key, value in ordered.items() if key not in ("rule", *_SETTINGS)}
     settled = settle(
         fields.pop("values"), fields.pop("costs"), fields.pop("revenue"), rule=rule, **fields
     )
     if rule.of in ("", "shapley"):
         return settled
-    taken = f"The values given were taken to be those that the rule divides by, {rule.of}; none were computed."
-    return replace(settled, notes=(taken, *settled.notes))
+    note = (
+        f"The values given were taken to be those that the rule divides by, {rule.of}; none were "
+        "computed."
+    )
+    return replace(settled, notes=(note, *settled.notes))
 
 
 def _rule(given: dict[str, Any]) -> Rule:
@@ -85,18 +87,18 @@ def _in_order(given: dict[str, Any]) -> dict[str, Any]:
     players = given.get("players", list(given["values"]))
     fine = isinstance(players, list | tuple) and all(isinstance(name, str) for name in players)
     require(fine, f"Expected players={players!r} to be a list of names.")
-    ordered = dict(given, players=players)
-    for key in (key for key in _PER_PLAYER if key in given):
-        held = given[key]
-        require(
-            isinstance(held, Mapping),
-            f"Expected {key} to be an object by player name, as values is.",
-        )
-        missing = [name for name in players if name not in held]
-        require(
-            not missing, f"Expected {key} to name every player, but it lacks {quoted(missing)}."
-        )
-        extra = [name for name in held if name not in players]
-        require(not extra, f"Expected {key} to name only the players, got {quoted(extra)} as well.")
-        ordered[key] = [held[name] for name in players]
-    return ordered
+    columns = {key: _column(key, given[key], players) for key in _PER_PLAYER if key in given}
+    return {**given, "players": players, **columns}
+
+
+def _column(key: str, by_name: Any, players: Sequence[str]) -> list[Any]:
+    """What an object by player name holds, in the order of the players."""
+    require(
+        isinstance(by_name, Mapping),
+        f"Expected {key} to be an object by player name, as values is.",
+    )
+    missing = [name for name in players if name not in by_name]
+    require(not missing, f"Expected {key} to name every player, but it lacks {quoted(missing)}.")
+    extra = [name for name in by_name if name not in players]
+    require(not extra, f"Expected {key} to name only the players, got {quoted(extra)} as well.")
+    return [by_name[name] for name in players]

@@ -1,6 +1,4 @@
-"""Revenue: what a model of a given metric earns, and settlements re-priced without training (Spec
-5.1, 5.8).
-"""
+"""Revenue: what a model of a given metric earns, and settlements under other prices."""
 
 import math
 from bisect import bisect_right
@@ -8,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
-from fedjax_shap._validate import one_of, require
+from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.economics import money
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.settle import settle
@@ -18,7 +16,7 @@ from fedjax_shap.economics.settlement import Settlement
 
 
 @dataclass(frozen=True)
-class Curve:
+class RevenueCurve:
     """Revenue by the model's metric, linear between points.
 
     Below the first point the revenue is that of the first, above the last that of the last: nothing
@@ -44,18 +42,16 @@ class Curve:
         """
         value = money.exact("metric", metric)
         above = bisect_right(self.metrics, value)
-        if above in (0, len(self.metrics)):
-            return self.revenues[0 if above == 0 else -1]
-        (low, high), (least, most) = (
-            self.metrics[above - 1 : above + 1],
-            self.revenues[above - 1 : above + 1],
-        )
+        if above == 0:
+            return self.revenues[0]
+        if above == len(self.metrics):
+            return self.revenues[-1]
+        low, high = self.metrics[above - 1 : above + 1]
+        least, most = self.revenues[above - 1 : above + 1]
         return least + (most - least) * (value - low) / (high - low)
 
     def amount(self, metric: Any, minor_unit: Any = "0.01") -> Decimal:
-        """The revenue in whole minor units, rounded down so that no more is divided than came in;
-        see `settle`.
-        """
+        """The revenue in whole minor units, rounded down: no more is divided than came in."""
         unit = money.amount("minor_unit", minor_unit)
         require(unit > 0, f"Expected minor_unit={minor_unit!r} to be > 0.")
         return money.EXACT.multiply(unit, math.floor(self(metric) / Fraction(unit)))
@@ -65,7 +61,7 @@ class Curve:
         return tuple(map(self, utilities))
 
 
-def curve(points: Sequence[tuple[Any, Any]]) -> Curve:
+def curve(points: Sequence[tuple[Any, Any]]) -> RevenueCurve:
     """Revenue by metric, piecewise linear through points, the end points' beyond them.
 
     Args:
@@ -77,7 +73,8 @@ def curve(points: Sequence[tuple[Any, Any]]) -> Curve:
         The curve; it computes exactly.
 
     Raises:
-        InvalidInputError: no points, a point that is no such pair, or metrics that do not ascend.
+        InvalidInputError: no points, a point that is not such a pair, or metrics that do not
+            ascend.
     """
     listed = isinstance(points, Sequence) and not isinstance(points, str) and len(points) > 0
     require(
@@ -97,39 +94,41 @@ def curve(points: Sequence[tuple[Any, Any]]) -> Curve:
             f"Expected points[{i}][0]={points[i][0]} to be > the metric before it, "
             f"{points[i - 1][0]}.",
         )
-    return Curve(metrics, revenues)
+    return RevenueCurve(metrics, revenues)
 
 
-def fixed(revenue: Any) -> Curve:
+def fixed(revenue: Any) -> RevenueCurve:
     """A revenue, an amount, whatever the metric."""
     return curve(((0, revenue),))
 
 
 def proportional(
     revenue: Any, *, nobody: float, everybody: float, most: float | None = None
-) -> Curve:
-    """Revenue in proportion to what a coalition adds to nobody's metric; nothing for less than
-    that.
+) -> RevenueCurve:
+    """Revenue in proportion to what a coalition adds to the metric of the empty one.
 
     Args:
         revenue: an amount, earned with everybody's metric.
-        nobody: V of the model without training.
-        everybody: V of the model of all, > nobody.
+        nobody: V(empty), the metric of the model without training.
+        everybody: V(N), the metric of the model of all, > nobody.
         most: the highest metric to which the line is drawn out, where some coalition does better
             than everybody.
 
     Returns:
-        The curve R(S) = R (V(S) - V(nobody)) / (V(N) - V(nobody)), exact, not below 0, and level
+        The curve R(S) = R (V(S) - V(empty)) / (V(N) - V(empty)), exact, not below 0, and level
         above `most`.
 
     Raises:
-        InvalidInputError: everybody's metric is no better than nobody's.
+        InvalidInputError: everybody's metric is no better than that of the empty coalition.
     """
-    low, high = money.exact("nobody", nobody), money.exact("everybody", everybody)
+    low = money.exact("nobody", nobody)
+    high = money.exact("everybody", everybody)
     require(low < high, f"Expected everybody={everybody:g} to be > nobody={nobody:g}.")
     earned = Fraction(money.amount("revenue", revenue))
-    top = high if most is None else max(high, money.exact("most", most))
-    return Curve((low, top), (Fraction(0), earned * (top - low) / (high - low)))
+    top = high
+    if most is not None:
+        top = max(high, money.exact("most", most))
+    return RevenueCurve((low, top), (Fraction(0), earned * (top - low) / (high - low)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,13 +144,19 @@ class Scenario:
     settlement: Settlement
 
     def to_row(self) -> dict[str, str]:
-        """A line of a table: the scenario, the revenue, and each player's payment as decimal
-        text.
-        """
-        paid = zip(self.settlement.players, map(money.written, self.settlement.payments))
-        return {"scenario": self.name, "revenue": money.written(self.settlement.revenue)} | {
-            f"payment of {player}": text for player, text in paid
-        }
+        """A line of a table: the scenario, the revenue, each player's payment, as decimal texts."""
+        row = {"scenario": self.name, "revenue": money.written(self.settlement.revenue)}
+        for player, payment in zip(self.settlement.players, self.settlement.payments):
+            row[f"payment of {player}"] = money.written(payment)
+        return row
+
+
+class _Change(NamedTuple):
+    """The name of a scenario, and its costs and revenue."""
+
+    name: str
+    costs: tuple[Any, ...]
+    revenue: Any
 
 
 def what_if(
@@ -161,74 +166,95 @@ def what_if(
     *,
     revenues: Sequence[Any] = (),
     metrics: Sequence[Any] = (),
-    earned: Curve | None = None,
+    earned: RevenueCurve | None = None,
     energy: Sequence[Any] = (),
     bill: Bill | None = None,
     scaled: Sequence[Any] = (),
     member_costs: Mapping[str, Sequence[Any]] | None = None,
     **keywords: Any,
 ) -> tuple[Scenario, ...]:
-    """Re-prices a settlement: other revenues, metrics, prices of energy or costs, one at a time,
-    and no training.
+    """Settles under other revenues, metrics, prices of energy or costs, one at a time, exactly.
 
     Args:
-        values: phi[P], as `settle` takes them; the same in every scenario.
+        values: phi[P], as `settle` takes them.
         costs: c[P] >= 0, in money; with `bill`, None stands for its total.
         revenue: R >= 0, in money.
         revenues: other amounts of R.
-        metrics: other metrics of the model, whose revenues are read off `earned`, rounded down to
-            the minor unit.
-        earned: revenue by metric, for `metrics`.
-        energy: factors >= 0 on the price of energy; only the energy in `bill` changes.
+        metrics: other metrics of the model, whose revenues `earned` gives in whole minor units.
+        earned: revenue by metric.
+        energy: factors >= 0 on the price of energy in `bill`.
         bill: the parts of the costs, which must sum to `costs`; for `energy`.
         scaled: factors >= 0 on all costs.
         member_costs: other amounts of c_i by player's name.
         keywords: of `settle`: `rule`, `players`, `sizes`, `std_errors`, `minor_unit`.
 
     Returns:
-        A scenario each, in the order of these arguments, the settlement as it is first. Every
-        amount is exact until payments are rounded.
+        A scenario each, in the order of these arguments; the settlement as it is comes first.
 
     Raises:
-        InvalidInputError: an unknown name, `energy` without a bill of these costs, `metrics`
-            without `earned`, or what `settle` refuses.
+        InvalidInputError: an unknown name, no bill, no `earned`, or what `settle` refuses.
     """
-    claimed = bill.total if costs is None and bill is not None else costs
-    first = settle(values, claimed, revenue, **keywords)
-    require(
-        not metrics or earned is not None,
-        "Expected earned, revenue by metric, to be given for metrics.",
-    )
-    read = money.amounts("costs", claimed, first.players)
-    unit = first.minor_unit
-    changes: list[tuple[str, Any, Any]] = [(f"revenue {other}", read, other) for other in revenues]
-    if earned is not None:
-        changes += [(f"metric {metric}", read, earned.amount(metric, unit)) for metric in metrics]
-    changes += [(f"energy x {factor}", _energy(bill, read, factor), revenue) for factor in energy]
-    changes += [(f"costs x {factor}", _times(read, "scaled", factor), revenue) for factor in scaled]
-    for member, amounts in (member_costs or {}).items():
-        one_of("member_costs", member, first.players, "a player")
-        at = first.players.index(member)
-        changes += [
-            (f"cost of {member} {other}", (*read[:at], other, *read[at + 1 :]), revenue)
-            for other in amounts
-        ]
-    as_it_is = Scenario(name="as it is", settlement=first)
-    return as_it_is, *(
-        Scenario(name=n, settlement=settle(values, c, r, **keywords)) for n, c, r in changes
-    )
+    costs = _claimed(costs, bill)
+    first = settle(values, costs, revenue, **keywords)
+    read = money.amounts("costs", costs, first.players)
+    changes = _by_revenue(read, revenues, metrics, earned, first.minor_unit)
+    changes += [_Change(f"energy x {by}", _energy(bill, read, by), revenue) for by in energy]
+    changes += [_Change(f"costs x {by}", _times(read, "scaled", by), revenue) for by in scaled]
+    changes += _by_member(read, revenue, member_costs or {}, first.players)
+    others = [settle(values, each.costs, each.revenue, **keywords) for each in changes]
+    names = ("as it is", *(each.name for each in changes))
+    settled = zip(names, (first, *others))
+    return tuple(Scenario(name=name, settlement=each) for name, each in settled)
+
+
+def _claimed(costs: Any, bill: Bill | None) -> Any:
+    """The costs, those of the bill where they are not given."""
+    if costs is None and bill is not None:
+        return bill.total
+    return costs
+
+
+def _by_revenue(
+    costs: tuple[Decimal, ...],
+    revenues: Sequence[Any],
+    metrics: Sequence[Any],
+    earned: RevenueCurve | None,
+    unit: Decimal,
+) -> list[_Change]:
+    """Other revenues, and those of other metrics."""
+    changes = [_Change(f"revenue {revenue}", costs, revenue) for revenue in revenues]
+    for metric in metrics:
+        if earned is None:
+            raise InvalidInputError("Expected earned, revenue by metric, to be given for metrics.")
+        changes.append(_Change(f"metric {metric}", costs, earned.amount(metric, unit)))
+    return changes
+
+
+def _by_member(
+    costs: tuple[Decimal, ...],
+    revenue: Any,
+    member_costs: Mapping[str, Sequence[Any]],
+    players: tuple[str, ...],
+) -> list[_Change]:
+    """Other costs of single members."""
+    changes = []
+    for member, amounts in member_costs.items():
+        one_of("member_costs", member, players, "a player")
+        at = players.index(member)
+        for other in amounts:
+            changed = (*costs[:at], other, *costs[at + 1 :])
+            changes.append(_Change(f"cost of {member} {other}", changed, revenue))
+    return changes
 
 
 def _energy(bill: Bill | None, costs: tuple[Decimal, ...], factor: Any) -> tuple[Decimal, ...]:
     """The costs at another price of energy."""
-    require(
-        bill is not None and bill.total == costs,
-        "Expected a bill whose parts sum to costs, for energy.",
-    )
-    parts = () if bill is None else bill.energy
+    if bill is None or bill.total != costs:
+        raise InvalidInputError("Expected a bill whose parts sum to costs, for energy.")
+    dearer = _times(bill.energy, "energy", factor)
     return tuple(
         money.EXACT.add(money.EXACT.subtract(cost, old), new)
-        for cost, old, new in zip(costs, parts, _times(parts, "energy", factor))
+        for cost, old, new in zip(costs, bill.energy, dearer)
     )
 
 

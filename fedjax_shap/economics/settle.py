@@ -1,5 +1,7 @@
-"""Settlements: values, costs and a revenue turned into payments to the cent, with their reasons
-(Spec 5.2-5.7, 5.9).
+"""Settle: values, costs and a revenue turned into payments to the cent, with their reasons.
+
+Amounts are ints, floats (as their shortest decimal text), decimal texts or Decimals. They and the
+values enter exactly, and payments are rounded once, at the end.
 """
 
 from decimal import Decimal
@@ -55,32 +57,27 @@ def settle(
 ) -> Settlement:
     """Divides the revenue of the joint model among the players.
 
-    Amounts are ints, floats (as their shortest decimal text), decimal texts or Decimals. They and
-    the values enter exactly, and payments are rounded once, at the end.
-
     Args:
         values: phi[P], of either sign, of the kind that `rule.of` names; or a record with `values`
             and `std_errors` of that shape.
         costs: c[P] >= 0, in money; they may be finer than the minor unit.
         revenue: R >= 0, in money, a whole number of minor units.
-        rule: one of `rules.RULES`, made up; `cost_aware()` if None.
+        rule: a configured rule, such as `cost_aware(negative="exclude")`; `cost_aware()` if None.
         players: the P names; "player 0", ... if None.
         sizes: training examples int[P], for the rules that use them.
         std_errors: float[P] >= 0 of the values; those of the record if None.
-        efficient: whether these errors sum to zero, as those of an estimator whose values always
-            sum to V(N) - V(nobody) do; otherwise they are taken as independent.
+        efficient: whether these errors sum to zero, as those of an efficient estimator do;
+            otherwise they are taken as independent.
         minor_unit: the smallest amount that is paid, > 0, in money.
 
     Returns:
         The settlement.
 
     Raises:
-        InvalidInputError: naming the player where there is one: shapes that disagree, a value that
-            is no finite number, a negative cost, values that sum to nothing (Spec 5.4), a revenue
-            that is not whole minor units, or claims with which the rule cannot give what its
-            policies ask for.
+        InvalidInputError: input that is not as said, or claims that the rule refuses.
     """
-    claim, rule, unit, errors, unknown = read(
+    require(isinstance(efficient, bool), f"Expected efficient={efficient!r} to be True or False.")
+    given = read(
         values,
         costs,
         revenue,
@@ -90,12 +87,7 @@ def settle(
         std_errors=std_errors,
         minor_unit=minor_unit,
     )
-    require(isinstance(efficient, bool), f"Expected efficient={efficient!r} to be True or False.")
-    division = rule.divide(claim)
-    owed = (
-        None if errors is None else payment_std_errors(claim, division, errors, efficient=efficient)
-    )
-    return _settled(claim, division, rule, unit, owed, unknown)
+    return _settled(given, efficient=efficient)
 
 
 def read(
@@ -112,7 +104,7 @@ def read(
     """Reads what `settle` takes, and refuses what cannot be used; nothing is divided yet.
 
     Args:
-        values: see `settle`, as are all others.
+        values: see `settle`, as for all that follow.
         costs: c[P].
         revenue: R.
         rule: a rule or None.
@@ -122,67 +114,80 @@ def read(
         minor_unit: money.
 
     Returns:
-        The claims, the rule, the minor unit, the standard errors of the values, and notes on these.
+        What was read, see `Read`.
 
     Raises:
         InvalidInputError: as `settle` says.
     """
     if hasattr(values, "values") and hasattr(values, "std_errors"):
-        std_errors = values.std_errors if std_errors is None else std_errors
+        if std_errors is None:
+            std_errors = values.std_errors
         values = values.values
-    rule = cost_aware() if rule is None else rule
+    if rule is None:
+        rule = cost_aware()
     require(isinstance(rule, Rule), f"Expected rule={rule!r} to be a Rule, such as cost_aware().")
     unit = money.amount("minor_unit", minor_unit)
     require(unit > 0, f"Expected minor_unit={minor_unit!r} to be > 0.")
     claim = claims(values, costs, revenue, players=players, sizes=sizes)
-    whole = (claim.revenue / Fraction(unit)).denominator == 1
     require(
-        whole,
+        (claim.revenue / Fraction(unit)).denominator == 1,
         f"Expected revenue={revenue} to be a whole number of minor units of {money.written(unit)}.",
     )
-    return Read(claim, rule, unit, *read_errors(std_errors, claim))
+    errors, notes = read_errors(std_errors, claim)
+    return Read(claim=claim, rule=rule, unit=unit, errors=errors, notes=notes)
 
 
-def _settled(
-    claim: Claims,
-    division: Division,
-    rule: Rule,
-    unit: Decimal,
-    errors: tuple[float, ...] | None,
-    unknown: tuple[str, ...],
-) -> Settlement:
-    """Rounds the payments and writes everything down."""
+def _settled(given: Read, *, efficient: bool) -> Settlement:
+    """Divides, rounds the payments and writes everything down."""
+    claim = given.claim
+    unit = given.unit
+    division = given.rule.divide(claim)
+    std_errors = None
+    if given.errors is not None:
+        std_errors = payment_std_errors(claim, division, given.errors, efficient=efficient)
     owed = division.payments
-    priority = [
-        (-r, -v, -c, name) for r, v, c, name in zip(owed, claim.values, claim.costs, claim.players)
-    ]
-    payments = money.largest_remainder(owed, unit, priority=priority)
+    payments = money.largest_remainder(owed, unit, priority=_priority(claim, owed))
     costs = tuple(money.decimal_of(cost, unit) for cost in claim.costs)
-    revenue = money.decimal_of(claim.revenue, unit)
     profits = tuple(money.EXACT.subtract(payment, cost) for payment, cost in zip(payments, costs))
-    promised = tuple(payment - cost for payment, cost in zip(owed, claim.costs))
-    loss = money.decimal_of(sum(claim.costs, -claim.revenue), unit)
-    shared = "".join(
-        f"{applied.outcome}, " for applied in division.applied if applied.policy == "loss"
-    )
     return Settlement(
-        rule=rule.name,
-        policy=rule.policy,
-        loss=rule.loss,
-        of=rule.of,
+        rule=given.rule.name,
+        policy=given.rule.policy,
+        loss=given.rule.loss,
+        of=given.rule.of,
         minor_unit=unit,
-        revenue=revenue,
+        revenue=money.decimal_of(claim.revenue, unit),
         players=claim.players,
         values=tuple(map(float, claim.values)),
         shares=tuple(map(float, division.shares)),
         costs=costs,
         payments=payments,
         profits=profits,
-        std_errors=errors,
+        std_errors=std_errors,
         applied=division.applied,
-        notes=(
-            *division.notes,
-            *balance(claim.players, loss, shared, payments, profits, promised),
-            *unknown,
-        ),
+        notes=(*division.notes, *_balance(given, division, payments, profits), *given.notes),
+    )
+
+
+def _priority(claim: Claims, owed: tuple[Fraction, ...]) -> list[tuple[Any, ...]]:
+    """What decides between equal remainders: larger payment, larger value, larger cost, name."""
+    rows = zip(owed, claim.values, claim.costs, claim.players)
+    return [(-payment, -value, -cost, name) for payment, value, cost, name in rows]
+
+
+def _balance(
+    given: Read,
+    division: Division,
+    payments: tuple[Decimal, ...],
+    profits: tuple[Decimal, ...],
+) -> list[str]:
+    """The notes on a loss and on payments below zero; see `settlement.balance`."""
+    claim = given.claim
+    shared = "".join(f"{one.outcome}, " for one in division.applied if one.policy == "loss")
+    return balance(
+        claim.players,
+        money.decimal_of(sum(claim.costs, -claim.revenue), given.unit),
+        shared,
+        payments,
+        profits,
+        tuple(payment - cost for payment, cost in zip(division.payments, claim.costs)),
     )

@@ -1,7 +1,6 @@
-"""Settlements: who is paid what, under which policies, and what a reader should know of it (Spec
-5.3-5.7).
-"""
+"""Settlements: who is paid what, under which policies, and what a reader should know of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -10,6 +9,7 @@ from typing import Any
 from fedjax_shap.economics import money
 from fedjax_shap.economics.claims import listed
 from fedjax_shap.economics.division import Applied
+from fedjax_shap.economics.rules import RULES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ class Settlement:
         unit from what the rule says. Under `cost_aware()` with R >= sum(c) no payment is more than
         a minor unit below its cost, and none is below it at all where costs are whole minor units.
         The order of the players changes no payment: minor units left over go to the largest
-        remainders, equal remainders are decided by the larger payment, then value, then cost, then
-        by name, so players of equal claims differ by at most one minor unit.
+        remainders, equal remainders are decided by the larger payment, then the larger value, then
+        the larger cost, then by name, so players of equal claims differ by at most one minor unit.
     """
 
     rule: str
@@ -66,7 +66,6 @@ class Settlement:
         Amounts of money are decimal texts such as "12.34", since a JSON number is commonly read as
         a binary float and would no longer be exact; values, shares and standard errors are numbers.
         """
-        amounts = {"costs": self.costs, "payments": self.payments, "profits": self.profits}
         return {
             "rule": self.rule,
             "policy": self.policy,
@@ -77,13 +76,50 @@ class Settlement:
             "players": list(self.players),
             "values": list(self.values),
             "shares": list(self.shares),
-            **{name: list(map(money.written, column)) for name, column in amounts.items()},
-            "std_errors": None if self.std_errors is None else list(self.std_errors),
-            "applied": [
-                applied._asdict() | {"players": list(applied.players)} for applied in self.applied
-            ],
+            "costs": list(map(money.written, self.costs)),
+            "payments": list(map(money.written, self.payments)),
+            "profits": list(map(money.written, self.profits)),
+            "std_errors": self.std_errors and list(self.std_errors),
+            "applied": [{**one._asdict(), "players": list(one.players)} for one in self.applied],
             "notes": list(self.notes),
         }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Settlement":
+        """The settlement that `to_json` wrote, not judged: that is what audits are for.
+
+        Args:
+            record: what `to_json` gave. `loss` and `of` may be left out: they are then those of the
+                rule of that name. So may `applied`.
+
+        Raises:
+            KeyError: a key is missing.
+            InvalidInputError: columns of different lengths, or what is not a number.
+        """
+        players = tuple(map(str, record["players"]))
+        errors = record["std_errors"]
+        if errors is not None:
+            errors = money.numbers("std_errors", errors, players)
+        return cls(
+            rule=str(record["rule"]),
+            policy=str(record["policy"]),
+            loss=_stated(record, "loss"),
+            of=_stated(record, "of"),
+            minor_unit=money.from_text("minor_unit", record["minor_unit"]),
+            revenue=money.from_text("revenue", record["revenue"]),
+            players=players,
+            values=money.numbers("values", record["values"], players),
+            shares=money.numbers("shares", record["shares"], players),
+            costs=money.from_texts("costs", record["costs"], players),
+            payments=money.from_texts("payments", record["payments"], players),
+            profits=money.from_texts("profits", record["profits"], players),
+            std_errors=errors,
+            applied=tuple(
+                Applied(**{**one, "players": tuple(one["players"])})
+                for one in record.get("applied", ())
+            ),
+            notes=tuple(map(str, record["notes"])),
+        )
 
 
 def balance(
@@ -94,7 +130,7 @@ def balance(
     profits: tuple[Decimal, ...],
     promised: tuple[Fraction, ...],
 ) -> list[str]:
-    """The notes on a loss and who bears it, and on payments below zero (Spec 5.5).
+    """The notes on a loss and who bears it, and on payments below zero.
 
     Args:
         names: the P players.
@@ -109,27 +145,40 @@ def balance(
     """
     # A profit that only rounding took below zero is no loss of the player's, as long as the
     # federation makes none.
+    rows = zip(names, profits, promised)
     losers = listed(
         (name, money.written(profit.copy_negate()))
-        for name, profit, exact in zip(names, profits, promised)
+        for name, profit, exact in rows
         if profit < 0 and (loss > 0 or exact < 0)
     )
     notes = []
     if loss > 0:
-        gains = listed(
-            (name, money.written(profit)) for name, profit in zip(names, profits) if profit > 0
-        )
-        also = f"; in profit all the same: {gains}" if gains else ""
-        notes.append(
-            f"The federation runs at a loss of {money.written(loss)}, {shared}borne by: "
-            f"{losers}{also}."
-        )
+        note = f"The federation runs at a loss of {money.written(loss)}, {shared}borne by: {losers}"
+        gains = _figures(names, [max(profit, Decimal(0)) for profit in profits])
+        if gains:
+            note += f"; in profit all the same: {gains}"
+        notes.append(f"{note}.")
     elif losers:
         notes.append(
             "The revenue covers the costs, but these players are paid less than theirs, by: "
             f"{losers}."
         )
-    owing = listed(
-        (name, money.written(payment)) for name, payment in zip(names, payments) if payment < 0
-    )
-    return [*notes, f"Payments below zero, owed to the federation: {owing}."] if owing else notes
+    owing = _figures(names, [min(payment, Decimal(0)) for payment in payments])
+    if owing:
+        notes.append(f"Payments below zero, owed to the federation: {owing}.")
+    return notes
+
+
+def _figures(names: tuple[str, ...], figures: list[Decimal]) -> str:
+    """The players whose figure is not 0, with it."""
+    return listed((name, money.written(figure)) for name, figure in zip(names, figures) if figure)
+
+
+def _stated(record: Mapping[str, Any], name: str) -> str:
+    """What a record says of its rule; where it does not, what the rule of that name does."""
+    if name in record:
+        return str(record[name])
+    factory = RULES.get(str(record["rule"]))
+    if factory is None:
+        return ""
+    return str(getattr(factory(), name))

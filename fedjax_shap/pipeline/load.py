@@ -5,20 +5,19 @@ without its game.
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
-from fedjax_shap.audits.counterfactual import rule_of
+from fedjax_shap.audits.counterfactual import identify_rule
 from fedjax_shap.audits.evidence import Evidence
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.cost_cap import cap_costs
-from fedjax_shap.economics.division import Applied, Rule
-from fedjax_shap.economics.money import counts
-from fedjax_shap.economics.revenue import Curve, curve
+from fedjax_shap.economics.division import Rule
+from fedjax_shap.economics.money import counts, numbers
+from fedjax_shap.economics.revenue import RevenueCurve, curve
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
@@ -30,7 +29,6 @@ from fedjax_shap.typing import HostArray, Masks
 RESULT, UTILITIES = "result.json", "utilities"
 _ALONE = "This is a settlement alone, so what coalitions are worth is not known."
 _MOST_ROUNDING = 1e-9  # between a utility in a store and the same in result.json
-_AMOUNTS, _NUMBERS = ("costs", "payments", "profits"), ("values", "shares")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +85,16 @@ def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") ->
         expected + "it has neither the key 'settlement' nor 'payments'.",
     )
     try:
-        settled = settlement(record["settlement"] if run else record)
+        settled = Settlement.from_json(record["settlement"] if run else record)
         count = len(settled.players)
         errors = (
-            _column(record, "std_errors", count)
+            numbers("std_errors", record["std_errors"], settled.players)
             if run and record.get("std_errors") is not None
             else None
         )
         sizes = counts("sizes", record["sizes"], settled.players) if run else None
-        bill = _bill(record.get("member_devices"), count)
+        metered = record.get("member_devices")
+        bill = None if metered is None else Bill.from_json(metered["costs"], settled.players)
         config = record.get("config", {})
         title = str(config.get("title", title)) if isinstance(config, dict) else title
     except KeyError as error:
@@ -121,52 +120,12 @@ def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") ->
     return LoadedRun(title=title, case=case, rule=_rule(case), bill=bill, said=said)
 
 
-def _revenue(record: Mapping[str, Any]) -> Curve | None:
+def _revenue(record: Mapping[str, Any]) -> RevenueCurve | None:
     """The curve by which the run's model earned, where its configuration has one."""
     config = record.get("config")
     economics = config.get("economics") if isinstance(config, Mapping) else None
     points = economics.get("curve") if isinstance(economics, Mapping) else None
     return None if points is None else curve(points)
-
-
-def settlement(record: Mapping[str, Any]) -> Settlement:
-    """A settlement from what its `to_json` gave. What it says is not judged: that is what audits
-    are for.
-
-    Raises:
-        KeyError: a key is missing.
-        InvalidInputError: columns of different lengths, or what is no number.
-    """
-    players = tuple(map(str, record["players"]))
-    amounts = {name: tuple(map(_amount, record[name])) for name in _AMOUNTS}
-    numbers = {name: tuple(_column(record, name, len(players)).tolist()) for name in _NUMBERS}
-    for name, column in amounts.items():
-        require(
-            len(column) == len(players),
-            f"its {name} are {len(column)} and its players {len(players)}.",
-        )
-    errors = record["std_errors"]
-    return Settlement(
-        rule=str(record["rule"]),
-        policy=str(record["policy"]),
-        loss=_stated(record, "loss"),
-        of=_stated(record, "of"),
-        minor_unit=_amount(record["minor_unit"]),
-        revenue=_amount(record["revenue"]),
-        players=players,
-        values=numbers["values"],
-        shares=numbers["shares"],
-        costs=amounts["costs"],
-        payments=amounts["payments"],
-        profits=amounts["profits"],
-        std_errors=None
-        if errors is None
-        else tuple(_column(record, "std_errors", len(players)).tolist()),
-        applied=tuple(
-            Applied(**one | {"players": tuple(one["players"])}) for one in record.get("applied", ())
-        ),
-        notes=tuple(map(str, record["notes"])),
-    )
 
 
 def rule_from(name: str, settings: Mapping[str, Any]) -> Rule:
@@ -189,10 +148,10 @@ def _rule(case: Evidence) -> Rule | None:
     settled, metered = case.settlement, case.metered
     given = {"players": settled.players, "sizes": case.sizes, "minor_unit": settled.minor_unit}
     try:
-        rule, how = rule_of(settled)
-        if how is not None:
+        rule, method = identify_rule(settled)
+        if method is not None:
             require(metered is not None, "Expected the rule to know what the devices' bills are.")
-            rule = cap_costs(rule, list(metered or ()), how=how)
+            rule = cap_costs(rule, list(metered or ()), method=method)
         again = settle(settled.values, settled.costs, settled.revenue, rule=rule, **given)
     except InvalidInputError:
         return None
@@ -203,49 +162,6 @@ def _rule(case: Evidence) -> Rule | None:
         for one, other in zip(again.payments, settled.payments)
     )
     return rule if near else None
-
-
-def _stated(record: Mapping[str, Any], name: str) -> str:
-    """What a settlement says of its rule; of one written before it said so, what the rule of that
-    name does.
-    """
-    factory = RULES.get(str(record["rule"]))
-    return (
-        str(record[name])
-        if name in record
-        else ""
-        if factory is None
-        else str(getattr(factory(), name))
-    )
-
-
-def _amount(text: Any) -> Decimal:
-    """An amount of either sign, from the text that a record has."""
-    read = Decimal(text)
-    require(read.is_finite(), f"{text!r} in it is no amount of money.")
-    return read
-
-
-def _column(record: Mapping[str, Any], name: str, length: int) -> HostArray:
-    """float64[P]: one finite number for each player."""
-    read = np.array([float(number) for number in record[name]], np.float64)
-    require(len(read) == length, f"its {name} are {len(read)} and its players {length}.")
-    require(bool(np.isfinite(read).all()), f"its {name} are not all finite.")
-    return read
-
-
-def _bill(metered: Mapping[str, Any] | None, length: int) -> Bill | None:
-    """What the members' devices cost them, by parts; None where that was not known."""
-    if metered is None:
-        return None
-    parts = {
-        name: tuple(map(_amount, metered["costs"][name])) for name in Bill.__dataclass_fields__
-    }
-    for name, part in parts.items():
-        require(
-            len(part) == length, f"its costs of {name} are {len(part)} and its players {length}."
-        )
-    return Bill(**parts)
 
 
 def _utilities(

@@ -117,7 +117,7 @@ def efficient(config: Config, rule: Rule) -> bool:
 
 def _verified(rule: Rule, implied: Any, how: str | None) -> Rule:
     """The rule, on costs held to what the members' devices imply where that is asked for."""
-    return rule if how is None or implied is None else cap_costs(rule, implied, how=how)
+    return rule if how is None or implied is None else cap_costs(rule, implied, method=how)
 
 
 def _revenue(options: Mapping[str, Any], values: Any) -> Any:

@@ -148,6 +148,23 @@ def least_core_values(masks: Masks, utilities: Utilities) -> HostArray:
     return np.stack(values, axis=1).reshape(num_players, *utilities.shape[1:])
 
 
+def least_subsidy(masks: Masks, gains: HostArray, total: float) -> tuple[HostArray, float]:
+    """Shares of a total to which the coalition that objects most objects least.
+
+    Args:
+        masks: bool[M, P], the coalitions that may object; neither the empty one nor that of all.
+        gains: float64[M], what each of them has alone.
+        total: what is shared.
+
+    Returns:
+        (shares, e): float64[P] that sum to `total`, not the only such ones, and the least e with
+        shares(S) + e >= gains(S) for all these coalitions.
+    """
+    scale = _scale(gains, total)
+    shares, subsidy = _least_subsidy(masks.astype(np.float64), gains / scale, total / scale)
+    return shares * scale, subsidy * scale
+
+
 def _alone(num_players: int) -> Masks:
     """bool[P, P]: each player alone."""
     return np.eye(num_players, dtype=bool)

@@ -1,246 +1,186 @@
-"""Whatever is claimed, payments balance to the minor unit and keep their promises, or the refusal
-is true."""
+"""Audits of what should hold whatever anyone does: shown where it holds, refuted where it does not,
+else left open."""
 
-import json
+from dataclasses import replace
 from decimal import Decimal
-from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
+from audited import MASKS, NAMES, TABLE, VALUES, audited, finding
 
-from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.economics.policies import LOSS, NEGATIVE
-from fedjax_shap.economics.rules import (
-    RULES,
-    banzhaf,
-    by_size,
-    cost_aware,
-    costs_ignored,
-    costs_only,
-    equal,
-    least_core,
-    leave_one_out,
-)
+from fedjax_shap.audits.evidence import Evidence
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.economics.rules import by_size, costs_only, equal
 from fedjax_shap.economics.settle import settle
 
-UNITS = tuple(map(Decimal, ("0.01", "1", "0.001", "5")))
-COST_AWARE = [cost_aware(negative=n, loss=loss) for n in NEGATIVE for loss in LOSS]
-EVERY_RULE = [
-    *COST_AWARE,
-    *(cost_aware(negative="exclude", reimburse=False, loss=loss) for loss in LOSS),
-    *(costs_ignored(negative=n) for n in NEGATIVE),
-    *(costs_only(loss=loss) for loss in LOSS),
-    *(equal(), by_size(), leave_one_out(), banzhaf(negative="formula"), least_core(loss="equal")),
-]
-rules = st.sampled_from(EVERY_RULE)
-numbers = st.one_of(
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.floats(-1, 1),
-    st.integers(-3, 3),
-    st.just(0.0),
-)  # any ratio at all, ordinary values, many ties
 
-
-def test_every_rule_of_the_registry_is_among_those_tried():
-    assert {rule.name for rule in EVERY_RULE} == set(RULES)
-
-
-@st.composite
-def federations(draw, positive=False, whole_costs=False):
-    """(values, costs, revenue, sizes, minor unit) of 1 to 1,000 players, with a profit or a
-    loss."""
-    unit = draw(st.sampled_from(UNITS))
-    players = (
-        draw(st.integers(1, 12)) if draw(st.integers(0, 15)) else draw(st.sampled_from([100, 1000]))
+def test_payments_of_another_sum_are_finding():
+    evidence = audited()
+    assert finding("budget_balance", evidence).holds is True
+    paid = (evidence.settlement.payments[0] + Decimal("0.01"), *evidence.settlement.payments[1:])
+    wrong = replace(evidence, settlement=replace(evidence.settlement, payments=paid))
+    assert finding("budget_balance", wrong).holds is False
+    assert (
+        finding("budget_balance", wrong).sentence == "Payments sum to 0.01 more than the revenue."
     )
-    if players <= 12:
-        values = draw(st.lists(numbers, min_size=players, max_size=players))
-        units = draw(st.lists(st.integers(0, 10**6), min_size=players, max_size=players))
-    else:  # as awkward, but quickly drawn
-        rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-        values = (rng.normal(size=players) * 10.0 ** rng.integers(-20, 20, players)).tolist()
-        values[::7] = rng.integers(-2, 3, len(values[::7])).tolist()
-        units = rng.integers(0, 10**6, players).tolist()
-    if positive:
-        values = [abs(value) or 1 for value in values]
-    finer = Decimal(1) if whole_costs else draw(st.sampled_from([Decimal(1), Decimal("0.001")]))
-    costs = [unit * finer * count for count in units]
-    around = int(sum(costs) / unit)
-    revenue = unit * draw(
-        st.one_of(st.integers(0, 100), st.integers(0, 10**14), st.integers(0, 2 * around + 1))
+
+
+def test_who_is_paid_less_than_its_cost_is_named_with_the_amount():
+    assert finding("individual_rationality", audited()).holds is True
+    loss = finding("individual_rationality", audited(revenue=30, costs=["10", "20", "5", "1"]))
+    assert (
+        loss.holds is False
+        and "No payment could satisfy all, since costs exceed the revenue by 6.00" in loss.sentence
     )
-    sizes = [max(units[0], 1), *units[1:]]
-    return values, costs, revenue, sizes, unit
+    flat = finding("individual_rationality", audited(rule=equal(), costs=["70", "20", "5", "1"]))
+    assert flat.sentence == "Paid less than their costs, by: A (20.00)."
 
 
-def settled_or_refused(federation, rule, **more):
-    """The settlement, or None where the rule refuses and what its refusal says is so."""
-    values, costs, revenue, sizes, unit = federation
-    try:
-        return settle(
-            values, costs, revenue, rule=rule, **{"sizes": sizes, "minor_unit": unit, **more}
-        )
-    except InvalidInputError as error:
-        said, below = str(error), [value for value in values if value < 0]
-        exact = [Fraction(value) for value in values if rule.policy == "formula" or value >= 0]
-        if "the sum of the costs" in said:
-            assert rule.loss == "refuse" and sum(costs) > revenue
-        elif "cover every cost" in said:
-            assert (
-                rule.loss == "refuse"
-                and below
-                and rule.policy in ("formula", "exclude, costs not reimbursed")
-            )
-            assert sum(costs) <= revenue
-        else:
-            assert "sum of values > 0" in said
-            assert sum(exact) * 10**12 <= sum(map(abs, exact))
-        return None
-
-
-@given(federations(), rules)
-@example(
-    ([5e-324, 1.7e308, -1.7e308], [0, 0, 0], Decimal("0.01"), [1, 1, 1], UNITS[0]), costs_ignored()
-)
-@example(([1.0, -1e308, -1.7e308], [0, 0, 0], Decimal(0), [1, 1, 1], UNITS[0]), cost_aware())
-def test_payments_are_whole_minor_units_and_sum_to_the_revenue(federation, rule):
-    settled = settled_or_refused(federation, rule)
-    if settled is None:
-        return
-    _, costs, revenue, _, unit = federation
-    assert sum(map(Fraction, settled.payments)) == Fraction(revenue)
-    assert all(Fraction(paid) % Fraction(unit) == 0 for paid in settled.payments)
-    for profit, paid, cost in zip(settled.profits, settled.payments, costs):
-        assert Fraction(profit) == Fraction(paid) - Fraction(cost)
-
-
-@given(federations(), rules, st.fractions(Fraction(1, 10**9), 10**9))
-def test_only_ratios_of_values_matter(federation, rule, factor):
-    assume(factor > 0)
-    scaled = [Fraction(value) * factor for value in federation[0]]
-    assume(max(map(abs, scaled)) < 10**308)
-    settled = settled_or_refused(federation, rule)
-    again = settled_or_refused((scaled, *federation[1:]), rule)
-    assert (settled and settled.payments) == (again and again.payments)
-
-
-@settings(max_examples=60)
-@given(federations(), rules, st.randoms(use_true_random=False))
-def test_reordering_named_players_reorders_their_payments_and_nothing_else(
-    federation, rule, random
-):
-    values, costs, revenue, sizes, unit = federation
-    names = [f"company {i}" for i in range(len(values))]
-    order = random.sample(range(len(values)), len(values))
-    settled = settled_or_refused(federation, rule, players=names)
-    values, costs, sizes, names = (
-        [column[i] for i in order] for column in (values, costs, sizes, names)
+def test_a_profit_that_only_rounding_took_is_no_breach():
+    settled = settle([1, 0], ["0.005", "1"], 10)
+    assert settled.profits[0] > 0
+    bare = Evidence(
+        settlement=settle([1, 0], ["1", "0.004"], 10), names=("player 0", "player 1"), values=[1, 0]
     )
-    again = settled_or_refused((values, costs, revenue, sizes, unit), rule, players=names)
-    assert (settled is None) == (again is None)
-    if settled is not None:
-        assert again.payments == tuple(settled.payments[i] for i in order)
+    assert bare.settlement.profits[1] < 0 and finding("individual_rationality", bare).holds is True
 
 
-@given(federations(), rules, st.integers(0, 1000))
-def test_players_of_equal_claims_are_at_most_one_minor_unit_apart(federation, rule, which):
-    values, costs, revenue, sizes, unit = federation
-    which %= len(values)
-    doubled = [[*column, column[which]] for column in (values, costs, sizes)]
-    settled = settled_or_refused((doubled[0], doubled[1], revenue, doubled[2], unit), rule)
-    if settled is not None:
-        assert abs(settled.payments[which] - settled.payments[-1]) <= unit
+def test_twins_have_equal_values():
+    fine = finding("symmetry", audited())
+    assert fine.holds is True and fine.sentence == "Twins have equal values: A and B."
+    assert fine.numbers["twins"] == [[0, 1]]
+    off = VALUES + np.array([0.02, 0, 0, 0])
+    assert finding("symmetry", audited(values=off)).holds is False
+    assert "A and B (by 0.02)" in finding("symmetry", audited(values=off)).sentence
 
 
-@given(federations(), st.sampled_from([None, "refuse"]))
-def test_under_clip_nobody_makes_a_loss_when_the_revenue_covers_the_costs(federation, loss):
-    values, costs, revenue, sizes, unit = federation
-    revenue += unit * sum(int(cost / unit) + 1 for cost in costs)
-    rule = cost_aware(loss=loss or "formula")
-    settled = settled_or_refused((values, costs, revenue, sizes, unit), rule)
-    assert settled is None or min(settled.profits) > -unit
+def test_twins_within_errors_of_each_other_count_as_equal():
+    off = VALUES + np.array([0.02, 0, 0, 0])
+    # 0.02 against 1.96 * sqrt(2) * e: different below e = 0.00722.
+    assert finding("symmetry", audited(values=off, std_errors=[0.0071] * 4)).holds is False
+    assert finding("symmetry", audited(values=off, std_errors=[0.0073] * 4)).holds is True
 
 
-@given(federations(whole_costs=True))
-def test_under_clip_with_costs_in_whole_minor_units_no_profit_is_negative_at_all(federation):
-    values, costs, revenue, sizes, unit = federation
-    settled = settled_or_refused((values, costs, revenue + sum(costs), sizes, unit), cost_aware())
-    if settled is not None:
-        assert min(settled.profits) >= 0
-        assert not any("loss" in note or "less" in note for note in settled.notes)
+def test_no_twins_are_no_breach():
+    settled = settle([1, 2], [0, 0], 10)
+    two = Evidence(
+        settlement=settled,
+        names=settled.players,
+        values=[1, 2],
+        masks=all_subsets(2),
+        utilities=[0.0, 1, 2, 3],
+    )
+    assert (
+        finding("symmetry", two).holds is True
+        and finding("symmetry", two).sentence == "No two players are twins."
+    )
 
 
-@given(
-    federations(whole_costs=True),
-    st.sampled_from([rule for rule in EVERY_RULE if rule.loss == "refuse"]),
-)
-def test_whoever_asks_that_nobody_makes_a_loss_gets_that_or_a_refusal(federation, rule):
-    settled = settled_or_refused(federation, rule)
-    assert settled is None or min(settled.profits) >= 0
+def test_a_player_of_no_use_has_no_value_and_no_profit():
+    fine = finding("null_players", audited())
+    assert (
+        fine.holds is True
+        and fine.sentence
+        == "These players add nothing to any coalition: D; neither valued nor in profit."
+    )
+    paid = finding("null_players", audited(rule=costs_only()))
+    assert paid.holds is False and "yet paid a profit: D (41.00)" in paid.sentence
+    off = VALUES + np.array([0, 0, 0, 0.02])
+    valued = finding("null_players", audited(values=off))
+    assert valued.holds is False and "yet valued: D (0.02)" in valued.sentence
+    within = finding(
+        "null_players",
+        audited(values=off, rule=equal(), costs=[0, 0, 0, 100], std_errors=[0.011] * 4),
+    )
+    assert within.holds is True
 
 
-@given(federations(positive=True))
-def test_profits_stand_to_each_other_as_values_do_to_the_minor_unit(federation):
-    values, costs, revenue, _, unit = federation
-    settled = settle(values, costs, revenue, minor_unit=unit)
-    exact = [(Fraction(p), Fraction(v)) for p, v in zip(settled.profits, values)]
-    for p_i, phi_i in exact[:12]:
-        for p_j, phi_j in exact[-12:]:
-            assert abs(p_i * phi_j - p_j * phi_i) <= Fraction(unit) * (phi_i + phi_j)
+def test_free_riders_are_those_whose_value_is_within_errors_of_nothing():
+    fine = finding("free_riders", audited())
+    assert (
+        fine.holds is True
+        and fine.sentence
+        == "Values indistinguishable from zero or below it, and paid no profit: D (0)."
+    )
+    rides = finding("free_riders", audited(rule=by_size()))
+    assert rides.holds is False and rides.numbers["in_profit"] == [3]
+    assert rides.sentence == (
+        "Values indistinguishable from zero or below it, yet paid a profit: D (21.22)."
+    )
+    noisy = finding("free_riders", audited(std_errors=VALUES / 1.9))
+    assert noisy.numbers["suspects"] == [0, 1, 2, 3] and noisy.holds is False
+    assert finding("free_riders", audited(std_errors=VALUES / 2)).numbers["suspects"] == [3]
 
 
-@given(federations(), st.sampled_from([*COST_AWARE, *(costs_only(loss=loss) for loss in LOSS)]))
-@example(([1.0, -1e308, -1.7e308], [1, 2, 3], Decimal(0), [1, 1, 1], UNITS[0]), cost_aware())
-def test_a_federation_at_a_loss_says_who_bears_all_of_it_and_by_which_policy(federation, rule):
-    settled = settled_or_refused(federation, rule)
-    if settled is None:
-        return
-    loss = sum(map(Fraction, federation[1])) - Fraction(federation[2])
-    told = [note for note in settled.notes if "runs at a loss" in note]
-    used = [applied for applied in settled.applied if applied.policy == "loss"]
-    assert len(told) == len(used) == (loss > 0)
-    if told:
-        assert used[0].setting == rule.loss and f", {used[0].outcome}, borne by: " in told[0]
-        borne = told[0].partition("borne by")[2].partition("; in profit")[0]
-        for name, profit in zip(settled.players, settled.profits):
-            assert (f"{name} ({abs(profit):f})" in borne) == (profit < 0)
+def test_profits_are_as_values_under_the_cost_aware_rule_and_not_under_others():
+    for revenue in ("200", "200.01", "0.05", "36", "12345678.91"):
+        assert finding("proportionality", audited(revenue=revenue)).holds is True
+    assert finding("proportionality", audited(values=[3, 1, -1, 0])).holds is True
+    flat = finding("proportionality", audited(rule=costs_only()))
+    # Profit 164, 41 each; of A, B and C together 123, of which C is due its share of their values.
+    due = 123 * VALUES[2] / VALUES[:3].sum()
+    assert flat.holds is False
+    np.testing.assert_allclose(flat.numbers["due"]["C"], due)
+    assert f"C makes 41.00 where its value is due {due:.2f}" in flat.sentence
+    assert finding("proportionality", audited(values=[-1, 0, 0, 0], rule=equal())).holds is None
 
 
-@given(federations(), st.sampled_from(["equal", "in_proportion_to_costs"]))
-def test_a_loss_that_is_shared_without_values_needs_none(federation, loss):
-    values, costs, _, _, unit = federation
-    assume(sum(costs) > 0)
-    revenue = int(sum(costs) / 2 / unit) * unit
-    settled = settle(values, costs, revenue, rule=cost_aware(loss=loss), minor_unit=unit)
-    share = Fraction(revenue) / sum(map(Fraction, costs))
-    missing = (sum(map(Fraction, costs)) - Fraction(revenue)) / len(costs)
-    for paid, cost in zip(settled.payments, map(Fraction, costs)):
-        exact = cost - missing if loss == "equal" else cost * share
-        assert abs(Fraction(paid) - exact) < Fraction(unit)
+def shifted(evidence, by):
+    """The evidence with so much added to the payments, and to the profits."""
+    payments = tuple(map(sum, zip(evidence.settlement.payments, map(Decimal, by))))
+    return replace(evidence, settlement=replace(evidence.settlement, payments=payments))
 
 
-@pytest.mark.parametrize("players", [1, 2, 999, 1000])
-def test_the_sum_is_exact_for_up_to_a_thousand_players(players):
-    rng = np.random.default_rng(players)
-    values = rng.normal(size=players) * 10.0 ** rng.integers(-12, 12, players)
-    values[0] = abs(values[0])
-    settled = settle(values, rng.uniform(0, 9, players), "12345.67", std_errors=np.ones(players))
-    assert sum(map(Fraction, settled.payments)) == Fraction("12345.67")
-    assert len(settled.std_errors) == players
+def test_profits_may_be_off_by_one_minor_unit_and_the_share_of_a_unit_a_player_and_no_more():
+    # Of 4.00, 2.00, 1.00 and 1.00 for values 2 : 1 : 1/2 : 1/2, without costs, a player of share w
+    # may be off by 1 + 4 w cents: 3 for A, 2 for B, 1.5 for C and D.
+    exact = audited(values=[2, 1, 0.5, 0.5], costs=[0] * 4, revenue=8)
+    assert finding("proportionality", exact).holds is True
+    for allowed, broken in (
+        (["0.03", "0", "-0.015", "-0.015"], ["0.0301", "0", "-0.015", "-0.0151"]),
+        (["0.01", "-0.02", "0", "0.01"], ["0.01", "-0.0201", "0", "0.0101"]),
+    ):
+        assert finding("proportionality", shifted(exact, allowed)).holds is True
+        wrong = finding("proportionality", shifted(exact, broken))
+        assert wrong.holds is False and "the furthest off" in wrong.sentence
 
 
-@given(federations(positive=True), rules)
-def test_json_keeps_every_amount_exactly(federation, rule):
-    values, _, revenue, *_ = federation
-    settled = settled_or_refused(federation, rule, std_errors=[0.1 * value for value in values])
-    if settled is None:
-        return
-    read = json.loads(json.dumps(settled.to_json(), allow_nan=False))
-    for name in ("payments", "costs", "profits"):
-        assert tuple(map(Decimal, read[name])) == getattr(settled, name)
-        assert not any("E" in text for text in read[name])
-    assert Decimal(read["revenue"]) == revenue and "E" not in read["revenue"]
-    assert read["players"] == list(settled.players)
-    assert set(read) == set(vars(settled))
+@pytest.mark.parametrize("seed", range(5))
+def test_of_coalitions_known_in_part_twins_and_nulls_are_those_of_the_pairs_that_are_known(seed):
+    rows = np.sort(np.random.default_rng(seed).choice(16, 11, replace=False)).tolist()
+    evidence = audited(rows=rows)
+
+    def same(one, other):
+        """Whether the utilities of S + one and S + other agree for all S with both known."""
+        known = [
+            (row | one, row | other)
+            for row in range(16)
+            if not row & (one | other) and {row | one, row | other} <= set(rows)
+        ]
+        return bool(known) and all(abs(TABLE[a] - TABLE[b]) < 1e-12 for a, b in known)
+
+    pairs = [[i, j] for i in range(4) for j in range(i + 1, 4) if same(1 << i, 1 << j)]
+    assert finding("symmetry", evidence).numbers["twins"] == pairs
+    nulls = [player for player in range(4) if same(1 << player, 0)]
+    assert finding("null_players", evidence).numbers["null"] == nulls
+
+
+def test_coalitions_known_in_part_refute_but_do_not_show():
+    some = [row for row in range(16) if row not in (5, 6)]
+    settled = audited().settlement
+
+    def partly(values):
+        known = {"masks": MASKS[some], "utilities": TABLE[some]}
+        return Evidence(settlement=settled, names=NAMES, values=np.array(values), **known)
+
+    assert finding("symmetry", partly(VALUES)).holds is None
+    assert finding("symmetry", partly(VALUES + np.array([1, 0, 0, 0]))).holds is False
+    assert finding("null_players", partly(VALUES)).holds is None
+    assert finding("null_players", partly(VALUES + np.array([0, 0, 0, 1]))).holds is False
+    nothing = Evidence(
+        settlement=settled, names=NAMES, values=VALUES, masks=MASKS[:1], utilities=TABLE[:1]
+    )
+    assert (
+        finding("null_players", nothing).holds is None
+        and "Too few utilities" in finding("null_players", nothing).sentence
+    )

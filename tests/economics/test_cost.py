@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.economics.cost import COSTS, bill, given, metered, per_example, per_step
+from fedjax_shap.economics.cost import COSTS, Bill, bill, given, metered, per_example, per_step
 
 SIZES, STEPS = np.array([10, 0, 7]), np.array([3, 5, 0])
 SETTINGS = {
@@ -57,6 +57,7 @@ def test_a_bill_is_price_by_quantity_part_by_part():
     assert charged.total == (Decimal("1.82"), Decimal(2), Decimal("0.283333333"))
     assert metered(bill=charged)(SIZES, STEPS) == charged.total
     assert charged.to_json()["energy"] == ["0.3", "0", "0.033333333"]
+    assert Bill.from_json(charged.to_json(), "ABC") == charged
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""Intervals of payments: what they cover, where they are cut, who is told apart, and what is
-refused."""
+"""Intervals of payments: what they cover, where they are cut, which pairs are distinguished, and
+what is refused."""
 
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ VALUES, ERRORS, COSTS = np.array([3.0, 1.0, 2.0]), np.array([0.03, 0.02, 0.01]),
 
 
 def paid(values, costs, revenue):
-    """Spec 5.2 under "clip" in floats, for values float[..., P]."""
+    """`cost_aware` under "clip" in floats, for values float[..., P]."""
     weights = np.maximum(values, 0)
     return np.asarray(costs) + weights / weights.sum(axis=-1, keepdims=True) * (
         revenue - np.sum(costs)
@@ -97,6 +97,18 @@ def test_near_zero_the_interval_is_cut_at_the_cost_and_says_so(value):
     )
 
 
+def test_the_error_of_a_value_of_exactly_zero_counts_for_all_payments():
+    found = payment_intervals([3, 1, 0], [0, 0, 0], 100, std_errors=[0, 0, 0.2], minor_unit="1e-9")
+    # d r_i / d phi_3 = -100 w_i / 4, and 100 / 4 for the third itself.
+    np.testing.assert_allclose(found.std_errors, [25 * 0.75 * 0.2, 25 * 0.25 * 0.2, 25 * 0.2])
+    assert found.low[2] == 0 and found.high[2] > 0.2 * 25
+
+
+def test_a_value_of_exactly_zero_is_compared_with_its_own_error():
+    assert indistinguishable([0, 2.9], std_errors=[1, 0]) == ()
+    assert indistinguishable([0, 2.9], std_errors=[1.5, 0]) == ((0, 1),)
+
+
 def test_a_value_surely_below_zero_is_surely_paid_its_cost_and_no_more():
     found = payment_intervals([3, 1, -2], [10, 20, 5], 100, std_errors=[0.1, 0.2, 0.3])
     assert found.low[2] == found.high[2] == 5 and found.notes == ()
@@ -121,7 +133,7 @@ def test_in_a_loss_the_interval_is_cut_at_the_cost_from_above():
     assert found.high[1] == 20 and found.low[1] < 20 - 0.1 / 3.1 * 6
 
 
-def test_errors_that_sum_to_zero_are_told_from_independent_ones():
+def test_errors_that_sum_to_zero_differ_from_independent_ones():
     settings = {"std_errors": [0.1] * 4, "minor_unit": "1e-9"}
     alone = payment_intervals([1, 1, 1, 1], [0] * 4, 100, efficient=True, **settings)
     np.testing.assert_allclose(alone.std_errors, 100 / 4 * 0.1)
@@ -220,7 +232,7 @@ def holm(values, errors, level=0.95):
     return tuple(sorted(left))
 
 
-def test_pairs_not_told_apart_are_those_that_holm_does_not_refute():
+def test_indistinguishable_pairs_are_those_that_holm_does_not_refute():
     rng, sizes = np.random.default_rng(7), set()
     for level in (0.5, 0.95, 0.999):
         for _ in range(50):
@@ -243,19 +255,19 @@ def test_what_two_players_have_in_common_does_not_hide_their_difference():
     assert indistinguishable([1.0, 1.2], replicates=rows) == ()
 
 
-def test_errors_that_sum_to_zero_make_two_players_harder_to_tell_apart():
+def test_errors_that_sum_to_zero_make_two_players_harder_to_distinguish():
     assert indistinguishable([0, 2.9], std_errors=[1, 1], efficient=True) == ((0, 1),)
     # Of two, one's error is the other's: the difference has the error 2.
     assert indistinguishable([0, 3.93], std_errors=[1, 1], efficient=True) == ()
     assert indistinguishable([0, 3.91], std_errors=[1, 1], efficient=True) == ((0, 1),)
 
 
-def test_few_draws_tell_fewer_apart():
+def test_with_few_draws_fewer_pairs_are_different():
     assert indistinguishable([0, 3], std_errors=[1, 1]) == ()
     assert indistinguishable([0, 3], std_errors=[1, 1], draws=4) == ((0, 1),)
 
 
-def test_equals_are_told_apart_in_at_most_one_run_of_twenty():
+def test_equals_are_called_different_in_at_most_one_run_of_twenty():
     rng, runs = np.random.default_rng(5), 1000
     wrong = sum(
         len(indistinguishable(row, std_errors=[1.0] * 5)) < 10 for row in rng.normal(size=(runs, 5))
@@ -264,7 +276,7 @@ def test_equals_are_told_apart_in_at_most_one_run_of_twenty():
     assert wrong > 0
 
 
-def test_without_any_error_what_differs_is_told_apart_and_what_does_not_is_not():
+def test_without_any_error_values_are_different_where_they_differ_at_all():
     assert indistinguishable([1, 1, 2], std_errors=[0, 0, 0]) == ((0, 1),)
     assert (
         indistinguishable([1], std_errors=[1])

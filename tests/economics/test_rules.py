@@ -28,11 +28,6 @@ def test_every_rule_divides_the_whole_revenue_and_nothing_else(name):
     assert sum(division.bases) + division.pool == CLAIM.revenue
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_every_rule_says_in_one_sentence_what_it_is(name):
-    assert RULES[name].__doc__.splitlines()[0].endswith(".")
-
-
 def test_profit_is_in_proportion_to_value():
     claim = claims([3, 1], [10, 20], 100)
     assert paid(cost_aware(), claim) == (10 + Fraction(105, 2), 20 + Fraction(35, 2))

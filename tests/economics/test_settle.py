@@ -33,7 +33,33 @@ def test_left_over_cents_go_to_the_largest_remainders():
     assert settled.payments == (Decimal("6.36"), Decimal("1.82"), Decimal("1.82"))
 
 
-def test_equals_differ_by_one_cent_at_most_and_the_first_by_name_has_it():
+# Each case leaves one unit over between two equal remainders of half a unit. "Z" wins by the level
+# that is tried, and would lose by each of the levels after it that can differ.
+TIES = {
+    # A loss of 0.06: Z is paid 10.00 - 0.015, A 10.01 - 0.045, with the smaller value and cost.
+    "payment": ([1, 3], ["10.00", "10.01"], "19.95", cost_aware(), ("9.99", "9.96")),
+    # A profit of 0.02: both are owed 10.015, Z with the larger value and the smaller cost.
+    "value": ([3, 1], ["10.00", "10.01"], "20.03", cost_aware(), ("10.02", "10.01")),
+    # Both are owed 0.005 for the same value, Z at the larger cost.
+    "cost": ([1, 1], [2, 1], "0.01", costs_ignored(), ("0.01", "0.00")),
+}
+
+
+@pytest.mark.parametrize("level", TIES)
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["Z first", "A first"])
+def test_equal_remainders_go_by_payment_then_value_then_cost(level, order):
+    values, costs, revenue, rule, payments = TIES[level]
+    settled = settle(
+        [values[i] for i in order],
+        [costs[i] for i in order],
+        revenue,
+        rule=rule,
+        players=["ZA"[i] for i in order],
+    )
+    assert settled.payments == tuple(Decimal(payments[i]) for i in order)
+
+
+def test_players_of_equal_claims_differ_by_one_cent_at_most_and_the_first_by_name_has_it():
     settled = settle([1, 1, 1], [0, 0, 0], "0.02", players=["C", "A", "B"])
     assert settled.payments == (Decimal("0.00"), Decimal("0.01"), Decimal("0.01"))
 
@@ -48,7 +74,7 @@ def test_a_negative_payment_rounds_like_any_other_and_is_noted():
     assert settled.notes[-1] == "Payments below zero, owed to the federation: B (-0.01)."
 
 
-def test_a_loss_is_told_with_its_size_and_its_bearers():
+def test_a_loss_is_noted_with_its_size_and_its_bearers():
     settled = settle([3, 1, 0], [10, 20, 5], 27, players=["A", "B", "C"])
     assert settled.payments == (Decimal("4.00"), Decimal("18.00"), Decimal("5.00"))
     assert settled.notes == (
@@ -117,7 +143,7 @@ def test_an_excluded_player_that_bears_its_cost_is_named():
     assert settled.notes[1].endswith("paid less than theirs, by: B (6.00).")
 
 
-def test_a_cost_finer_than_a_cent_is_kept_and_rounding_is_not_told_as_a_loss():
+def test_a_cost_finer_than_a_cent_is_kept_and_rounding_is_not_noted_as_a_loss():
     settled = settle([1, 0], ["1.001", "1.004"], 3, players=["A", "B"])
     assert settled.costs == (Decimal("1.001"), Decimal("1.004"))
     assert settled.payments == (Decimal("2.00"), Decimal("1.00"))
@@ -172,6 +198,14 @@ def test_standard_errors_follow_from_the_jacobian(factory, negative, revenue):
     expected = np.sqrt((jacobian**2) @ errors**2)
     settled = settle(values, costs, revenue, rule=rule, std_errors=errors)
     np.testing.assert_allclose(settled.std_errors, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("negative", ["clip", "formula", "exclude"])
+def test_a_value_of_exactly_zero_counts_with_its_standard_error(negative):
+    rule = cost_aware(negative=negative)
+    settled = settle([3, 1, 0], [5, 9, 1], 115, rule=rule, std_errors=[0, 0, 0.2])
+    # Of a profit of 100, d r_i / d phi_3 = -100 w_i / 4, and 100 / 4 for the third itself.
+    np.testing.assert_allclose(settled.std_errors, [25 * 0.75 * 0.2, 25 * 0.25 * 0.2, 25 * 0.2])
 
 
 def test_standard_errors_are_those_of_repeated_draws():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import payments_hospitals as experiment
-from fedjax_shap.pipeline.load import settlement
+from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.shapley.exact import shapley_values
 
 RESULTS = Path(experiment.__file__).parent / "results" / "payments_hospitals.json"
@@ -47,7 +47,10 @@ def test_replicates_spread_as_both_sources_of_noise_together():
 @pytest.mark.parametrize("rate", experiment.RATES)
 def test_recorded_payments_are_those_of_the_formula(rate, record):
     one = record["rates"][rate]
-    settled, values = settlement(one["settlement"]), shapley_values(np.array(one["table"]))
+    settled, values = (
+        Settlement.from_json(one["settlement"]),
+        shapley_values(np.array(one["table"])),
+    )
     np.testing.assert_allclose(
         settled.values, values, atol=1e-6
     )  # float32 trainings, averaged in float64
@@ -67,7 +70,7 @@ def test_recorded_payments_are_those_of_the_formula(rate, record):
 @pytest.mark.parametrize("rate", experiment.RATES)
 def test_recorded_intervals_hold_the_payments_and_the_docstring_has_them(rate, record):
     one = record["rates"][rate]
-    settled, ends = settlement(one["settlement"]), experiment.read_intervals(one)
+    settled, ends = Settlement.from_json(one["settlement"]), experiment.read_intervals(one)
     for name, paid, low, high in zip(
         settled.players, settled.payments, ends.low, ends.high, strict=True
     ):
