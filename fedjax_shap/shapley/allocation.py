@@ -27,7 +27,7 @@ RISK = (
 )
 
 
-def promised(allocation: Allocation, **others: Any) -> Guarantees:
+def guarantees_of(allocation: Allocation, **others: Any) -> Guarantees:
     """What holds of an allocation: draws that follow what was told are biased, and follow all
     slices together.
     """
@@ -150,7 +150,7 @@ def rule(
         alike: float64[K], variances of the strata as far as they are known before any draw.
         measured: the spreads seen in draws.
     """
-    known = told_draws(state)
+    known = observed_draws(state)
     if (
         allocation == "equal"
         or known is None
@@ -160,11 +160,11 @@ def rule(
     return {"neyman": neyman, "bernstein": bernstein}[allocation](measured(known))
 
 
-def told_draws(state: SamplingState) -> Draws | None:
+def observed_draws(state: SamplingState) -> Draws | None:
     """The draws whose utilities are told, without those that wait for theirs; None before the
     first.
     """
-    told = 0 if state.told.utilities is None else len(state.told.utilities)
+    told = 0 if state.evaluations.utilities is None else len(state.evaluations.utilities)
     turns = [turn for turn, rows in enumerate(state.rows) if rows.max() < told]
     if not turns:
         return None
@@ -176,12 +176,12 @@ def told_draws(state: SamplingState) -> Draws | None:
 
 def piloting(state: SamplingState, pilot: float) -> bool:
     """Whether the pilot's share of the budget is not told yet."""
-    told = 0 if state.told.utilities is None else len(state.told.utilities)
+    told = 0 if state.evaluations.utilities is None else len(state.evaluations.utilities)
     return told + 2 * state.num_players < pilot * state.budget
 
 
 def stages(allocation: Allocation, pilot: float) -> Callable[[SamplingState], int] | None:
-    """`Design.stage`: one for equal shares, the pilot and the rest for Neyman's, batches for
+    """`Design.stage_size`: one for equal shares, the pilot and the rest for Neyman's, batches for
     Bernstein bounds.
     """
     if allocation == "equal":
@@ -189,7 +189,9 @@ def stages(allocation: Allocation, pilot: float) -> Callable[[SamplingState], in
     if allocation == "bernstein":
         return lambda state: max(BATCH, state.num_players)
     return lambda state: (
-        int(pilot * state.budget) - len(state.told) if piloting(state, pilot) else state.budget
+        int(pilot * state.budget) - len(state.evaluations)
+        if piloting(state, pilot)
+        else state.budget
     )
 
 

@@ -101,7 +101,7 @@ def seed_of(key: Key) -> list[int]:
     return np.asarray(jax.random.key_data(key)).ravel().tolist()  # type: ignore[no-any-return]
 
 
-def budget_of(name: str, num_players: int, budget: int | None, turn: int | None) -> int:
+def resolve_budget(name: str, num_players: int, budget: int | None, turn: int | None) -> int:
     """The budget given, or that of all coalitions where there is none and a rule may stop between
     turns.
     """
@@ -114,7 +114,7 @@ def budget_of(name: str, num_players: int, budget: int | None, turn: int | None)
     return budget
 
 
-def affordable(name: str, num_players: int, budget: int, least: int) -> None:
+def require_affordable(name: str, num_players: int, budget: int, least: int) -> None:
     """Refuses a budget of fewer distinct coalitions than the estimator `name` needs for so many
     players.
     """

@@ -56,7 +56,7 @@ class Evaluations:
         """float64[..., *trailing]: the utilities of masks bool[..., P] that were told."""
         return np.asarray(self.utilities)[self.rows(masks)]
 
-    def fitting(self, masks: Masks, room: int) -> int:
+    def num_affordable(self, masks: Masks, room: int) -> int:
         """How many of the groups bool[U, G, P], from the first on, ask for no more than `room` new
         coalitions.
         """
@@ -70,6 +70,6 @@ class Evaluations:
         return len(masks)
 
 
-def nothing(num_players: int) -> Evaluations:
+def no_evaluations(num_players: int) -> Evaluations:
     """No coalition of `num_players` players, yet."""
     return Evaluations(np.zeros((0, num_players), bool), None, {})

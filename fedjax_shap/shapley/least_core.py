@@ -17,7 +17,13 @@ from fedjax_shap._validate import finite, integer, require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
 from fedjax_shap.shapley.estimators.msr import independent
-from fedjax_shap.shapley.sampling import MOST_IN_A_TABLE, Design, Draws, SamplingState, sampled
+from fedjax_shap.shapley.sampling import (
+    MOST_IN_A_TABLE,
+    Design,
+    Draws,
+    SamplingState,
+    sampling_estimator,
+)
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
 GROUPS = 8  # of draws, half of which are left out at a time for the standard errors; a power of two
@@ -69,16 +75,16 @@ def least_core() -> Estimator:
     def propose(
         rng: np.random.Generator, state: SamplingState, count: int
     ) -> tuple[HostArray, Masks]:
-        count = min(count, state.budget - len(state.told))
+        count = min(count, state.budget - len(state.evaluations))
         return np.zeros(count), independent(rng, state, count, 0.5, again=False)[:, None]
 
     design = Design(
         name="least_core",
         propose=propose,
         reduce=_values_and_errors,
-        unit=lambda num_players: 1,
+        unit_size=lambda num_players: 1,
         fixed=lambda num_players, budget: _alone(num_players),
-        whole=lambda table: least_core_values(all_subsets(len(table).bit_length() - 1), table),
+        from_table=lambda table: least_core_values(all_subsets(len(table).bit_length() - 1), table),
     )
     promised = Guarantees(
         target="least_core",
@@ -88,12 +94,12 @@ def least_core() -> Estimator:
         additive=True,
         errors="jackknife",
     )
-    estimator = sampled(design, promised)
+    estimator = sampling_estimator(design, promised)
 
     def read(state: SamplingState) -> Attribution:
         found = estimator.read(state)
-        told = np.asarray(state.told.utilities)
-        instability = _instability(state.told.masks, told - found.empty, found.values)
+        told = np.asarray(state.evaluations.utilities)
+        instability = _instability(state.evaluations.masks, told - found.empty, found.values)
         return found.replace(notes={**found.notes, "instability": instability})  # type: ignore[attr-defined, no-any-return]
 
     return estimator._replace(init=partial(_init, estimator), read=read)

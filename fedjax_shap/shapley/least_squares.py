@@ -17,7 +17,7 @@ from fedjax_shap._validate import integer
 from fedjax_shap.coalitions import of_size
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.evaluations import Evaluations
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
 from fedjax_shap.typing import HostArray, Masks
 
 REGRESSION_BIAS = (
@@ -52,7 +52,7 @@ class RegressionRows(NamedTuple):
 Solve = Callable[[RegressionRows], tuple[HostArray, HostArray]]
 
 
-def regressed(
+def regression_estimator(
     name: str, solve: Solve, guarantees: Guarantees, *, paired: bool, power: float
 ) -> Estimator:
     """An estimator that regresses the coalitions drawn.
@@ -73,7 +73,7 @@ def regressed(
     group = 2 if paired else 1
 
     def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[None, Masks]:
-        masks = _spanning(rng, state.told, count, power, paired)
+        masks = _spanning(rng, state.evaluations, count, power, paired)
         return None, np.stack([masks, ~masks][:group], axis=1)
 
     def reduce(draws: Draws) -> tuple[HostArray, HostArray]:
@@ -83,8 +83,8 @@ def regressed(
         values, shape = influence @ rows.responses, (draws.fixed.shape[1], *level.shape)
         return values.reshape(shape) + level, _standard_errors(rows, influence, left).reshape(shape)
 
-    plain = sampled(
-        Design(name=name, propose=propose, reduce=reduce, unit=lambda _: group), guarantees
+    plain = sampling_estimator(
+        Design(name=name, propose=propose, reduce=reduce, unit_size=lambda _: group), guarantees
     )
 
     def init(num_players: int, budget: int | None, turn: int | None = None) -> SamplingState:
@@ -188,17 +188,17 @@ def _shares(num_players: int, power: float, paired: bool) -> HostArray:
 
 
 def _spanning(
-    rng: np.random.Generator, told: Evaluations, count: int, power: float, paired: bool
+    rng: np.random.Generator, evaluations: Evaluations, count: int, power: float, paired: bool
 ) -> Masks:
     """`_next`, drawn again while it says less of games that are additive than that many rows
     can.
     """
-    masks = _next(rng, told, count, power, paired)
-    before, most = told.masks[2 :: 2 if paired else 1], told.masks.shape[1] - 1
+    masks = _next(rng, evaluations, count, power, paired)
+    before, most = evaluations.masks[2 :: 2 if paired else 1], evaluations.masks.shape[1] - 1
     while len(before) < most and _rank(np.concatenate([before, masks])) < min(
         len(before) + len(masks), most
     ):
-        masks = _next(rng, told, count, power, paired)
+        masks = _next(rng, evaluations, count, power, paired)
     return masks
 
 
@@ -209,25 +209,25 @@ def _rank(masks: Masks) -> int:
 
 
 def _next(
-    rng: np.random.Generator, told: Evaluations, count: int, power: float, paired: bool
+    rng: np.random.Generator, evaluations: Evaluations, count: int, power: float, paired: bool
 ) -> Masks:
     """bool[count, P]: coalitions besides those told, their sizes dealt by shares; fewer if there
     are no more.
     """
-    sizes = _dealt(told, count, power, paired)
-    masks = np.zeros((len(sizes), told.masks.shape[1]), bool)
+    sizes = _dealt(evaluations, count, power, paired)
+    masks = np.zeros((len(sizes), evaluations.masks.shape[1]), bool)
     for size in np.unique(sizes):
         mine = np.flatnonzero(sizes == size)
-        masks[mine] = _new_ones(rng, told, int(size), len(mine), paired)
+        masks[mine] = _new_ones(rng, evaluations, int(size), len(mine), paired)
     return masks
 
 
-def _dealt(told: Evaluations, count: int, power: float, paired: bool) -> HostArray:
+def _dealt(evaluations: Evaluations, count: int, power: float, paired: bool) -> HostArray:
     """int[count]: the size of each next draw; Webster's method of dealing seats by shares, no more
     than there are.
     """
-    num_players = told.masks.shape[1]
-    drawn = np.bincount(told.masks.sum(axis=1), minlength=num_players + 1).tolist()
+    num_players = evaluations.masks.shape[1]
+    drawn = np.bincount(evaluations.masks.sum(axis=1), minlength=num_players + 1).tolist()
     if paired and num_players % 2 == 0:
         drawn[num_players // 2] //= 2
     shares = _shares(num_players, power, paired)
@@ -251,27 +251,27 @@ def _dealt(told: Evaluations, count: int, power: float, paired: bool) -> HostArr
 
 
 def _new_ones(
-    rng: np.random.Generator, told: Evaluations, size: int, count: int, paired: bool
+    rng: np.random.Generator, evaluations: Evaluations, size: int, count: int, paired: bool
 ) -> Masks:
     """bool[count, P]: coalitions of a size that were not told, drawn without replacement, each as
     likely as any.
     """
-    num_players = told.masks.shape[1]
+    num_players = evaluations.masks.shape[1]
     halved = (
         paired and 2 * size == num_players
     )  # here a pair has two of that size: player 0 tells which is meant
-    known = int((told.masks.sum(axis=1) == size).sum())
+    known = int((evaluations.masks.sum(axis=1) == size).sum())
     if 2 * (known + count) > comb(
         num_players, size
     ):  # most of them: trying again would go on for long
         masks = of_size(num_players, size)
         masks = rng.permutation(masks[masks[:, 0]] if halved else masks)
-        return masks[told.rows(masks) < 0][:count]
+        return masks[evaluations.rows(masks) < 0][:count]
     found = np.zeros((0, num_players), bool)
     while len(found) < count:
         fresh = np.argsort(rng.random((2 * (count - len(found)), num_players)), axis=1) < size
         fresh = fresh ^ ~fresh[:, :1] if halved else fresh
-        found = np.concatenate([found, fresh[told.rows(fresh) < 0]])
+        found = np.concatenate([found, fresh[evaluations.rows(fresh) < 0]])
         _, first = np.unique(np.packbits(found, axis=1), axis=0, return_index=True)
         found = found[np.sort(first)]
     return found[:count]

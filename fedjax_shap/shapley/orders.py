@@ -27,12 +27,12 @@ class Orders(NamedTuple):
         times: (rng, U, P) -> float64[U, P], when each player joins in each of U units: the first U
             of those that `rng` stands for. In blocks, U is a power of two or the whole block.
         reverse: whether a unit is an order and its reverse (G = 2), or the order alone (G = 1).
-        full: P -> how many units are drawn together as a block; None where all are independent.
+        block_size: P -> how many units are drawn together as a block; None where all are independent.
     """
 
     times: Times
     reverse: bool
-    full: Callable[[int], int] | None = None
+    block_size: Callable[[int], int] | None = None
 
     @property
     def group(self) -> int:
@@ -47,7 +47,7 @@ class Orders(NamedTuple):
         Independent ones come from `rng`; those in blocks are the same whenever the same `seed` is
         asked for them.
         """
-        if self.full is None:
+        if self.block_size is None:
             times = self.times(rng, len(units), num_players)
         else:
             times, (block, place) = (
@@ -56,20 +56,20 @@ class Orders(NamedTuple):
             )
             for index in np.unique(block):
                 own = block == index
-                most = min(1 << int(place[own].max()).bit_length(), self.full(num_players))
+                most = min(1 << int(place[own].max()).bit_length(), self.block_size(num_players))
                 times[own] = _block(self.times, seed, int(index), most, num_players)[place[own]]
         order = np.argsort(times, axis=-1)
         return np.stack([order, order[:, ::-1]][: self.group], axis=1)
 
-    def block(self, units: HostArray, num_players: int) -> HostArray:
+    def block_of(self, units: HostArray, num_players: int) -> HostArray:
         """int[U]: the block of each of units int[U]; each its own where they are independent."""
-        return units if self.full is None else self._places(units, num_players)[0]
+        return units if self.block_size is None else self._places(units, num_players)[0]
 
     def _places(self, units: HostArray, num_players: int) -> tuple[HostArray, HostArray]:
         """(the block of each unit, its place there): `ABREAST` blocks fill in turn, then the next
         ones.
         """
-        full = 1 if self.full is None else self.full(num_players)
+        full = 1 if self.block_size is None else self.block_size(num_players)
         sweep, within = np.divmod(units, ABREAST * full)
         return sweep * ABREAST + within % ABREAST, within // ABREAST
 
@@ -133,9 +133,9 @@ ORDERS = {
     "random": Orders(independent, reverse=False),
     "antithetic": Orders(independent, reverse=True),
     "orthogonal": Orders(
-        orthogonal, reverse=True, full=lambda num_players: max(num_players - 1, 1)
+        orthogonal, reverse=True, block_size=lambda num_players: max(num_players - 1, 1)
     ),
     "low_discrepancy": Orders(
-        low_discrepancy, reverse=False, full=lambda num_players: SOBOL_POINTS
+        low_discrepancy, reverse=False, block_size=lambda num_players: SOBOL_POINTS
     ),
 }

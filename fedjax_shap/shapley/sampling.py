@@ -21,11 +21,11 @@ from fedjax_shap.shapley.estimator import (
     Attribution,
     Estimator,
     Guarantees,
-    affordable,
-    budget_of,
+    require_affordable,
+    resolve_budget,
     seed_of,
 )
-from fedjax_shap.shapley.evaluations import Evaluations, nothing
+from fedjax_shap.shapley.evaluations import Evaluations, no_evaluations
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray, Key, Masks, PyTree, Utilities
 
@@ -54,7 +54,7 @@ class Draws(NamedTuple):
     utilities: Utilities
     fixed: Masks
     fixed_utilities: Utilities
-    told: Evaluations
+    evaluations: Evaluations
 
     @property
     def empty(self) -> HostArray:
@@ -77,18 +77,18 @@ class SamplingState(NamedTuple):
         fixed: bool[F, P], the coalitions asked for in any case.
         told: what was asked for, and told.
         units: what was said of the units of each turn.
-        rows: int[U, G] for each turn: the rows in `told` of the units' coalitions.
-        full: whether a unit was turned away, or there are no more: nothing further is drawn.
+        rows: int[U, G] for each turn: the rows in `evaluations` of the units' coalitions.
+        exhausted: whether nothing further is drawn: a unit did not fit, or there are no more.
     """
 
     num_players: int
     budget: int
     turn: int | None
     fixed: Masks
-    told: Evaluations
+    evaluations: Evaluations
     units: tuple[PyTree, ...] = ()
     rows: tuple[HostArray, ...] = ()
-    full: bool = False
+    exhausted: bool = False
 
     @property
     def num_units(self) -> int:
@@ -98,13 +98,15 @@ class SamplingState(NamedTuple):
     @property
     def draws(self) -> Draws:
         """All units drawn so far, whose utilities must have been told."""
-        utilities = np.asarray(self.told.utilities)
+        utilities = np.asarray(self.evaluations.utilities)
         rows = np.concatenate(self.rows) if self.rows else np.zeros((0, 1), np.int64)
         units = (
             jax.tree.map(lambda *turns: np.concatenate(turns), *self.units) if self.units else None
         )
-        own = utilities[self.told.rows(self.fixed)]
-        return Draws(units, self.told.masks[rows], utilities[rows], self.fixed, own, self.told)
+        own = utilities[self.evaluations.rows(self.fixed)]
+        return Draws(
+            units, self.evaluations.masks[rows], utilities[rows], self.fixed, own, self.evaluations
+        )
 
 
 Propose = Callable[[np.random.Generator, SamplingState, int], tuple[PyTree, Masks]]
@@ -121,17 +123,17 @@ class Design:
             bool[U, G, P]). It may look at `state.draws` where it draws in several turns. No units:
             there are no more.
         reduce: draws -> (values float64[P, ...], standard errors float64[P, ...]).
-        unit: P -> the most coalitions of a unit that may be new, besides the fixed ones.
+        unit_size: P -> the most coalitions of a unit that may be new, besides the fixed ones.
         fixed: (P, budget) -> bool[F, P], coalitions asked for in any case besides nobody and
             everybody.
         least_units: what `reduce` needs at least, or P -> that.
         most_units: the most units drawn, where the budget would allow more; the values then stay
             estimates, however large the budget.
-        stage: state -> the most new coalitions in the turn at hand, for estimators that go in
+        stage_size: state -> the most new coalitions in the turn at hand, for estimators that go in
             stages.
-        first: (P, budget) -> the fewest new coalitions of the first turn, where `least_units` are
-            not enough.
-        whole: table float64[2^P, ...] -> the values, for a budget that covers all coalitions.
+        first_size: (P, budget) -> the fewest new coalitions of the first turn, where `least_units`
+            are not enough.
+        from_table: table float64[2^P, ...] -> the values, for a budget that covers all coalitions.
         notes: further numbers to report.
         most_players: where the numbers of coalitions by size have to fit into floats.
     """
@@ -139,18 +141,18 @@ class Design:
     name: str
     propose: Propose
     reduce: Reduce
-    unit: Callable[[int], int]
+    unit_size: Callable[[int], int]
     fixed: Callable[[int, int], Masks] | None = None
     least_units: int | Callable[[int], int] = 2
     most_units: int | None = None
-    stage: Callable[[SamplingState], int] | None = None
-    first: Callable[[int, int], int] | None = None
-    whole: Callable[[Utilities], HostArray] = shapley_values
+    stage_size: Callable[[SamplingState], int] | None = None
+    first_size: Callable[[int, int], int] | None = None
+    from_table: Callable[[Utilities], HostArray] = shapley_values
     notes: Callable[[Draws], dict[str, Any]] = lambda draws: {}
     most_players: int | None = None
 
 
-def sampled(design: Design, guarantees: Guarantees) -> Estimator:
+def sampling_estimator(design: Design, guarantees: Guarantees) -> Estimator:
     """An estimator that draws units of coalitions until the next one does not fit into the
     budget.
     """
@@ -158,7 +160,7 @@ def sampled(design: Design, guarantees: Guarantees) -> Estimator:
         init=partial(_init, design),
         ask=partial(_ask, design),
         tell=lambda state, masks, utilities: state._replace(
-            told=state.told.tell(np.asarray(utilities, np.float64))
+            evaluations=state.evaluations.tell(np.asarray(utilities, np.float64))
         ),
         read=partial(_read, design),
         guarantees=guarantees,
@@ -170,35 +172,35 @@ def _init(
 ) -> SamplingState:
     integer("num_players", num_players, least=1, most=design.most_players)
     everything = 2 ** min(num_players, MOST_IN_A_TABLE)
-    budget = budget_of(design.name, num_players, budget, turn)
+    budget = resolve_budget(design.name, num_players, budget, turn)
     nobody = np.zeros((1, num_players), bool)
     at_once = budget >= everything and turn is None
     extra = [] if design.fixed is None or at_once else [design.fixed(num_players, budget)]
     always = np.concatenate([nobody, ~nobody, *extra])
-    least = len(always) + _least(design, num_players) * design.unit(num_players)
-    affordable(design.name, num_players, budget, min(everything, least))
+    least = len(always) + _least(design, num_players) * design.unit_size(num_players)
+    require_affordable(design.name, num_players, budget, min(everything, least))
     return SamplingState(
-        num_players, int(min(budget, everything)), turn, always, nothing(num_players)
+        num_players, int(min(budget, everything)), turn, always, no_evaluations(num_players)
     )
 
 
 def _ask(design: Design, key: Key, state: SamplingState) -> tuple[Masks, SamplingState]:
-    before = len(state.told)
-    state = state._replace(told=state.told.ask(state.fixed)[1])
-    last_turn = state.turn is None or state.budget - len(state.told) <= state.turn
+    before = len(state.evaluations)
+    state = state._replace(evaluations=state.evaluations.ask(state.fixed)[1])
+    last_turn = state.turn is None or state.budget - len(state.evaluations) <= state.turn
     whole = (
         state.budget == 2**state.num_players
         and state.num_players <= MOST_PLAYERS
         and design.most_units is None
     )
-    if not (state.full or (whole and last_turn)):
+    if not (state.exhausted or (whole and last_turn)):
         rng = np.random.default_rng(seed_of(key))
         state = _drawn(design, rng, state, before)
     if whole and (
-        last_turn or len(state.told) == before
+        last_turn or len(state.evaluations) == before
     ):  # the rest, where draws give nothing new any more
-        state = state._replace(told=state.told.ask(all_subsets(state.num_players))[1])
-    return state.told.masks[before:], state
+        state = state._replace(evaluations=state.evaluations.ask(all_subsets(state.num_players))[1])
+    return state.evaluations.masks[before:], state
 
 
 def _drawn(
@@ -209,8 +211,8 @@ def _drawn(
     A turn ends after the unit that fills it, and only the budget turns a unit away: to turn away
     those that bring much at every turn's end would favour those that bring little.
     """
-    size, least = max(design.unit(state.num_players), 1), _least(design, state.num_players)
-    stage = [] if design.stage is None else [design.stage(state)]
+    size, least = max(design.unit_size(state.num_players), 1), _least(design, state.num_players)
+    stage = [] if design.stage_size is None else [design.stage_size(state)]
     wish = min(
         [
             state.budget,
@@ -219,27 +221,27 @@ def _drawn(
         ]
     )
     first = len(state.fixed) + least * size if not before else before + size
-    if design.first is not None and not before:
-        first = max(first, design.first(state.num_players, state.budget))
+    if design.first_size is not None and not before:
+        first = max(first, design.first_size(state.num_players, state.budget))
     until = min(max(wish, first), state.budget)
     free = design.most_units is None
     most = FREE_DRAWS * max(state.budget // size, least) if free else design.most_units or 0
-    while state.num_units < most and not (free and state.told.complete):
+    while state.num_units < most and not (free and state.evaluations.complete):
         wanted = min(
-            max((until - len(state.told)) // size, 1),
+            max((until - len(state.evaluations)) // size, 1),
             most - state.num_units,
             max(MOST_AT_ONCE // size, 1),
         )
         units, masks = design.propose(rng, state, wanted)
-        fit = state.told.fitting(masks, state.budget - len(state.told))
+        fit = state.evaluations.num_affordable(masks, state.budget - len(state.evaluations))
         if fit:
-            told = state.told.ask(masks[:fit].reshape(-1, state.num_players))[1]
+            evaluations = state.evaluations.ask(masks[:fit].reshape(-1, state.num_players))[1]
             units = jax.tree.map(lambda leaf, fit=fit: leaf[:fit], units)
-            rows = (*state.rows, told.rows(masks[:fit]))
-            state = state._replace(told=told, units=(*state.units, units), rows=rows)
+            rows = (*state.rows, evaluations.rows(masks[:fit]))
+            state = state._replace(evaluations=evaluations, units=(*state.units, units), rows=rows)
         if fit < len(masks) or not len(masks):
-            return state._replace(full=True)
-        if len(state.told) >= until and until < state.budget:
+            return state._replace(exhausted=True)
+        if len(state.evaluations) >= until and until < state.budget:
             break
     return state
 
@@ -254,13 +256,13 @@ def _least(design: Design, num_players: int) -> int:
 
 def _read(design: Design, state: SamplingState) -> Attribution:
     require(
-        state.told.utilities is not None,
+        state.evaluations.utilities is not None,
         "Expected the utilities to be told before the values are read.",
     )
     draws = state.draws
-    if state.told.complete and design.most_units is None:
+    if state.evaluations.complete and design.most_units is None:
         values, stopped = (
-            design.whole(state.told.read(all_subsets(state.num_players))),
+            design.from_table(state.evaluations.read(all_subsets(state.num_players))),
             "all coalitions valued",
         )
         errors = np.zeros_like(values)
@@ -277,7 +279,7 @@ def _read(design: Design, state: SamplingState) -> Attribution:
         std_errors=errors,
         empty=draws.empty,
         grand=draws.grand,
-        num_coalitions=len(state.told),
+        num_coalitions=len(state.evaluations),
         stopped=stopped,
         notes=design.notes(draws),
     )

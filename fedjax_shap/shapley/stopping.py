@@ -13,7 +13,7 @@ from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
 
-class Standing(NamedTuple):
+class EstimateProgress(NamedTuple):
     """Where an estimate stands after a turn.
 
     Attributes:
@@ -29,32 +29,32 @@ class StoppingRule(NamedTuple):
     """Says when to stop: `a & b` once both do, `a | b` as soon as one does.
 
     Attributes:
-        reason: standing -> why to stop, in words; None to go on.
+        reason: progress -> why to stop, in words; None to go on.
     """
 
-    reason: Callable[[Standing], str | None]
+    reason: Callable[[EstimateProgress], str | None]
 
-    def __call__(self, standing: Standing) -> str | None:
+    def __call__(self, progress: EstimateProgress) -> str | None:
         """Why to stop, in words; None to go on."""
-        return self.reason(standing)
+        return self.reason(progress)
 
     def __and__(self, other: "StoppingRule") -> "StoppingRule":
         """Stops once both do."""
 
-        def both(standing: Standing) -> str | None:
-            one, two = self(standing), other(standing)
+        def both(progress: EstimateProgress) -> str | None:
+            one, two = self(progress), other(progress)
             return None if one is None or two is None else f"{one} and {two}"
 
         return StoppingRule(both)
 
     def __or__(self, other: "StoppingRule") -> "StoppingRule":
         """Stops as soon as one of them does."""
-        return StoppingRule(lambda standing: self(standing) or other(standing))
+        return StoppingRule(lambda progress: self(progress) or other(progress))
 
 
 def never() -> StoppingRule:
     """Goes on until the budget is used up."""
-    return StoppingRule(lambda standing: None)
+    return StoppingRule(lambda progress: None)
 
 
 def standard_error(below: float, *, relative: bool = False) -> StoppingRule:
@@ -66,10 +66,10 @@ def standard_error(below: float, *, relative: bool = False) -> StoppingRule:
     """
     number("below", below, above=0)
 
-    def reason(standing: Standing) -> str | None:
-        found = standing.history[-1]
+    def reason(progress: EstimateProgress) -> str | None:
+        found = progress.history[-1]
         scale = np.abs(found.grand - found.empty) if relative else 1.0
-        calm = len(standing.history) > 1 and bool((found.std_errors <= below * scale).all())
+        calm = len(progress.history) > 1 and bool((found.std_errors <= below * scale).all())
         return (
             f"every standard error at most {below:g}{' of V(N) - V(empty)' if relative else ''}"
             if calm
@@ -86,12 +86,12 @@ def rank_stability(*, least: float = 0.99, last: int = 5) -> StoppingRule:
     fraction("least", least)
     integer("last", last, least=1)
 
-    def reason(standing: Standing) -> str | None:
+    def reason(progress: EstimateProgress) -> str | None:
         from scipy.stats import rankdata
 
-        if len(standing.history) <= last:
+        if len(progress.history) <= last:
             return None
-        ranks = [rankdata(_rounded(one.values), axis=0) for one in standing.history[-last - 1 :]]
+        ranks = [rankdata(_rounded(one.values), axis=0) for one in progress.history[-last - 1 :]]
         agree = min(float(_correlation(ranks[-1], before).min()) for before in ranks[:-1])
         return f"ranks stable over {last} turns (Spearman {agree:.3f})" if agree >= least else None
 
@@ -102,8 +102,8 @@ def budget(coalitions: int) -> StoppingRule:
     """So many distinct coalitions were asked for; the turn in which this happens is finished."""
     integer("coalitions", coalitions, least=1)
 
-    def reason(standing: Standing) -> str | None:
-        asked = standing.history[-1].num_coalitions
+    def reason(progress: EstimateProgress) -> str | None:
+        asked = progress.history[-1].num_coalitions
         return f"{asked} coalitions asked for" if asked >= coalitions else None
 
     return StoppingRule(reason)
@@ -113,8 +113,8 @@ def wall_clock(seconds: float) -> StoppingRule:
     """So many seconds have gone by; the turn in which this happens is finished."""
     number("seconds", seconds, above=0)
     return StoppingRule(
-        lambda standing: (
-            f"{standing.seconds:.1f} s gone by" if standing.seconds >= seconds else None
+        lambda progress: (
+            f"{progress.seconds:.1f} s gone by" if progress.seconds >= seconds else None
         )
     )
 
@@ -126,8 +126,8 @@ def settled(*, share: float = 0.05, last: int = 10) -> StoppingRule:
     number("share", share, above=0)
     integer("last", last, least=1)
 
-    def reason(standing: Standing) -> str | None:
-        recent = np.stack([one.values for one in standing.history[-last - 1 :]])
+    def reason(progress: EstimateProgress) -> str | None:
+        recent = np.stack([one.values for one in progress.history[-last - 1 :]])
         calm = settled_within(recent, share=share, last=last)
         return f"values settled within {share:.0%} over {last} turns" if calm else None
 

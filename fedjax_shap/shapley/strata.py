@@ -15,7 +15,7 @@ from fedjax_shap.typing import HostArray, Masks, PyTree
 FEW = 4096  # sizes of no more coalitions than this are listed, others drawn until they are new
 
 
-class Law(NamedTuple):
+class SizeDistribution(NamedTuple):
     """How many coalitions of each size are drawn.
 
     Attributes:
@@ -27,17 +27,19 @@ class Law(NamedTuple):
     least: int = 0
 
 
-def by_size(law: Law) -> Callable[[np.random.Generator, SamplingState, int], tuple[PyTree, Masks]]:
+def propose_by_size(
+    law: SizeDistribution,
+) -> Callable[[np.random.Generator, SamplingState, int], tuple[PyTree, Masks]]:
     """A `propose` whose units are single coalitions that were not drawn before.
 
     Within a size they are a simple random sample without replacement, whatever the turns.
     """
 
     def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[PyTree, Masks]:
-        num_players, told = state.num_players, state.told.masks
+        num_players, told = state.num_players, state.evaluations.masks
         drawn = np.bincount(told.sum(axis=1), minlength=num_players + 1)[1:-1]
         wanted = allocation(law, num_players, drawn, count)
-        known = set(state.told.row)
+        known = set(state.evaluations.row)
         new = [
             _fresh(rng, num_players, size + 1, int(want), known) for size, want in enumerate(wanted)
         ]
@@ -47,7 +49,7 @@ def by_size(law: Law) -> Callable[[np.random.Generator, SamplingState, int], tup
     return propose
 
 
-def sizes_of(masks: Masks) -> tuple[HostArray, HostArray]:
+def size_counts(masks: Masks) -> tuple[HostArray, HostArray]:
     """(how many of `masks` have each size, at least 1; how many coalitions of it there are),
     float64[P + 1] both.
     """
@@ -57,7 +59,7 @@ def sizes_of(masks: Masks) -> tuple[HostArray, HostArray]:
     return np.maximum(told, 1).astype(np.float64), there
 
 
-def allocation(law: Law, num_players: int, drawn: HostArray, count: int) -> HostArray:
+def allocation(law: SizeDistribution, num_players: int, drawn: HostArray, count: int) -> HostArray:
     """int[P - 1]: how many more of each size 1..P-1 to draw, so that all drawn follow the law as
     nearly as they can.
     """

@@ -19,12 +19,12 @@ from fedjax_shap.shapley.estimator import (
     Attribution,
     Estimator,
     Guarantees,
-    affordable,
-    budget_of,
+    require_affordable,
+    resolve_budget,
     seed_of,
 )
 from fedjax_shap.shapley.estimators.permutation import prefixes
-from fedjax_shap.shapley.evaluations import Evaluations, nothing
+from fedjax_shap.shapley.evaluations import Evaluations, no_evaluations
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.sampling import FREE_DRAWS
 from fedjax_shap.typing import HostArray, Key, Masks
@@ -47,7 +47,7 @@ class TruncatedState(NamedTuple):
     num_players: int
     budget: int
     turn: int | None
-    told: Evaluations
+    evaluations: Evaluations
     seed: tuple[int, ...] = ()
     orders: HostArray = np.zeros((0, 0), np.int64)
     place: HostArray = np.zeros(0, np.int64)
@@ -56,12 +56,12 @@ class TruncatedState(NamedTuple):
     @property
     def empty(self) -> HostArray:
         """float64[...]: V of nobody."""
-        return np.asarray(np.asarray(self.told.utilities)[0])
+        return np.asarray(np.asarray(self.evaluations.utilities)[0])
 
     @property
     def grand(self) -> HostArray:
         """float64[...]: V of everybody."""
-        return np.asarray(np.asarray(self.told.utilities)[1])
+        return np.asarray(np.asarray(self.evaluations.utilities)[1])
 
     @property
     def covers_all(self) -> bool:
@@ -69,7 +69,7 @@ class TruncatedState(NamedTuple):
         return bool(self.budget == 2**self.num_players)
 
     @property
-    def going(self) -> HostArray:
+    def active(self) -> HostArray:
         """int[...]: the walks under way. One who is last to join makes the grand coalition, which
         is known.
         """
@@ -77,11 +77,11 @@ class TruncatedState(NamedTuple):
         return np.flatnonzero((self.place < self.num_players - 1) & still_open)
 
     @property
-    def num_done(self) -> int:
+    def num_finished(self) -> int:
         """How many walks ended, from the first on; a short walk that overtook a longer one does not
         count yet.
         """
-        return int(min(self.going, default=len(self.place)))
+        return int(min(self.active, default=len(self.place)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,28 +90,28 @@ class Truncation:
 
     Attributes:
         name: what it is called in refusals.
-        size: P -> B, how many joining orders are drawn as a block.
-        block: (rng, P) -> int[B, P], a block of them.
-        abreast: (state, how many are under way) -> how many more walks may start now.
-        near: state -> float64[...], a walk ends where |V(N) - V| is smaller.
-        wanted: state -> bool[...], the slices that want more walks; the estimator stops where none
-            does.
+        block_size: P -> B, how many joining orders are drawn as a block.
+        draw_block: (rng, P) -> int[B, P], a block of them.
+        num_startable: (state, how many are under way) -> how many more walks may start now.
+        tolerance: state -> float64[...], a walk ends where |V(N) - V| is smaller.
+        unfinished: state -> bool[...], the slices that want more walks; the estimator stops where
+            none does.
         reduce: state -> (values float64[P, ...], standard errors float64[P, ...], why it stopped).
         enumerates: whether all coalitions are asked for where the budget covers them.
     """
 
     name: str
-    size: Callable[[int], int]
-    block: Callable[[np.random.Generator, int], HostArray]
-    abreast: Callable[[TruncatedState, int], int]
-    near: Callable[[TruncatedState], HostArray]
-    wanted: Callable[[TruncatedState], HostArray]
+    block_size: Callable[[int], int]
+    draw_block: Callable[[np.random.Generator, int], HostArray]
+    num_startable: Callable[[TruncatedState, int], int]
+    tolerance: Callable[[TruncatedState], HostArray]
+    unfinished: Callable[[TruncatedState], HostArray]
     reduce: Callable[[TruncatedState], tuple[HostArray, HostArray, str]]
     enumerates: bool
 
 
-def walked(manner: Truncation, guarantees: Guarantees) -> Estimator:
-    """An estimator that walks as `manner` says until the next walk might not fit into the budget.
+def truncation_estimator(truncation: Truncation, guarantees: Guarantees) -> Estimator:
+    """An estimator that walks as `truncation` says until the next walk might not fit into the budget.
 
     Guarantees:
         Which walks are made depends on neither the turn nor how many go abreast: a walk starts only
@@ -119,12 +119,12 @@ def walked(manner: Truncation, guarantees: Guarantees) -> Estimator:
         None is abandoned half-way.
     """
     return Estimator(
-        init=partial(_init, manner),
-        ask=partial(_ask, manner),
+        init=partial(_init, truncation),
+        ask=partial(_ask, truncation),
         tell=lambda state, masks, utilities: state._replace(
-            told=state.told.tell(np.asarray(utilities, np.float64))
+            evaluations=state.evaluations.tell(np.asarray(utilities, np.float64))
         ),
-        read=partial(_read, manner),
+        read=partial(_read, truncation),
         guarantees=guarantees,
     )
 
@@ -134,7 +134,7 @@ def gains(state: TruncatedState, count: int, near: HostArray) -> HostArray:
     V(N).
     """
     masks, orders = prefixes(state.orders[:count]), state.orders[:count]
-    utilities, rows = np.asarray(state.told.utilities), state.told.rows(masks)
+    utilities, rows = np.asarray(state.evaluations.utilities), state.evaluations.rows(masks)
     along, steps = utilities[rows], np.arange(state.num_players + 1)
     spread = (slice(None),) * 2 + (None,) * (along.ndim - 2)
     there = (np.abs(state.grand - along) < near) & (rows >= 0)[spread]
@@ -147,45 +147,47 @@ def gains(state: TruncatedState, count: int, near: HostArray) -> HostArray:
 
 
 def _init(
-    manner: Truncation, num_players: int, budget: int | None, turn: int | None = None
+    truncation: Truncation, num_players: int, budget: int | None, turn: int | None = None
 ) -> TruncatedState:
     integer("num_players", num_players, least=1)
     everything = 2**num_players
-    budget = budget_of(manner.name, num_players, budget, turn)
-    affordable(manner.name, num_players, budget, min(everything, 2 + 2 * (num_players - 1)))
+    budget = resolve_budget(truncation.name, num_players, budget, turn)
+    require_affordable(
+        truncation.name, num_players, budget, min(everything, 2 + 2 * (num_players - 1))
+    )
     orders = np.zeros((0, num_players), np.int64)
     return TruncatedState(
-        num_players, min(int(budget), everything), turn, nothing(num_players), orders=orders
+        num_players, min(int(budget), everything), turn, no_evaluations(num_players), orders=orders
     )
 
 
-def _ask(manner: Truncation, key: Key, state: TruncatedState) -> tuple[Masks, TruncatedState]:
+def _ask(truncation: Truncation, key: Key, state: TruncatedState) -> tuple[Masks, TruncatedState]:
     nobody = np.zeros((1, state.num_players), bool)
-    everything = manner.enumerates and state.covers_all and state.num_players <= MOST_PLAYERS
-    if not len(state.told):
+    everything = truncation.enumerates and state.covers_all and state.num_players <= MOST_PLAYERS
+    if not len(state.evaluations):
         seed = tuple(seed_of(key))
-        masks, told = state.told.ask(np.concatenate([nobody, ~nobody]))
-        state = state._replace(told=told, seed=seed)
+        masks, evaluations = state.evaluations.ask(np.concatenate([nobody, ~nobody]))
+        state = state._replace(evaluations=evaluations, seed=seed)
         if not everything or (state.turn is not None and state.turn < state.budget):
             return masks, state
-        more, told = told.ask(all_subsets(state.num_players))
-        return np.concatenate([masks, more]), state._replace(told=told)
-    if everything and state.told.complete:
+        more, evaluations = evaluations.ask(all_subsets(state.num_players))
+        return np.concatenate([masks, more]), state._replace(evaluations=evaluations)
+    if everything and state.evaluations.complete:
         return nobody[:0], state
     while True:
-        state = _moved(manner, state)
-        started = _started(manner, state)
+        state = _moved(truncation, state)
+        started = _started(truncation, state)
         if started is state:
             break
         state = started
-    fresh, told = state.told.ask(_next(state, state.going))
+    fresh, evaluations = state.evaluations.ask(_next(state, state.active))
     if everything and (
-        not len(fresh) or 2**state.num_players - len(state.told) <= (state.turn or 0)
+        not len(fresh) or 2**state.num_players - len(state.evaluations) <= (state.turn or 0)
     ):
         missing = all_subsets(state.num_players)
-        missing = missing[state.told.rows(missing) < 0]
-        fresh, told = state.told.ask(missing[: state.turn])
-    return fresh, state._replace(told=told)
+        missing = missing[state.evaluations.rows(missing) < 0]
+        fresh, evaluations = state.evaluations.ask(missing[: state.turn])
+    return fresh, state._replace(evaluations=evaluations)
 
 
 def _next(state: TruncatedState, which: HostArray) -> Masks:
@@ -193,13 +195,13 @@ def _next(state: TruncatedState, which: HostArray) -> Masks:
     return np.asarray(np.argsort(state.orders[which], axis=1) <= state.place[which, None])
 
 
-def _moved(manner: Truncation, state: TruncatedState) -> TruncatedState:
+def _moved(truncation: Truncation, state: TruncatedState) -> TruncatedState:
     """The state after all steps to coalitions whose utilities are known."""
-    utilities, near = np.asarray(state.told.utilities), manner.near(state)
+    utilities, near = np.asarray(state.evaluations.utilities), truncation.tolerance(state)
     place, still_open = state.place.copy(), state.open.copy()
     state = state._replace(place=place, open=still_open)
-    while len(which := state.going):
-        rows = state.told.rows(_next(state, which))
+    while len(which := state.active):
+        rows = state.evaluations.rows(_next(state, which))
         known = (rows >= 0) & (rows < len(utilities))
         if not known.any():
             break
@@ -208,29 +210,30 @@ def _moved(manner: Truncation, state: TruncatedState) -> TruncatedState:
     return state
 
 
-def _started(manner: Truncation, state: TruncatedState) -> TruncatedState:
+def _started(truncation: Truncation, state: TruncatedState) -> TruncatedState:
     """The state with as many more walks under way as there is room for; the same object where there
     is none.
     """
-    steps, going, made = max(state.num_players - 1, 1), state.going, len(state.orders)
+    steps, going, made = max(state.num_players - 1, 1), state.active, len(state.orders)
     count = min(
-        manner.abreast(state, len(going)), FREE_DRAWS * max(state.budget // steps, 2) - made
+        truncation.num_startable(state, len(going)),
+        FREE_DRAWS * max(state.budget // steps, 2) - made,
     )
     if state.turn is not None:
         count = min(count, max(state.turn - len(going), 0))
     if not state.covers_all:
         reserved = int((state.num_players - 1 - state.place[going]).sum())
-        count = min(count, (state.budget - len(state.told) - reserved) // steps)
+        count = min(count, (state.budget - len(state.evaluations) - reserved) // steps)
     if count <= 0:
         return state
-    wanted = manner.wanted(state)
+    wanted = truncation.unfinished(state)
     if not wanted.any():
         return state
     still_open = np.broadcast_to(
-        wanted & (np.abs(state.grand - state.empty) >= manner.near(state)), wanted.shape
+        wanted & (np.abs(state.grand - state.empty) >= truncation.tolerance(state)), wanted.shape
     )
     return state._replace(
-        orders=np.concatenate([state.orders, _orders(manner, state, count)]),
+        orders=np.concatenate([state.orders, _orders(truncation, state, count)]),
         place=np.concatenate([state.place, np.zeros(count, np.int64)]),
         open=np.concatenate(
             [
@@ -241,36 +244,38 @@ def _started(manner: Truncation, state: TruncatedState) -> TruncatedState:
     )
 
 
-def _orders(manner: Truncation, state: TruncatedState, count: int) -> HostArray:
+def _orders(truncation: Truncation, state: TruncatedState, count: int) -> HostArray:
     """int[count, P]: the next joining orders; block b of them is drawn from the seed and b
     alone.
     """
     found, seen = list[HostArray](), 0
-    number, skip = divmod(len(state.orders), manner.size(state.num_players))
+    number, skip = divmod(len(state.orders), truncation.block_size(state.num_players))
     while seen < count:
-        drawn = manner.block(np.random.default_rng([*state.seed, number]), state.num_players)[skip:]
+        drawn = truncation.draw_block(
+            np.random.default_rng([*state.seed, number]), state.num_players
+        )[skip:]
         found.append(drawn[: count - seen])
         seen, number, skip = seen + len(found[-1]), number + 1, 0
     return np.concatenate(found)
 
 
-def _read(manner: Truncation, state: TruncatedState) -> Attribution:
+def _read(truncation: Truncation, state: TruncatedState) -> Attribution:
     require(
-        state.told.utilities is not None,
+        state.evaluations.utilities is not None,
         "Expected the utilities to be told before the values are read.",
     )
-    state = _moved(manner, state)
-    if manner.enumerates and state.told.complete:
-        values = shapley_values(state.told.read(all_subsets(state.num_players)))
+    state = _moved(truncation, state)
+    if truncation.enumerates and state.evaluations.complete:
+        values = shapley_values(state.evaluations.read(all_subsets(state.num_players)))
         errors, stopped = np.zeros_like(values), "all coalitions valued"
     else:
-        values, errors, stopped = manner.reduce(state)
+        values, errors, stopped = truncation.reduce(state)
     return Attribution(
         values=values,
         std_errors=errors,
         empty=state.empty,
         grand=state.grand,
-        num_coalitions=len(state.told),
+        num_coalitions=len(state.evaluations),
         stopped=stopped,
-        notes={"permutations": state.num_done},
+        notes={"permutations": state.num_finished},
     )

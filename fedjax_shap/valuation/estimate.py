@@ -12,7 +12,7 @@ from fedjax_shap.engine.store import fingerprint
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
 from fedjax_shap.shapley.estimator import Attribution, Estimator
-from fedjax_shap.shapley.stopping import Standing
+from fedjax_shap.shapley.stopping import EstimateProgress
 from fedjax_shap.typing import HostArray, Key
 from fedjax_shap.valuation.options import Options, UtilitySource
 
@@ -125,7 +125,7 @@ def value_players(
         if rule is not None:
             history += _news(estimator.read(state), history)
             if history:
-                reason = rule(Standing(history, time.perf_counter() - began))
+                reason = rule(EstimateProgress(history, time.perf_counter() - began))
     read = estimator.read(state)
     stopped = reason or read.stopped
     if num_stored:

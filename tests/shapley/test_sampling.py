@@ -8,8 +8,8 @@ from played import key_of, play, saturating
 
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.estimator import Attribution, Guarantees, projected
-from fedjax_shap.shapley.evaluations import nothing
-from fedjax_shap.shapley.sampling import Design, jackknife, mean_and_error, sampled
+from fedjax_shap.shapley.evaluations import no_evaluations
+from fedjax_shap.shapley.sampling import Design, jackknife, mean_and_error, sampling_estimator
 
 
 def recorded(proposed, players=6):
@@ -24,8 +24,8 @@ def recorded(proposed, players=6):
     def reduce(draws):
         return np.zeros(players), np.zeros(players)
 
-    return sampled(
-        Design(name="recorded", propose=propose, reduce=reduce, unit=lambda players: 4),
+    return sampling_estimator(
+        Design(name="recorded", propose=propose, reduce=reduce, unit_size=lambda players: 4),
         Guarantees(),
     )
 
@@ -40,14 +40,14 @@ def test_only_the_budget_turns_a_draw_away(turn):
         if not len(masks):
             break
         state = estimator.tell(state, masks, np.zeros(len(masks)))
-    kept = state.told.masks[np.concatenate(state.rows)]
+    kept = state.evaluations.masks[np.concatenate(state.rows)]
     refused = len(proposed) - len(kept)
     first_refused = next(
         i for i, unit in enumerate(proposed) if not any((unit == one).all() for one in kept)
     )
     assert_array_equal(kept, np.array(proposed)[: len(kept)])
     assert first_refused == len(kept) and refused >= 1
-    assert len(state.told) <= 40
+    assert len(state.evaluations) <= 40
 
 
 def test_a_budget_for_everything_ends_with_everything_in_turns_too():
@@ -58,15 +58,15 @@ def test_a_budget_for_everything_ends_with_everything_in_turns_too():
 
 
 def test_what_was_told_is_found_again_and_asked_for_once():
-    told = nothing(3)
-    fresh, told = told.ask(all_subsets(3)[[5, 2, 5]])
+    evaluations = no_evaluations(3)
+    fresh, evaluations = evaluations.ask(all_subsets(3)[[5, 2, 5]])
     assert_array_equal(fresh, all_subsets(3)[[5, 2]])
-    told = told.tell(np.array([50.0, 20.0]))
-    again, told = told.ask(all_subsets(3)[[2, 7]])
+    evaluations = evaluations.tell(np.array([50.0, 20.0]))
+    again, evaluations = evaluations.ask(all_subsets(3)[[2, 7]])
     assert_array_equal(again, all_subsets(3)[[7]])
-    told = told.tell(np.array([70.0]))
-    assert_array_equal(told.read(all_subsets(3)[[7, 2, 5]]), [70, 20, 50])
-    assert told.rows(all_subsets(3)[[0]]).tolist() == [-1] and not told.complete
+    evaluations = evaluations.tell(np.array([70.0]))
+    assert_array_equal(evaluations.read(all_subsets(3)[[7, 2, 5]]), [70, 20, 50])
+    assert evaluations.rows(all_subsets(3)[[0]]).tolist() == [-1] and not evaluations.complete
 
 
 def test_projection_shares_what_is_missing_and_keeps_what_is_not():

@@ -11,7 +11,7 @@ from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.stopping import (
-    Standing,
+    EstimateProgress,
     budget,
     never,
     parse_rule,
@@ -27,7 +27,7 @@ from fedjax_shap.valuation.options import Options
 GAME = table(saturating(9).table).game
 
 
-def standing(*values, errors=0.1, coalitions=10, seconds=1.0):
+def progress(*values, errors=0.1, coalitions=10, seconds=1.0):
     history = [
         Attribution(
             np.asarray(v, float),
@@ -39,11 +39,11 @@ def standing(*values, errors=0.1, coalitions=10, seconds=1.0):
         )
         for v in values
     ]
-    return Standing(history, seconds)
+    return EstimateProgress(history, seconds)
 
 
 def test_a_standard_error_stops_in_units_of_the_utility_or_of_what_there_is_to_share():
-    twice = standing([1, 2], [1, 2], errors=0.1)
+    twice = progress([1, 2], [1, 2], errors=0.1)
     assert standard_error(0.1)(twice) and not standard_error(0.09)(twice)
     assert standard_error(0.025, relative=True)(twice) and not standard_error(0.024, relative=True)(
         twice
@@ -52,9 +52,9 @@ def test_a_standard_error_stops_in_units_of_the_utility_or_of_what_there_is_to_s
 
 def test_ranks_are_stable_once_they_agree_with_each_of_the_last_turns():
     rule = rank_stability(least=0.9, last=2)
-    assert rule(standing([1, 2, 3], [1, 2, 3])) is None
-    assert rule(standing([3, 2, 1], [1, 2, 3], [1, 2, 3])) is None
-    assert "1.000" in rule(standing([3, 2, 1], [1, 2, 3], [1, 5, 9], [1, 2, 4]))
+    assert rule(progress([1, 2, 3], [1, 2, 3])) is None
+    assert rule(progress([3, 2, 1], [1, 2, 3], [1, 2, 3])) is None
+    assert "1.000" in rule(progress([3, 2, 1], [1, 2, 3], [1, 5, 9], [1, 2, 4]))
 
 
 def test_values_settle_by_the_five_percent_rule():
@@ -74,11 +74,11 @@ def test_values_settle_by_the_five_percent_rule():
     assert not settled_within(np.stack([np.ones((11, 2)), history[:, :2]], axis=2)), (
         "every slice has to settle"
     )
-    assert settled()(standing(*np.ones((11, 4)))) and settled()(standing(*np.ones((10, 4)))) is None
+    assert settled()(progress(*np.ones((11, 4)))) and settled()(progress(*np.ones((10, 4)))) is None
 
 
 def test_rules_compose():
-    now = standing([1.0], [1.0], coalitions=50, seconds=3)
+    now = progress([1.0], [1.0], coalitions=50, seconds=3)
     yes, no = budget(50), wall_clock(4)
     assert yes(now) == "50 coalitions asked for" and no(now) is None and never()(now) is None
     assert (yes | no)(now) == (no | yes)(now) == "50 coalitions asked for"
@@ -88,7 +88,7 @@ def test_rules_compose():
 
 
 def test_a_rule_can_be_written_as_text():
-    now = standing([1.0], [1.0], coalitions=50, seconds=3)
+    now = progress([1.0], [1.0], coalitions=50, seconds=3)
     assert (
         parse_rule("budget(60) | standard_error(0.05) | wall_clock(seconds=3)")(now)
         == "3.0 s gone by"

@@ -13,13 +13,13 @@ from fedjax_shap.shapley.allocation import (
     Spreads,
     apportion,
     check,
-    promised,
+    guarantees_of,
     rule,
     spreads_of,
     stages,
 )
 from fedjax_shap.shapley.estimator import Estimator
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
 MANY = 2**62  # pairs of a size, where there are more: they are never all drawn
@@ -75,14 +75,14 @@ def complementary(*, allocation: Allocation = "equal", pilot: float = 0.5) -> Es
         name="complementary",
         propose=propose,
         reduce=_reduce,
-        unit=lambda num_players: 2,
+        unit_size=lambda num_players: 2,
         least_units=lambda num_players: int(np.minimum(2, strata(num_players)[1]).sum()),
-        stage=stages(allocation, pilot),
+        stage_size=stages(allocation, pilot),
         notes=lambda draws: (
             {} if draws.units is None else {"pairs_by_size": np.bincount(draws.units)[1:].tolist()}
         ),
     )
-    return sampled(design, promised(allocation, efficient=True))
+    return sampling_estimator(design, guarantees_of(allocation, efficient=True))
 
 
 @cache
@@ -113,7 +113,7 @@ def _fresh(rng: np.random.Generator, state: SamplingState, size: int, count: int
         if 2 * size == num_players:
             masks ^= ~masks[:, :1]  # of two halves the one with player 0 stands for the pair
         for name, mask in zip(pack(masks), masks, strict=True):
-            if name not in state.told.row and len(found) < count:
+            if name not in state.evaluations.row and len(found) < count:
                 found.setdefault(name, mask)
     return np.array(list(found.values()))
 

@@ -11,8 +11,8 @@ import numpy as np
 from fedjax_shap._validate import integer, number
 from fedjax_shap.shapley.covariance import fitted, inverse_root, weights_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, sampled
-from fedjax_shap.shapley.strata import Law, by_size, sizes_of
+from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, sampling_estimator
+from fedjax_shap.shapley.strata import SizeDistribution, propose_by_size, size_counts
 from fedjax_shap.typing import HostArray, Masks
 
 
@@ -51,20 +51,20 @@ def gaussian_process(*, small_first: float = 1.0, steps: int = 20) -> Estimator:
 
     design = Design(
         name="gaussian_process",
-        propose=by_size(Law(law)),
+        propose=propose_by_size(SizeDistribution(law)),
         reduce=lambda draws: _reduce(draws, steps),
-        unit=lambda num_players: 1,
+        unit_size=lambda num_players: 1,
         most_players=MANY_PLAYERS,
     )
     biased = "the kernel assumes that utilities change smoothly with who takes part"
-    return sampled(
+    return sampling_estimator(
         design, Guarantees(unbiased=False, bias=biased, efficient=True, errors="analytic")
     )
 
 
 def _reduce(draws: Draws, steps: int) -> tuple[HostArray, HostArray]:
     """Values and standard errors float64[P, ...], each trailing entry by a process of its own."""
-    masks, told = draws.told.masks, np.asarray(draws.told.utilities)
+    masks, told = draws.evaluations.masks, np.asarray(draws.evaluations.utilities)
     found = [_valued(masks, column, steps) for column in told.reshape(len(told), -1).T]
     shape = (masks.shape[1], *told.shape[1:])
     return tuple(np.stack(part, axis=1).reshape(shape) for part in zip(*found, strict=True))  # type: ignore[return-value]
@@ -103,6 +103,6 @@ def _spread(masks: Masks, weights: HostArray, squares: HostArray) -> HostArray:
     their full weight, their residuals taken to be like those told.
     """
     own = weights_of(masks)
-    told, there = sizes_of(masks)
+    told, there = size_counts(masks)
     untold = (there / told - 1)[masks.sum(axis=1)]
     return np.asarray(((weights - own) ** 2 + untold * own**2) @ squares)

@@ -5,7 +5,13 @@ algorithms 3 and 4).
 import numpy as np
 
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, mean_and_error, sampled
+from fedjax_shap.shapley.sampling import (
+    Design,
+    Draws,
+    SamplingState,
+    mean_and_error,
+    sampling_estimator,
+)
 from fedjax_shap.typing import HostArray, Masks
 
 
@@ -29,9 +35,9 @@ def group_testing() -> Estimator:
         The budget is never exceeded.
     """
     design = Design(
-        name="group_testing", propose=_propose, reduce=_reduce, unit=lambda num_players: 1
+        name="group_testing", propose=_propose, reduce=_reduce, unit_size=lambda num_players: 1
     )
-    return sampled(design, Guarantees(efficient=True))
+    return sampling_estimator(design, Guarantees(efficient=True))
 
 
 def size_law(num_players: int) -> tuple[HostArray, float]:

@@ -9,7 +9,7 @@ import numpy as np
 from fedjax_shap._validate import integer, number
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.stopping import settled_within
-from fedjax_shap.shapley.truncation import TruncatedState, Truncation, gains, walked
+from fedjax_shap.shapley.truncation import TruncatedState, Truncation, gains, truncation_estimator
 from fedjax_shap.typing import HostArray
 
 
@@ -59,18 +59,18 @@ def gtg(
     integer("least", least, least=2)
 
     rules = _Rules(between, within, settled, last, least)
-    manner = Truncation(
+    truncation = Truncation(
         name="gtg",
-        size=lambda num_players: num_players,
-        block=_sweep,
-        abreast=_to_the_end_of_the_sweep,
-        near=rules.near,
-        wanted=lambda state: rules.worth(state) & ~rules.ends(state)[1],
+        block_size=lambda num_players: num_players,
+        draw_block=_sweep,
+        num_startable=_to_the_end_of_the_sweep,
+        tolerance=rules.near,
+        unfinished=lambda state: rules.worth(state) & ~rules.ends(state)[1],
         reduce=rules.reduce,
         enumerates=False,
     )
     bias = "what players add is left out once V is near V(N), and in rounds that changed little"
-    return walked(manner, Guarantees(unbiased=False, bias=bias, enumerates=False))
+    return truncation_estimator(truncation, Guarantees(unbiased=False, bias=bias, enumerates=False))
 
 
 class _Rules(NamedTuple):
@@ -94,7 +94,7 @@ class _Rules(NamedTuple):
 
     def ends(self, state: TruncatedState) -> tuple[HostArray, HostArray]:
         """(int[...]: how many orders each slice takes; bool[...]: whether it settled there)."""
-        count, num_players, shape = state.num_done, state.num_players, state.grand.shape
+        count, num_players, shape = state.num_finished, state.num_players, state.grand.shape
         taken, calm = np.full(shape, count), np.zeros(shape, bool)
         first = -(-max(self.least, self.last + 1) // num_players) * num_players
         if not self.settled or count < first:
@@ -111,7 +111,7 @@ class _Rules(NamedTuple):
 
     def reduce(self, state: TruncatedState) -> tuple[HostArray, HostArray, str]:
         """The values, their standard errors, and why the estimator stopped."""
-        count, worth, (taken, calm) = state.num_done, self.worth(state), self.ends(state)
+        count, worth, (taken, calm) = state.num_finished, self.worth(state), self.ends(state)
         if not worth.any():
             why = "round truncated: it changed too little"
         else:

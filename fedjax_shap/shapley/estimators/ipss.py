@@ -11,7 +11,7 @@ from fedjax_shap._validate import one_of
 from fedjax_shap.coalitions import of_size, pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.evaluations import Evaluations
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
 LEAST_EACH = (
@@ -50,13 +50,13 @@ def ipss(*, beyond: Literal["nothing", "last"] = "nothing") -> Estimator:
         name="ipss",
         propose=_propose,
         reduce=lambda draws: _reduce(draws, beyond),
-        unit=lambda num_players: 1,
+        unit_size=lambda num_players: 1,
         fixed=lambda num_players, budget: small(num_players, key_size(num_players, budget)),
         least_units=0,
     )
     assumed = "as much as those of that size" if beyond == "last" else "nothing"
     bias = f"joining coalitions of more than k* players is taken to add {assumed}"
-    return sampled(
+    return sampling_estimator(
         design, Guarantees(unbiased=False, bias=bias, additive=beyond == "last", errors="analytic")
     )
 
@@ -154,9 +154,9 @@ def _exchanged(rng: np.random.Generator, pair: Masks) -> Masks:
 
 
 def _propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[PyTree, Masks]:
-    num_players, size = state.num_players, _complete(state.told) + 1
-    seen = state.told.masks[state.told.masks.sum(axis=1) == size]
-    left, room = comb(num_players, size) - len(seen), state.budget - len(state.told)
+    num_players, size = state.num_players, _complete(state.evaluations) + 1
+    seen = state.evaluations.masks[state.evaluations.masks.sum(axis=1) == size]
+    left, room = comb(num_players, size) - len(seen), state.budget - len(state.evaluations)
     count = min(count, left, room)
     if (
         size >= num_players
@@ -175,24 +175,27 @@ def _propose(rng: np.random.Generator, state: SamplingState, count: int) -> tupl
     return np.zeros((len(masks), 0)), masks[:, None]
 
 
-def _complete(told: Evaluations) -> int:
+def _complete(evaluations: Evaluations) -> int:
     """The largest size up to which all coalitions were asked for."""
     num_players, counts = (
-        told.masks.shape[1],
-        np.bincount(told.masks.sum(axis=1), minlength=told.masks.shape[1] + 1),
+        evaluations.masks.shape[1],
+        np.bincount(evaluations.masks.sum(axis=1), minlength=evaluations.masks.shape[1] + 1),
     )
     lacking = [size for size in range(num_players) if counts[size] < comb(num_players, size)]
     return min(lacking, default=num_players) - 1
 
 
 def _reduce(draws: Draws, beyond: str) -> tuple[HostArray, HostArray]:
-    told, num_players = draws.told, draws.fixed.shape[1]
-    utilities, largest = np.asarray(told.utilities).reshape(len(told), -1), _complete(told)
-    known = _strata(told.masks, utilities, largest)
+    evaluations, num_players = draws.evaluations, draws.fixed.shape[1]
+    utilities, largest = (
+        np.asarray(evaluations.utilities).reshape(len(evaluations), -1),
+        _complete(evaluations),
+    )
+    known = _strata(evaluations.masks, utilities, largest)
     last, errors = known[-1], np.zeros_like(known[-1])
-    rows = np.flatnonzero(told.masks.sum(axis=1) == largest + 1)
-    if len(rows) and told.masks[rows].sum(axis=0).min() >= LEAST_EACH:
-        last, errors = _gains(told, utilities, rows)
+    rows = np.flatnonzero(evaluations.masks.sum(axis=1) == largest + 1)
+    if len(rows) and evaluations.masks[rows].sum(axis=0).min() >= LEAST_EACH:
+        last, errors = _gains(evaluations, utilities, rows)
         known.append(last)
     weight = num_players - len(known) if beyond == "last" else 0
     values, errors = (
@@ -217,16 +220,18 @@ def _strata(masks: Masks, utilities: HostArray, largest: int) -> list[HostArray]
     return found
 
 
-def _gains(told: Evaluations, utilities: HostArray, rows: HostArray) -> tuple[HostArray, HostArray]:
+def _gains(
+    evaluations: Evaluations, utilities: HostArray, rows: HostArray
+) -> tuple[HostArray, HostArray]:
     """The mean float64[P, T] of V(S + i) - V(S) over the sampled coalitions S + i, and its standard
     error.
     """
-    masks = told.masks[rows]
+    masks = evaluations.masks[rows]
     num_players, size = masks.shape[1], int(masks[0].sum())
     members = np.nonzero(masks)[1].reshape(len(masks), size)
     before = np.repeat(masks[:, None], size, axis=1)
     np.put_along_axis(before, members[..., None], False, axis=2)
-    gains = utilities[rows][:, None] - utilities[told.rows(before)]
+    gains = utilities[rows][:, None] - utilities[evaluations.rows(before)]
     count = masks.sum(axis=0)[:, None]
     mean, squares = np.zeros((2, num_players, utilities.shape[1]))
     np.add.at(mean, members, gains)

@@ -12,7 +12,7 @@ from scipy.special import bernoulli
 from fedjax_shap._validate import integer, number
 from fedjax_shap.shapley.covariance import inverse_root
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.least_squares import RegressionRows, regressed, slopes
+from fedjax_shap.shapley.least_squares import RegressionRows, regression_estimator, slopes
 from fedjax_shap.typing import HostArray, Masks
 
 
@@ -54,7 +54,9 @@ def kadditive(*, order: int = 2, ridge: float = 10.0, paired: bool = False) -> E
         additive=True,
         errors="jackknife",
     )
-    return regressed("kadditive", partial(_fit, order, ridge), promised, paired=paired, power=1.0)
+    return regression_estimator(
+        "kadditive", partial(_fit, order, ridge), promised, paired=paired, power=1.0
+    )
 
 
 def _fit(order: int, ridge: float, rows: RegressionRows) -> tuple[HostArray, HostArray]:

@@ -7,7 +7,7 @@ from fedjax_shap.shapley.least_squares import (
     REGRESSION_BIAS,
     known_moments,
     least_squares,
-    regressed,
+    regression_estimator,
 )
 
 
@@ -43,7 +43,7 @@ def kernelshap(*, paired: bool = True, unbiased: bool = False) -> Estimator:
         additive=not unbiased,
         errors="analytic",
     )
-    return regressed(
+    return regression_estimator(
         "kernelshap",
         known_moments if unbiased else least_squares,
         promised,

@@ -13,7 +13,7 @@ import numpy as np
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
-from fedjax_shap.shapley.evaluations import Evaluations, nothing
+from fedjax_shap.shapley.evaluations import Evaluations, no_evaluations
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 
@@ -21,7 +21,7 @@ class SingleState(NamedTuple):
     """How far it is: what is asked for, and what was told."""
 
     num_players: int
-    told: Evaluations
+    evaluations: Evaluations
 
 
 def leave_one_out() -> Estimator:
@@ -76,26 +76,28 @@ def _one_marginal(
             "needs for "
             f"{num_players} players.",
         )
-        return SingleState(num_players, nothing(num_players))
+        return SingleState(num_players, no_evaluations(num_players))
 
     def ask(key: Key, state: SingleState) -> tuple[Masks, SingleState]:
         nobody, alone = (
             np.zeros((1, state.num_players), bool),
             np.eye(state.num_players, dtype=bool),
         )
-        fresh, told = state.told.ask(np.concatenate([nobody, ~nobody, coalitions(alone)]))
-        return fresh, state._replace(told=told)
+        fresh, evaluations = state.evaluations.ask(
+            np.concatenate([nobody, ~nobody, coalitions(alone)])
+        )
+        return fresh, state._replace(evaluations=evaluations)
 
     def tell(state: SingleState, masks: Masks, utilities: Utilities) -> SingleState:
-        return state._replace(told=state.told.tell(np.asarray(utilities, np.float64)))
+        return state._replace(evaluations=state.evaluations.tell(np.asarray(utilities, np.float64)))
 
     def read(state: SingleState) -> Attribution:
         require(
-            state.told.utilities is not None,
+            state.evaluations.utilities is not None,
             "Expected the utilities to be told before the values are read.",
         )
-        changed = state.told.read(coalitions(np.eye(state.num_players, dtype=bool)))
-        empty, grand = state.told.read(
+        changed = state.evaluations.read(coalitions(np.eye(state.num_players, dtype=bool)))
+        empty, grand = state.evaluations.read(
             np.array([[False], [True]]).repeat(state.num_players, axis=1)
         )
         found = values(changed, empty, grand)
@@ -104,7 +106,7 @@ def _one_marginal(
             std_errors=np.zeros_like(found),
             empty=empty,
             grand=grand,
-            num_coalitions=len(state.told),
+            num_coalitions=len(state.evaluations),
             stopped=f"one coalition valued for each of {state.num_players} players",
         )
 

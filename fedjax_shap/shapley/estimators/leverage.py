@@ -6,7 +6,7 @@ from typing import Literal
 
 from fedjax_shap._validate import one_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.least_squares import REGRESSION_BIAS, least_squares, regressed
+from fedjax_shap.shapley.least_squares import REGRESSION_BIAS, least_squares, regression_estimator
 
 POWERS = {"leverage": 0.0, "modified": 0.5}  # of the kernel's shares of sizes, 1 / (s (P - s))
 
@@ -38,4 +38,6 @@ def leverage(
     promised = Guarantees(
         unbiased=False, bias=REGRESSION_BIAS, efficient=True, additive=True, errors="analytic"
     )
-    return regressed("leverage", least_squares, promised, paired=paired, power=POWERS[scores])
+    return regression_estimator(
+        "leverage", least_squares, promised, paired=paired, power=POWERS[scores]
+    )

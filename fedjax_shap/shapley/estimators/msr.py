@@ -8,7 +8,13 @@ from fedjax_shap._validate import number, require
 from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.estimators.svarm import by_size, difference, missed, side
-from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, SamplingState, sampled
+from fedjax_shap.shapley.sampling import (
+    MANY_PLAYERS,
+    Design,
+    Draws,
+    SamplingState,
+    sampling_estimator,
+)
 from fedjax_shap.shapley.semivalue import (
     Coefficients,
     coefficients_of,
@@ -50,12 +56,12 @@ def banzhaf(*, p: float = 0.5) -> Estimator:
         name="banzhaf",
         propose=propose,
         reduce=lambda draws: _means(draws, p),
-        unit=lambda num_players: 1,
+        unit_size=lambda num_players: 1,
         least_units=4,
-        whole=lambda table: semivalues(table, coefficients),
+        from_table=lambda table: semivalues(table, coefficients),
         most_players=MANY_PLAYERS,
     )
-    return sampled(
+    return sampling_estimator(
         design,
         Guarantees(target="banzhaf" if fair else f"banzhaf({float(p)!r})", errors="analytic"),
     )
@@ -93,7 +99,7 @@ def independent(
     """bool[U, P]: random coalitions but nobody and everybody; where not `again`, none that was
     asked for before.
     """
-    names = set(state.told.row) if not again else set(pack(state.fixed))
+    names = set(state.evaluations.row) if not again else set(pack(state.fixed))
     masks, pending = np.zeros((count, state.num_players), bool), np.arange(count)
     while len(pending):
         masks[pending] = rng.random((len(pending), state.num_players)) < p

@@ -6,7 +6,13 @@ import numpy as np
 
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.estimators.structured import Strata, next_strata, within_strata
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, mean_and_error, sampled
+from fedjax_shap.shapley.sampling import (
+    Design,
+    Draws,
+    SamplingState,
+    mean_and_error,
+    sampling_estimator,
+)
 from fedjax_shap.typing import HostArray, Masks
 
 MOST_CELLS = 64  # of the grid of q: the spread within so narrow a cell is that of S alone
@@ -54,9 +60,9 @@ def owen(*, antithetic: bool = True, stratified: bool = True) -> Estimator:
         name="owen",
         propose=propose,
         reduce=reduce,
-        unit=lambda num_players: group * (num_players + 1),
+        unit_size=lambda num_players: group * (num_players + 1),
     )
-    return sampled(design, Guarantees(additive=True))
+    return sampling_estimator(design, Guarantees(additive=True))
 
 
 def neighbours(masks: Masks) -> Masks:

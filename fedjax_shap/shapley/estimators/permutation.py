@@ -10,7 +10,7 @@ import numpy as np
 from fedjax_shap._validate import integer, one_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.orders import ORDERS
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
 from fedjax_shap.shapley.semivalue import (
     Coefficients,
     coefficients_of,
@@ -71,7 +71,7 @@ def permutation(
             int(state.units[0].seed[0])
             if state.units
             else int(rng.integers(2**63))
-            if kind.full
+            if kind.block_size
             else 0
         )
         drawn = kind.draw(rng, seed, state.num_units + np.arange(count), state.num_players)
@@ -85,18 +85,20 @@ def permutation(
         if target != "shapley":
             factor = (coefficients(num_players) / shapley(num_players))[np.argsort(joined, axis=-1)]
             gains = gains * factor.reshape(factor.shape + (1,) * (gains.ndim - 3))
-        return blockwise(gains.mean(axis=1), kind.block(np.arange(len(joined)), num_players))
+        return blockwise(gains.mean(axis=1), kind.block_of(np.arange(len(joined)), num_players))
 
     design = Design(
         name="permutation",
         propose=propose,
         reduce=reduce,
-        unit=lambda num_players: kind.group * (num_players - 1),
+        unit_size=lambda num_players: kind.group * (num_players - 1),
         most_units=None if max_permutations is None else max_permutations // kind.group,
-        whole=partial(semivalues, coefficients=coefficients),
+        from_table=partial(semivalues, coefficients=coefficients),
     )
     is_shapley = target == "shapley"
-    return sampled(design, Guarantees(target=target, efficient=is_shapley, additive=is_shapley))
+    return sampling_estimator(
+        design, Guarantees(target=target, efficient=is_shapley, additive=is_shapley)
+    )
 
 
 def prefixes(orders: HostArray) -> Masks:

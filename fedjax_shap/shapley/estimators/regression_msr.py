@@ -26,8 +26,8 @@ from fedjax_shap.shapley.covariance import weights_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.estimators.polynomial import fit
 from fedjax_shap.shapley.estimators.regressor import maker, orders_for, regressed
-from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, sampled
-from fedjax_shap.shapley.strata import Law, by_size, sizes_of
+from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, sampling_estimator
+from fedjax_shap.shapley.strata import SizeDistribution, propose_by_size, size_counts
 from fedjax_shap.typing import HostArray, Masks
 
 LEAST = 2  # coalitions of each size, so that their spread can be told
@@ -70,15 +70,15 @@ def regression_msr(
 
     design = Design(
         name="regression_msr",
-        propose=by_size(Law(law, LEAST)),
+        propose=propose_by_size(SizeDistribution(law, LEAST)),
         reduce=lambda draws: _reduce(draws, learn, folds),
-        unit=lambda num_players: 1,
+        unit_size=lambda num_players: 1,
         least_units=lambda num_players: sum(
             min(LEAST, comb(num_players, s)) for s in range(1, num_players)
         ),
         most_players=MANY_PLAYERS,
     )
-    return sampled(design, Guarantees(errors="analytic"))
+    return sampling_estimator(design, Guarantees(errors="analytic"))
 
 
 class Surrogate(Protocol):
@@ -100,7 +100,7 @@ Learn = Callable[
 
 def _reduce(draws: Draws, learn: Learn, folds: int) -> tuple[HostArray, HostArray]:
     """Values and standard errors float64[P, ...]."""
-    masks, told = draws.told.masks, np.asarray(draws.told.utilities)
+    masks, told = draws.evaluations.masks, np.asarray(draws.evaluations.utilities)
     flat, sizes = told.reshape(len(told), -1), masks.sum(axis=1)
     weights = weights_of(masks).T[:, :, None]  # [M, P, 1]
     fold, orders = _folds(sizes, folds), orders_for(masks)
@@ -149,7 +149,7 @@ def _corrections(
     has not.
     """
     sizes, every = masks.sum(axis=1), masks.shape[1] + 1
-    there = sizes_of(masks)[1]
+    there = size_counts(masks)[1]
     own_count, rest_count = (np.bincount(sizes[part], minlength=every) for part in (own, rest))
     factor = (there - rest_count) / np.maximum(own_count, 1)
     scale = np.where(own, factor[sizes], np.where(rest, 1.0, 0.0))[:, None, None]
@@ -163,7 +163,7 @@ def _variance(masks: Masks, parts: HostArray) -> HostArray:
     those drawn.
     """
     sizes = masks.sum(axis=1)
-    told, there = sizes_of(masks)
+    told, there = size_counts(masks)
     found = np.zeros(parts.shape[1:])
     for size in np.unique(sizes):
         if there[size] > told[size] >= LEAST:

@@ -14,13 +14,13 @@ from fedjax_shap.shapley.allocation import (
     Spreads,
     apportion,
     check,
-    promised,
+    guarantees_of,
     rule,
     spreads_of,
     stages,
 )
 from fedjax_shap.shapley.estimator import Estimator
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
 from fedjax_shap.shapley.semivalue import (
     Coefficients,
     coefficients_of,
@@ -105,16 +105,18 @@ def stratified(
         name="stratified",
         propose=propose,
         reduce=partial(_reduce, coefficients=coefficients),
-        unit=lambda num_players: 2 * num_players,
+        unit_size=lambda num_players: 2 * num_players,
         # pays for the first and the last size and two draws of one band between them
         least_units=3,
-        first=first,
-        stage=stages(allocation, pilot),
-        whole=partial(semivalues, coefficients=coefficients),
+        first_size=first,
+        stage_size=stages(allocation, pilot),
+        from_table=partial(semivalues, coefficients=coefficients),
         notes=lambda draws: {} if draws.units is None else {"draws_by_band": _drawn(draws.units)},
     )
     target = name_of(semivalue)
-    return sampled(design, promised(allocation, target=target, additive=target == "shapley"))
+    return sampling_estimator(
+        design, guarantees_of(allocation, target=target, additive=target == "shapley")
+    )
 
 
 def joins(rng: np.random.Generator, band: Band, num_players: int) -> Masks:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampled
+from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
 from fedjax_shap.typing import HostArray, Masks
 
 
@@ -65,12 +65,12 @@ def structured() -> Estimator:
         name="structured",
         propose=propose,
         reduce=reduce,
-        unit=lambda num_players: num_players + 1,
+        unit_size=lambda num_players: num_players + 1,
         fixed=lambda num_players, budget: np.concatenate(
             [np.eye(num_players, dtype=bool), ~np.eye(num_players, dtype=bool)]
         ),
     )
-    return sampled(design, Guarantees(additive=True))
+    return sampling_estimator(design, Guarantees(additive=True))
 
 
 def swapped(order: HostArray, position: HostArray) -> Masks:

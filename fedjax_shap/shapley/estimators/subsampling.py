@@ -10,7 +10,13 @@ from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, mean_and_error, sampled
+from fedjax_shap.shapley.sampling import (
+    Design,
+    Draws,
+    SamplingState,
+    mean_and_error,
+    sampling_estimator,
+)
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 LARGEST = 15  # others drawn: 2**16 coalitions a group
@@ -111,10 +117,10 @@ def _dealing(size: int) -> Estimator:
         name="subsampling",
         propose=lambda rng, state, count: _propose(rng, state, count, size),
         reduce=_reduce,
-        unit=lambda num_players: _coalitions(size, num_players),
+        unit_size=lambda num_players: _coalitions(size, num_players),
         notes=lambda draws: {"size": size},
     )
-    return sampled(design, Guarantees())
+    return sampling_estimator(design, Guarantees())
 
 
 def _propose(

@@ -10,7 +10,13 @@ import numpy as np
 
 from fedjax_shap.coalitions import of_size, pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, SamplingState, sampled
+from fedjax_shap.shapley.sampling import (
+    MANY_PLAYERS,
+    Design,
+    Draws,
+    SamplingState,
+    sampling_estimator,
+)
 from fedjax_shap.shapley.semivalue import Coefficients, semivalues, shapley
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
@@ -48,8 +54,8 @@ def svarm(*, stratified: bool = True) -> Estimator:
     """
     if stratified:
         return by_size("svarm", _law, shapley, "shapley")
-    return sampled(
-        Design(name="svarm", propose=_pairs, reduce=_plain, unit=lambda num_players: 2), _PLAIN
+    return sampling_estimator(
+        Design(name="svarm", propose=_pairs, reduce=_plain, unit_size=lambda num_players: 2), _PLAIN
     )
 
 
@@ -75,15 +81,15 @@ def by_size(name: str, law: SizeLaw, coefficients: Coefficients, target: str) ->
         name=name,
         propose=propose,
         reduce=lambda draws: _stratified(draws, coefficients),
-        unit=lambda num_players: 1,
+        unit_size=lambda num_players: 1,
         fixed=lambda num_players, budget: np.concatenate(
             [m := np.eye(num_players, dtype=bool), ~m]
         ),
         least_units=lambda num_players: 2 * max(num_players - 3, 0),
-        whole=lambda table: semivalues(table, coefficients),
+        from_table=lambda table: semivalues(table, coefficients),
         most_players=MANY_PLAYERS,
     )
-    return sampled(design, Guarantees(target=target, errors="analytic"))
+    return sampling_estimator(design, Guarantees(target=target, errors="analytic"))
 
 
 class Side(NamedTuple):
@@ -185,7 +191,11 @@ def _distinct(rng: np.random.Generator, sizes: HostArray, state: SamplingState) 
     """bool[U, P]: new coalitions of these sizes, each drawn uniformly from those of its size not
     asked for before.
     """
-    num_players, taken, asked = state.num_players, set(state.told.row), state.told.masks.sum(axis=1)
+    num_players, taken, asked = (
+        state.num_players,
+        set(state.evaluations.row),
+        state.evaluations.masks.sum(axis=1),
+    )
     masks = np.zeros((len(sizes), num_players), bool)
     pending = []
     for size in np.unique(sizes).tolist():
@@ -234,8 +244,8 @@ def _stratified(draws: Draws, coefficients: Coefficients) -> tuple[HostArray, Ho
 def _strata(draws: Draws) -> Iterator[tuple[int, HostArray, HostArray]]:
     """(size, float64[M, P] coalitions, float64[M, T] utilities) of each size 1..P - 1."""
     masks, utilities = (
-        draws.told.masks,
-        np.asarray(draws.told.utilities).reshape(len(draws.told), -1),
+        draws.evaluations.masks,
+        np.asarray(draws.evaluations.utilities).reshape(len(draws.evaluations), -1),
     )
     sizes = masks.sum(axis=1)
     order = np.argsort(sizes, kind="stable")

@@ -7,7 +7,7 @@ import numpy as np
 from fedjax_shap._validate import fraction, integer
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.sampling import mean_and_error
-from fedjax_shap.shapley.truncation import TruncatedState, Truncation, gains, walked
+from fedjax_shap.shapley.truncation import TruncatedState, Truncation, gains, truncation_estimator
 from fedjax_shap.typing import HostArray
 
 
@@ -53,7 +53,7 @@ def tmc(
         return np.asarray(tolerance * np.abs(state.grand - state.empty))
 
     def reduce(state: TruncatedState) -> tuple[HostArray, HostArray, str]:
-        count = state.num_done
+        count = state.num_finished
         if count < 2:
             shares = np.repeat(
                 (state.grand - state.empty)[None] / state.num_players, state.num_players, axis=0
@@ -61,17 +61,17 @@ def tmc(
             return shares, np.full_like(shares, np.inf), "fewer than two permutations walked"
         return *mean_and_error(gains(state, count, near(state))), f"{count} permutations walked"
 
-    manner = Truncation(
+    truncation = Truncation(
         name="tmc",
-        size=lambda num_players: 1,
-        block=lambda rng, num_players: rng.permutation(num_players)[None],
-        abreast=abreast,
-        near=near,
-        wanted=lambda state: np.ones(state.grand.shape, bool),
+        block_size=lambda num_players: 1,
+        draw_block=lambda rng, num_players: rng.permutation(num_players)[None],
+        num_startable=abreast,
+        tolerance=near,
+        unfinished=lambda state: np.ones(state.grand.shape, bool),
         reduce=reduce,
         enumerates=max_permutations is None,
     )
     bias = "what players add once V is within the tolerance of V(N) is left out"
-    return walked(
-        manner, Guarantees(unbiased=False, bias=bias, enumerates=max_permutations is None)
+    return truncation_estimator(
+        truncation, Guarantees(unbiased=False, bias=bias, enumerates=max_permutations is None)
     )

@@ -9,9 +9,9 @@ from played import play
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
-from fedjax_shap.shapley.evaluations import nothing
+from fedjax_shap.shapley.evaluations import no_evaluations
 from fedjax_shap.shapley.sampling import SamplingState
-from fedjax_shap.shapley.strata import Law, allocation, by_size
+from fedjax_shap.shapley.strata import SizeDistribution, allocation, propose_by_size
 
 PLAYERS = {
     "least_core": 60,
@@ -38,7 +38,10 @@ def test_many_players_are_valued_within_the_budget(name):
 def test_draws_of_many_players_follow_the_shares_of_the_sizes(players):
     share = np.linspace(2, 1, players - 1)
     wanted = allocation(
-        Law(lambda num_players: share), players, np.zeros(players - 1, np.int64), 20_000
+        SizeDistribution(lambda num_players: share),
+        players,
+        np.zeros(players - 1, np.int64),
+        20_000,
     )
     assert wanted.sum() == 20_000
     free = np.arange(1, players) > 2  # of sizes 1 and 2, and none else, all might be drawn
@@ -48,10 +51,10 @@ def test_draws_of_many_players_follow_the_shares_of_the_sizes(players):
 
 
 def test_a_budget_below_what_every_size_gets_first_is_used_to_the_coalition():
-    state = SamplingState(200, 300, None, np.zeros((0, 200), bool), nothing(200))
-    _, masks = by_size(Law(lambda num_players: np.ones(num_players - 1), least=2))(
-        np.random.default_rng(0), state, 300
-    )
+    state = SamplingState(200, 300, None, np.zeros((0, 200), bool), no_evaluations(200))
+    _, masks = propose_by_size(
+        SizeDistribution(lambda num_players: np.ones(num_players - 1), least=2)
+    )(np.random.default_rng(0), state, 300)
     assert len(set(pack(masks[:, 0]))) == 300
     drawn = np.bincount(masks[:, 0].sum(axis=1), minlength=201)[1:-1]
     assert (drawn.min(), drawn.max()) == (1, 2), "none gets two before each has one"

@@ -38,7 +38,7 @@ def played(estimator, table, budget, seed=0):
     masks, state = estimator.ask(
         jax.random.key(seed), estimator.init(len(table).bit_length() - 1, budget, None)
     )
-    drawn = state.told.masks[np.concatenate(state.rows)][:, 0]
+    drawn = state.evaluations.masks[np.concatenate(state.rows)][:, 0]
     return estimator.read(estimator.tell(state, masks, table[ranks(masks)])), drawn
 
 
@@ -113,7 +113,9 @@ def test_players_join_with_the_probability_asked_for():
         banzhaf(p=p).ask(jax.random.key(seed), banzhaf(p=p).init(10, 500, None))[1]
         for seed in range(20)
     ]
-    drawn = np.concatenate([state.told.masks[np.concatenate(state.rows)][:, 0] for state in joined])
+    drawn = np.concatenate(
+        [state.evaluations.masks[np.concatenate(state.rows)][:, 0] for state in joined]
+    )
     chance = (p - p**10) / (1 - p**10 - (1 - p) ** 10)
     assert (
         np.abs(drawn.mean(axis=0) - chance) < 5 * np.sqrt(chance * (1 - chance) / len(drawn))

@@ -50,7 +50,7 @@ def test_neighbours_differ_by_one_player_and_tell_what_each_adds():
 
 def test_an_antithetic_draw_is_a_coalition_and_its_complement_with_all_neighbours():
     _, state = owen().ask(jax.random.key(0), owen().init(8, 120, None))
-    masks = state.told.masks[np.concatenate(state.rows)].reshape(-1, 2, 9, 8)
+    masks = state.evaluations.masks[np.concatenate(state.rows)].reshape(-1, 2, 9, 8)
     assert_array_equal(masks[:, 1, 0], ~masks[:, 0, 0])
     assert_array_equal(masks, neighbours(masks[:, :, 0]))
     assert masks[:, 0, 0].mean() < 0.5, "q below a half, 1 - q above"
@@ -63,7 +63,7 @@ def test_every_probability_is_as_likely_as_any_other_so_sizes_are_uniform():
         _, state = owen(antithetic=False).ask(
             jax.random.key(seed), owen(antithetic=False).init(20, 500, None)
         )
-        sizes.extend(state.told.masks[np.concatenate(state.rows)[:, 0]].sum(axis=1))
+        sizes.extend(state.evaluations.masks[np.concatenate(state.rows)[:, 0]].sum(axis=1))
     times = np.bincount(sizes, minlength=21)
     share = times / len(sizes)
     assert np.abs(share - 1 / 21).max() < 5 * np.sqrt(1 / 21 / len(sizes))

@@ -46,7 +46,7 @@ def test_estimates_are_unbiased_and_their_standard_errors_honest(game, orders):
         estimated(table, seed, budget=64, orders=orders, max_permutations=120)
         for seed in range(RUNS)
     ]
-    freedom = len(np.unique(ORDERS[orders].block(np.arange(120 // ORDERS[orders].group), 6))) - 1
+    freedom = len(np.unique(ORDERS[orders].block_of(np.arange(120 // ORDERS[orders].group), 6))) - 1
     z = np.array([(run.values - answer) / run.std_errors for run in runs])
     assert np.abs(z.mean(axis=0)).max() < 5 / np.sqrt(RUNS)
     spread = z.std(axis=0) / np.sqrt(
@@ -105,7 +105,7 @@ def test_the_budget_is_never_exceeded_and_efficiency_holds(players, slack, order
 def test_what_is_asked_for_are_distinct_coalitions_as_many_as_reported(orders, key):
     estimator = permutation(orders=orders)
     masks, state = estimator.ask(key, estimator.init(6, 40))
-    assert len(set(pack(masks))) == len(masks) == len(state.told) <= 40
+    assert len(set(pack(masks))) == len(masks) == len(state.evaluations) <= 40
     assert {0, 63} <= set(ranks(masks).tolist())
     assert len(masks) > 40 - 2 * 5, "another draw should not have fitted"
 
@@ -154,8 +154,8 @@ def test_low_discrepancy_puts_a_player_once_into_each_sixteenth_of_the_time():
 def test_blocks_are_the_same_however_few_orders_are_asked_for_at_a_time(orders):
     together = drawn(orders, range(100), 6)
     assert_array_equal(np.concatenate([drawn(orders, [unit], 6) for unit in range(100)]), together)
-    block = ORDERS[orders].block(np.arange(400), 6)
-    assert np.bincount(block).max() == ORDERS[orders].full(6)
+    block = ORDERS[orders].block_of(np.arange(400), 6)
+    assert np.bincount(block).max() == ORDERS[orders].block_size(6)
     assert len(set(block[:8])) == 8, (
         "several blocks from the first units on, or there would be no standard error"
     )

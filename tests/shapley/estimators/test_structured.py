@@ -64,7 +64,7 @@ def test_every_position_gets_as_many_orders_as_any_other():
     assert times[0] == times[7] == 0, "the ends are known"
     assert times[1:7].min() >= 2 and times.max() - times[1:7].min() <= 1
     assert {0, 255, *(1 << np.arange(8)), *(255 - (1 << np.arange(8)))} <= set(
-        ranks(state.told.masks).tolist()
+        ranks(state.evaluations.masks).tolist()
     )
 
 
@@ -130,7 +130,7 @@ def test_positions_weigh_less_error_than_orders_drawn_without_them():
 def test_the_least_budget_is_enough_and_one_less_is_refused():
     table = np.random.default_rng(2).normal(size=256)
     estimator, state = told(36, table)
-    assert len(state.told) <= 36 and np.isfinite(estimator.read(state).values).all()
+    assert len(state.evaluations) <= 36 and np.isfinite(estimator.read(state).values).all()
     with pytest.raises(ValueError, match="budget=35 to be at least 36 distinct coalitions"):
         structured().init(8, 35, None)
 

@@ -160,7 +160,7 @@ def test_plain_draws_have_all_sizes_alike_given_that_a_player_is_in_the_first_or
     total = np.zeros((2, 7), int)
     for seed in range(100):
         _, state = drawn(svarm(stratified=False), 7, 126, seed)
-        masks = state.told.masks[np.concatenate(state.rows)]
+        masks = state.evaluations.masks[np.concatenate(state.rows)]
         assert masks.shape == (62, 2, 7)
         for way, inside in enumerate((masks[:, 0], ~masks[:, 1])):
             sizes = masks[:, way].sum(axis=1)
