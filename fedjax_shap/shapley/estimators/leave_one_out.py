@@ -1,13 +1,11 @@
-"""Values from one marginal contribution each: to everybody else (leave-one-out), or to nobody (on
-one's own).
+"""Values from one marginal contribution each: to all others (leave-one-out), or to none (alone).
 
-Neither is fair where data overlap: leave-one-out gives two who hold the same data nothing each, and
-values on one's own pay for it twice (Ghorbani and Zou 2019). They are what an estimate of the
-Shapley value is compared with.
+Neither is fair where data overlap: leave-one-out gives two players with the same data nothing each,
+and values alone pay for that data twice (Ghorbani and Zou 2019). They are what estimates of the
+Shapley value are compared with.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,18 +15,11 @@ from fedjax_shap.shapley.evaluations import Evaluations, no_evaluations
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 
-class SingleState(NamedTuple):
-    """How far it is: what is asked for, and what was told."""
-
-    num_players: int
-    evaluations: Evaluations
-
-
 def leave_one_out() -> Estimator:
     """What is lost where one leaves: phi_i = V(N) - V(N without i) (Cook 1977).
 
     Guarantees:
-        The error is 0; P + 2 distinct coalitions are asked for in one turn, 2 where P = 1. A null
+        The error is 0; P + 2 distinct coalitions are asked for at once, 2 where P = 1. A null
         player's value is exactly 0, twins have the same value, additive games are valued exactly.
         Efficiency does not hold.
     """
@@ -38,10 +29,10 @@ def leave_one_out() -> Estimator:
 
 
 def individual() -> Estimator:
-    """What each is worth alone: phi_i = V({i}) - V(nobody).
+    """What each is worth alone: phi_i = V({i}) - V(empty).
 
     Guarantees:
-        The error is 0; P + 2 distinct coalitions are asked for in one turn, 2 where P = 1. A null
+        The error is 0; P + 2 distinct coalitions are asked for at once, 2 where P = 1. A null
         player's value is exactly 0, twins have the same value, additive games are valued exactly.
         Efficiency does not hold.
     """
@@ -50,70 +41,94 @@ def individual() -> Estimator:
     )
 
 
-def _one_marginal(
-    name: str,
-    coalitions: Callable[[Masks], Masks],
-    values: Callable[[HostArray, HostArray, HostArray], HostArray],
-) -> Estimator:
-    """An estimator that asks for one coalition a player, besides nobody and everybody.
+class SingleState(NamedTuple):
+    """How far the estimator is.
+
+    Attributes:
+        num_players: P.
+        evaluations: the coalitions asked for, and their utilities.
+    """
+
+    num_players: int
+    evaluations: Evaluations
+
+
+class _Coalitions(Protocol):
+    def __call__(self, alone: Masks, /) -> Masks:
+        """bool[P, P]: the coalition valued for each player, from each player alone bool[P, P]."""
+
+
+class _Marginals(Protocol):
+    def __call__(self, changed: HostArray, empty: HostArray, grand: HostArray, /) -> HostArray:
+        """float64[P, ...]: the values, from the utilities float64[P, ...] of each player's
+        coalition, V(empty) and V(N).
+        """
+
+
+def _one_marginal(name: str, coalitions: _Coalitions, marginals: _Marginals) -> Estimator:
+    """An estimator that asks for one coalition a player, besides the empty and the grand one.
 
     Args:
         name: what it is called, and what it estimates.
-        coalitions: each player alone bool[P, P] -> the coalition that is valued for that player,
-            bool[P, P].
-        values: (utilities of these float64[P, ...], V of nobody, V of everybody) -> float64[P,
-            ...].
+        coalitions: which coalition is valued for each player.
+        marginals: the values from the utilities of these coalitions.
     """
 
     def init(num_players: int, budget: int | None, turn: int | None = None) -> SingleState:
         integer("num_players", num_players, least=1)
-        needed = num_players + 2 if num_players > 1 else 2
+        needed = 2
+        if num_players > 1:
+            needed = num_players + 2
         if budget is not None:
             integer("budget", budget, least=1)
         require(
             budget is None or budget >= needed,
             f"Expected budget={budget} to cover the {needed} coalitions that estimator={name!r} "
-            "needs for "
-            f"{num_players} players.",
+            f"needs for {num_players} players.",
         )
         return SingleState(num_players, no_evaluations(num_players))
 
     def ask(key: Key, state: SingleState) -> tuple[Masks, SingleState]:
-        nobody, alone = (
-            np.zeros((1, state.num_players), bool),
-            np.eye(state.num_players, dtype=bool),
-        )
-        fresh, evaluations = state.evaluations.ask(
-            np.concatenate([nobody, ~nobody, coalitions(alone)])
-        )
+        wanted = np.concatenate([_ends(state.num_players), coalitions(_alone(state.num_players))])
+        fresh, evaluations = state.evaluations.ask(wanted)
         return fresh, state._replace(evaluations=evaluations)
 
-    def tell(state: SingleState, masks: Masks, utilities: Utilities) -> SingleState:
-        return state._replace(evaluations=state.evaluations.tell(np.asarray(utilities, np.float64)))
-
     def read(state: SingleState) -> Attribution:
-        require(
-            state.evaluations.utilities is not None,
-            "Expected the utilities to be told before the values are read.",
-        )
-        changed = state.evaluations.read(coalitions(np.eye(state.num_players, dtype=bool)))
-        empty, grand = state.evaluations.read(
-            np.array([[False], [True]]).repeat(state.num_players, axis=1)
-        )
-        found = values(changed, empty, grand)
-        return Attribution(
-            values=found,
-            std_errors=np.zeros_like(found),
-            empty=empty,
-            grand=grand,
-            num_coalitions=len(state.evaluations),
-            stopped=f"one coalition valued for each of {state.num_players} players",
-        )
+        return _read(state, coalitions, marginals)
 
-    return Estimator(
-        init,
-        ask,
-        tell,
-        read,
-        Guarantees(target=name, additive=True, enumerates=False, errors="none"),
+    guarantees = Guarantees(target=name, additive=True, enumerates=False, errors="none")
+    return Estimator(init, ask, _tell, read, guarantees)
+
+
+def _tell(state: SingleState, masks: Masks, utilities: Utilities) -> SingleState:
+    """The state with the utilities of the coalitions last asked for."""
+    return state._replace(evaluations=state.evaluations.tell(np.asarray(utilities, np.float64)))
+
+
+def _read(state: SingleState, coalitions: _Coalitions, marginals: _Marginals) -> Attribution:
+    """The values of all players from the utilities observed."""
+    require(
+        state.evaluations.utilities is not None,
+        "Expected the utilities to be told before the values are read.",
     )
+    changed = state.evaluations.read(coalitions(_alone(state.num_players)))
+    empty, grand = state.evaluations.read(_ends(state.num_players))
+    values = marginals(changed, empty, grand)
+    return Attribution(
+        values=values,
+        std_errors=np.zeros_like(values),
+        empty=empty,
+        grand=grand,
+        num_coalitions=len(state.evaluations),
+        stopped=f"one coalition valued for each of {state.num_players} players",
+    )
+
+
+def _alone(num_players: int) -> Masks:
+    """bool[P, P]: each player alone."""
+    return np.eye(num_players, dtype=bool)
+
+
+def _ends(num_players: int) -> Masks:
+    """bool[2, P]: the empty coalition and the grand one."""
+    return np.array([[False], [True]]).repeat(num_players, axis=1)
