@@ -1,5 +1,16 @@
-"""Monte-Carlo over permutations: marginals along random joining orders (Castro et al. 2009;
-Mitchell et al. 2022).
+"""Permutation sampling: the mean of marginals along random joining orders.
+
+Along an order, player i joins the set S of the players before. With w_s the semivalue's coefficient
+of size s, a player's value is the mean over orders of
+
+    P C(P - 1, s) w_s [V(S + i) - V(S)],   s = |S|.
+
+For the Shapley value the factor before the bracket is 1.
+
+References:
+    Castro, Gomez, Tejada 2009, "Polynomial calculation of the Shapley value based on sampling".
+    Mitchell, Cooper, Frank, Holmes 2022, "Sampling permutations for Shapley value estimation":
+    orders that spread evenly (`shapley/orders.py`).
 """
 
 from functools import partial
@@ -9,7 +20,7 @@ import numpy as np
 
 from fedjax_shap._validate import integer, one_of
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.orders import ORDERS
+from fedjax_shap.shapley.orders import ORDERS, Orders
 from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
 from fedjax_shap.shapley.semivalue import (
     Coefficients,
@@ -22,7 +33,7 @@ from fedjax_shap.typing import HostArray, Masks
 
 
 class Joined(NamedTuple):
-    """What is said of each unit.
+    """What `propose` says of each unit, which is one order or an order and its reverse.
 
     Attributes:
         orders: int[U, G, P], its joining orders.
@@ -41,9 +52,6 @@ def permutation(
 ) -> Estimator:
     """Random joining orders, by default each with its reverse; unbiased, with standard errors.
 
-    A player's value is the mean over orders of P C(P - 1, s) w_s [V(S + i) - V(S)], where S joined
-    before i, s = |S| and w_s is the semivalue's coefficient; Shapley's factor is 1.
-
     Args:
         orders: "random": independent ones; "antithetic": pairs, the second order the reverse of the
             first; "orthogonal": such pairs, in blocks of up to P - 1 whose directions are
@@ -54,56 +62,66 @@ def permutation(
 
     Guarantees:
         Unbiased, since every single order is uniform; exact where the budget covers every coalition
-        and `max_permutations` is None. For the Shapley value efficiency holds to rounding, since
-        every order's marginals sum to V(N) - V(empty). The budget is never exceeded. Standard
-        errors come from the spread of independent
-        draws (orders, pairs, or blocks, eight of which fill side by side): from fewer than about
-            ten draws
-        they are rough, and a player who made the same difference in all of them has 0.
+        and `max_permutations` is None. The Shapley value is efficient to rounding, since every
+        order's marginals sum to V(N) - V(empty). The budget is never exceeded. Standard errors come
+        from the spread of independent draws (orders, pairs, or blocks, eight of which fill side by
+        side): from fewer than about ten draws they are rough, and a player who made the same
+        difference in all of them has 0.
     """
     one_of("orders", orders, ORDERS)
-    kind, coefficients, target = ORDERS[orders], coefficients_of(semivalue), name_of(semivalue)
+    kind = ORDERS[orders]
+    target = name_of(semivalue)
+    coefficients = coefficients_of(semivalue)
+    most_units = None
     if max_permutations is not None:
         integer("max_permutations", max_permutations, least=2 * kind.group)
-
-    def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[Joined, Masks]:
-        seed = (
-            int(state.units[0].seed[0])
-            if state.units
-            else int(rng.integers(2**63))
-            if kind.block_size
-            else 0
-        )
-        drawn = kind.draw(rng, seed, state.num_units + np.arange(count), state.num_players)
-        return Joined(drawn, np.full(count, seed)), prefixes(drawn).reshape(
-            count, -1, state.num_players
-        )
-
-    def reduce(draws: Draws) -> tuple[HostArray, HostArray]:
-        joined, num_players = draws.units.orders, draws.masks.shape[-1]
-        gains = marginals(draws._replace(units=joined))
-        if target != "shapley":
-            factor = (coefficients(num_players) / shapley(num_players))[np.argsort(joined, axis=-1)]
-            gains = gains * factor.reshape(factor.shape + (1,) * (gains.ndim - 3))
-        return blockwise(gains.mean(axis=1), kind.block_of(np.arange(len(joined)), num_players))
-
+        most_units = max_permutations // kind.group
+    is_shapley = target == "shapley"
     design = Design(
         name="permutation",
-        propose=propose,
-        reduce=reduce,
+        propose=partial(_propose, kind),
+        reduce=partial(_reduce, kind, None if is_shapley else coefficients),
         unit_size=lambda num_players: kind.group * (num_players - 1),
-        most_units=None if max_permutations is None else max_permutations // kind.group,
+        most_units=most_units,
         from_table=partial(semivalues, coefficients=coefficients),
     )
-    is_shapley = target == "shapley"
-    return sampling_estimator(
-        design, Guarantees(target=target, efficient=is_shapley, additive=is_shapley)
-    )
+    guarantees = Guarantees(target=target, efficient=is_shapley, additive=is_shapley)
+    return sampling_estimator(design, guarantees)
+
+
+def _propose(
+    kind: Orders, rng: np.random.Generator, state: SamplingState, count: int
+) -> tuple[Joined, Masks]:
+    """The next orders, and the coalitions along them."""
+    # blocks are drawn from one seed for the whole run, taken from its first turn
+    seed = 0
+    if state.units:
+        seed = int(state.units[0].seed[0])
+    elif kind.block_size is not None:
+        seed = int(rng.integers(2**63))
+    orders = kind.draw(rng, seed, state.num_units + np.arange(count), state.num_players)
+    masks = prefixes(orders).reshape(count, -1, state.num_players)
+    return Joined(orders, np.full(count, seed)), masks
+
+
+def _reduce(
+    kind: Orders, coefficients: Coefficients | None, draws: Draws
+) -> tuple[HostArray, HostArray]:
+    """Values and standard errors float64[P, ...]; `coefficients` are None for the Shapley value."""
+    orders = draws.units.orders
+    num_players = orders.shape[-1]
+    gains = marginals(draws._replace(units=orders))
+    if coefficients is not None:
+        # weigh each marginal by the size of the coalition joined
+        by_size = coefficients(num_players) / shapley(num_players)
+        factor = by_size[np.argsort(orders, axis=-1)]
+        gains = gains * factor.reshape(factor.shape + (1,) * (gains.ndim - 3))
+    return blockwise(gains.mean(axis=1), kind.block_of(np.arange(len(orders)), num_players))
 
 
 def prefixes(orders: HostArray) -> Masks:
-    """bool[..., P + 1, P]: nobody, then one player more a row, in each joining order of int[...,
-    P].
+    """bool[..., P + 1, P]: in each joining order int[..., P], the empty coalition, then one player
+    more a row.
     """
     joined = np.argsort(orders, axis=-1)
     return np.asarray(joined[..., None, :] < np.arange(orders.shape[-1] + 1)[:, None])
@@ -116,25 +134,28 @@ def marginals(draws: Draws) -> HostArray:
         draws: units int[U, G, P] are joining orders, coalitions the prefixes of them all.
     """
     orders = draws.units
-    along = draws.utilities.reshape(
-        *orders.shape[:2], orders.shape[2] + 1, *draws.utilities.shape[2:]
-    )
-    gains, place = np.diff(along, axis=2), np.argsort(orders, axis=-1)
+    num_units, group, num_players = orders.shape
+    # utilities along each order, and what each place in it added
+    trailing = draws.utilities.shape[2:]
+    along = draws.utilities.reshape(num_units, group, num_players + 1, *trailing)
+    gains = np.diff(along, axis=2)
+    # from places to players
+    place = np.argsort(orders, axis=-1)
     return np.take_along_axis(gains, place.reshape(place.shape + (1,) * (gains.ndim - 3)), axis=2)
 
 
 def blockwise(draws: HostArray, block: HostArray) -> tuple[HostArray, HostArray]:
-    """The mean over draws float64[U, ...] and its standard error, where draws of different blocks
-    are independent.
+    """The mean over draws and its standard error, where draws of different blocks are independent.
 
-    With n_b draws of mean m_b in block b, and m the mean of all n: the variance is
+    With n_b draws of mean m_b in block b, and m the mean of all n, the variance is
     sum_b n_b^2 (m_b - m)^2 / (n^2 - sum_b n_b^2), the usual one where every n_b is 1.
 
     Args:
         draws: float64[U, ...].
-        block: int[U], the block of each, of which there must be two.
+        block: int[U], the block of each; there must be at least two blocks.
     """
     _, own, size = np.unique(block, return_inverse=True, return_counts=True)
-    mean, off = draws.mean(axis=0), np.zeros((len(size), *draws.shape[1:]))
+    mean = draws.mean(axis=0)
+    off = np.zeros((len(size), *draws.shape[1:]))  # n_b (m_b - m)
     np.add.at(off, own, draws - mean)
     return mean, np.sqrt((off**2).sum(axis=0) / (len(draws) ** 2 - (size**2).sum()))

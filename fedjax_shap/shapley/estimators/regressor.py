@@ -1,12 +1,15 @@
-"""Any regressor on membership as a surrogate: what it predicts of coalitions, and its Shapley
-values size by size.
+"""Any regressor on membership as a surrogate: its predictions, and its Shapley values by size.
+
+A regressor learns utilities from who takes part, with `fit` and `predict` as scikit-learn's. The
+Shapley values of what it predicts are those of all 2^P predictions where these can be listed, else
+means along joining orders.
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,12 +18,30 @@ from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.covariance import fitted, inverse_root, weights_of
 from fedjax_shap.typing import HostArray, Masks
 
-MOST_LISTED = (
-    14  # players: up to here all coalitions are predicted, beyond it those along joining orders
-)
+MOST_LISTED = 14  # players; of more not all coalitions are predicted, but those along orders
 ALONG_ORDERS = 80_000  # about how many are then predicted
-FEWEST_ORDERS = 8  # so that their spread can be told
+FEWEST_ORDERS = 8  # so that their spread is known
 AT_ONCE = 2**16  # coalitions predicted at a time
+FLAT = 1e-12  # utilities that vary by less than this part of the largest do not vary at all
+
+
+class Regressor(Protocol):
+    """What scikit-learn calls a regressor."""
+
+    def fit(self, members: HostArray, utilities: HostArray, /) -> Any:
+        """Learns from utilities float64[M] of coalitions float64[M, P], 1 for members; returns the
+        fitted regressor.
+        """
+
+    def predict(self, members: HostArray, /) -> HostArray:
+        """float64[N]: the utilities expected of coalitions float64[N, P]."""
+
+
+class MakeRegressor(Protocol):
+    """Makes new regressors of one kind."""
+
+    def __call__(self) -> Regressor:
+        """A regressor that has not learnt anything yet."""
 
 
 class GaussianProcess:
@@ -32,9 +53,11 @@ class GaussianProcess:
 
     def fit(self, members: HostArray, utilities: HostArray) -> "GaussianProcess":
         """Learns from utilities float64[M] of coalitions [M, P], 1 for members."""
-        self.masks, self.level = members > 0.5, float(utilities.mean())
+        self.masks = members > 0.5
+        self.level = float(utilities.mean())
         scale = utilities.std()
-        scale = scale if scale > 1e-12 * np.abs(utilities).max() else 1.0
+        if not scale > FLAT * np.abs(utilities).max():
+            scale = 1.0
         self.kernel = fitted(self.masks, utilities / scale, steps=20)
         root = inverse_root(self.kernel.covariance(self.masks))
         self.weights = root.T @ (root @ (utilities - self.level))
@@ -49,16 +72,15 @@ def _ensemble(name: str) -> Any:
     return getattr(import_module("sklearn.ensemble"), name)(random_state=0)
 
 
-REGRESSORS: Mapping[str, Callable[[], Any]] = {
+REGRESSORS: Mapping[str, MakeRegressor] = {
     "gaussian_process": GaussianProcess,
     "gradient_boosting": partial(_ensemble, "GradientBoostingRegressor"),
     "random_forest": partial(_ensemble, "RandomForestRegressor"),
 }
 
 
-def maker(surrogate: Any, others: tuple[str, ...] = ()) -> Callable[[], Any]:
-    """What makes new regressors of the kind asked for: one of `REGRESSORS` by name, or copies of
-    one, not yet fitted.
+def maker(surrogate: Any, others: tuple[str, ...] = ()) -> MakeRegressor:
+    """What makes new regressors: one of `REGRESSORS` by name, or unfitted copies of a given one.
 
     Args:
         surrogate: a name, or an object with `fit` and `predict`.
@@ -67,11 +89,11 @@ def maker(surrogate: Any, others: tuple[str, ...] = ()) -> Callable[[], Any]:
     if isinstance(surrogate, str):
         one_of("surrogate", surrogate, [*REGRESSORS, *others])
         return REGRESSORS[surrogate]
-    can = all(callable(getattr(surrogate, verb, None)) for verb in ("fit", "predict"))
-    expected = (
-        f"Expected surrogate={surrogate!r} to be a name, or a regressor that can fit and predict."
+    can_learn = all(callable(getattr(surrogate, verb, None)) for verb in ("fit", "predict"))
+    require(
+        can_learn and not isinstance(surrogate, type),
+        f"Expected surrogate={surrogate!r} to be a name, or a regressor that can fit and predict.",
     )
-    require(can and not isinstance(surrogate, type), expected)
     from sklearn.base import clone
 
     return partial(clone, surrogate, safe=False)
@@ -86,8 +108,13 @@ class Regressed(NamedTuple):
             exact.
     """
 
-    regressors: tuple[Any, ...]
+    regressors: tuple[Regressor, ...]
     orders: HostArray
+
+    @property
+    def num_players(self) -> int:
+        """P."""
+        return int(self.orders.shape[1])
 
     def at(self, masks: Masks) -> HostArray:
         """float64[M, G]: what is predicted of bool[M, P]."""
@@ -101,44 +128,45 @@ class Regressed(NamedTuple):
         )
 
     def shapley_by_size(self) -> HostArray:
-        """float64[max(K, 1), P + 1, P, G]: what each size adds to the values, by one order each; 0
-        for 0 and P.
-
-        Without orders all coalitions are predicted. With an order, everyone starts it once, those
-        before following at its end, so that everyone joins each size once: a size adds what it is
-        worth to those who join last in it, less what it is worth to those who would be next.
+        """float64[max(K, 1), P + 1, P, G]: what each size adds to the values, by each order; 0 for
+        sizes 0 and P.
         """
-        if not len(self.orders):
-            return self._listed()[None]
-        num_players = self.orders.shape[1]
-        found = np.zeros((len(self.orders), num_players + 1, num_players, len(self.regressors)))
+        if len(self.orders):
+            return self._along_orders()
+        return self._listed()[None]
+
+    def _along_orders(self) -> HostArray:
+        """float64[K, P + 1, P, G]: estimates of what each size adds, one an order.
+
+        Each order is a circle: everyone starts it once, and those before follow at its end. So
+        everyone is the last of one coalition of each size, and the next to join another. A size
+        adds what it is worth to those who are the last in it, less what it is worth to those who
+        are next.
+        """
+        num_players = self.num_players
+        added = np.zeros((len(self.orders), num_players + 1, num_players, len(self.regressors)))
         for draw, order in enumerate(self.orders):
-            worth = self.at(_windows(order)).reshape(
-                num_players - 1, num_players, -1
-            )  # [size, who joined last, G]
-            found[draw, 1:-1, order] = (
-                (worth - np.roll(worth, 1, axis=1)) / num_players
-            ).transpose(1, 0, 2)
-        return found
+            # [size, who joined last, G]
+            worth = self.at(_windows(order)).reshape(num_players - 1, num_players, -1)
+            marginals = (worth - np.roll(worth, 1, axis=1)) / num_players
+            added[draw, 1:-1, order] = marginals.transpose(1, 0, 2)
+        return added
 
     def _listed(self) -> HostArray:
-        """float64[P + 1, P, G]: what each size adds, exactly."""
+        """float64[P + 1, P, G]: what each size adds, exactly, from all coalitions."""
         num_players = self.num_players
         masks = all_subsets(num_players)
-        sizes, weights, worth = masks.sum(axis=1), weights_of(masks), self.at(masks)
-        found = np.zeros((num_players + 1, num_players, worth.shape[1]))
+        sizes = masks.sum(axis=1)
+        weights = weights_of(masks)
+        worth = self.at(masks)
+        added = np.zeros((num_players + 1, num_players, worth.shape[1]))
         for size in range(1, num_players):
-            found[size] = weights[:, sizes == size] @ worth[sizes == size]
-        return found
-
-    @property
-    def num_players(self) -> int:
-        """P."""
-        return int(self.orders.shape[1])
+            added[size] = weights[:, sizes == size] @ worth[sizes == size]
+        return added
 
 
 def regressed(
-    make: Callable[[], Any], masks: Masks, utilities: HostArray, orders: HostArray
+    make: MakeRegressor, masks: Masks, utilities: HostArray, orders: HostArray
 ) -> Regressed:
     """What regressors learn from utilities float64[M, G]; `orders` as in `Regressed`."""
     members = masks.astype(np.float64)
@@ -146,11 +174,10 @@ def regressed(
 
 
 def orders_for(masks: Masks) -> HostArray:
-    """int[K, P]: joining orders, as many as have about `ALONG_ORDERS` coalitions; none where all
-    can be listed.
+    """int[K, P]: joining orders with about `ALONG_ORDERS` coalitions; none where all can be listed.
 
-    Their seed is made of the coalitions told: they differ from run to run, and are the same in each
-    fold.
+    Their seed is made of the coalitions observed: they differ from run to run, and are the same in
+    each fold.
     """
     num_players = masks.shape[1]
     if num_players <= MOST_LISTED:
@@ -166,7 +193,6 @@ def _windows(order: HostArray) -> Masks:
     """
     num_players = len(order)
     place = np.argsort(order)
-    before = (
-        np.arange(num_players)[:, None] - place
-    ) % num_players  # [who joined last, player]: how long ago
+    # [who joined last, player]: how long before, around the circle, the player joined
+    before = (np.arange(num_players)[:, None] - place) % num_players
     return (before < np.arange(1, num_players)[:, None, None]).reshape(-1, num_players)
