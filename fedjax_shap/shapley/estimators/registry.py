@@ -1,8 +1,9 @@
 """The estimators by name: what configurations, the command line and the conformance tests read."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.estimators.complementary import complementary
 from fedjax_shap.shapley.estimators.gaussian_process import gaussian_process
 from fedjax_shap.shapley.estimators.group_testing import group_testing
@@ -24,7 +25,16 @@ from fedjax_shap.shapley.estimators.tmc import tmc
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.least_core import least_core
 
-ESTIMATORS: Mapping[str, Callable[..., Any]] = {
+
+class EstimatorFactory(Protocol):
+    """Makes an estimator from the keyword options that its function documents."""
+
+    def __call__(self, *args: Any, **options: Any) -> Estimator:
+        """The estimator; the defaults need no options."""
+
+
+# A row for each estimator: its name, and the function of that name in the file of that name.
+ESTIMATORS: Mapping[str, EstimatorFactory] = {
     # every coalition
     "exact": exact,
     # models of the utilities
@@ -48,8 +58,8 @@ ESTIMATORS: Mapping[str, Callable[..., Any]] = {
     "msr": msr,
     "group_testing": group_testing,
     # not the Shapley value
-    "banzhaf": banzhaf,
-    "individual": individual,
+    "banzhaf": banzhaf,  # in msr
+    "individual": individual,  # in leave_one_out
     "leave_one_out": leave_one_out,
     "least_core": least_core,
 }

@@ -1,10 +1,23 @@
-"""Stratified sampling of marginals by the size of the coalition joined (Maleki et al. 2013; Castro
-et al. 2017).
+"""Stratified sampling of marginals by the size of the coalition joined, sizes in bands.
+
+The Shapley value is a mean over sizes, phi_i = 1/P sum over s of the mean of V(S + i) - V(S) over
+the coalitions S of s others. The P^2 strata of a player and a size are more than most budgets have
+coalitions, and a stratum without draws is a bias. So the sizes 1..P - 2 are cut into bands of about
+equal width, within which the size is drawn uniformly; the terms of the sizes 0 and P - 1 are exact.
+A unit draws one band for all players at once (`joins`), at P + P/L coalitions for L sizes.
+
+References:
+    Maleki, Tran-Thanh, Hines, Rahwan, Rogers 2013, "Bounding the estimation error of sampling-based
+    Shapley value approximation": strata by size, equally many draws of each.
+    Castro, Gomez, Molina, Tejada 2017, "Improving polynomial estimation of the Shapley value by
+    stratified random sampling with optimum allocation": Neyman's allocation after a pilot.
+    Burgess, Chapman 2021, "Approximating the Shapley value using stratified empirical Bernstein
+    sampling".
 """
 
 from functools import partial
 from math import ceil, comb
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,9 +43,7 @@ from fedjax_shap.shapley.semivalue import (
 )
 from fedjax_shap.typing import HostArray, Masks
 
-MOST_BANDS = (
-    12  # of sizes besides the first and the last: more of them gain little and cost sharing
-)
+MOST_BANDS = 12  # besides the first and the last size: more gain little, and share less
 DRAWS_A_BAND = 3  # that the budget must allow for bands to be this fine, and two that a pilot must
 
 
@@ -55,24 +66,19 @@ def stratified(
     pilot: float = 0.5,
     bands: int | None = None,
 ) -> Estimator:
-    """Marginals in strata by size: phi_i = 1/P sum_s mean over |S| = s of V(S + i) - V(S), sizes in
-    bands.
-
-    P^2 strata of a player and a size are more than most budgets have coalitions, and a stratum
-    without draws is a bias. So sizes 1..P-2 are cut into bands of about equal width, within which
-    the size is drawn uniformly; the sizes 0 and P-1 are exact. A unit draws a band for all players
-    at once (`joins`): P + P/L coalitions for L sizes.
+    """Marginals drawn in strata, each a band of sizes of the coalition joined.
 
     Args:
         semivalue: "shapley", "banzhaf", "beta(ALPHA, BETA)", or the coefficients of another: the
             mean of size s then counts P C(P-1, s) coefficients[s] times as much.
-        allocation: "equal" draws each size equally often, in one turn (Maleki et al.); "neyman"
-            spends a pilot so, and places the rest by the spread in each band (Castro et al.);
-            "bernstein" goes in turns of about max(32, P) by empirical Bernstein bounds (after
-            Burgess and Chapman 2021). A band is placed for all players.
-        pilot: the share of the budget that "neyman" spends on its pilot.
-        bands: how many, besides the sizes 0 and P-1; fewer where the budget (the pilot of "neyman")
-            holds no two draws of each. If None, as many as get three draws each, at most 12.
+        allocation: how many draws each band gets, for all players alike. "equal" draws each size
+            equally often, all at once; "neyman" spends a pilot so, and places the rest by the
+            spread in each band; "bernstein" uses empirical Bernstein bounds, updated after about
+            every max(32, P) coalitions.
+        pilot: the fraction of the budget that "neyman" spends on its pilot.
+        bands: how many, besides the sizes 0 and P - 1; fewer where the budget (the pilot of
+            "neyman") holds no two draws of each. If None, as many as get three draws each, at most
+            12.
 
     Guarantees:
         "equal" is unbiased, but that how many draws a budget holds depends on how often coalitions
@@ -83,54 +89,102 @@ def stratified(
     check(allocation, pilot)
     if bands is not None:
         integer("bands", bands, least=1)
-    coefficients, share = coefficients_of(semivalue), pilot if allocation == "neyman" else 1.0
+    piloted = 1.0
+    if allocation == "neyman":
+        piloted = pilot
+    plan = _Plan(coefficients_of(semivalue), allocation, pilot, piloted, bands)
+    target = name_of(semivalue)
+    guarantees = guarantees_of(allocation, target=target, additive=target == "shapley")
+    return sampling_estimator(_design(plan), guarantees)
 
-    def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[Band, Masks]:
-        edges = _edges(state.num_players, state.budget, share, bands)
-        low, width = edges[:-1], np.diff(edges)
-        ends = (low == 0) | (low == state.num_players - 1)
+
+class _Plan(NamedTuple):
+    """The arguments of `stratified`, checked.
+
+    Attributes:
+        coefficients: the semivalue's.
+        allocation: how many draws each band gets.
+        pilot: the fraction of the budget that "neyman" spends on its pilot.
+        first: the fraction of the budget that must hold two draws of each band.
+        bands: how many; None: as the budget allows.
+    """
+
+    coefficients: Coefficients
+    allocation: Allocation
+    pilot: float
+    first: float
+    bands: int | None
+
+    def edges(self, num_players: int, budget: int) -> HostArray:
+        """int[K + 1]: where bands of sizes begin; the first and the last size are bands alone."""
+        between = max(num_players - 2, 0)
+
+        def cut(count: int) -> HostArray:
+            inner = 1 + np.arange(count) * between // max(count, 1)
+            return np.unique([0, *inner, num_players - 1, num_players])
+
+        # as many bands as the first stage holds two draws of, and the budget three
+        most = min(between, self.bands or MOST_BANDS)
+        fits = [
+            count for count in range(2, most + 1) if 2 + _cost(cut(count), 2) <= self.first * budget
+        ]
+        if self.bands is None:
+            fits = [count for count in fits if 2 + _cost(cut(count), DRAWS_A_BAND) <= budget]
+        return cut(max(fits, default=min(between, 1)))
+
+    def propose(
+        self, rng: np.random.Generator, state: SamplingState, count: int
+    ) -> tuple[Band, Masks]:
+        """The bands of the next units, and their coalitions."""
+        edges = self.edges(state.num_players, state.budget)
+        low = edges[:-1]
+        width = np.diff(edges)
+        # the first and the last size have one coalition a player: one draw is exact
+        exact = (low == 0) | (low == state.num_players - 1)
         drawn = np.array([sum((turn.low == one).sum() for turn in state.units) for one in low])
-        measured = partial(_measured, low=low, coefficients=coefficients)
-        errors = rule(allocation, pilot, state, width**2.0, measured)
-        band = apportion(
-            errors, drawn, count, least=np.where(ends, 1, 2), most=np.where(ends, 1.0, np.inf)
-        )
+        # two draws of each band, then each next one where it lowers the error most
+        measured = partial(_measured, low=low, coefficients=self.coefficients)
+        errors = rule(self.allocation, self.pilot, state, width**2.0, measured)
+        least = np.where(exact, 1, 2)
+        most = np.where(exact, 1.0, np.inf)
+        band = apportion(errors, drawn, count, least=least, most=most)
         chosen = Band(low[band], width[band])
         return chosen, joins(rng, chosen, state.num_players)
 
-    def first(num_players: int, budget: int) -> int:
-        return 2 + _cost(_edges(num_players, budget, share, bands), 2)
+    def first_size(self, num_players: int, budget: int) -> int:
+        """The coalitions of the first turn: two draws of each band."""
+        return 2 + _cost(self.edges(num_players, budget), 2)
 
-    design = Design(
+
+def _design(plan: _Plan) -> Design:
+    """How the estimator of a plan draws and reads."""
+    return Design(
         name="stratified",
-        propose=propose,
-        reduce=partial(_reduce, coefficients=coefficients),
+        propose=plan.propose,
+        reduce=partial(_reduce, coefficients=plan.coefficients),
         unit_size=lambda num_players: 2 * num_players,
         # pays for the first and the last size and two draws of one band between them
         least_units=3,
-        first_size=first,
-        stage_size=stages(allocation, pilot),
-        from_table=partial(semivalues, coefficients=coefficients),
-        notes=lambda draws: {} if draws.units is None else {"draws_by_band": _drawn(draws.units)},
-    )
-    target = name_of(semivalue)
-    return sampling_estimator(
-        design, guarantees_of(allocation, target=target, additive=target == "shapley")
+        first_size=plan.first_size,
+        stage_size=stages(plan.allocation, plan.pilot),
+        from_table=partial(semivalues, coefficients=plan.coefficients),
+        notes=_notes,
     )
 
 
 def joins(rng: np.random.Generator, band: Band, num_players: int) -> Masks:
-    """bool[U, 2 P, P]: for each player a coalition of others of a size in the band, and the same
+    """bool[U, 2 P, P]: for each player a coalition of others of a size in the band, then the same
     with the player.
 
-    Of a random circular order, cut into runs as long as the band, each player joins those before,
-    so many that they grow by one along a run. Each size of the band is as likely as any other and,
-    given the size, each set of others likewise.
+    Each player joins those just before in a random circular order. The order is cut into runs as
+    long as the band, along which these grow by one. Each size of the band is as likely as any
+    other and, given the size, each set of others likewise.
     """
     place = rng.permuted(np.tile(np.arange(num_players), (len(band.low), 1)), axis=1)
-    low, width = band.low[:, None], band.width[:, None]
-    # the last run of each order may be shorter than the band: it starts anywhere in it, and goes
-    # around
+    low = band.low[:, None]
+    width = band.width[:, None]
+    # the last run of each order may be shorter than the band: it starts anywhere in the band, and
+    # wraps around
     start = np.where(
         place < num_players // width * width, 0, (rng.random(low.shape) * width).astype(int)
     )
@@ -140,42 +194,17 @@ def joins(rng: np.random.Generator, band: Band, num_players: int) -> Masks:
     return np.concatenate([joined & (behind > 0), joined], axis=1)
 
 
-def _edges(num_players: int, budget: int, share: float, bands: int | None) -> HostArray:
-    """int[K + 1]: where bands of sizes begin, the first and the last size being bands of their
-    own.
-    """
-    between = max(num_players - 2, 0)
-
-    def cut(count: int) -> HostArray:
-        inner = 1 + np.arange(count) * between // max(count, 1)
-        return np.unique([0, *inner, num_players - 1, num_players])
-
-    most = min(between, MOST_BANDS if bands is None else bands)
-    fits = [count for count in range(2, most + 1) if 2 + _cost(cut(count), 2) <= share * budget]
-    if bands is None:
-        fits = [count for count in fits if 2 + _cost(cut(count), DRAWS_A_BAND) <= budget]
-    return cut(max(fits, default=min(between, 1)))
-
-
 def _cost(edges: HostArray, draws: int) -> int:
     """The most coalitions that `draws` units of each band can ask for, with one of the first and of
     the last.
     """
-    num_players, widths = int(edges[-1]), np.diff(edges)[1:-1].tolist()
-    one = [
-        2 * num_players if width == 1 else num_players + ceil(num_players / width) + 1
-        for width in widths
-    ]
-    return 2 * num_players + draws * sum(one)
-
-
-def _drawn(band: Band) -> dict[str, int]:
-    """How many units of each band there are, by its sizes in words."""
-    kinds, counts = np.unique(np.stack(band), axis=1, return_counts=True)
-    return {
-        f"{low}-{low + width - 1}": count
-        for low, width, count in zip(*kinds.tolist(), counts.tolist(), strict=True)
-    }
+    num_players = int(edges[-1])
+    total = 0
+    for width in np.diff(edges)[1:-1].tolist():
+        # along a run, one player's coalition with the player is the next one's without
+        one = num_players + ceil(num_players / width) + 1
+        total += min(one, 2 * num_players)
+    return 2 * num_players + draws * total
 
 
 def _marginals(draws: Draws, coefficients: Coefficients) -> HostArray:
@@ -188,9 +217,7 @@ def _marginals(draws: Draws, coefficients: Coefficients) -> HostArray:
 
 
 def _weights(num_players: int, coefficients: Coefficients) -> HostArray:
-    """float64[P]: how much the mean marginal of each size counts in P phi_i; 1 for Shapley, however
-    many players.
-    """
+    """float64[P]: how much the mean marginal of each size counts in P phi_i; 1 for Shapley."""
     if coefficients is shapley:
         return np.ones(num_players)
     count = [float(num_players * comb(num_players - 1, size)) for size in range(num_players)]
@@ -198,6 +225,7 @@ def _weights(num_players: int, coefficients: Coefficients) -> HostArray:
 
 
 def _measured(draws: Draws, low: HostArray, coefficients: Coefficients) -> Spreads:
+    """How widely the draws of each band spread, for the adaptive allocations."""
     gains = _marginals(draws, coefficients) * draws.units.width[:, None, None]
     own = [gains[draws.units.low == one] for one in low]
     spreads = np.array([spreads_of(one) for one in own])
@@ -205,13 +233,27 @@ def _measured(draws: Draws, low: HostArray, coefficients: Coefficients) -> Sprea
 
 
 def _reduce(draws: Draws, coefficients: Coefficients) -> tuple[HostArray, HostArray]:
+    """Values and standard errors float64[P, ...]: the sums of the bands' means, by their widths."""
     num_players = draws.masks.shape[-1]
     gains = _marginals(draws, coefficients) * (draws.units.width / num_players)[:, None, None]
-    total, variance = np.zeros(gains.shape[1:]), np.zeros(gains.shape[1:])
+    total = np.zeros(gains.shape[1:])
+    variance = np.zeros(gains.shape[1:])
     for low in np.unique(draws.units.low):
         own = gains[draws.units.low == low]
         total += own.mean(axis=0)
         if 0 < low < num_players - 1:
             variance += own.var(axis=0, ddof=1) / len(own)
-    shape = (num_players, *draws.utilities.shape[2:])
+    shape = (num_players, *draws.empty.shape)
     return total.reshape(shape), np.sqrt(variance).reshape(shape)
+
+
+def _notes(draws: Draws) -> dict[str, Any]:
+    """How many units of each band were drawn, by its sizes in words."""
+    if draws.units is None:
+        return {}
+    kinds, counts = np.unique(np.stack(draws.units), axis=1, return_counts=True)
+    by_band = {
+        f"{low}-{low + width - 1}": count
+        for low, width, count in zip(*kinds.tolist(), counts.tolist(), strict=True)
+    }
+    return {"draws_by_band": by_band}

@@ -1,7 +1,13 @@
-"""Participant subsampling: each player's exact value among a few others drawn at random (Spec
-2.5).
+"""Participant subsampling: each player's exact Shapley value among a few others drawn at random.
+
+With M a random set of k others, a player's value is the mean over M of the Shapley value of i in
+the game of M and i alone. A draw deals all players at random into groups of k + 1 and values
+everyone inside their group, from its 2^(k + 1) coalitions: for each member the others are a
+uniformly random M, and the members share the coalitions. A group that is short is filled up with
+players of another, who are then valued twice and whose two values are averaged.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,128 +29,139 @@ LARGEST = 15  # others drawn: 2**16 coalitions a group
 USUAL = 4
 
 
-class Subsampled(NamedTuple):
-    """How far the estimator is: `size` others at a time."""
+class SubsamplingState(NamedTuple):
+    """How far the estimator is.
+
+    Attributes:
+        size: k, how many others a player is valued among.
+        sampling: the state of the draws of this size.
+    """
 
     size: int
-    deals: SamplingState
+    sampling: SamplingState
 
 
 def subsampling(*, size: int | None = None) -> Estimator:
-    """The mean over random sets M of `size` others of player i's Shapley value in the game of M and
-    i alone.
-
-    A draw deals all players at random into groups of size + 1 and values everybody in the group,
-    all of whose 2^(size + 1) coalitions are asked for: for each member the others are a uniformly
-    random M, and the members share the coalitions. A group that is short is filled up with players
-    of another, who are then valued twice and whose two values are averaged.
+    """The mean over random sets of `size` others of each player's value among them alone.
 
     Args:
         size: how many others a player is valued among; 4, or as many fewer as the budget holds two
-            deals of, if None.
+            draws of, if None.
 
     Guarantees:
         Exact for P <= size + 1, on additive games, and where the budget covers every coalition.
         Otherwise biased: what a player adds to coalitions of more than `size` others is never seen,
-        and smaller ones count for more instead; where utilities saturate values come out too high,
+        and smaller ones count for more instead. Where utilities saturate, values come out too high,
         and their sum is not V(N) - V(empty). A player whose every marginal is 0 gets exactly 0. The
-        budget is never exceeded. Standard errors come from the spread of independent deals and know
+        budget is never exceeded. Standard errors come from the spread of independent draws and know
         nothing of the bias.
     """
     if size is not None:
         integer("size", size, least=1, most=LARGEST)
-
-    def init(num_players: int, budget: int | None, turn: int | None = None) -> Subsampled:
-        integer("num_players", num_players, least=1)
-        if budget is not None:
-            integer("budget", budget, least=1)
-        found = size or _fitting(num_players, budget, USUAL)
-        if size is not None and budget is not None:
-            _check(size, num_players, budget)
-        return Subsampled(found, _dealing(found).init(num_players, budget, turn))
-
-    def ask(key: Key, state: Subsampled) -> tuple[Masks, Subsampled]:
-        masks, deals = _dealing(state.size).ask(key, state.deals)
-        return masks, state._replace(deals=deals)
-
-    def tell(state: Subsampled, masks: Masks, utilities: Utilities) -> Subsampled:
-        return state._replace(deals=_dealing(state.size).tell(state.deals, masks, utilities))
-
-    def read(state: Subsampled) -> Attribution:
-        return _dealing(state.size).read(state.deals)
-
     bias = "what is added to coalitions of more players than are drawn is never seen"
-    return Estimator(init, ask, tell, read, Guarantees(unbiased=False, bias=bias, additive=True))
+    guarantees = Guarantees(unbiased=False, bias=bias, additive=True)
+    return Estimator(partial(_init, size), _ask, _tell, _read, guarantees)
 
 
-def _coalitions(size: int, num_players: int) -> int:
-    """The most coalitions of a deal besides nobody."""
-    members = min(size + 1, num_players)
-    return int(-(-num_players // members) * (2**members - 1))
+def _init(
+    size: int | None, num_players: int, budget: int | None, turn: int | None = None
+) -> SubsamplingState:
+    integer("num_players", num_players, least=1)
+    if budget is not None:
+        integer("budget", budget, least=1)
+    if size is None:
+        size = _largest_affordable(num_players, budget, USUAL)
+    elif budget is not None:
+        _require_affordable(size, num_players, budget)
+    return SubsamplingState(size, _of_size(size).init(num_players, budget, turn))
 
 
-def _needed(size: int, num_players: int) -> int:
-    """The least budget: two deals, or all coalitions where these are fewer."""
-    return int(min(2**num_players, 2 + 2 * _coalitions(size, num_players)))
+def _ask(key: Key, state: SubsamplingState) -> tuple[Masks, SubsamplingState]:
+    masks, sampling = _of_size(state.size).ask(key, state.sampling)
+    return masks, state._replace(sampling=sampling)
 
 
-def _fitting(num_players: int, budget: int | None, most: int) -> int:
-    """The largest size up to `most` of which two deals fit into the budget; 1 where none does."""
-    fits = [
-        size
-        for size in range(1, most + 1)
-        if budget is None or 2 + 2 * _coalitions(size, num_players) <= budget
-    ]
-    return max(fits, default=1)
+def _tell(state: SubsamplingState, masks: Masks, utilities: Utilities) -> SubsamplingState:
+    return state._replace(sampling=_of_size(state.size).tell(state.sampling, masks, utilities))
 
 
-def _check(size: int, num_players: int, budget: int) -> None:
-    """Refuses a size of which the budget does not hold two deals, where it does of a smaller
-    one.
-    """
-    fitting = _fitting(num_players, budget, size)
-    require(
-        budget >= _needed(size, num_players) or budget < _needed(fitting, num_players),
-        f"Expected size={size} to be <= {fitting} for budget={budget} and {num_players} players: "
-        f"at size={size} "
-        f"estimator='subsampling' needs a budget of {_needed(size, num_players)}.",
-    )
+def _read(state: SubsamplingState) -> Attribution:
+    return _of_size(state.size).read(state.sampling)
 
 
-def _dealing(size: int) -> Estimator:
-    """The estimator that values everybody among `size` others."""
+def _of_size(size: int) -> Estimator:
+    """The estimator that values everyone among `size` others."""
     design = Design(
         name="subsampling",
-        propose=lambda rng, state, count: _propose(rng, state, count, size),
+        propose=partial(_propose, size),
         reduce=_reduce,
-        unit_size=lambda num_players: _coalitions(size, num_players),
+        unit_size=partial(_num_coalitions, size),
         notes=lambda draws: {"size": size},
     )
     return sampling_estimator(design, Guarantees())
 
 
+def _num_coalitions(size: int, num_players: int) -> int:
+    """The most coalitions of a draw besides the empty one."""
+    members = min(size + 1, num_players)
+    return int(-(-num_players // members) * (2**members - 1))
+
+
+def _least_budget(size: int, num_players: int) -> int:
+    """The budget of two draws, or of all coalitions where these are fewer."""
+    return int(min(2**num_players, 2 + 2 * _num_coalitions(size, num_players)))
+
+
+def _largest_affordable(num_players: int, budget: int | None, most: int) -> int:
+    """The largest size up to `most` of which the budget holds two draws; 1 where it holds none."""
+    affordable = [
+        size
+        for size in range(1, most + 1)
+        if budget is None or 2 + 2 * _num_coalitions(size, num_players) <= budget
+    ]
+    return max(affordable, default=1)
+
+
+def _require_affordable(size: int, num_players: int, budget: int) -> None:
+    """Refuses a size of which the budget does not hold two draws, where a smaller one would do."""
+    least = _least_budget(size, num_players)
+    affordable = _largest_affordable(num_players, budget, size)
+    require(
+        budget >= least or budget < _least_budget(affordable, num_players),
+        f"Expected size={size} to be <= {affordable} for budget={budget} and {num_players} "
+        f"players: at size={size} estimator='subsampling' needs a budget of {least}.",
+    )
+
+
 def _propose(
-    rng: np.random.Generator, state: SamplingState, count: int, size: int
+    size: int, rng: np.random.Generator, state: SamplingState, count: int
 ) -> tuple[HostArray, Masks]:
-    num_players, members = state.num_players, min(size + 1, state.num_players)
+    """(int[U, groups, members]: the groups of each draw; all their coalitions)."""
+    num_players = state.num_players
+    members = min(size + 1, num_players)
+    # deal all players into groups; fill up the last with the first of the deal
     dealt = rng.permuted(np.tile(np.arange(num_players), (count, 1)), axis=1)
-    short = -num_players % members
-    groups = np.concatenate([dealt, dealt[:, :short]], axis=1).reshape(count, -1, members)
+    missing = -num_players % members
+    groups = np.concatenate([dealt, dealt[:, :missing]], axis=1).reshape(count, -1, members)
+    # list the coalitions of each group
     masks = np.zeros((*groups.shape[:2], 2**members, num_players), bool)
     np.put_along_axis(masks, groups[:, :, None], all_subsets(members), axis=-1)
     return groups, masks.reshape(count, -1, num_players)
 
 
 def _reduce(draws: Draws) -> tuple[HostArray, HostArray]:
+    """Values and standard errors float64[P, ...]: each player's mean over the draws."""
     count, num_groups, members = draws.units.shape
     trailing = draws.empty.shape
+    # the Shapley values of each group's members
     tables = draws.utilities.reshape(count, num_groups, 2**members, *trailing)
-    inside = np.moveaxis(shapley_values(np.moveaxis(tables, 2, 0)), 0, 2).reshape(
-        count, -1, *trailing
-    )
-    who, deal = draws.units.reshape(count, -1), np.arange(count)[:, None]
+    inside = np.moveaxis(shapley_values(np.moveaxis(tables, 2, 0)), 0, 2)
+    inside = inside.reshape(count, -1, *trailing)
+    # each player's value in each draw, the mean of two for those who filled up a group
+    player = draws.units.reshape(count, -1)
+    draw = np.arange(count)[:, None]
     values = np.zeros((count, draws.masks.shape[-1], *trailing))
     times = np.zeros(values.shape[:2])
-    np.add.at(values, (deal, who), inside)
-    np.add.at(times, (deal, who), 1)
+    np.add.at(values, (draw, player), inside)
+    np.add.at(times, (draw, player), 1)
     return mean_and_error(values / times.reshape(*times.shape, *(1,) * len(trailing)))

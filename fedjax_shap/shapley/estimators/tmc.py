@@ -1,6 +1,16 @@
-"""Truncated Monte-Carlo: joining orders that end once V is near V(N) (Ghorbani and Zou 2019,
-algorithm 1).
+"""Truncated Monte-Carlo: joining orders that end once V is near V(N).
+
+Along an order, each player gets what V grows by when they join. Once |V(N) - V(S)| is small,
+whoever joins later adds 0. What is saved on the ends of orders buys further orders. A truncated
+player's 0 counts in the mean, but is not written into any store: the coalitions that would have
+come are not asked for.
+
+References:
+    Ghorbani, Zou 2019, "Data Shapley: equitable valuation of data for machine learning",
+    algorithm 1.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,64 +24,71 @@ from fedjax_shap.typing import HostArray
 def tmc(
     *, tolerance: float = 0.01, width: int = 16, max_permutations: int | None = None
 ) -> Estimator:
-    """Random joining orders; once |V(N) - V(S)| < tolerance |V(N) - V(empty)|, whoever joins later
-    adds 0.
-
-    What is saved on the ends of orders buys further orders. A truncated player's 0 counts in the
-    mean, but no utility is ever made up: the coalitions that would have come are not asked for, so
-    no store holds them.
+    """Random joining orders that end once |V(N) - V(S)| < tolerance |V(N) - V(empty)|.
 
     Args:
-        tolerance: in [0, 1], how near is near, as a share of what there is to share; 0 truncates
-            nothing.
-        width: how many orders advance abreast; each asks for one coalition a turn. It changes no
-            value.
+        tolerance: in [0, 1], how near is near, relative to V(N) - V(empty); 0 truncates nothing.
+        width: how many orders advance side by side; each asks for one coalition in a batch of
+            requests. It changes no value.
         max_permutations: the most orders walked where the budget would allow more; as many as the
             budget if None.
 
     Guarantees:
         Exact where the budget covers every coalition and `max_permutations` is None. Otherwise
         biased: what late players add is left out, so the values of an order sum to V(N) - V(empty)
-        only up to the tolerance, and where everybody adds something each is valued a little too
-        low. With tolerance 0 the orders are those of plain permutation sampling. The budget is
-        never exceeded; neither it nor the turn ends an order half-way. Standard errors come from
-        the spread of whole orders and know nothing of the bias; they are infinite, and the values
-        equal shares, until two orders have ended. Each slice of trailing axes is truncated by its
-        own utilities; the slices share the budget, and an order goes on while any slice does, so
-        that one slice alone may afford more orders.
+        only up to the tolerance, and where everyone adds something each is valued a little too low.
+        With tolerance 0 the orders are those of plain permutation sampling. The budget is never
+        exceeded; neither it nor the batches end an order half-way. Standard errors come from the
+        spread of whole orders and know nothing of the bias; until two orders have ended they are
+        infinite, and the values equal shares. Each slice of trailing axes is truncated by its own
+        utilities; the slices share the budget, and an order goes on while any slice does, so that
+        one slice alone may afford more orders.
     """
     fraction("tolerance", tolerance)
     integer("width", width, least=1)
     if max_permutations is not None:
         integer("max_permutations", max_permutations, least=2)
-
-    def abreast(state: TruncatedState, going: int) -> int:
-        left = width if max_permutations is None else max_permutations - len(state.orders)
-        return min(width - going, left)
-
-    def near(state: TruncatedState) -> HostArray:
-        return np.asarray(tolerance * np.abs(state.grand - state.empty))
-
-    def reduce(state: TruncatedState) -> tuple[HostArray, HostArray, str]:
-        count = state.num_finished
-        if count < 2:
-            shares = np.repeat(
-                (state.grand - state.empty)[None] / state.num_players, state.num_players, axis=0
-            )
-            return shares, np.full_like(shares, np.inf), "fewer than two permutations walked"
-        return *mean_and_error(gains(state, count, near(state))), f"{count} permutations walked"
-
+    rules = _Rules(tolerance, width, max_permutations)
+    enumerates = max_permutations is None
     truncation = Truncation(
         name="tmc",
         block_size=lambda num_players: 1,
         draw_block=lambda rng, num_players: rng.permutation(num_players)[None],
-        num_startable=abreast,
-        tolerance=near,
+        num_startable=rules.num_startable,
+        tolerance=rules.near,
         unfinished=lambda state: np.ones(state.grand.shape, bool),
-        reduce=reduce,
-        enumerates=max_permutations is None,
+        reduce=rules.reduce,
+        enumerates=enumerates,
     )
     bias = "what players add once V is within the tolerance of V(N) is left out"
-    return truncation_estimator(
-        truncation, Guarantees(unbiased=False, bias=bias, enumerates=max_permutations is None)
-    )
+    guarantees = Guarantees(unbiased=False, bias=bias, enumerates=enumerates)
+    return truncation_estimator(truncation, guarantees)
+
+
+class _Rules(NamedTuple):
+    """When an order starts and ends: the arguments of `tmc`."""
+
+    tolerance: float
+    width: int
+    max_permutations: int | None
+
+    def num_startable(self, state: TruncatedState, active: int) -> int:
+        """How many more orders may start beside the active ones."""
+        free = self.width - active
+        if self.max_permutations is None:
+            return free
+        return min(free, self.max_permutations - len(state.orders))
+
+    def near(self, state: TruncatedState) -> HostArray:
+        """float64[...]: an order ends once V is nearer to V(N) than this."""
+        return np.asarray(self.tolerance * np.abs(state.grand - state.empty))
+
+    def reduce(self, state: TruncatedState) -> tuple[HostArray, HostArray, str]:
+        """The values, their standard errors, and why the estimator stopped."""
+        count = state.num_finished
+        if count < 2:
+            share = (state.grand - state.empty)[None] / state.num_players
+            shares = np.repeat(share, state.num_players, axis=0)
+            return shares, np.full_like(shares, np.inf), "fewer than two permutations walked"
+        values, errors = mean_and_error(gains(state, count, self.near(state)))
+        return values, errors, f"{count} permutations walked"

@@ -21,7 +21,7 @@ def drawn(table, seed, *, budget, size=None):
     estimator, key = subsampling(size=size), jax.random.key(seed)
     masks, state = estimator.ask(key, estimator.init(len(table).bit_length() - 1, budget, None))
     state = estimator.tell(state, masks, table[ranks(masks)])
-    return estimator.read(state), state.deals.draws.units
+    return estimator.read(state), state.sampling.draws.units
 
 
 def inside(table, members):
@@ -108,7 +108,7 @@ def test_it_may_be_read_after_any_turn(key):
         masks, state = asked
         state = estimator.tell(state, masks, np.sqrt(masks.sum(axis=1)))
         found = estimator.read(state)
-        deals.append(state.deals.num_units)
+        deals.append(state.sampling.num_units)
         assert np.isfinite(found.values).all() and np.isfinite(found.std_errors).all()
     assert len(deals) > 2 and deals[0] >= 2 and deals == sorted(deals)
 
