@@ -6,7 +6,6 @@ V(empty) on membership, their sum held to V(N) - V(empty), where a coalition of 
 of one size, weighs in sum what the stratum weighs (Cochran 1977, chapter 5).
 """
 
-import heapq
 from collections.abc import Callable
 from math import comb
 from typing import NamedTuple
@@ -14,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fedjax_shap._validate import integer
-from fedjax_shap.coalitions import of_size
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.evaluations import Evaluations
+from fedjax_shap.shapley.quotas import next_sizes
 from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
+from fedjax_shap.shapley.strata import draw_of_size, shuffle_of_size
 from fedjax_shap.typing import HostArray, Masks
 
 REGRESSION_BIAS = (
@@ -214,64 +214,44 @@ def _next(
     """bool[count, P]: coalitions besides those told, their sizes dealt by shares; fewer if there
     are no more.
     """
-    sizes = _dealt(evaluations, count, power, paired)
+    sizes = _next_sizes(evaluations, count, power, paired)
     masks = np.zeros((len(sizes), evaluations.masks.shape[1]), bool)
     for size in np.unique(sizes):
         mine = np.flatnonzero(sizes == size)
-        masks[mine] = _new_ones(rng, evaluations, int(size), len(mine), paired)
+        masks[mine] = _new_of_size(rng, evaluations, int(size), len(mine), paired)
     return masks
 
 
-def _dealt(evaluations: Evaluations, count: int, power: float, paired: bool) -> HostArray:
-    """int[count]: the size of each next draw; Webster's method of dealing seats by shares, no more
-    than there are.
-    """
+def _next_sizes(evaluations: Evaluations, count: int, power: float, paired: bool) -> HostArray:
+    """int[count]: the size of each next draw, two of each first; fewer if there are no more."""
     num_players = evaluations.masks.shape[1]
     drawn = np.bincount(evaluations.masks.sum(axis=1), minlength=num_players + 1).tolist()
     if paired and num_players % 2 == 0:
         drawn[num_players // 2] //= 2
-    shares = _shares(num_players, power, paired)
-    most = [_how_many(num_players, size, paired) for size in range(num_players)]
-
-    def turn(size: int) -> tuple[int, float, int]:
-        return min(drawn[size], 2), (drawn[size] + 0.5) / shares[size], size
-
-    queue = [
-        turn(size) for size in range(1, num_players) if shares[size] and drawn[size] < most[size]
-    ]
-    heapq.heapify(queue)
-    sizes: list[int] = []
-    while queue and len(sizes) < count:
-        size = heapq.heappop(queue)[-1]
-        sizes.append(size)
-        drawn[size] += 1
-        if drawn[size] < most[size]:
-            heapq.heappush(queue, turn(size))
-    return np.array(sizes, np.int64)
+    weights = _shares(num_players, power, paired)
+    available = [_how_many(num_players, size, paired) for size in range(num_players)]
+    return next_sizes(weights, drawn, available, count, least=2)
 
 
-def _new_ones(
+def _new_of_size(
     rng: np.random.Generator, evaluations: Evaluations, size: int, count: int, paired: bool
 ) -> Masks:
-    """bool[count, P]: coalitions of a size that were not told, drawn without replacement, each as
-    likely as any.
+    """bool[count, P]: new coalitions of a size, drawn without replacement, each as likely as
+    any.
     """
     num_players = evaluations.masks.shape[1]
-    halved = (
-        paired and 2 * size == num_players
-    )  # here a pair has two of that size: player 0 tells which is meant
     known = int((evaluations.masks.sum(axis=1) == size).sum())
-    if 2 * (known + count) > comb(
-        num_players, size
-    ):  # most of them: trying again would go on for long
-        masks = of_size(num_players, size)
-        masks = rng.permutation(masks[masks[:, 0]] if halved else masks)
+    halves = paired and 2 * size == num_players
+    # where most of them are known or wanted, drawing until they are new would take long
+    if 2 * (known + count) > comb(num_players, size):
+        masks = shuffle_of_size(rng, num_players, size, halves=halves)
         return masks[evaluations.rows(masks) < 0][:count]
-    found = np.zeros((0, num_players), bool)
-    while len(found) < count:
-        fresh = np.argsort(rng.random((2 * (count - len(found)), num_players)), axis=1) < size
-        fresh = fresh ^ ~fresh[:, :1] if halved else fresh
-        found = np.concatenate([found, fresh[evaluations.rows(fresh) < 0]])
-        _, first = np.unique(np.packbits(found, axis=1), axis=0, return_index=True)
-        found = found[np.sort(first)]
-    return found[:count]
+    return draw_of_size(
+        rng,
+        num_players,
+        size,
+        count,
+        known=evaluations.row,
+        at_once=lambda missing: 2 * missing,
+        halves=halves,
+    )

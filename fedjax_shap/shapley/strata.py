@@ -1,127 +1,141 @@
-"""Coalitions drawn size by size: each size gets a share of the draws, in which every coalition of
-it is as likely.
-"""
+"""New coalitions of given sizes: those of one size are a stratum, drawn without replacement."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from math import comb
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fedjax_shap.coalitions import of_size, pack
-from fedjax_shap.shapley.sampling import SamplingState
-from fedjax_shap.typing import HostArray, Masks, PyTree
+from fedjax_shap.shapley.quotas import SizeDistribution, next_quotas
+from fedjax_shap.shapley.sampling import Propose, SamplingState
+from fedjax_shap.typing import HostArray, Masks
 
-FEW = 4096  # sizes of no more coalitions than this are listed, others drawn until they are new
+MOST_LISTED = 4096  # of more coalitions of a size some are drawn until they are new
 
 
-class SizeDistribution(NamedTuple):
-    """How many coalitions of each size are drawn.
+def propose_by_size(distribution: SizeDistribution) -> Propose:
+    """A `propose` whose units are single coalitions, their sizes following a distribution.
 
-    Attributes:
-        share: P -> float64[P - 1], the weights of the sizes 1 to P - 1.
-        least: what each size gets before the shares count, where it has as many.
+    Within a size they are a simple random sample without replacement, whatever the batches.
     """
 
-    share: Callable[[int], HostArray]
-    least: int = 0
-
-
-def propose_by_size(
-    law: SizeDistribution,
-) -> Callable[[np.random.Generator, SamplingState, int], tuple[PyTree, Masks]]:
-    """A `propose` whose units are single coalitions that were not drawn before.
-
-    Within a size they are a simple random sample without replacement, whatever the turns.
-    """
-
-    def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[PyTree, Masks]:
-        num_players, told = state.num_players, state.evaluations.masks
-        drawn = np.bincount(told.sum(axis=1), minlength=num_players + 1)[1:-1]
-        wanted = allocation(law, num_players, drawn, count)
-        known = set(state.evaluations.row)
-        new = [
-            _fresh(rng, num_players, size + 1, int(want), known) for size, want in enumerate(wanted)
-        ]
-        masks = rng.permutation(np.concatenate([np.zeros((0, num_players), bool), *new]), axis=0)
+    def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[Any, Masks]:
+        num_players = state.num_players
+        sizes = state.evaluations.masks.sum(axis=1)
+        drawn = np.bincount(sizes, minlength=num_players + 1)[1:-1]
+        known = state.evaluations.row
+        new = [np.zeros((0, num_players), bool)]
+        for size, quota in enumerate(next_quotas(distribution, num_players, drawn, count), 1):
+            if quota and comb(num_players, size) <= MOST_LISTED:
+                new.append(shuffle_of_size(rng, num_players, size, known=known)[:quota])
+            else:
+                new.append(draw_of_size(rng, num_players, size, int(quota), known=known))
+        masks = rng.permutation(np.concatenate(new), axis=0)
         return np.zeros(len(masks)), masks[:, None]
 
     return propose
 
 
 def size_counts(masks: Masks) -> tuple[HostArray, HostArray]:
-    """(how many of `masks` have each size, at least 1; how many coalitions of it there are),
-    float64[P + 1] both.
+    """(how many of bool[M, P] have each size, at least 1; how many coalitions have it).
+
+    Returns:
+        float64[P + 1] each.
     """
     num_players = masks.shape[1]
-    told = np.bincount(masks.sum(axis=1), minlength=num_players + 1)
-    there = np.array([float(comb(num_players, size)) for size in range(num_players + 1)])
-    return np.maximum(told, 1).astype(np.float64), there
+    drawn = np.bincount(masks.sum(axis=1), minlength=num_players + 1)
+    available = np.array([float(comb(num_players, size)) for size in range(num_players + 1)])
+    return np.maximum(drawn, 1).astype(np.float64), available
 
 
-def allocation(law: SizeDistribution, num_players: int, drawn: HostArray, count: int) -> HostArray:
-    """int[P - 1]: how many more of each size 1..P-1 to draw, so that all drawn follow the law as
-    nearly as they can.
-    """
-    if num_players < 2:
-        return np.zeros(0, np.int64)
-    # Of many players there are more coalitions than floats can hold: no size can get more than all
-    # draws.
-    most = (drawn + count).tolist()
-    there = np.array(
-        [min(comb(num_players, size), most[size - 1]) for size in range(1, num_players)], np.int64
-    )
-    least = np.minimum(np.maximum(drawn, law.least), there)
-    share, total = law.share(num_players), min(drawn.sum() + count, there.sum())
-    low, high = 0.0, float((there / share).max())
-    for _ in range(100):
-        middle = (low + high) / 2
-        enough = np.clip(middle * share, least, there).sum() >= total
-        low, high = (low, middle) if enough else (middle, high)
-    ideal = np.clip(high * share, least, there)
-    ends = np.floor(np.cumsum(ideal) + 1e-6)
-    whole = np.clip(np.diff(np.concatenate([[0.0], ends])), drawn, there)
-    return _exactly((whole - drawn).astype(np.int64), (there - whole).astype(np.int64), count)
+def random_of_sizes(rng: np.random.Generator, sizes: HostArray, num_players: int) -> Masks:
+    """bool[M, P]: a random coalition of each of the sizes int[M], each as likely as any other."""
+    order = np.argsort(rng.random((len(sizes), num_players)), axis=1)
+    return np.asarray(order < sizes[:, None])
 
 
-def _exactly(wanted: HostArray, room: HostArray, count: int) -> HostArray:
-    """`wanted`, corrected so that it sums to `count`, or to all there are.
-
-    What is too much is taken off the largest, down to a level that is theirs alike; what lacks goes
-    to the first sizes.
-    """
-    level, high = 0, int(wanted.max())  # the highest level at which not too much is left
-    while level < high:
-        middle = (level + high + 1) // 2
-        level, high = (
-            (middle, high) if np.minimum(wanted, middle).sum() <= count else (level, middle - 1)
-        )
-    kept = np.minimum(wanted, level)
-    above = np.flatnonzero(wanted > level)[::-1]  # the later of equals keep one more
-    kept[above[: count - kept.sum()]] += 1
-    lacking = count - kept.sum()
-    return np.asarray(kept + np.diff(np.minimum(np.cumsum(room), lacking), prepend=0))
-
-
-def _fresh(
-    rng: np.random.Generator, num_players: int, size: int, count: int, known: set[bytes]
+def draw_of_size(
+    rng: np.random.Generator,
+    num_players: int,
+    size: int,
+    count: int,
+    *,
+    known: Container[bytes],
+    at_once: Callable[[int], int] = lambda missing: missing,
+    halves: bool = False,
 ) -> Masks:
-    """bool[count, P]: distinct coalitions of `size` players that are not known, each as likely as
-    any other.
+    """New coalitions of one size, drawn again until there are enough of them.
+
+    It ends soon only where far more than `count` coalitions of the size are not known; where they
+    are not, use `shuffle_of_size`.
+
+    Args:
+        rng: the generator of the draws.
+        num_players: P.
+        size: the number of members.
+        count: M.
+        known: the names (`coalitions.pack`) of those that are not new.
+        at_once: how many to draw where so many are missing.
+        halves: whether a coalition and its complement, of P / 2 players each, are one draw, for
+            which the one with player 0 stands.
+
+    Returns:
+        bool[M, P], distinct, in the order drawn, each as likely as any other.
     """
-    if count == 0:
-        return np.zeros((0, num_players), bool)
-    if comb(num_players, size) <= FEW:
-        every = of_size(num_players, size)
-        new = np.array([name not in known for name in pack(every)])
-        return np.asarray(rng.permutation(every[new], axis=0)[:count])
-    found: dict[bytes, HostArray] = {}
-    while len(found) < count:
-        order = np.argsort(rng.random((count - len(found), num_players)), axis=1)
-        masks = order < size
-        found |= {
-            n: m
-            for n, m in zip(pack(masks), masks, strict=True)
-            if n not in known and n not in found
-        }
-    return np.array(list(found.values()))
+    new: dict[bytes, HostArray] = {}
+    while len(new) < count:
+        sizes = np.full(at_once(count - len(new)), size)
+        masks = random_of_sizes(rng, sizes, num_players)
+        if halves:
+            masks ^= ~masks[:, :1]
+        for name, mask in zip(pack(masks), masks, strict=True):
+            if name not in known and len(new) < count:
+                new.setdefault(name, mask)
+    return np.array(list(new.values()), bool).reshape(count, num_players)
+
+
+def shuffle_of_size(
+    rng: np.random.Generator,
+    num_players: int,
+    size: int,
+    *,
+    known: Container[bytes] = (),
+    halves: bool = False,
+) -> Masks:
+    """bool[M, P]: all new coalitions of one size in random order; arguments as `draw_of_size`."""
+    masks = of_size(num_players, size)
+    if halves:
+        masks = masks[masks[:, 0]]
+    new = np.array([name not in known for name in pack(masks)])
+    return np.asarray(rng.permutation(masks[new], axis=0))
+
+
+def redraw_until_new(
+    draw: Callable[[HostArray], Masks], count: int, known: set[bytes], *, distinct: bool = True
+) -> Masks:
+    """Random coalitions, each drawn again in its place until it is new.
+
+    Args:
+        draw: rows int[D] -> coalitions bool[D, P] for these of the M rows.
+        count: M.
+        known: the names (`coalitions.pack`) of those that are not new.
+        distinct: whether a coalition that was drawn is not new either.
+
+    Returns:
+        bool[M, P].
+    """
+    known = set(known)
+    rows = np.arange(count)
+    masks = draw(rows)
+    while True:
+        rejected = []
+        for row, name in zip(rows, pack(masks[rows]), strict=True):
+            if name in known:
+                rejected.append(row)
+            elif distinct:
+                known.add(name)
+        if not rejected:
+            return masks
+        rows = np.array(rejected, np.int64)
+        masks[rows] = draw(rows)

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 
-from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.allocation import (
     Allocation,
     Spreads,
@@ -38,6 +37,7 @@ from fedjax_shap.shapley.allocation import (
 )
 from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
+from fedjax_shap.shapley.strata import draw_of_size
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
 MANY = 2**62  # stands for the number of pairs of a size where there are more: never all are drawn
@@ -104,29 +104,21 @@ def _propose(
     masks = np.zeros((len(chosen), num_players), bool)
     for size in np.unique(chosen):
         wanted = chosen == size
-        masks[wanted] = _fresh(rng, state, int(size), int(wanted.sum()))
+        masks[wanted] = draw_of_size(
+            rng,
+            num_players,
+            int(size),
+            int(wanted.sum()),
+            known=state.evaluations.row,
+            at_once=lambda missing: 2 * missing + 8,
+            halves=2 * size == num_players,
+        )
     return chosen, np.stack([masks, ~masks], axis=1)
 
 
 def _membership_variance(sizes: HostArray, num_players: int) -> HostArray:
     """float64[K]: the variance of a_i(S) by size; a pair of halves is one draw, a_i being +-1."""
     return np.where(2 * sizes == num_players, 1.0, num_players**2 / (sizes * (num_players - sizes)))
-
-
-def _fresh(rng: np.random.Generator, state: SamplingState, size: int, count: int) -> Masks:
-    """bool[count, P]: coalitions of `size`, uniform among those not asked for, no two of them alike
-    or a pair.
-    """
-    num_players, found = state.num_players, dict[bytes, HostArray]()
-    while len(found) < count:
-        order = rng.random((2 * (count - len(found)) + 8, num_players)).argsort(axis=1)
-        masks = order < size
-        if 2 * size == num_players:
-            masks ^= ~masks[:, :1]  # of two halves the one with player 0 stands for the pair
-        for name, mask in zip(pack(masks), masks, strict=True):
-            if name not in state.evaluations.row and len(found) < count:
-                found.setdefault(name, mask)
-    return np.array(list(found.values()))
 
 
 def _terms(masks: Masks, contributions: Utilities) -> HostArray:

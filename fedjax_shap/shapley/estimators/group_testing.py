@@ -25,6 +25,7 @@ from fedjax_shap.shapley.sampling import (
     mean_and_error,
     sampling_estimator,
 )
+from fedjax_shap.shapley.strata import random_of_sizes
 from fedjax_shap.typing import HostArray, Masks
 
 
@@ -55,8 +56,7 @@ def _propose(rng: np.random.Generator, state: SamplingState, count: int) -> tupl
     """(int[U]: the sizes of the groups; bool[U, 1, P]: the groups)."""
     chance, _ = size_law(state.num_players)
     sizes = rng.choice(np.arange(1, state.num_players), size=count, p=chance)
-    place = np.argsort(rng.random((count, state.num_players)), axis=1)
-    return sizes, (place < sizes[:, None])[:, None]
+    return sizes, random_of_sizes(rng, sizes, state.num_players)[:, None]
 
 
 def _reduce(draws: Draws) -> tuple[HostArray, HostArray]:

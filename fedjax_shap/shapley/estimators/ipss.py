@@ -21,6 +21,7 @@ from fedjax_shap.coalitions import of_size, pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.evaluations import Evaluations
 from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
+from fedjax_shap.shapley.strata import shuffle_of_size
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
 # coalitions of the sampled size with each player, without which there is no standard error
@@ -181,8 +182,7 @@ def _propose(rng: np.random.Generator, state: SamplingState, count: int) -> tupl
         # draw those that stay out, which are fewer: all of a size are balanced, and so is the rest
         out = balanced(rng, left - count, size, np.zeros(num_players, np.int64), set(pack(seen)))
         excluded = {*pack(seen), *pack(out)}
-        masks = of_size(num_players, size)
-        masks = rng.permutation(masks[[name not in excluded for name in pack(masks)]])
+        masks = shuffle_of_size(rng, num_players, size, known=excluded)
     return np.zeros((len(masks), 0)), masks[:, None]
 
 

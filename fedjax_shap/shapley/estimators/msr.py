@@ -39,6 +39,7 @@ from fedjax_shap.shapley.semivalue import (
     semivalues,
     weighted_banzhaf,
 )
+from fedjax_shap.shapley.strata import redraw_until_new
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
 FAIR = 0.5  # the probability to join with which all coalitions are equally likely
@@ -127,19 +128,11 @@ def independent(
     excluded = set(pack(state.fixed))
     if not again:
         excluded = set(state.evaluations.row)
-    masks = np.zeros((count, state.num_players), bool)
-    pending = np.arange(count)
-    # draw all, then draw again those that are excluded
-    while len(pending):
-        masks[pending] = rng.random((len(pending), state.num_players)) < p
-        rejected = []
-        for row, name in zip(pending, pack(masks[pending]), strict=True):
-            if name in excluded:
-                rejected.append(row)
-            elif not again:
-                excluded.add(name)
-        pending = np.array(rejected, np.int64)
-    return masks
+
+    def draw(rows: HostArray) -> Masks:
+        return np.asarray(rng.random((len(rows), state.num_players)) < p)
+
+    return redraw_until_new(draw, count, excluded, distinct=not again)
 
 
 def _reduce(p: float, draws: Draws) -> tuple[HostArray, HostArray]:

@@ -2,14 +2,15 @@
 Yu 2024).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import comb
 from typing import NamedTuple
 
 import numpy as np
 
-from fedjax_shap.coalitions import of_size, pack
+from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
+from fedjax_shap.shapley.quotas import SizeWeights, largest_remainders
 from fedjax_shap.shapley.sampling import (
     MANY_PLAYERS,
     Design,
@@ -18,16 +19,13 @@ from fedjax_shap.shapley.sampling import (
     sampling_estimator,
 )
 from fedjax_shap.shapley.semivalue import Coefficients, semivalues, shapley
+from fedjax_shap.shapley.strata import redraw_until_new, shuffle_of_size
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
 # the coalitions of a size are listed, not guessed, where this many times those to be drawn are all
 # there are
 LISTED = 4
 MOST_PLANNED = 2**20  # coalitions whose sizes are laid out, where the budget would allow more
-
-SizeLaw = Callable[
-    [int], HostArray
-]  # P -> float64[P - 1], how often sizes 1..P - 1 are drawn, up to a factor
 
 
 def svarm(*, stratified: bool = True) -> Estimator:
@@ -59,7 +57,7 @@ def svarm(*, stratified: bool = True) -> Estimator:
     )
 
 
-def by_size(name: str, law: SizeLaw, coefficients: Coefficients, target: str) -> Estimator:
+def by_size(name: str, law: SizeWeights, coefficients: Coefficients, target: str) -> Estimator:
     """An estimator of any semivalue from the means, by size, of V with and without each player.
 
     With a_k = c_{k-1} C(P-1, k-1) and b_k = c_k C(P-1, k), a semivalue is the sum over sizes k of
@@ -151,7 +149,7 @@ def _law(num_players: int) -> HostArray:
     return np.asarray(1 / np.minimum(size, num_players - size))
 
 
-def _plan(law: SizeLaw, state: SamplingState) -> HostArray:
+def _plan(law: SizeWeights, state: SamplingState) -> HostArray:
     """int[U]: the sizes of all coalitions to draw, in their order: two of each size, and then
     evenly mixed.
     """
@@ -162,59 +160,37 @@ def _plan(law: SizeLaw, state: SamplingState) -> HostArray:
     if not len(sizes):
         return sizes
     there = np.array([min(comb(state.num_players, size), room) for size in sizes.tolist()])
-    quota = _quota(law(state.num_players)[1:-1], there, room)
+    quota = largest_remainders(law(state.num_players)[1:-1], there, room, least=2)
     place = np.concatenate(
         [np.where(np.arange(m) < 2, -1, (np.arange(m) + 0.5) / max(m, 1)) for m in quota]
     )
     return np.asarray(np.repeat(sizes, quota)[np.argsort(place, kind="stable")])
 
 
-def _quota(law: HostArray, there: HostArray, room: int) -> HostArray:
-    """int[K]: how many of each size, at least 2 and at most `there`, together `room`, else in
-    proportion to `law`.
-    """
-    low, high = 0.0, float(max(room, 1) / law.min())
-    least = np.minimum(there, 2)
-    for _ in range(100):
-        factor = (low + high) / 2
-        low, high = (
-            (low, factor) if np.clip(factor * law, least, there).sum() > room else (factor, high)
-        )
-    wish = np.clip(low * law, least, there)
-    quota = np.floor(wish + 1e-9).astype(np.int64)
-    for k in np.argsort(quota - wish, kind="stable")[: max(room - int(quota.sum()), 0)]:
-        quota[k] += quota[k] < there[k]
-    return quota
-
-
 def _distinct(rng: np.random.Generator, sizes: HostArray, state: SamplingState) -> Masks:
     """bool[U, P]: new coalitions of these sizes, each drawn uniformly from those of its size not
     asked for before.
     """
-    num_players, taken, asked = (
-        state.num_players,
-        set(state.evaluations.row),
-        state.evaluations.masks.sum(axis=1),
-    )
+    num_players = state.num_players
+    known = state.evaluations.row
+    asked = state.evaluations.masks.sum(axis=1)
     masks = np.zeros((len(sizes), num_players), bool)
-    pending = []
+    pending = list[int]()
+    # list the coalitions of a size where a good part of them is wanted
     for size in np.unique(sizes).tolist():
         rows = np.flatnonzero(sizes == size)
         if comb(num_players, size) > LISTED * (len(rows) + int((asked == size).sum())):
             pending.extend(rows.tolist())
         else:
-            listed = of_size(num_players, size)
-            left = listed[[name not in taken for name in pack(listed)]]
-            masks[rows] = left[rng.permutation(len(left))[: len(rows)]]
-    while pending:
-        places = np.argsort(np.argsort(rng.random((len(pending), num_players)), axis=1), axis=1)
-        masks[pending] = places < sizes[pending, None]
-        names, again = pack(masks[pending]), []
-        for row, name in zip(pending, names, strict=True):
-            if name in taken:
-                again.append(row)
-            taken.add(name)
-        pending = again
+            masks[rows] = shuffle_of_size(rng, num_players, size, known=known)[: len(rows)]
+    # draw those of the other sizes until they are new
+    wanted = sizes[np.array(pending, np.int64)]
+
+    def draw(rows: HostArray) -> Masks:
+        places = np.argsort(np.argsort(rng.random((len(rows), num_players)), axis=1), axis=1)
+        return np.asarray(places < wanted[rows, None])
+
+    masks[pending] = redraw_until_new(draw, len(pending), set(known))
     return masks
 
 

@@ -10,8 +10,9 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.evaluations import no_evaluations
+from fedjax_shap.shapley.quotas import SizeDistribution, next_quotas
 from fedjax_shap.shapley.sampling import SamplingState
-from fedjax_shap.shapley.strata import SizeDistribution, allocation, propose_by_size
+from fedjax_shap.shapley.strata import propose_by_size
 
 PLAYERS = {
     "least_core": 60,
@@ -37,7 +38,7 @@ def test_many_players_are_valued_within_the_budget(name):
 @pytest.mark.parametrize("players", [100, 200, 400, 1500])
 def test_draws_of_many_players_follow_the_shares_of_the_sizes(players):
     share = np.linspace(2, 1, players - 1)
-    wanted = allocation(
+    wanted = next_quotas(
         SizeDistribution(lambda num_players: share),
         players,
         np.zeros(players - 1, np.int64),
