@@ -24,7 +24,8 @@ import numpy as np
 from fedjax_shap._validate import number, require
 from fedjax_shap.coalitions import pack
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.estimators.svarm import by_size, difference, missed, side
+from fedjax_shap.shapley.estimators.sides import difference, missed, side
+from fedjax_shap.shapley.estimators.svarm import by_size
 from fedjax_shap.shapley.sampling import (
     MANY_PLAYERS,
     Design,

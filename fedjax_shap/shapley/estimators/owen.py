@@ -47,7 +47,9 @@ def owen(*, antithetic: bool = True, stratified: bool = True) -> Estimator:
         # draw q in the next cells of the grid; of a pair, the lower half of [0, 1)
         unit = group * (state.num_players + 1)
         place, cell = next_strata(rng, state, count, unit=unit, most=MOST_CELLS)
-        q = place if stratified else rng.random(count)
+        q = place
+        if not stratified:
+            q = rng.random(count)
         # draw S and, of a pair, its complement, each with its neighbours
         joined = rng.random((count, state.num_players)) < q[:, None] / group
         both = np.stack([joined, ~joined][:group], axis=1)

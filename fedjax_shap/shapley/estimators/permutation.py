@@ -76,15 +76,15 @@ def permutation(
     if max_permutations is not None:
         integer("max_permutations", max_permutations, least=2 * kind.group)
         most_units = max_permutations // kind.group
-    is_shapley = target == "shapley"
     design = Design(
         name="permutation",
         propose=partial(_propose, kind),
-        reduce=partial(_reduce, kind, None if is_shapley else coefficients),
+        reduce=partial(_reduce, kind, target, coefficients),
         unit_size=lambda num_players: kind.group * (num_players - 1),
         most_units=most_units,
         from_table=partial(semivalues, coefficients=coefficients),
     )
+    is_shapley = target == "shapley"
     guarantees = Guarantees(target=target, efficient=is_shapley, additive=is_shapley)
     return sampling_estimator(design, guarantees)
 
@@ -105,14 +105,14 @@ def _propose(
 
 
 def _reduce(
-    kind: Orders, coefficients: Coefficients | None, draws: Draws
+    kind: Orders, target: str, coefficients: Coefficients, draws: Draws
 ) -> tuple[HostArray, HostArray]:
-    """Values and standard errors float64[P, ...]; `coefficients` are None for the Shapley value."""
+    """Values and standard errors float64[P, ...]: the means of the orders' marginals."""
     orders = draws.units.orders
     num_players = orders.shape[-1]
     gains = marginals(draws._replace(units=orders))
-    if coefficients is not None:
-        # weigh each marginal by the size of the coalition joined
+    # weigh each marginal by the size of the coalition joined; the Shapley value's factor is 1
+    if target != "shapley":
         by_size = coefficients(num_players) / shapley(num_players)
         factor = by_size[np.argsort(orders, axis=-1)]
         gains = gains * factor.reshape(factor.shape + (1,) * (gains.ndim - 3))

@@ -86,6 +86,7 @@ class _Rules(NamedTuple):
     def reduce(self, state: TruncatedState) -> tuple[HostArray, HostArray, str]:
         """The values, their standard errors, and why the estimator stopped."""
         count = state.num_finished
+        # equal shares, of which nothing is known, until there are two orders
         if count < 2:
             share = (state.grand - state.empty)[None] / state.num_players
             shares = np.repeat(share, state.num_players, axis=0)
