@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fedjax_shap._validate import number, one_of, require
+from fedjax_shap.shapley.design import Draws, SamplingState
 from fedjax_shap.shapley.estimator import Guarantees
-from fedjax_shap.shapley.sampling import Draws, SamplingState
 from fedjax_shap.typing import HostArray
 
 Allocation = Literal["equal", "neyman", "bernstein"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from fedjax_shap._validate import finite, integer, number, require
 from fedjax_shap.coalitions import pack
-from fedjax_shap.shapley.estimators.permutation import prefixes
+from fedjax_shap.shapley.orders import prefixes
 from fedjax_shap.shapley.sampling import mean_and_error
 from fedjax_shap.shapley.semivalue import semivalues
 from fedjax_shap.typing import HostArray, Masks

@@ -1,10 +1,8 @@
-"""What every estimator is: init, ask, tell, read; what it promises; and what it gives: an
-attribution.
-"""
+"""What every estimator is, what it promises, and what it returns: an attribution."""
 
-from collections.abc import Callable
+import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -28,7 +26,7 @@ class Attribution:
         grand: float64[...], V of the grand coalition.
         num_coalitions: distinct coalitions asked for.
         stopped: why the estimator stopped, in words.
-        num_stored: how many of these the store knew already, so that they were free.
+        num_stored: how many of the coalitions were in the store already, so that they were free.
         notes: further numbers that the estimator reports, by name.
     """
 
@@ -49,18 +47,17 @@ class Attribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Guarantees:
-    """What an estimator promises; tests/shapley/test_conformance.py holds every registered one to
-    it.
+    """What an estimator promises; the conformance tests check every registered one.
 
     Attributes:
         target: what it estimates.
         unbiased: whether the mean over its draws is the target, whatever the game.
-        bias: where it is not, what the bias comes from.
+        bias: what the bias comes from, if it is not unbiased.
         efficient: whether its values sum to V(N) - V(empty), to rounding, at any budget.
         additive: whether it is exact, to rounding, on additive games at any budget.
         enumerates: whether it is exact once the budget covers all coalitions.
         slicewise: whether each slice of utilities with trailing axes is valued as it would be
-            alone. It is not where what is drawn next depends on all slices.
+            alone, which is not so where the next draws depend on all slices.
         errors: where its standard errors come from; "none" for one that draws nothing.
     """
 
@@ -74,67 +71,111 @@ class Guarantees:
     errors: Literal["analytic", "draws", "jackknife", "none"] = "draws"
 
 
+class Init(Protocol):
+    """Starts an estimator."""
+
+    def __call__(self, num_players: int, budget: int | None, turn: int | None = None, /) -> State:
+        """The state before anything was asked for.
+
+        Args:
+            num_players: P.
+            budget: the most distinct coalitions that the estimator may ask for; None for no limit.
+            turn: about how many it should ask for at a time; None for as many as it can.
+
+        Raises:
+            InvalidInputError: the estimator cannot do anything with such a budget.
+        """
+
+
+class Ask(Protocol):
+    """Says which coalitions an estimator wants next."""
+
+    def __call__(self, key: Key, state: State, /) -> tuple[Masks, State]:
+        """(bool[M, P], the coalitions wanted next, none where M = 0; the state with them).
+
+        The state is returned so that what was drawn for these coalitions is not drawn again when
+        their utilities come.
+        """
+
+
+class Tell(Protocol):
+    """Gives an estimator the utilities of the coalitions that it asked for last."""
+
+    def __call__(self, state: State, masks: Masks, utilities: Utilities, /) -> State:
+        """The state that knows utilities float64[M, ...] of masks bool[M, P]."""
+
+
+class Read(Protocol):
+    """Reads the values off what was observed so far."""
+
+    def __call__(self, state: State, /) -> Attribution:
+        """The attribution; it may be read after any `tell`."""
+
+
 class Estimator(NamedTuple):
     """An estimator of players' values; it never sees a model.
 
     Attributes:
-        init: (num_players, budget, turn) -> State; refuses what it cannot do with that budget.
-            `budget` is the most distinct coalitions that it may ask for, None for no limit; `turn`
-            is about how many it should ask for at a time, None for as many as it can.
-        ask: (key, State) -> (masks bool[M, P] whose utilities it wants next, State); done where M =
-            0. It gives the state back so that what was drawn for these masks is not drawn again
-            when they are told.
-        tell: (State, masks, utilities float64[M, ...]) -> State.
-        read: (State) -> Attribution; may be called after any `tell`.
+        init: starts it with a number of players and a budget.
+        ask: says which coalitions it wants next.
+        tell: gives it their utilities.
+        read: reads the values.
         guarantees: what it promises.
     """
 
-    init: Callable[[int, int | None, int | None], State]
-    ask: Callable[[Key, State], tuple[Masks, State]]
-    tell: Callable[[State, Masks, Utilities], State]
-    read: Callable[[State], Attribution]
+    init: Init
+    ask: Ask
+    tell: Tell
+    read: Read
     guarantees: Guarantees = Guarantees()
 
 
 def seed_of(key: Key) -> list[int]:
-    """What seeds a NumPy generator as `key` seeds JAX."""
-    return np.asarray(jax.random.key_data(key)).ravel().tolist()  # type: ignore[no-any-return]
+    """The seed that a NumPy generator takes in place of `key`."""
+    return [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()]
 
 
 def resolve_budget(name: str, num_players: int, budget: int | None, turn: int | None) -> int:
-    """The budget given, or that of all coalitions where there is none and a rule may stop between
-    turns.
+    """The budget given, or that of all coalitions.
+
+    Raises:
+        InvalidInputError: there is neither a budget nor a batch size, so that nothing would stop
+            the estimator `name` before all coalitions.
     """
     require(
         budget is not None or turn is not None,
         f"Expected a budget of distinct coalitions for estimator={name!r}, got none.",
     )
-    budget = 2 ** min(num_players, MOST_IN_A_TABLE) if budget is None else budget
+    if budget is None:
+        budget = 2 ** min(num_players, MOST_IN_A_TABLE)
     integer("budget", budget, least=1)
     return budget
 
 
 def require_affordable(name: str, num_players: int, budget: int, least: int) -> None:
-    """Refuses a budget of fewer distinct coalitions than the estimator `name` needs for so many
-    players.
-    """
+    """Refuses a budget of fewer than the `least` coalitions that estimator `name` needs."""
     integer("budget", budget, least=1)
     require(
         budget >= least,
         f"Expected budget={budget} to be at least {least} distinct coalitions, as "
-        f"estimator={name!r} needs for "
-        f"{num_players} players.",
+        f"estimator={name!r} needs for {num_players} players.",
     )
 
 
-def projected(found: Attribution) -> Attribution:
-    """The nearest values that are efficient: each gets an equal share of what is missing (Ruiz et
-    al. 1998).
+def projected(attribution: Attribution) -> Attribution:
+    """The nearest efficient values: every player gets an equal part of what is missing.
 
-    The standard errors are those of the shifted values where errors of different players are
+    The standard errors are those of the shifted values where the errors of different players are
     independent.
+
+    References:
+        Ruiz, Valenciano, Zarzuelo 1998, "The family of least square values for transferable
+        utility games".
     """
-    missing = -found.efficiency_gap / len(found.values)
-    variance, num_players = found.std_errors**2, len(found.values)
+    num_players = len(attribution.values)
+    missing = -attribution.efficiency_gap / num_players
+    variance = attribution.std_errors**2
     shifted = variance * (1 - 2 / num_players) + variance.sum(axis=0) / num_players**2
-    return found.replace(values=found.values + missing, std_errors=np.sqrt(shifted))  # type: ignore[attr-defined, no-any-return]
+    return dataclasses.replace(
+        attribution, values=attribution.values + missing, std_errors=np.sqrt(shifted)
+    )

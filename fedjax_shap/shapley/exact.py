@@ -83,7 +83,8 @@ def exact(*, semivalue: str | Coefficients = "shapley") -> Estimator:
 
     def read(state: ExactState) -> Attribution:
         require(
-            state.table is not None, "Expected the utilities to be told before the values are read."
+            state.table is not None,
+            "Expected the utilities to be given to tell before values are read.",
         )
         table = np.asarray(state.table)
         values = semivalues(table, coefficients)

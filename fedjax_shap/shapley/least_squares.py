@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fedjax_shap._validate import integer
+from fedjax_shap.shapley.design import Design, Draws, SamplingState
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.evaluations import Evaluations
 from fedjax_shap.shapley.quotas import next_sizes
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
+from fedjax_shap.shapley.sampling import sampling_estimator
 from fedjax_shap.shapley.strata import draw_of_size, shuffle_of_size
 from fedjax_shap.typing import HostArray, Masks
 

@@ -1,33 +1,46 @@
-"""Joining orders, plain or in blocks that spread over all orders (Mitchell, Cooper, Frank, Holmes
-2022).
+"""Joining orders, plain or in blocks that spread over all orders.
+
+References:
+    Castro, Gomez, Tejada 2009, "Polynomial calculation of the Shapley value based on sampling".
+    Mitchell, Cooper, Frank, Holmes 2022, "Sampling permutations for Shapley value estimation".
 """
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from fedjax_shap.typing import HostArray
+from fedjax_shap.typing import HostArray, Masks
 
-ABREAST = (
-    8  # blocks filled side by side: a standard error needs several, a small budget cannot fill many
-)
-# of a low-discrepancy block; new blocks follow, so that standard errors get surer with the budget
+# Blocks filled side by side: a standard error needs several, a small budget cannot fill many.
+ABREAST = 8
+# Points of a low-discrepancy block; new blocks follow, so that the budget makes errors surer.
 SOBOL_POINTS = 16
 DIGITS = 40  # of a joining time; two players join at the same time once in 2^40
 
-Times = Callable[[np.random.Generator, int, int], HostArray]
+
+class Times(Protocol):
+    """Draws when players join."""
+
+    def __call__(self, rng: np.random.Generator, count: int, num_players: int, /) -> HostArray:
+        """float64[U, P]: the joining times of each unit, the first `count` that `rng` stands for.
+
+        In blocks, `count` is a power of two or the whole block.
+        """
+
+    def __hash__(self) -> int:
+        """A function's own hash: blocks are cached by it."""
 
 
 class Orders(NamedTuple):
     """A way to draw joining orders, in units of G orders.
 
     Attributes:
-        times: (rng, U, P) -> float64[U, P], when each player joins in each of U units: the first U
-            of those that `rng` stands for. In blocks, U is a power of two or the whole block.
+        times: draws when each player joins in each unit.
         reverse: whether a unit is an order and its reverse (G = 2), or the order alone (G = 1).
-        block_size: P -> how many units are drawn together as a block; None where all are independent.
+        block_size: P -> how many units are drawn together as a block; None where all are
+            independent.
     """
 
     times: Times
@@ -50,28 +63,35 @@ class Orders(NamedTuple):
         if self.block_size is None:
             times = self.times(rng, len(units), num_players)
         else:
-            times, (block, place) = (
-                np.empty((len(units), num_players)),
-                self._places(units, num_players),
-            )
-            for index in np.unique(block):
-                own = block == index
-                most = min(1 << int(place[own].max()).bit_length(), self.block_size(num_players))
-                times[own] = _block(self.times, seed, int(index), most, num_players)[place[own]]
+            times = self._block_times(seed, units, num_players, self.block_size(num_players))
         order = np.argsort(times, axis=-1)
         return np.stack([order, order[:, ::-1]][: self.group], axis=1)
 
     def block_of(self, units: HostArray, num_players: int) -> HostArray:
         """int[U]: the block of each of units int[U]; each its own where they are independent."""
-        return units if self.block_size is None else self._places(units, num_players)[0]
+        if self.block_size is None:
+            return units
+        block, _ = _places(units, self.block_size(num_players))
+        return block
 
-    def _places(self, units: HostArray, num_players: int) -> tuple[HostArray, HostArray]:
-        """(the block of each unit, its place there): `ABREAST` blocks fill in turn, then the next
-        ones.
-        """
-        full = 1 if self.block_size is None else self.block_size(num_players)
-        sweep, within = np.divmod(units, ABREAST * full)
-        return sweep * ABREAST + within % ABREAST, within // ABREAST
+    def _block_times(self, seed: int, units: HostArray, num_players: int, size: int) -> HostArray:
+        """float64[U, P]: the joining times of units int[U] of blocks of `size` units."""
+        times = np.empty((len(units), num_players))
+        block, place = _places(units, size)
+        for index in np.unique(block):
+            own = block == index
+            # draw as much of the block as is needed, to a power of two
+            count = min(1 << int(place[own].max()).bit_length(), size)
+            times[own] = _block(self.times, seed, int(index), count, num_players)[place[own]]
+        return times
+
+
+def prefixes(orders: HostArray) -> Masks:
+    """bool[..., P + 1, P]: along each joining order int[..., P], the empty coalition, then one
+    player more a row.
+    """
+    place = np.argsort(orders, axis=-1)
+    return np.asarray(place[..., None, :] < np.arange(orders.shape[-1] + 1)[:, None])
 
 
 def independent(rng: np.random.Generator, count: int, num_players: int) -> HostArray:
@@ -80,47 +100,52 @@ def independent(rng: np.random.Generator, count: int, num_players: int) -> HostA
 
 
 def orthogonal(rng: np.random.Generator, count: int, num_players: int) -> HostArray:
-    """A randomly rotated orthonormal basis of the P - 1 dimensions where times sum to 0, as far as
-    it is needed.
+    """The first `count` directions of a randomly rotated orthonormal basis, where times sum to 0.
 
-    The "orthogonal spherical codes" of Mitchell et al. (2022): a direction is an order, the
-    opposite one its reverse.
+    These are the "orthogonal spherical codes" of Mitchell et al. (2022): a direction is an order,
+    the opposite direction its reverse.
     """
     rows = rng.normal(size=(count, num_players))
     basis, mixed = np.linalg.qr((rows - rows.mean(axis=1, keepdims=True)).T)
-    return (
-        basis * np.sign(np.diag(mixed))
-    ).T  # as the rows point, or else the first player is seldom the last
+    # Point each direction as its row does: otherwise the first player is seldom the last.
+    return np.asarray((basis * np.sign(np.diag(mixed))).T)
 
 
 def low_discrepancy(rng: np.random.Generator, count: int, num_players: int) -> HostArray:
-    """A scrambled Sobol sequence of joining times in [0, 1)^P, which makes every single time
-    uniform.
+    """A scrambled Sobol sequence of joining times in [0, 1)^P; every single time is uniform.
 
-    Mitchell et al. (2022) map the sequence to the sphere; times keep it in the cube, so that every
-    player's positions, and every two players', are spread as evenly as the sequence is. The
-    scrambling is a random lower triangular matrix on each player's digits and a random shift of
-    them (Matousek 1998).
+    Mitchell et al. (2022) map the sequence to the sphere. Here times stay in the cube, so that the
+    positions of every player, and of every two players, are spread as evenly as the sequence is.
+    The scrambling is a random lower triangular matrix on each player's digits and a random shift of
+    them (Matousek 1998, "On the L2-discrepancy for anchored boxes").
     """
     digits = _sobol_digits(num_players)[:count]
+    # draw the triangular matrices, with ones on the diagonal
     mix = np.tril(rng.integers(2, size=(num_players, DIGITS, digits.shape[-1])))
     leading = np.arange(digits.shape[-1])
     mix[:, leading, leading] = 1
+    # mix and shift the digits, and read them as numbers
     scrambled = np.einsum("upk,pdk->upd", digits, mix) + rng.integers(2, size=(num_players, DIGITS))
     return np.asarray(scrambled % 2 @ 0.5 ** np.arange(1, DIGITS + 1))
 
 
+def _places(units: HostArray, size: int) -> tuple[HostArray, HostArray]:
+    """(the block of each unit, its place there) for blocks of `size` units.
+
+    `ABREAST` blocks fill in turn, then the next ones.
+    """
+    sweep, within = np.divmod(units, ABREAST * size)
+    return sweep * ABREAST + within % ABREAST, within // ABREAST
+
+
 @lru_cache(maxsize=8)
 def _sobol_digits(num_players: int) -> HostArray:
-    """int[U, P, 4]: the binary digits of the first `SOBOL_POINTS` Sobol points in P dimensions, the
-    highest first.
-    """
+    """int[U, P, 4]: the binary digits of the first `SOBOL_POINTS` Sobol points, highest first."""
     from scipy.stats import qmc
 
-    points = (qmc.Sobol(num_players, scramble=False).random(SOBOL_POINTS) * SOBOL_POINTS).astype(
-        np.int64
-    )
-    return points[..., None] >> np.arange(SOBOL_POINTS.bit_length() - 1)[::-1] & 1
+    points = qmc.Sobol(num_players, scramble=False).random(SOBOL_POINTS)
+    numbers = (points * SOBOL_POINTS).astype(np.int64)
+    return numbers[..., None] >> np.arange(SOBOL_POINTS.bit_length() - 1)[::-1] & 1
 
 
 @lru_cache(maxsize=4 * ABREAST)  # a block that is asked for a few orders at a time is drawn once

@@ -1,4 +1,4 @@
-"""New coalitions of given sizes: those of one size are a stratum, drawn without replacement."""
+"""New coalitions: those of one size are a stratum, drawn without replacement."""
 
 from collections.abc import Callable, Container
 from math import comb
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap.coalitions import of_size, pack
+from fedjax_shap.shapley.design import Propose, SamplingState
 from fedjax_shap.shapley.quotas import SizeDistribution, next_quotas
-from fedjax_shap.shapley.sampling import Propose, SamplingState
 from fedjax_shap.typing import HostArray, Masks
 
 MOST_LISTED = 4096  # of more coalitions of a size some are drawn until they are new
@@ -139,3 +139,29 @@ def redraw_until_new(
             return masks
         rows = np.array(rejected, np.int64)
         masks[rows] = draw(rows)
+
+
+def draw_independent(
+    rng: np.random.Generator,
+    num_players: int,
+    count: int,
+    p: float,
+    *,
+    known: set[bytes],
+    distinct: bool,
+) -> Masks:
+    """bool[M, P]: new coalitions that every player joins with probability p, independently.
+
+    Args:
+        rng: the generator of the draws.
+        num_players: P.
+        count: M.
+        p: the probability to join.
+        known: the names (`coalitions.pack`) of coalitions that are not drawn.
+        distinct: whether none is drawn twice.
+    """
+
+    def draw(rows: HostArray) -> Masks:
+        return np.asarray(rng.random((len(rows), num_players)) < p)
+
+    return redraw_until_new(draw, count, known, distinct=distinct)

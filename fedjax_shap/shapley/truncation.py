@@ -1,19 +1,21 @@
-"""Joining orders walked step by step, many abreast: what estimators that truncate share (Ghorbani
-and Zou 2019).
+"""Joining orders walked step by step, many at a time: what truncating estimators share.
 
-In each turn every walk under way asks for its next coalition. A walk ends where V is near V(N): the
-players still to join are taken to add 0, and nothing is asked for them. A coalition's utility is
-only ever what was told of it.
+In each batch every walk under way asks for its next coalition. A walk ends once V is near V(N): the
+players still to join are taken to add 0, and no coalition with them is asked for.
+
+References:
+    Ghorbani and Zou 2019, "Data Shapley: equitable valuation of data for machine learning",
+    algorithm 1.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 
-from fedjax_shap._validate import integer, require
+from fedjax_shap._validate import integer
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
 from fedjax_shap.shapley.estimator import (
     Attribution,
@@ -23,65 +25,18 @@ from fedjax_shap.shapley.estimator import (
     resolve_budget,
     seed_of,
 )
-from fedjax_shap.shapley.estimators.permutation import prefixes
-from fedjax_shap.shapley.evaluations import Evaluations, no_evaluations
+from fedjax_shap.shapley.evaluations import no_evaluations
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.sampling import FREE_DRAWS
-from fedjax_shap.typing import HostArray, Key, Masks
+from fedjax_shap.shapley.walks import TruncatedState, advanced, next_masks
+from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 
-class TruncatedState(NamedTuple):
-    """How far the walks are.
+class ReduceWalks(Protocol):
+    """Reads the values off walks."""
 
-    Attributes:
-        num_players: P.
-        budget: the most distinct coalitions to ask for.
-        turn: about how many of them to ask for at a time.
-        told: what was asked for, and told: nobody first, everybody second.
-        seed: of the orders: the k-th is the same however many turns it takes to get there.
-        orders: int[K, P], the joining orders of the walks that were started.
-        place: int[K], how many players have joined in each.
-        open: bool[K, ...], the slices of the trailing axes in which V is not near V(N) yet.
-    """
-
-    num_players: int
-    budget: int
-    turn: int | None
-    evaluations: Evaluations
-    seed: tuple[int, ...] = ()
-    orders: HostArray = np.zeros((0, 0), np.int64)
-    place: HostArray = np.zeros(0, np.int64)
-    open: HostArray = np.zeros(0, bool)
-
-    @property
-    def empty(self) -> HostArray:
-        """float64[...]: V of nobody."""
-        return np.asarray(np.asarray(self.evaluations.utilities)[0])
-
-    @property
-    def grand(self) -> HostArray:
-        """float64[...]: V of everybody."""
-        return np.asarray(np.asarray(self.evaluations.utilities)[1])
-
-    @property
-    def covers_all(self) -> bool:
-        """Whether the budget is enough for every coalition there is."""
-        return bool(self.budget == 2**self.num_players)
-
-    @property
-    def active(self) -> HostArray:
-        """int[...]: the walks under way. One who is last to join makes the grand coalition, which
-        is known.
-        """
-        still_open = self.open.any(axis=tuple(range(1, self.open.ndim)))
-        return np.flatnonzero((self.place < self.num_players - 1) & still_open)
-
-    @property
-    def num_finished(self) -> int:
-        """How many walks ended, from the first on; a short walk that overtook a longer one does not
-        count yet.
-        """
-        return int(min(self.active, default=len(self.place)))
+    def __call__(self, state: TruncatedState, /) -> tuple[HostArray, HostArray, str]:
+        """(the values, their standard errors, float64[P, ...] each; why the estimator stopped)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +51,7 @@ class Truncation:
         tolerance: state -> float64[...], a walk ends where |V(N) - V| is smaller.
         unfinished: state -> bool[...], the slices that want more walks; the estimator stops where
             none does.
-        reduce: state -> (values float64[P, ...], standard errors float64[P, ...], why it stopped).
+        reduce: reads the values.
         enumerates: whether all coalitions are asked for where the budget covers them.
     """
 
@@ -106,168 +61,148 @@ class Truncation:
     num_startable: Callable[[TruncatedState, int], int]
     tolerance: Callable[[TruncatedState], HostArray]
     unfinished: Callable[[TruncatedState], HostArray]
-    reduce: Callable[[TruncatedState], tuple[HostArray, HostArray, str]]
+    reduce: ReduceWalks
     enumerates: bool
 
 
 def truncation_estimator(truncation: Truncation, guarantees: Guarantees) -> Estimator:
-    """An estimator that walks as `truncation` says until the next walk might not fit into the budget.
+    """An estimator that walks until the next walk might not fit into the budget.
 
     Guarantees:
-        Which walks are made depends on neither the turn nor how many go abreast: a walk starts only
-        where the budget would hold all coalitions that it and those under way may still ask for.
-        None is abandoned half-way.
+        Which walks are made depends on neither the batch size nor how many go at a time: a walk
+        starts only where the budget holds all coalitions that it and those under way may still ask
+        for. No walk is abandoned half-way.
     """
     return Estimator(
         init=partial(_init, truncation),
         ask=partial(_ask, truncation),
-        tell=lambda state, masks, utilities: state._replace(
-            evaluations=state.evaluations.tell(np.asarray(utilities, np.float64))
-        ),
+        tell=_tell,
         read=partial(_read, truncation),
         guarantees=guarantees,
     )
 
 
-def gains(state: TruncatedState, count: int, near: HostArray) -> HostArray:
-    """float64[K, P, ...]: what each player added in the first `count` walks, 0 once V was `near`
-    V(N).
-    """
-    masks, orders = prefixes(state.orders[:count]), state.orders[:count]
-    utilities, rows = np.asarray(state.evaluations.utilities), state.evaluations.rows(masks)
-    along, steps = utilities[rows], np.arange(state.num_players + 1)
-    spread = (slice(None),) * 2 + (None,) * (along.ndim - 2)
-    there = (np.abs(state.grand - along) < near) & (rows >= 0)[spread]
-    ends = np.where(there.any(axis=1), there.argmax(axis=1), state.num_players)[:, None]
-    along = np.take_along_axis(
-        along, np.minimum(ends, steps.reshape(-1, *(1,) * (along.ndim - 2))), axis=1
-    )
-    place = np.argsort(orders, axis=1)
-    return np.take_along_axis(np.diff(along, axis=1), place[spread], axis=1)
-
-
 def _init(
     truncation: Truncation, num_players: int, budget: int | None, turn: int | None = None
 ) -> TruncatedState:
+    """The state before the first walk; refuses a budget for fewer than two walks."""
     integer("num_players", num_players, least=1)
     everything = 2**num_players
     budget = resolve_budget(truncation.name, num_players, budget, turn)
-    require_affordable(
-        truncation.name, num_players, budget, min(everything, 2 + 2 * (num_players - 1))
-    )
-    orders = np.zeros((0, num_players), np.int64)
+    two_walks = 2 + 2 * (num_players - 1)
+    require_affordable(truncation.name, num_players, budget, min(everything, two_walks))
     return TruncatedState(
-        num_players, min(int(budget), everything), turn, no_evaluations(num_players), orders=orders
+        num_players,
+        min(int(budget), everything),
+        turn,
+        no_evaluations(num_players),
+        orders=np.zeros((0, num_players), np.int64),
     )
 
 
 def _ask(truncation: Truncation, key: Key, state: TruncatedState) -> tuple[Masks, TruncatedState]:
-    nobody = np.zeros((1, state.num_players), bool)
-    everything = truncation.enumerates and state.covers_all and state.num_players <= MOST_PLAYERS
+    """(bool[M, P]: the coalitions of the next batch; the state with them)."""
+    enumerates = truncation.enumerates and state.covers_all and state.num_players <= MOST_PLAYERS
     if not len(state.evaluations):
-        seed = tuple(seed_of(key))
-        masks, evaluations = state.evaluations.ask(np.concatenate([nobody, ~nobody]))
-        state = state._replace(evaluations=evaluations, seed=seed)
-        if not everything or (state.turn is not None and state.turn < state.budget):
-            return masks, state
-        more, evaluations = evaluations.ask(all_subsets(state.num_players))
-        return np.concatenate([masks, more]), state._replace(evaluations=evaluations)
-    if everything and state.evaluations.complete:
-        return nobody[:0], state
+        return _ask_first(key, state, enumerates)
+    if enumerates and state.evaluations.complete:
+        return np.zeros((0, state.num_players), bool), state
+    # walk and start walks until each walk under way needs a utility that is not known
     while True:
-        state = _moved(truncation, state)
-        started = _started(truncation, state)
+        state = advanced(state, truncation.tolerance(state))
+        started = _with_new_walks(truncation, state)
         if started is state:
             break
         state = started
-    fresh, evaluations = state.evaluations.ask(_next(state, state.active))
-    if everything and (
-        not len(fresh) or 2**state.num_players - len(state.evaluations) <= (state.turn or 0)
-    ):
-        missing = all_subsets(state.num_players)
-        missing = missing[state.evaluations.rows(missing) < 0]
-        fresh, evaluations = state.evaluations.ask(missing[: state.turn])
-    return fresh, state._replace(evaluations=evaluations)
+    new, evaluations = state.evaluations.ask(next_masks(state, state.active))
+    # ask for the rest where walks give nothing new any more, or where one batch holds it
+    missing = 2**state.num_players - len(state.evaluations)
+    if enumerates and (not len(new) or missing <= (state.turn or 0)):
+        every = all_subsets(state.num_players)
+        rest = every[state.evaluations.rows(every) < 0]
+        new, evaluations = state.evaluations.ask(rest[: state.turn])
+    return new, state._replace(evaluations=evaluations)
 
 
-def _next(state: TruncatedState, which: HostArray) -> Masks:
-    """bool[W, P]: the coalitions that the walks `which` int[W] come to next."""
-    return np.asarray(np.argsort(state.orders[which], axis=1) <= state.place[which, None])
+def _ask_first(key: Key, state: TruncatedState, enumerates: bool) -> tuple[Masks, TruncatedState]:
+    """The first batch: the empty and the grand coalition, or all if they fit into one batch."""
+    empty = np.zeros((1, state.num_players), bool)
+    masks, evaluations = state.evaluations.ask(np.concatenate([empty, ~empty]))
+    in_one_batch = state.turn is None or state.turn >= state.budget
+    if enumerates and in_one_batch:
+        rest, evaluations = evaluations.ask(all_subsets(state.num_players))
+        masks = np.concatenate([masks, rest])
+    return masks, state._replace(evaluations=evaluations, seed=tuple(seed_of(key)))
 
 
-def _moved(truncation: Truncation, state: TruncatedState) -> TruncatedState:
-    """The state after all steps to coalitions whose utilities are known."""
-    utilities, near = np.asarray(state.evaluations.utilities), truncation.tolerance(state)
-    place, still_open = state.place.copy(), state.open.copy()
-    state = state._replace(place=place, open=still_open)
-    while len(which := state.active):
-        rows = state.evaluations.rows(_next(state, which))
-        known = (rows >= 0) & (rows < len(utilities))
-        if not known.any():
-            break
-        place[which[known]] += 1
-        still_open[which[known]] &= np.abs(state.grand - utilities[rows[known]]) >= near
-    return state
+def _tell(state: TruncatedState, masks: Masks, utilities: Utilities) -> TruncatedState:
+    """The state with the utilities float[M, ...] of the coalitions asked for last."""
+    return state._replace(evaluations=state.evaluations.tell(utilities))
 
 
-def _started(truncation: Truncation, state: TruncatedState) -> TruncatedState:
-    """The state with as many more walks under way as there is room for; the same object where there
-    is none.
+def _with_new_walks(truncation: Truncation, state: TruncatedState) -> TruncatedState:
+    """The state with as many more walks as there is room for; the same object where there is
+    none.
     """
-    steps, going, made = max(state.num_players - 1, 1), state.active, len(state.orders)
-    count = min(
-        truncation.num_startable(state, len(going)),
-        FREE_DRAWS * max(state.budget // steps, 2) - made,
-    )
-    if state.turn is not None:
-        count = min(count, max(state.turn - len(going), 0))
-    if not state.covers_all:
-        reserved = int((state.num_players - 1 - state.place[going]).sum())
-        count = min(count, (state.budget - len(state.evaluations) - reserved) // steps)
+    count = _num_new_walks(truncation, state)
     if count <= 0:
         return state
-    wanted = truncation.unfinished(state)
-    if not wanted.any():
+    unfinished = truncation.unfinished(state)
+    if not unfinished.any():
         return state
-    still_open = np.broadcast_to(
-        wanted & (np.abs(state.grand - state.empty) >= truncation.tolerance(state)), wanted.shape
-    )
+    # a slice in which V(empty) is near V(N) is closed from the start
+    apart = np.abs(state.grand - state.empty) >= truncation.tolerance(state)
+    still_open = np.broadcast_to(unfinished & apart, unfinished.shape)
+    opened = np.tile(still_open, (count,) + (1,) * unfinished.ndim)
+    before = state.open.reshape(len(state.orders), *unfinished.shape)
     return state._replace(
-        orders=np.concatenate([state.orders, _orders(truncation, state, count)]),
+        orders=np.concatenate([state.orders, _next_orders(truncation, state, count)]),
         place=np.concatenate([state.place, np.zeros(count, np.int64)]),
-        open=np.concatenate(
-            [
-                state.open.reshape(made, *wanted.shape),
-                np.tile(still_open, (count,) + (1,) * wanted.ndim),
-            ]
-        ),
+        open=np.concatenate([before, opened]),
     )
 
 
-def _orders(truncation: Truncation, state: TruncatedState, count: int) -> HostArray:
-    """int[count, P]: the next joining orders; block b of them is drawn from the seed and b
-    alone.
+def _num_new_walks(truncation: Truncation, state: TruncatedState) -> int:
+    """How many more walks may start; 0 or less for none."""
+    steps = max(state.num_players - 1, 1)
+    active = state.active
+    most = FREE_DRAWS * max(state.budget // steps, 2)
+    count = min(truncation.num_startable(state, len(active)), most - len(state.orders))
+    if state.turn is not None:
+        count = min(count, max(state.turn - len(active), 0))
+    if not state.covers_all:
+        # what the walks under way may still ask for is reserved
+        reserved = int((state.num_players - 1 - state.place[active]).sum())
+        room = state.budget - len(state.evaluations) - reserved
+        count = min(count, room // steps)
+    return count
+
+
+def _next_orders(truncation: Truncation, state: TruncatedState, count: int) -> HostArray:
+    """int[count, P]: the next joining orders.
+
+    Block b of them is drawn from the seed and b alone.
     """
-    found, seen = list[HostArray](), 0
-    number, skip = divmod(len(state.orders), truncation.block_size(state.num_players))
-    while seen < count:
-        drawn = truncation.draw_block(
-            np.random.default_rng([*state.seed, number]), state.num_players
-        )[skip:]
-        found.append(drawn[: count - seen])
-        seen, number, skip = seen + len(found[-1]), number + 1, 0
-    return np.concatenate(found)
+    orders: list[HostArray] = []
+    missing = count
+    block, skip = divmod(len(state.orders), truncation.block_size(state.num_players))
+    while missing > 0:
+        rng = np.random.default_rng([*state.seed, block])
+        drawn = truncation.draw_block(rng, state.num_players)[skip:][:missing]
+        orders.append(drawn)
+        missing -= len(drawn)
+        block += 1
+        skip = 0
+    return np.concatenate(orders)
 
 
 def _read(truncation: Truncation, state: TruncatedState) -> Attribution:
-    require(
-        state.evaluations.utilities is not None,
-        "Expected the utilities to be told before the values are read.",
-    )
-    state = _moved(truncation, state)
+    """The values: exact ones if all coalitions were valued, else what `reduce` reads."""
+    state = advanced(state, truncation.tolerance(state))
     if truncation.enumerates and state.evaluations.complete:
         values = shapley_values(state.evaluations.read(all_subsets(state.num_players)))
-        errors, stopped = np.zeros_like(values), "all coalitions valued"
+        errors = np.zeros_like(values)
+        stopped = "all coalitions valued"
     else:
         values, errors, stopped = truncation.reduce(state)
     return Attribution(

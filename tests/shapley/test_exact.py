@@ -106,7 +106,7 @@ def test_the_estimator_asks_for_all_coalitions_in_one_turn(key):
         (lambda: exact().init(0, None), "num_players=0 to be an integer >= 1"),
         (
             lambda: exact().read(exact().init(3, None)),
-            "utilities to be told before the values are read",
+            "utilities to be given to tell before values are read",
         ),
         (
             lambda: shapley_values(np.zeros(6)),

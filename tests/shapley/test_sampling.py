@@ -1,5 +1,4 @@
-"""What sampling estimators share: no draw is turned away but by the budget, turns change nothing,
-the rest is asked."""
+"""What sampling estimators share: only the budget turns a draw away, and batches change nothing."""
 
 import numpy as np
 import pytest
@@ -7,9 +6,10 @@ from numpy.testing import assert_array_equal
 from played import key_of, play, saturating
 
 from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.shapley.design import Design
 from fedjax_shap.shapley.estimator import Attribution, Guarantees, projected
 from fedjax_shap.shapley.evaluations import no_evaluations
-from fedjax_shap.shapley.sampling import Design, jackknife, mean_and_error, sampling_estimator
+from fedjax_shap.shapley.sampling import mean_and_error, sampling_estimator
 
 
 def recorded(proposed, players=6):
@@ -57,7 +57,7 @@ def test_a_budget_for_everything_ends_with_everything_in_turns_too():
         assert asked == 64
 
 
-def test_what_was_told_is_found_again_and_asked_for_once():
+def test_utilities_are_read_back_and_no_coalition_is_asked_for_twice():
     evaluations = no_evaluations(3)
     fresh, evaluations = evaluations.ask(all_subsets(3)[[5, 2, 5]])
     assert_array_equal(fresh, all_subsets(3)[[5, 2]])
@@ -79,9 +79,10 @@ def test_projection_shares_what_is_missing_and_keeps_what_is_not():
     np.testing.assert_allclose(shared.std_errors**2, [difference, difference])
 
 
-def test_standard_errors_of_means_by_both_roads():
+def test_a_mean_has_the_standard_error_of_its_jackknife():
+    """Efron and Stein 1981: of a mean the jackknife is the usual standard error."""
     draws = np.random.default_rng(0).normal(size=(12, 3))
     mean, error = mean_and_error(draws)
     without = (draws.sum(axis=0) - draws) / 11
-    np.testing.assert_allclose(jackknife(without), error)
+    np.testing.assert_allclose(error, np.sqrt(11 * without.var(axis=0)))
     np.testing.assert_allclose(mean, draws.mean(axis=0))

@@ -35,8 +35,9 @@ from fedjax_shap.shapley.allocation import (
     spreads_of,
     stages,
 )
+from fedjax_shap.shapley.design import Design, Draws, SamplingState
 from fedjax_shap.shapley.estimator import Estimator
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
+from fedjax_shap.shapley.sampling import sampling_estimator
 from fedjax_shap.shapley.strata import draw_of_size
 from fedjax_shap.typing import HostArray, Masks, Utilities
 

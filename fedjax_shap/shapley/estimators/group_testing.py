@@ -17,14 +17,9 @@ References:
 
 import numpy as np
 
+from fedjax_shap.shapley.design import Design, Draws, SamplingState
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampling import (
-    Design,
-    Draws,
-    SamplingState,
-    mean_and_error,
-    sampling_estimator,
-)
+from fedjax_shap.shapley.sampling import mean_and_error, sampling_estimator
 from fedjax_shap.shapley.strata import random_of_sizes
 from fedjax_shap.typing import HostArray, Masks
 

@@ -16,7 +16,8 @@ import numpy as np
 from fedjax_shap._validate import integer, number
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.stopping import settled_within
-from fedjax_shap.shapley.truncation import TruncatedState, Truncation, gains, truncation_estimator
+from fedjax_shap.shapley.truncation import Truncation, truncation_estimator
+from fedjax_shap.shapley.walks import TruncatedState, gains
 from fedjax_shap.typing import HostArray
 
 

@@ -18,9 +18,10 @@ import numpy as np
 
 from fedjax_shap._validate import one_of
 from fedjax_shap.coalitions import of_size, pack
+from fedjax_shap.shapley.design import Design, Draws, SamplingState
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.evaluations import Evaluations
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
+from fedjax_shap.shapley.sampling import sampling_estimator
 from fedjax_shap.shapley.strata import shuffle_of_size
 from fedjax_shap.typing import HostArray, Masks, PyTree
 

@@ -102,15 +102,11 @@ def _one_marginal(name: str, coalitions: _Coalitions, marginals: _Marginals) -> 
 
 def _tell(state: SingleState, masks: Masks, utilities: Utilities) -> SingleState:
     """The state with the utilities of the coalitions last asked for."""
-    return state._replace(evaluations=state.evaluations.tell(np.asarray(utilities, np.float64)))
+    return state._replace(evaluations=state.evaluations.tell(utilities))
 
 
 def _read(state: SingleState, coalitions: _Coalitions, marginals: _Marginals) -> Attribution:
     """The values of all players from the utilities observed."""
-    require(
-        state.evaluations.utilities is not None,
-        "Expected the utilities to be told before the values are read.",
-    )
     changed = state.evaluations.read(coalitions(_alone(state.num_players)))
     empty, grand = state.evaluations.read(_ends(state.num_players))
     values = marginals(changed, empty, grand)

@@ -23,16 +23,11 @@ import numpy as np
 
 from fedjax_shap._validate import number, require
 from fedjax_shap.coalitions import pack
+from fedjax_shap.shapley.design import MANY_PLAYERS, Design, Draws, SamplingState
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.estimators.sides import difference, missed, side
 from fedjax_shap.shapley.estimators.svarm import by_size
-from fedjax_shap.shapley.sampling import (
-    MANY_PLAYERS,
-    Design,
-    Draws,
-    SamplingState,
-    sampling_estimator,
-)
+from fedjax_shap.shapley.sampling import sampling_estimator
 from fedjax_shap.shapley.semivalue import (
     Coefficients,
     coefficients_of,
@@ -40,7 +35,7 @@ from fedjax_shap.shapley.semivalue import (
     semivalues,
     weighted_banzhaf,
 )
-from fedjax_shap.shapley.strata import redraw_until_new
+from fedjax_shap.shapley.strata import draw_independent
 from fedjax_shap.typing import HostArray, Masks, PyTree
 
 FAIR = 0.5  # the probability to join with which all coalitions are equally likely
@@ -110,30 +105,11 @@ def _propose(
 ) -> tuple[PyTree, Masks]:
     """Random coalitions; as many in all as the budget has, even if some are drawn twice."""
     count = min(count, state.budget - 2 - state.num_units)
-    masks = independent(rng, state, count, p, again=p != FAIR)
+    known = set(state.evaluations.row)
+    if p != FAIR:
+        known = set(pack(state.fixed))
+    masks = draw_independent(rng, state.num_players, count, p, known=known, distinct=p == FAIR)
     return np.zeros((count, 0)), masks[:, None]
-
-
-def independent(
-    rng: np.random.Generator, state: SamplingState, count: int, p: float, *, again: bool
-) -> Masks:
-    """bool[U, P]: coalitions that everyone joins with probability p, neither empty nor grand.
-
-    Args:
-        rng: the generator of the draws.
-        state: what was asked for before.
-        count: U.
-        p: the probability to join.
-        again: whether a coalition may be drawn that was asked for before.
-    """
-    excluded = set(pack(state.fixed))
-    if not again:
-        excluded = set(state.evaluations.row)
-
-    def draw(rows: HostArray) -> Masks:
-        return np.asarray(rng.random((len(rows), state.num_players)) < p)
-
-    return redraw_until_new(draw, count, excluded, distinct=not again)
 
 
 def _reduce(p: float, draws: Draws) -> tuple[HostArray, HostArray]:

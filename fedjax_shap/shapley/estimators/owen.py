@@ -14,15 +14,10 @@ References:
 
 import numpy as np
 
+from fedjax_shap.shapley.design import Design, Draws, SamplingState
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.estimators.structured import Strata, next_strata, within_strata
-from fedjax_shap.shapley.sampling import (
-    Design,
-    Draws,
-    SamplingState,
-    mean_and_error,
-    sampling_estimator,
-)
+from fedjax_shap.shapley.sampling import mean_and_error, sampling_estimator
 from fedjax_shap.typing import HostArray, Masks
 
 MOST_CELLS = 64  # of the grid of q: within so narrow a cell only S varies

@@ -19,9 +19,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from fedjax_shap._validate import integer, one_of
+from fedjax_shap.shapley.design import Design, Draws, SamplingState
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.orders import ORDERS, Orders
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
+from fedjax_shap.shapley.orders import ORDERS, Orders, prefixes
+from fedjax_shap.shapley.sampling import sampling_estimator
 from fedjax_shap.shapley.semivalue import (
     Coefficients,
     coefficients_of,
@@ -117,14 +118,6 @@ def _reduce(
         factor = by_size[np.argsort(orders, axis=-1)]
         gains = gains * factor.reshape(factor.shape + (1,) * (gains.ndim - 3))
     return blockwise(gains.mean(axis=1), kind.block_of(np.arange(len(orders)), num_players))
-
-
-def prefixes(orders: HostArray) -> Masks:
-    """bool[..., P + 1, P]: in each joining order int[..., P], the empty coalition, then one player
-    more a row.
-    """
-    joined = np.argsort(orders, axis=-1)
-    return np.asarray(joined[..., None, :] < np.arange(orders.shape[-1] + 1)[:, None])
 
 
 def marginals(draws: Draws) -> HostArray:

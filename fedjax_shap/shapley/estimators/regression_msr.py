@@ -24,11 +24,12 @@ import numpy as np
 
 from fedjax_shap._validate import integer, number
 from fedjax_shap.shapley.covariance import weights_of
+from fedjax_shap.shapley.design import MANY_PLAYERS, Design, Draws
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.estimators.polynomial import fit
 from fedjax_shap.shapley.estimators.regressor import maker, orders_for, regressed
 from fedjax_shap.shapley.quotas import SizeDistribution
-from fedjax_shap.shapley.sampling import MANY_PLAYERS, Design, Draws, sampling_estimator
+from fedjax_shap.shapley.sampling import sampling_estimator
 from fedjax_shap.shapley.strata import propose_by_size, size_counts
 from fedjax_shap.typing import HostArray, Masks
 

@@ -20,8 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fedjax_shap.shapley.design import Design, Draws, SamplingState
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
-from fedjax_shap.shapley.sampling import Design, Draws, SamplingState, sampling_estimator
+from fedjax_shap.shapley.sampling import sampling_estimator
 from fedjax_shap.typing import HostArray, Masks
 
 

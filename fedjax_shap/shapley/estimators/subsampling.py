@@ -14,15 +14,10 @@ import numpy as np
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.shapley.design import Design, Draws, SamplingState
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.shapley.sampling import (
-    Design,
-    Draws,
-    SamplingState,
-    mean_and_error,
-    sampling_estimator,
-)
+from fedjax_shap.shapley.sampling import mean_and_error, sampling_estimator
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 LARGEST = 15  # others drawn: 2**16 coalitions a group

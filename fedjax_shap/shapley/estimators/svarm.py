@@ -25,16 +25,11 @@ from math import comb
 import numpy as np
 
 from fedjax_shap.coalitions import pack
+from fedjax_shap.shapley.design import MANY_PLAYERS, Design, Draws, SamplingState
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.estimators.sides import difference, missed, side
 from fedjax_shap.shapley.quotas import SizeWeights, largest_remainders
-from fedjax_shap.shapley.sampling import (
-    MANY_PLAYERS,
-    Design,
-    Draws,
-    SamplingState,
-    sampling_estimator,
-)
+from fedjax_shap.shapley.sampling import sampling_estimator
 from fedjax_shap.shapley.semivalue import Coefficients, semivalues, shapley
 from fedjax_shap.shapley.strata import redraw_until_new, shuffle_of_size
 from fedjax_shap.typing import HostArray, Masks, PyTree

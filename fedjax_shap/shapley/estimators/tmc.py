@@ -17,7 +17,8 @@ import numpy as np
 from fedjax_shap._validate import fraction, integer
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.sampling import mean_and_error
-from fedjax_shap.shapley.truncation import TruncatedState, Truncation, gains, truncation_estimator
+from fedjax_shap.shapley.truncation import Truncation, truncation_estimator
+from fedjax_shap.shapley.walks import TruncatedState, gains
 from fedjax_shap.typing import HostArray
 
 

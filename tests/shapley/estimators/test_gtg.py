@@ -216,7 +216,10 @@ def test_rounds_are_truncated_one_by_one_and_the_others_shared_out_whole(key):
             "a budget of distinct coalitions for estimator='gtg', got none",
         ),
         (lambda: gtg().init(4, 7), "budget=7 to be at least 8 distinct coalitions"),
-        (lambda: gtg().read(gtg().init(3, 8)), "utilities to be told before the values are read"),
+        (
+            lambda: gtg().read(gtg().init(3, 8)),
+            "utilities to be given to tell before values are read",
+        ),
     ],
 )
 def test_what_cannot_be_estimated_is_refused_in_one_sentence(refused, sentence):

@@ -125,5 +125,7 @@ def test_a_budget_that_does_not_cover_what_is_asked_for_is_refused_in_one_senten
 @each
 def test_values_are_not_read_before_anything_is_told(name):
     estimator = ESTIMATORS[name]()
-    with pytest.raises(InvalidInputError, match="utilities to be told before the values are read"):
+    with pytest.raises(
+        InvalidInputError, match="utilities to be given to tell before values are read"
+    ):
         estimator.read(estimator.init(4, None, None))

@@ -8,10 +8,10 @@ from played import play
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import pack
+from fedjax_shap.shapley.design import SamplingState
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.evaluations import no_evaluations
 from fedjax_shap.shapley.quotas import SizeDistribution, next_quotas
-from fedjax_shap.shapley.sampling import SamplingState
 from fedjax_shap.shapley.strata import propose_by_size
 
 PLAYERS = {

@@ -296,7 +296,7 @@ def test_hundreds_of_players_are_valued(key):
         (lambda: permutation(max_permutations=3), "max_permutations=3 to be an integer >= 4"),
         (
             lambda: permutation().read(permutation().init(3, 8)),
-            "utilities to be told before the values are read",
+            "utilities to be given to tell before values are read",
         ),
     ],
 )

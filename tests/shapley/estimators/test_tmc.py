@@ -25,7 +25,7 @@ TABLES = {"random": RANDOM, "falling": FALLING, "saturated": SATURATED}
 each_table = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 
 
-def truncation_estimator(table, seed=0, *, budget, turn=None, **options):
+def walked(table, seed=0, *, budget, turn=None, **options):
     """What `walk` tells of truncated Monte-Carlo."""
     return walk(tmc(**options), table, seed, budget=budget, turn=turn)
 
@@ -38,7 +38,7 @@ def naive(table, orders, tolerance):
 @each_table
 @pytest.mark.parametrize("tolerance", [0.0, 0.01, 0.3, 1.0])
 def test_values_are_those_of_the_algorithm_walked_player_by_player(table, tolerance):
-    found, state, _ = truncation_estimator(table, budget=45, tolerance=tolerance)
+    found, state, _ = walked(table, budget=45, tolerance=tolerance)
     each = naive(table, state.orders, tolerance)
     assert len(each) == found.notes["permutations"] >= 4
     assert_allclose(found.values, each.mean(axis=0), atol=1e-12)
@@ -47,11 +47,11 @@ def test_values_are_those_of_the_algorithm_walked_player_by_player(table, tolera
 
 def test_nothing_is_asked_for_once_all_has_been_gained():
     table = np.minimum(all_subsets(8).sum(axis=1), 3.0)
-    found, _, asked = truncation_estimator(table, budget=80)
+    found, _, asked = walked(table, budget=80)
     assert set(asked.sum(axis=1)) == {0, 1, 2, 3, 8}
     assert (
         found.notes["permutations"]
-        > truncation_estimator(table, budget=80, tolerance=0.0)[0].notes["permutations"]
+        > walked(table, budget=80, tolerance=0.0)[0].notes["permutations"]
     )
 
 
@@ -66,8 +66,8 @@ def test_a_store_filled_by_it_holds_nothing_but_what_coalitions_are_worth(key):
 @each_table
 @pytest.mark.parametrize(("width", "turn"), [(1, None), (5, None), (64, None), (16, 2), (16, 11)])
 def test_neither_the_width_nor_the_turn_changes_what_is_asked_for_or_found(table, width, turn):
-    usual, state, asked = truncation_estimator(table, 3, budget=45)
-    found, other, same = truncation_estimator(table, 3, budget=45, width=width, turn=turn)
+    usual, state, asked = walked(table, 3, budget=45)
+    found, other, same = walked(table, 3, budget=45, width=width, turn=turn)
     assert set(pack(same)) == set(pack(asked))
     assert_array_equal(other.orders, state.orders)
     assert_array_equal(found.values, usual.values)
@@ -89,7 +89,7 @@ def test_the_mean_over_all_orders_is_what_is_estimated_bias_and_all():
     target = naive(table, list(permutations(range(4))), tolerance).mean(axis=0)
     assert np.abs(target - oracle.shapley(table)).max() > 0.01, "the game should show the bias"
     runs = [
-        truncation_estimator(table, seed, budget=15, tolerance=tolerance, max_permutations=3)[0]
+        walked(table, seed, budget=15, tolerance=tolerance, max_permutations=3)[0]
         for seed in range(400)
     ]
     values = np.array([run.values for run in runs])
@@ -101,10 +101,7 @@ def test_the_mean_over_all_orders_is_what_is_estimated_bias_and_all():
 
 def test_without_tolerance_it_is_plain_permutation_sampling_and_efficient():
     values = np.array(
-        [
-            truncation_estimator(RANDOM, seed, budget=30, tolerance=0.0)[0].values
-            for seed in range(100)
-        ]
+        [walked(RANDOM, seed, budget=30, tolerance=0.0)[0].values for seed in range(100)]
     )
     assert_allclose(values.sum(axis=1), RANDOM[-1] - RANDOM[0], atol=1e-12)
     error = values.std(axis=0, ddof=1) / np.sqrt(100)
@@ -130,7 +127,7 @@ def test_it_may_be_read_after_any_turn_and_reads_whole_orders_only(turn, key):
 
 def test_each_slice_is_truncated_by_its_own_utilities():
     tables = np.stack([RANDOM, FALLING, SATURATED, np.zeros(64)], axis=-1).reshape(64, 2, 2)
-    found, state, _ = truncation_estimator(tables, budget=50, tolerance=0.25)
+    found, state, _ = walked(tables, budget=50, tolerance=0.25)
     for place in np.ndindex(2, 2):
         each = naive(tables[(slice(None), *place)], state.orders, 0.25)
         assert_allclose(found.values[(slice(None), *place)], each.mean(axis=0), atol=1e-12)
@@ -138,7 +135,7 @@ def test_each_slice_is_truncated_by_its_own_utilities():
 
 def test_a_budget_for_all_coalitions_is_used_in_turns_and_gives_the_exact_values():
     for turn in (None, 5, 17):
-        found, _, asked = truncation_estimator(SATURATED, budget=64, turn=turn, tolerance=0.5)
+        found, _, asked = walked(SATURATED, budget=64, turn=turn, tolerance=0.5)
         assert len(set(pack(asked))) == len(asked) == found.num_coalitions == 64
         assert_allclose(found.values, oracle.shapley(SATURATED), atol=1e-12)
         assert_array_equal(found.std_errors, 0)
@@ -162,7 +159,10 @@ def test_hundreds_of_players_are_valued():
         ),
         (lambda: tmc().init(4, 7), "budget=7 to be at least 8 distinct coalitions"),
         (lambda: tmc().init(0, 7), "num_players=0 to be an integer >= 1"),
-        (lambda: tmc().read(tmc().init(3, 8)), "utilities to be told before the values are read"),
+        (
+            lambda: tmc().read(tmc().init(3, 8)),
+            "utilities to be given to tell before values are read",
+        ),
     ],
 )
 def test_what_cannot_be_estimated_is_refused_in_one_sentence(refused, sentence):
