@@ -13,6 +13,7 @@ from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.exact import shapley_values
 
+RUNS = 300  # of an estimator, to see how its values spread
 Utility = Callable[[np.ndarray], np.ndarray]  # bool[M, P] -> float64[M, ...]
 
 
@@ -50,6 +51,19 @@ def walk(
         state = estimator.tell(state, masks, table[ranks(masks)])
 
 
+def read_from(
+    estimator: Estimator, table: np.ndarray, budget: int, drawn: np.ndarray
+) -> np.ndarray:
+    """The values that a sampling estimator reads from the coalitions bool[M, P] instead of its own
+    draws, each of which is one coalition."""
+    state = estimator.init(len(table).bit_length() - 1, budget, None)
+    fresh, evaluations = state.evaluations.ask(np.concatenate([state.fixed, drawn]))
+    evaluations = evaluations.tell(table[ranks(fresh)])
+    rows = evaluations.rows(drawn[:, None])
+    sampled = state._replace(evaluations=evaluations, units=(np.zeros(len(drawn)),), rows=(rows,))
+    return np.asarray(estimator.read(sampled).values)
+
+
 def truncated(table: np.ndarray, orders: Any, near: float) -> np.ndarray:
     """float64[K, P]: marginals along joining orders, one player at a time, 0 once V is nearer than
     `near` to V(N)."""
@@ -79,6 +93,66 @@ class Played:
         self.num_players, self.utility = num_players, utility
         self.table = utility(all_subsets(num_players)) if num_players <= 12 else None
         self.values = shapley_values(self.table) if values is None else np.asarray(values)
+
+
+def tabled(table: np.ndarray) -> Played:
+    """The game given as a table float64[2^P], in the order of `all_subsets`."""
+    return Played(len(table).bit_length() - 1, lambda masks: table[ranks(masks)])
+
+
+def repeated(
+    estimator: Estimator, game: Played, budget: int, runs: int = RUNS
+) -> tuple[np.ndarray, np.ndarray]:
+    """(values, standard errors), float64[runs, P] both, of runs that differ in their seed."""
+    results = [
+        play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0]
+        for seed in range(runs)
+    ]
+    return (
+        np.array([result.values for result in results]),
+        np.array([result.std_errors for result in results]),
+    )
+
+
+def is_unbiased(values: np.ndarray, answer: np.ndarray) -> bool:
+    """Whether the mean over runs float64[runs, P] is within five of its standard errors."""
+    error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    return bool((np.abs(values.mean(axis=0) - answer) < 5 * error + 1e-9).all())
+
+
+def error_ratio(values: np.ndarray, errors: np.ndarray, answer: np.ndarray) -> float:
+    """Actual errors over standard errors, both as root mean squares over runs and players."""
+    return float(np.sqrt(((values - answer) ** 2).mean() / (errors**2).mean()))
+
+
+def error_ratios_by_turn(
+    estimator: Estimator,
+    game: Played,
+    *,
+    budget: int | None,
+    turn: int,
+    turns: int,
+    runs: int = 40,
+) -> list[float]:
+    """`error_ratio` of what is read after each turn, over runs that differ in their seed."""
+    readings: list[list[Attribution]] = [[] for _ in range(turns)]
+    for seed in range(runs):
+        state = estimator.init(game.num_players, budget, turn)
+        for number in range(turns):
+            masks, state = estimator.ask(key_of(seed, number), state)
+            if not len(masks):
+                break
+            state = estimator.tell(state, masks, game.utility(masks))
+            readings[number].append(estimator.read(state))
+    return [
+        error_ratio(
+            np.array([reading.values for reading in own]),
+            np.array([reading.std_errors for reading in own]),
+            game.values,
+        )
+        for own in readings
+        if own
+    ]
 
 
 def airport(num_players: int) -> Played:

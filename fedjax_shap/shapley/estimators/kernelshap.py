@@ -3,10 +3,10 @@
 The Shapley values are the slopes of the weighted least squares fit of V(S) - V(empty) on
 membership, constrained to sum to V(N) - V(empty), where a coalition of s players weighs
 (P - 1) / (C(P, s) s (P - s)). Size s is drawn in proportion to (P - 1) / (s (P - s)), the weight of
-the size; the constraint is solved by elimination. Two things differ from the papers. No coalition is
-drawn twice, since known ones are free; and sizes are drawn in fixed proportions, not at random.
-What is drawn is weighted so that each size counts as in the sum over all coalitions. Sizes with few
-coalitions are thus soon drawn completely.
+the size. Two things differ from the papers. No coalition is drawn twice, since known ones are free;
+and sizes are drawn in fixed proportions, not at random. What is drawn is weighted so that each size
+counts as in the sum over all coalitions. Sizes with few coalitions are thus soon drawn completely.
+The constraint is solved by elimination.
 
 References:
     Lundberg, Lee 2017, "A unified approach to interpreting model predictions", theorem 2.

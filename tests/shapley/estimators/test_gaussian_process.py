@@ -114,14 +114,14 @@ def test_values_scale_and_shift_with_the_utilities():
 
 
 def test_small_coalitions_come_first_where_that_is_asked_for():
-    asked = {}
-    for power in (0.0, 4.0):
-        sizes = asked[power] = []
-        count = lambda masks, sizes=sizes: (
-            sizes.extend(masks.sum(axis=1)),
-            masks.sum(axis=1) ** 0.5,
-        )[1]
-        play(gaussian_process(small_first=power), count, 10, budget=60)
+    asked = {0.0: [], 4.0: []}
+    for power, sizes in asked.items():
+
+        def utility(masks, sizes=sizes):
+            sizes.extend(masks.sum(axis=1))
+            return masks.sum(axis=1) ** 0.5
+
+        play(gaussian_process(small_first=power), utility, 10, budget=60)
     assert np.mean(asked[4.0]) < np.mean(asked[0.0]) - 1
     assert asked[4.0].count(1) == 10 and asked[4.0].count(2) > 3 * asked[0.0].count(2)
 

@@ -9,19 +9,24 @@ import numpy as np
 import oracle
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from played import Played, additive, airport, play, saturating, voting
+from played import (
+    Played,
+    additive,
+    airport,
+    error_ratio,
+    play,
+    repeated,
+    saturating,
+    tabled,
+    voting,
+)
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, pack, ranks
 from fedjax_shap.shapley.estimators.ipss import balanced, ipss, key_size
 
-RUNS = 300
 TABLE = np.random.default_rng(1).normal(size=64)
 each_way = pytest.mark.parametrize("beyond", ["nothing", "last"])
-
-
-def tabled(table):
-    return Played(len(table).bit_length() - 1, lambda masks: table[ranks(masks)])
 
 
 def asked_for(num_players, budget, seed=0, turn=None):
@@ -163,14 +168,8 @@ def test_a_game_that_is_saturated_beyond_the_key_size_is_valued_without_error_by
     "game", [airport(10), voting(10), saturating(10)], ids=["airport", "voting", "saturating"]
 )
 def test_standard_errors_tell_how_far_values_are_from_their_mean(game, beyond):
-    found = [
-        play(ipss(beyond=beyond), game.utility, 10, budget=230, seed=seed)[0]
-        for seed in range(RUNS // 2)
-    ]
-    values, errors = (
-        np.array([getattr(one, what) for one in found]) for what in ("values", "std_errors")
-    )
-    assert 0.8 < np.sqrt(((values - values.mean(axis=0)) ** 2).mean() / (errors**2).mean()) < 1.25
+    values, errors = repeated(ipss(beyond=beyond), game, 230, runs=150)
+    assert 0.8 < error_ratio(values, errors, values.mean(axis=0)) < 1.25
 
 
 def test_what_is_added_beyond_decides_what_additive_games_and_saturating_ones_lose():

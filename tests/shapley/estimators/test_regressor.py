@@ -5,7 +5,16 @@ from itertools import permutations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from played import Played, additive, play, saturating, voting
+from played import (
+    Played,
+    additive,
+    error_ratio,
+    is_unbiased,
+    play,
+    repeated,
+    saturating,
+    voting,
+)
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
@@ -37,19 +46,10 @@ class Table:
         return self.worth[(members @ (1 << np.arange(members.shape[1]))).astype(int)]
 
 
-def repeated(estimator, game, budget, runs):
-    found = [
-        play(estimator, game.utility, game.num_players, budget=budget, seed=seed)[0]
-        for seed in range(runs)
-    ]
-    return np.array([one.values for one in found]), np.array([one.std_errors for one in found])
-
-
 def assert_unbiased_and_honest(estimator, game, budget, runs):
     values, errors = repeated(estimator, game, budget, runs)
-    error = values.std(axis=0, ddof=1) / np.sqrt(runs)
-    assert (np.abs(values.mean(axis=0) - game.values) < 5 * error).all()
-    assert 0.8 < np.sqrt(((values - game.values) ** 2).mean() / (errors**2).mean()) < 1.25
+    assert is_unbiased(values, game.values)
+    assert 0.8 < error_ratio(values, errors, game.values) < 1.25
 
 
 @pytest.mark.parametrize("players", [1, 2, 5])
