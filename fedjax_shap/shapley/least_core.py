@@ -159,7 +159,7 @@ def least_core_values(masks: Masks, utilities: Utilities) -> HostArray:
     values = []
     for column, whole in zip(columns, total.reshape(-1), strict=True):
         # the programs are solved in units of the largest utility
-        scale = float(max(np.abs(column).max(initial=0.0), abs(whole))) or 1.0
+        scale = _scale(column, float(whole))
         objections = Objections(members, column / scale, float(whole / scale))
         values.append(_egalitarian(objections) * scale)
     return np.stack(values, axis=1).reshape(num_players, *utilities.shape[1:])
@@ -180,6 +180,11 @@ def least_subsidy(masks: Masks, gains: HostArray, total: float) -> tuple[HostArr
     scale = _scale(gains, total)
     shares, subsidy = _least_subsidy(masks.astype(np.float64), gains / scale, total / scale)
     return shares * scale, subsidy * scale
+
+
+def _scale(gains: HostArray, total: float) -> float:
+    """The largest absolute value among gains and total, or 1 where all are 0."""
+    return float(max(np.abs(gains).max(initial=0.0), abs(total))) or 1.0
 
 
 def _alone(num_players: int) -> Masks:
