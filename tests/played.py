@@ -27,14 +27,16 @@ def play(
     turn: int | None = None,
 ) -> tuple[Attribution, int]:
     """(what the estimator says, how many distinct coalitions it asked for), asked to the end."""
-    asked, turns = set(), 0
+    asked = set()
+    turns = 0
     state = estimator.init(num_players, budget, turn)
     while True:
         masks, state = estimator.ask(key_of(seed, turns), state)
         if not len(masks):
             return estimator.read(state), len(asked)
         asked.update(pack(masks))
-        state, turns = estimator.tell(state, masks, utility(masks)), turns + 1
+        state = estimator.tell(state, masks, utility(masks))
+        turns += 1
 
 
 def walk(
@@ -42,7 +44,8 @@ def walk(
 ) -> tuple[Attribution, Any, np.ndarray]:
     """(what is read, the state, all that was asked for, in order), asked to the end of a game given
     as a table."""
-    state, asked = estimator.init(len(table).bit_length() - 1, budget, turn), []
+    state = estimator.init(len(table).bit_length() - 1, budget, turn)
+    asked = []
     while True:
         masks, state = estimator.ask(key_of(seed, len(asked)), state)
         if not len(masks):
@@ -69,14 +72,16 @@ def truncated(table: np.ndarray, orders: Any, near: float) -> np.ndarray:
     `near` to V(N)."""
     found = np.zeros((len(orders), len(orders[0])))
     for order, gained in zip(orders, found, strict=True):
-        row, before = 0, table[0]
+        row = 0
+        before = table[0]
         for player in order:
             if abs(table[-1] - before) < near:
                 now = before
             else:
                 row += 1 << int(player)
                 now = table[row]
-            gained[player], before = now - before, now
+            gained[player] = now - before
+            before = now
     return found
 
 
@@ -90,7 +95,8 @@ class Played:
     """A game with its answer: a utility over masks, and the Shapley values."""
 
     def __init__(self, num_players: int, utility: Utility, values: Any = None) -> None:
-        self.num_players, self.utility = num_players, utility
+        self.num_players = num_players
+        self.utility = utility
         self.table = utility(all_subsets(num_players)) if num_players <= 12 else None
         self.values = shapley_values(self.table) if values is None else np.asarray(values)
 

@@ -69,7 +69,7 @@ def ipss(*, beyond: Literal["nothing", "last"] = "nothing") -> Estimator:
 def key_size(num_players: int, budget: int) -> int:
     """k* >= 1: the largest k such that all coalitions of at most k players and the grand one fit.
 
-    Without a limit it is 1: what is valued in turns starts with the small, and may stop early.
+    Without a limit it is 1: batches of requests start with small coalitions, and may stop early.
     """
     size = 1
     room = budget - 2 - num_players

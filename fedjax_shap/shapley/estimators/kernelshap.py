@@ -35,7 +35,7 @@ def kernelshap(*, paired: bool = True, unbiased: bool = False) -> Estimator:
         Efficient; exact where the budget covers every coalition. The regression is exact on
         additive games at any budget, and biased by terms of the order of one over the number of
         draws, as ratios of means are. The unbiased form is unbiased, and not exact on additive
-        games. Read in an early turn, before every size was drawn, the unbiased form misses the
+        games. Read after an early batch, before every size was drawn, the unbiased form misses the
         other sizes, and the regression of fewer draws than P - 1 gives the shortest slopes.
         Standard errors are those of sampling without replacement from each size, linearised for the
         regression: rough below about 2 P draws.

@@ -36,7 +36,7 @@ def leverage(
     Guarantees:
         Efficient; exact on additive games at any budget, and where the budget covers every
         coalition. Biased by terms of the order of one over the number of draws, as ratios of means
-        are. The regression of fewer draws than P - 1, in an early turn, gives the shortest slopes.
+        are. Read after an early batch of fewer than P - 1 draws, it gives the shortest slopes.
         Standard errors are those of sampling without replacement from each size, linearised: rough
         below about 2 P draws.
     """

@@ -94,7 +94,7 @@ def _propose(
     kind: Orders, rng: np.random.Generator, state: SamplingState, count: int
 ) -> tuple[Joined, Masks]:
     """The next orders, and the coalitions along them."""
-    # blocks are drawn from one seed for the whole run, taken from its first turn
+    # blocks are drawn from one seed for the whole run, taken from its first batch
     seed = 0
     if state.units:
         seed = int(state.units[0].seed[0])

@@ -184,9 +184,7 @@ def _cross_fitted(learn: Learn, folds: int, sample: _Sample) -> tuple[HostArray,
 
 
 def _folds(sizes: HostArray, folds: int) -> HostArray:
-    """int[M]: the fold of each coalition: those of one size go to the folds in turn, in the order
-    drawn.
-    """
+    """int[M]: the fold of each coalition; those of a size go round the folds in the order drawn."""
     place = np.zeros(len(sizes), np.int64)
     for size in np.unique(sizes):
         place[sizes == size] = size + np.arange((sizes == size).sum())

@@ -142,7 +142,7 @@ class _Plan(NamedTuple):
         width = np.diff(edges)
         # the first and the last size have one coalition a player: one draw is exact
         exact = (low == 0) | (low == state.num_players - 1)
-        drawn = np.array([sum((turn.low == one).sum() for turn in state.units) for one in low])
+        drawn = np.array([sum((batch.low == one).sum() for batch in state.units) for one in low])
         # two draws of each band, then each next one where it lowers the error most
         measured = partial(_measured, low=low, coefficients=self.coefficients)
         errors = rule(self.allocation, self.pilot, state, width**2.0, measured)
@@ -153,7 +153,7 @@ class _Plan(NamedTuple):
         return chosen, joins(rng, chosen, state.num_players)
 
     def first_size(self, num_players: int, budget: int) -> int:
-        """The coalitions of the first turn: two draws of each band."""
+        """The coalitions of the first batch: two draws of each band."""
         return 2 + _cost(self.edges(num_players, budget), 2)
 
 

@@ -124,8 +124,8 @@ def next_strata(
     strata = min(max((state.budget - len(state.fixed)) // unit // 2, 1), most)
     # count the units that each stratum has had
     so_far = np.zeros(strata, np.int64)
-    for turn in state.units:
-        so_far = so_far + np.bincount(turn.own, minlength=strata)
+    for batch in state.units:
+        so_far = so_far + np.bincount(batch.own, minlength=strata)
     # visit the strata sweep by sweep, at random within a sweep
     rounds = np.arange(1 + int(so_far.max() - so_far.min()) + count // strata)
     visit = so_far[:, None] + rounds + rng.random((strata, len(rounds))) / 2

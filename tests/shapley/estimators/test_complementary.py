@@ -42,19 +42,25 @@ def learning(players):
 
 
 def drawn(estimator, game, budget, seed=0):
-    """The last state of an estimator, asked and told to the end."""
-    state, turn = estimator.init(game.num_players, budget, None), 0
+    """The last state of an estimator that spent its budget."""
+    state = estimator.init(game.num_players, budget, None)
+    turn = 0
     while True:
         masks, state = estimator.ask(jax.random.fold_in(jax.random.key(seed), turn), state)
         if not len(masks):
             return state
-        state, turn = estimator.tell(state, masks, game.utility(masks)), turn + 1
+        state = estimator.tell(state, masks, game.utility(masks))
+        turn += 1
 
 
 def naive(game, masks):
     """The estimate from the smaller sides of all pairs drawn, by one loop over sizes and players in
     words."""
-    players, worth = game.num_players, lambda side: float(game.utility(np.array([side]))[0])
+    players = game.num_players
+
+    def worth(side):
+        return float(game.utility(np.array([side]))[0])
+
     total = np.full(players, worth([True] * players) - worth([False] * players))
     for size in range(1, players // 2 + 1):
         sides = [side for side in masks if side.sum() == size]
@@ -159,7 +165,8 @@ def test_adaptive_draws_go_where_utilities_vary_and_lower_the_error(allocation):
 
 
 def test_bernstein_asks_in_turns_of_many_and_neyman_in_two():
-    game, turns = saturating(9), {"equal": [], "neyman": [], "bernstein": []}
+    game = saturating(9)
+    turns = {"equal": [], "neyman": [], "bernstein": []}
     for allocation, sizes in turns.items():
         utility = lambda masks, sizes=sizes: (sizes.append(len(masks)), game.utility(masks))[1]  # noqa: E731
         play(complementary(allocation=allocation), utility, 9, budget=200, seed=3)

@@ -4,7 +4,7 @@ plain sampling."""
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from played import play, saturating
+from played import error_ratio, play, saturating
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
@@ -25,7 +25,9 @@ def relative_error(estimator, game, budget, runs=10):
 
 
 def test_values_are_those_of_the_game_that_is_predicted_for_all_coalitions():
-    game, players, every = saturating(6), 6, all_subsets(6)
+    game = saturating(6)
+    players = 6
+    every = all_subsets(6)
     found, _ = play(gaussian_process(), game.utility, players, budget=40, seed=3)
     asked = []
     play(
@@ -41,55 +43,62 @@ def test_values_are_those_of_the_game_that_is_predicted_for_all_coalitions():
     kernel = fitted(masks, centred, steps=20)
     rows = masks @ (1 << np.arange(players))
     whole = kernel.covariance(every) - JITTER * np.eye(64)
-    told = whole[np.ix_(rows, rows)] + JITTER * np.eye(40)
-    predicted = utilities.mean() + utilities.std() * whole[:, rows] @ np.linalg.solve(told, centred)
+    inside = whole[np.ix_(rows, rows)] + JITTER * np.eye(40)
+    dual = np.linalg.solve(inside, centred)
+    predicted = utilities.mean() + utilities.std() * whole[:, rows] @ dual
     assert_allclose(predicted[rows], utilities, atol=1e-5)
     assert_allclose(found.values, shapley_values(predicted), atol=1e-5)
 
 
 def test_standard_errors_are_the_posterior_ones_scaled_by_residuals_left_out_one_at_a_time():
-    players, every, told, asked = 5, all_subsets(5), 20, []
+    players = 5
+    every = all_subsets(5)
+    budget = 20
+    asked = []
     table = np.tanh(every @ np.linspace(0.1, 0.5, 5)) + np.random.default_rng(0).normal(0, 0.05, 32)
     utility = lambda masks: (asked.append(masks), table[masks @ (1 << np.arange(players))])[1]  # noqa: E731
-    found, _ = play(gaussian_process(), utility, players, budget=told)
+    found, _ = play(gaussian_process(), utility, players, budget=budget)
     masks = np.concatenate(asked)
     rows = masks @ (1 << np.arange(players))
-    scale, centred = table[rows].std(), (table[rows] - table[rows].mean()) / table[rows].std()
+    scale = table[rows].std()
+    centred = (table[rows] - table[rows].mean()) / table[rows].std()
     whole = fitted(masks, centred, steps=20).covariance(every)
     counts = shapley_values(np.eye(32))  # how much each utility counts
     inside = np.linalg.inv(whole[np.ix_(rows, rows)])
     posterior = np.diag(counts @ (whole - whole[:, rows] @ inside @ whole[rows]) @ counts.T)
     excess = counts @ whole[:, rows] @ inside - counts[:, rows]
-    was, expected = np.zeros(players), np.zeros(players)
+    was = np.zeros(players)
+    expected = np.zeros(players)
     for one, row in enumerate(rows):
         others = np.delete(rows, one)
         weights = np.linalg.solve(whole[np.ix_(others, others)], whole[others, row])
-        left, variance = (
-            centred[one] - weights @ np.delete(centred, one),
-            whole[row, row] - weights @ whole[others, row],
-        )
+        left = centred[one] - weights @ np.delete(centred, one)
+        variance = whole[row, row] - weights @ whole[others, row]
         alike = masks.sum(axis=1) == masks[one].sum()
-        untold = (every.sum(axis=1) == masks[one].sum()).sum() / alike.sum() - 1
-        was += (excess[:, one] ** 2 + untold * counts[:, row] ** 2) * left**2
-        expected += (excess[:, one] ** 2 + untold * counts[:, row] ** 2) * variance
+        unseen = (every.sum(axis=1) == masks[one].sum()).sum() / alike.sum() - 1
+        was += (excess[:, one] ** 2 + unseen * counts[:, row] ** 2) * left**2
+        expected += (excess[:, one] ** 2 + unseen * counts[:, row] ** 2) * variance
     assert_allclose(
         found.std_errors,
-        scale * np.sqrt(posterior * was / expected * told / (told - 12)),
+        scale * np.sqrt(posterior * was / expected * budget / (budget - 12)),
         rtol=1e-4,
     )
 
 
 @pytest.mark.parametrize(("players", "budget"), [(8, 32), (10, 50), (10, 100)])
-def test_standard_errors_speak_of_the_whole_error_on_games_like_federations_at_small_budgets(
+def test_standard_errors_measure_the_whole_error_on_games_like_federations_at_small_budgets(
     players, budget
 ):
-    wrong, told = [], []
+    values = []
+    errors = []
+    answers = []
     for seed in range(40):
         game = saturating(players, seed=seed)
         found, _ = play(gaussian_process(), game.utility, players, budget=budget, seed=seed)
-        wrong.append(found.values - game.values)
-        told.append(found.std_errors)
-    assert 0.8 < np.sqrt((np.square(wrong)).mean() / (np.square(told)).mean()) < 1.25
+        values.append(found.values)
+        errors.append(found.std_errors)
+        answers.append(game.values)
+    assert 0.8 < error_ratio(np.array(values), np.array(errors), np.array(answers)) < 1.25
 
 
 @pytest.mark.parametrize("budget", [100, 200])

@@ -30,7 +30,8 @@ each_way = pytest.mark.parametrize("beyond", ["nothing", "last"])
 
 
 def asked_for(num_players, budget, seed=0, turn=None):
-    estimator, asked = ipss(), []
+    estimator = ipss()
+    asked = []
     state = estimator.init(num_players, budget, turn)
     while not asked or len(asked[-1]):
         masks, state = estimator.ask(jax.random.fold_in(jax.random.key(seed), len(asked)), state)
@@ -47,7 +48,8 @@ def additive_beyond(num_players, size, seed=0):
     `size` already.
     """
     rng = np.random.default_rng(seed)
-    weights, masks = rng.normal(size=num_players), all_subsets(num_players)
+    weights = rng.normal(size=num_players)
+    masks = all_subsets(num_players)
     table = np.where(masks.sum(axis=1) < size, rng.normal(size=len(masks)), masks @ weights + 3)
     return tabled(table)
 
@@ -90,7 +92,8 @@ def test_all_small_coalitions_are_asked_for_and_a_sample_of_the_next_size_and_ev
     players, budget
 ):
     masks = asked_for(players, budget)
-    count, size = Counter(masks.sum(axis=1).tolist()), key_size(players, budget)
+    count = Counter(masks.sum(axis=1).tolist())
+    size = key_size(players, budget)
     assert len(set(pack(masks))) == len(masks) == budget
     assert all(count[k] == comb(players, k) for k in range(size + 1)) and count[players] == 1
     assert set(count) == {*range(size + 2), players}
@@ -207,7 +210,9 @@ def test_values_are_exact_where_the_budget_covers_all_coalitions_at_once_and_in_
 
 
 def test_values_may_be_read_after_every_turn_without_a_budget():
-    game, estimator, sizes = saturating(9), ipss(beyond="last"), []
+    game = saturating(9)
+    estimator = ipss(beyond="last")
+    sizes = []
     state = estimator.init(9, None, 40)
     for turn in range(8):
         masks, state = estimator.ask(jax.random.fold_in(jax.random.key(0), turn), state)

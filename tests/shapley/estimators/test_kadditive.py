@@ -21,7 +21,8 @@ each_order = pytest.mark.parametrize("order", [1, 2, 3, 4])
 def additive_of_order(order, num_players, seed=0):
     """(utility, its Shapley values): a dividend for every group of at most `order`, shared alike
     among its members."""
-    rng, groups = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    groups = []
     values = np.zeros(num_players)
     for size in range(1, order + 1):
         for group in combinations(range(num_players), size):
@@ -74,15 +75,14 @@ def test_the_fit_is_the_ridge_regression_on_interactions_written_out(order, ridg
     weights /= weights.mean()
     features = np.concatenate([masks, interactions(masks, order)], axis=1)
     size = features.shape[1]
-    matrix, right = np.zeros((size + 1, size + 1)), np.zeros(size + 1)
+    matrix = np.zeros((size + 1, size + 1))
+    right = np.zeros(size + 1)
     matrix[:size, :size] = features.T * weights @ features + np.diag(
         [0.0] * 8 + [ridge] * (size - 8)
     )
     matrix[size, :8] = matrix[:8, size] = 1
-    right[:size], right[size] = (
-        features.T * weights @ (game.utility(masks) - found.empty),
-        found.grand - found.empty,
-    )
+    right[:size] = features.T * weights @ (game.utility(masks) - found.empty)
+    right[size] = found.grand - found.empty
     assert_allclose(found.values, np.linalg.solve(matrix, right)[:8], atol=1e-8)
 
 

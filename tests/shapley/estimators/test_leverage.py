@@ -48,7 +48,8 @@ def test_modified_scores_lie_between_leverage_and_kernel():
 
 
 def test_within_a_size_every_coalition_is_as_likely_as_any_other():
-    counts, runs = np.zeros(64), 300
+    counts = np.zeros(64)
+    runs = 300
     for seed in range(runs):
         _, masks = asked_for(leverage(paired=False), saturating(6), 16, seed)
         counts[masks @ (1 << np.arange(6))] += 1

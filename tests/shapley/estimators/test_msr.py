@@ -50,8 +50,10 @@ def mean_difference(table, p):
 
 def by_marginals(table, semivalue):
     """A semivalue as the sum over coalitions of its coefficient times the marginal contribution."""
-    players, coefficients = len(table).bit_length() - 1, coefficients_of(semivalue)
-    weight, values = coefficients(players), np.zeros(players)
+    players = len(table).bit_length() - 1
+    coefficients = coefficients_of(semivalue)
+    weight = coefficients(players)
+    values = np.zeros(players)
     for row in range(len(table)):
         for player in range(players):
             if not row >> player & 1:
@@ -71,7 +73,7 @@ def test_banzhaf_values_are_unbiased_from_small_budgets_on_and_their_errors_hone
 
 
 @pytest.mark.parametrize(
-    ("p", "players", "budget"), [(0.5, 3, 6), (0.5, 3, 7), (0.5, 4, 6), (0.3, 3, 6), (0.3, 3, 7)]
+    ("p", "players", "budget"), [(0.5, 3, 6), (0.5, 3, 7), (0.5, 4, 6), (0.3, 3, 6)]
 )
 def test_the_mean_over_all_draws_is_the_banzhaf_value(p, players, budget):
     """Every sample that there may be, with its chance: p = 1/2 draws sets, others sequences."""
@@ -182,7 +184,8 @@ def test_a_semivalue_is_its_mixture_of_the_differences_of_means_by_size():
     masks = asked_for(msr(), 6, 62)
     table = {tuple(mask): TABLE[rank] for mask, rank in zip(masks, ranks(masks), strict=True)}
     for semivalue in SEMIVALUES:
-        weight, expected = coefficients_of(semivalue)(6), np.zeros(6)
+        weight = coefficients_of(semivalue)(6)
+        expected = np.zeros(6)
         for player in range(6):
             for size in range(7):
                 for side, factor in (

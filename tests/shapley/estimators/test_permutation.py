@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from played import is_unbiased
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, pack, ranks
@@ -14,8 +15,10 @@ from fedjax_shap.shapley.estimators.permutation import blockwise, permutation
 from fedjax_shap.shapley.orders import ORDERS, low_discrepancy, orthogonal
 from fedjax_shap.shapley.sampling import mean_and_error
 
-MASKS, RUNS = all_subsets(6), 200
-COSTS, VOTES = (4.0, 1.0, 0.5, 4.0, 2.25, 3.0), (4, 3, 2, 1, 5, 2)
+MASKS = all_subsets(6)
+RUNS = 200
+COSTS = (4.0, 1.0, 0.5, 4.0, 2.25, 3.0)
+VOTES = (4, 3, 2, 1, 5, 2)
 TABLE = np.random.default_rng(1).normal(size=64)
 GAMES = {
     "airport": ((MASKS * COSTS).max(axis=1), [float(a) for a in oracle.airport_answer(COSTS)]),
@@ -61,8 +64,7 @@ def test_stopping_at_a_tight_budget_does_not_bias_the_estimates(table, answer, o
     runs = np.array(
         [estimated(table, seed, budget=23, orders=orders).values for seed in range(2 * RUNS)]
     )
-    error = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
-    assert (np.abs(runs.mean(axis=0) - answer) < 5 * error).all()
+    assert is_unbiased(runs, answer)
 
 
 def test_reversed_orders_lower_the_error_of_airport_fees_at_the_same_number_of_orders():
@@ -82,7 +84,7 @@ def test_reversed_orders_lower_the_error_of_airport_fees_at_the_same_number_of_o
         )
         for orders in ("antithetic", "random")
     }
-    assert squared["antithetic"] < squared["random"]
+    assert squared["antithetic"] < 0.7 * squared["random"]
 
 
 @given(
@@ -187,7 +189,8 @@ def test_spreading_orders_lowers_the_error_of_airport_fees_at_the_same_number_of
 
 
 def test_draws_of_a_block_count_as_one_in_the_standard_error():
-    draws, block = np.random.default_rng(0).normal(size=(7, 2)), np.array([0, 1, 0, 2, 1, 0, 2])
+    draws = np.random.default_rng(0).normal(size=(7, 2))
+    block = np.array([0, 1, 0, 2, 1, 0, 2])
     mean, error = blockwise(draws, block)
     for column in range(2):
         x = draws[:, column]
@@ -201,15 +204,15 @@ def test_draws_of_a_block_count_as_one_in_the_standard_error():
 @each_way
 @pytest.mark.parametrize("semivalue", ["banzhaf", "beta(4, 1)", "beta(1, 4)"])
 def test_other_semivalues_are_unbiased_from_the_same_orders(orders, semivalue):
-    table, answer = TABLE, oracle_semivalue(TABLE, semivalue)
+    table = TABLE
+    answer = oracle_semivalue(TABLE, semivalue)
     runs = np.array(
         [
             estimated(table, s, budget=50, orders=orders, semivalue=semivalue).values
             for s in range(RUNS)
         ]
     )
-    error = runs.std(axis=0, ddof=1) / np.sqrt(RUNS)
-    assert (np.abs(runs.mean(axis=0) - answer) < 5 * error).all()
+    assert is_unbiased(runs, answer)
     whole = estimated(table, 0, budget=64, orders=orders, semivalue=semivalue)
     assert_allclose(whole.values, answer, atol=1e-12)
 

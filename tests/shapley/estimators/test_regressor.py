@@ -71,7 +71,9 @@ def test_the_mean_over_all_joining_orders_is_what_is_listed_size_by_size():
 def test_orders_change_with_the_coalitions_told_and_are_drawn_for_many_players_alone():
     assert len(orders_for(all_subsets(6))) == 0
     masks = np.random.default_rng(0).random((40, 15)) < 0.5
-    one, same, other = orders_for(masks), orders_for(masks.copy()), orders_for(~masks)
+    one = orders_for(masks)
+    same = orders_for(masks.copy())
+    other = orders_for(~masks)
     assert (one == same).all() and (one != other).any()
     assert (np.sort(one, axis=1) == np.arange(15)).all()
     assert 70_000 < one.shape[0] * 15 * 14 <= 80_000
@@ -135,8 +137,10 @@ def test_the_gaussian_process_leaves_less_than_half_of_the_error_of_the_polynomi
 
 
 def test_the_gaussian_process_predicts_by_the_covariance_with_what_it_learnt_from():
-    masks, game = all_subsets(6), saturating(6)
-    learnt, fresh = masks[::2], masks[1::2]
+    masks = all_subsets(6)
+    game = saturating(6)
+    learnt = masks[::2]
+    fresh = masks[1::2]
     found = GaussianProcess().fit(learnt.astype(float), game.utility(learnt))
     whole = found.kernel.covariance(masks) - JITTER * np.eye(64)
     inside = whole[::2, ::2] + JITTER * np.eye(32)

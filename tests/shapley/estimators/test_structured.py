@@ -16,7 +16,7 @@ from fedjax_shap.shapley.estimators.structured import Strata, structured, swappe
 TABLE = np.random.default_rng(1).normal(size=64)
 
 
-def told(budget, table=TABLE, turns=1, turn=None, seed=0):
+def evaluated(budget, table=TABLE, turns=1, turn=None, seed=0):
     """The state after some turns of a game given as a table."""
     estimator = structured()
     state = estimator.init(len(table).bit_length() - 1, budget, turn)
@@ -31,9 +31,11 @@ def test_the_coalitions_are_those_of_the_order_with_each_player_swapped_into_the
     for position in range(5):
         before, until, *star = swapped(order[None], np.array([position]))[0]
         for player in range(5):
-            joined, place = list(order), list(order).index(player)
+            joined = list(order)
+            place = list(order).index(player)
             joined[place], joined[position] = joined[position], joined[place]
-            ahead, then = set(joined[:position]), set(joined[: position + 1])
+            ahead = set(joined[:position])
+            then = set(joined[: position + 1])
             found = [set(np.flatnonzero(mask)) for mask in (before, until, star[player])]
             assert (ahead, then) in ((found[0], found[2]), (found[2], found[1]))
             assert then - ahead == {player}
@@ -42,7 +44,8 @@ def test_the_coalitions_are_those_of_the_order_with_each_player_swapped_into_the
 def test_the_mean_over_all_orders_and_positions_is_the_shapley_value():
     """The design is unbiased: no sampling, every order of four players at every position, against
     the oracle."""
-    table, weights = TABLE[:16], np.zeros(4)
+    table = TABLE[:16]
+    weights = np.zeros(4)
     for order in permutations(range(4)):
         for position in range(4):
             before, until, *star = swapped(np.array([order]), np.array([position]))[0]
@@ -59,7 +62,7 @@ def test_the_mean_over_all_orders_and_positions_is_the_shapley_value():
 
 def test_every_position_gets_as_many_orders_as_any_other():
     table = np.random.default_rng(2).normal(size=256)
-    _, state = told(150, table)
+    _, state = evaluated(150, table)
     times = np.bincount(state.draws.masks[:, 0].sum(axis=1), minlength=8)
     assert times[0] == times[7] == 0, "the ends are known"
     assert times[1:7].min() >= 2 and times.max() - times[1:7].min() <= 1
@@ -71,7 +74,8 @@ def test_every_position_gets_as_many_orders_as_any_other():
 def test_games_decided_at_the_ends_are_valued_without_error():
     """One for whoever comes first, ten for whoever comes last, and weights: all that is known
     exactly."""
-    game, weights = airport(7), np.arange(7) / 3
+    game = airport(7)
+    weights = np.arange(7) / 3
     utility = lambda masks: masks.any(axis=1) + 10.0 * masks.all(axis=1) + masks @ weights  # noqa: E731
     found, _ = play(structured(), utility, game.num_players, budget=60)
     assert_allclose(found.values, 11 / 7 + weights, atol=1e-12)
@@ -89,7 +93,8 @@ def test_strata_that_are_known_apart_count_by_their_length():
 
 
 def test_strata_that_wait_for_their_second_draw_are_taken_with_their_neighbours():
-    draws, own = np.array([1.0, 2.0, 4.0, 8.0, 16.0])[:, None], np.array([0, 1, 2, 2, 1])
+    draws = np.array([1.0, 2.0, 4.0, 8.0, 16.0])[:, None]
+    own = np.array([0, 1, 2, 2, 1])
     values, errors = within_strata(draws, Strata(own, np.full(5, 3)))
     assert_allclose(values, 2 / 3 * 19 / 3 + 1 / 3 * 6, atol=1e-14)
     first = np.var([1, 2, 16], ddof=1) / 3
@@ -114,7 +119,8 @@ def test_positions_weigh_less_error_than_orders_drawn_without_them():
     """The same coalitions, once as strata of positions and once as plain draws, on fees that hang
     on the position."""
     game = airport(10)
-    strata, plain = [], []
+    strata = []
+    plain = []
     for seed in range(150):
         estimator = structured()
         masks, state = estimator.ask(jax.random.key(seed), estimator.init(10, 400, None))
@@ -129,7 +135,7 @@ def test_positions_weigh_less_error_than_orders_drawn_without_them():
 
 def test_the_least_budget_is_enough_and_one_less_is_refused():
     table = np.random.default_rng(2).normal(size=256)
-    estimator, state = told(36, table)
+    estimator, state = evaluated(36, table)
     assert len(state.evaluations) <= 36 and np.isfinite(estimator.read(state).values).all()
     with pytest.raises(ValueError, match="budget=35 to be at least 36 distinct coalitions"):
         structured().init(8, 35, None)

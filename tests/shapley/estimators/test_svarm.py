@@ -141,7 +141,8 @@ def test_what_is_left_out_is_any_coalition_of_its_size_alike():
 
 
 def test_a_size_that_is_exhausted_has_no_error():
-    sizes, rng = all_subsets(6).sum(axis=1), np.random.default_rng(0)
+    sizes = all_subsets(6).sum(axis=1)
+    rng = np.random.default_rng(0)
     table = np.where(
         np.isin(sizes, (1, 2, 4, 5)), rng.normal(size=64), np.sqrt(sizes)
     )  # size 3 tells nothing apart
@@ -161,7 +162,8 @@ def test_plain_draws_have_all_sizes_alike_given_that_a_player_is_in_the_first_or
             sizes = masks[:, way].sum(axis=1)
             total[way] += np.bincount(sizes[inside[:, 3]], minlength=7)
     for way in range(2):
-        share, seen = total[way, 1:] / total[way].sum(), total[way].sum()
+        share = total[way, 1:] / total[way].sum()
+        seen = total[way].sum()
         assert (np.abs(share - 1 / 6) < 5 * np.sqrt(5 / 36 / seen)).all()
 
 
@@ -185,7 +187,8 @@ def test_a_turn_without_a_budget_asks_for_about_what_it_is_told_to(stratified):
 
 
 def test_a_hundred_players_are_valued_in_turns_without_a_budget_and_the_errors_are_honest():
-    game, estimator = airport(100), svarm()
+    game = airport(100)
+    estimator = svarm()
     masks, state = estimator.ask(jax.random.key(0), estimator.init(100, None, 500))
     found = estimator.read(estimator.tell(state, masks, game.utility(masks)))
     assert found.num_coalitions == 500
