@@ -60,8 +60,8 @@ def difference(
         minus: what was drawn without.
         chance: the probability that both sides of a player were drawn.
         weights: (a, b).
-        centre: float64[T], a number near V that does not depend on the draws: what a player counts
-            as of whom one side was not drawn.
+        centre: float64[T], a number near V that does not depend on the draws. It stands for V
+            where one side of a player was not drawn.
     """
     a, b = weights
     # 1 / chance for those seen on both sides, 0 for others: its mean is 1
