@@ -80,7 +80,8 @@ def add_to(commands: Any) -> None:
     one = what.add_parser(
         "verify",
         help="find what was altered, removed, reordered or inserted; exit code 1 if anything was",
-        description="What the owner of the key rewrote, and an older copy of the file put in its place, need --expect.",
+        description="What the owner of the key rewrote or cut, and an older copy of the file put "
+        "in its place, is found by --expect only.",
     )
     one.add_argument("ledger", **ledger)
     one.add_argument(
@@ -89,7 +90,9 @@ def add_to(commands: Any) -> None:
         help="the public key, kept elsewhere (default: the ledger's own)",
     )
     one.add_argument(
-        "--expect", metavar="HASH", help="the hash of an entry that was noted elsewhere"
+        "--expect",
+        metavar="HASH",
+        help="the hash of the last entry, or of an earlier one, that was noted elsewhere",
     )
     one.set_defaults(call=_verify)
     one = what.add_parser(
@@ -149,7 +152,7 @@ def _show(known: argparse.Namespace, rest: list[str]) -> None:
             0 <= known.entry < len(entries),
             f"Expected N={known.entry} to be the number of an entry, from 0 to {len(entries) - 1}.",
         )
-        to_standard_output(json.dumps(_object(entries[known.entry]), indent=1) + "\n")
+        to_standard_output(json.dumps(entries[known.entry].to_json(), indent=1) + "\n")
         return
     shown = Table(box=None, pad_edge=False)
     for column in ("entry", "time", "kind", "title", "players", "revenue", "rule", "hash"):
@@ -209,7 +212,7 @@ def _export(known: argparse.Namespace, rest: list[str]) -> None:
     entries = _read(known.ledger)
     text = io.StringIO(newline="")
     if kind == "json":
-        json.dump([_object(entry) for entry in entries], text, indent=1)
+        json.dump([entry.to_json() for entry in entries], text, indent=1)
         text.write("\n")
     else:
         csv.writer(text, lineterminator="\n").writerows(
@@ -226,12 +229,6 @@ def _read(path: str) -> Sequence[Entry]:
     for problem in verify(path, signatures=False).problems:
         print(f"warning: {path}: {problem}", file=sys.stderr)
     return entries
-
-
-def _object(entry: Entry) -> dict[str, Any]:
-    """An entry as JSON has it; the canonical JSON of the first five is what its hash is of."""
-    names = ("number", "previous", "time", "kind", "content", "hash", "signature")
-    return {name: getattr(entry, name) for name in names}
 
 
 def _rows(entry: Entry) -> Iterator[list[str]]:

@@ -1,10 +1,9 @@
-"""Canonical JSON: one text for one value, so that its SHA-256 names the value (RFC 8785, with exact
-amounts as texts).
+"""Canonical JSON: one text for one value, so that its SHA-256 names the value.
 
 The text of a value is that of RFC 8785, the JSON Canonicalization Scheme:
 
 * no white space; the keys of an object are in the order of their UTF-16 code units, each of them
-once;
+  once;
 * a number is written as ECMAScript's `Number.prototype.toString` writes the nearest double: the
   fewest digits that give this double back, without an exponent from 1e-6 to below 1e21 (0.000001,
   1e-7, 100000000000000000000, 1e+21), and without a fraction that is zero (1.0 is 1, -0.0 is 0);
@@ -12,7 +11,7 @@ once;
   below U+0020 (as backslash and b, t, n, f or r where these exist, else as backslash, u and four
   lower-case hexadecimal digits);
 * the whole is UTF-8 when it is hashed; a surrogate without its partner is refused, and so are NaN
-and infinities.
+  and infinities.
 
 Two kinds of value that JSON does not know are written as texts: a Decimal as plain digits with the
 decimals that it has ("12.30"), and an integer beyond 2^53, where not every whole number is a
@@ -63,12 +62,15 @@ def digest(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A text of unknown origin as one line that any terminal takes: what is not printable is
-    escaped.
-    """
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
-    )
+    """A text of unknown origin as one line for any terminal: what is not printable is escaped."""
+    return "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    """A character, escaped if it is not printable."""
+    if character.isprintable():
+        return character
+    return repr(character)[1:-1]
 
 
 def read(text: str) -> Any:
@@ -89,7 +91,9 @@ def read(text: str) -> Any:
 def _whole(text: str) -> int | float:
     """A JSON number without point and exponent."""
     value = float(text)
-    return int(text) if abs(value) <= _LARGEST else value
+    if abs(value) <= _LARGEST:
+        return int(text)
+    return value
 
 
 def _written(value: Any, place: str) -> str:
@@ -121,7 +125,9 @@ def _text(value: str, place: str) -> str:
 
 
 def _integer(value: int, place: str) -> str:
-    return str(value) if abs(value) <= _LARGEST else f'"{Decimal(value):f}"'
+    if abs(value) <= _LARGEST:
+        return str(value)
+    return f'"{Decimal(value):f}"'
 
 
 def _amount(value: Decimal, place: str) -> str:
@@ -131,8 +137,10 @@ def _amount(value: Decimal, place: str) -> str:
 
 
 def _number(value: float, place: str) -> str:
-    """A double as ECMAScript writes it: k digits, the point after the n-th (ECMA-262,
-    Number::toString).
+    """A double as ECMAScript writes it: k digits, the point after the n-th.
+
+    References:
+        ECMA-262, Number::toString.
     """
     if not math.isfinite(value):
         raise InvalidInputError(f"Expected {_named(place)}={value} to be a finite number.")
@@ -140,19 +148,24 @@ def _number(value: float, place: str) -> str:
         return "0"
     if value < 0:
         return f"-{_number(-value, place)}"
+    # The digits, and where the point is among them.
     mantissa, _, exponent = repr(float(value)).partition("e")
     whole, _, part = mantissa.partition(".")
     digits = (whole + part).lstrip("0")
     n = len(digits) - len(part) + int(exponent or 0)
     digits = digits.rstrip("0")
     k = len(digits)
+    # The point behind, within or before them, or an exponent.
     if k <= n <= 21:
         return digits + "0" * (n - k)
     if 0 < n <= 21:
         return f"{digits[:n]}.{digits[n:]}"
     if -6 < n <= 0:
         return f"0.{'0' * -n}{digits}"
-    return f"{digits[0]}{'.' if k > 1 else ''}{digits[1:]}e{'+' if n > 0 else '-'}{abs(n - 1)}"
+    scientific = digits[0]
+    if k > 1:
+        scientific = f"{digits[0]}.{digits[1:]}"
+    return f"{scientific}e{n - 1:+d}"
 
 
 def _list(value: Any, place: str) -> str:
@@ -166,10 +179,10 @@ def _object(value: Mapping[Any, Any], place: str) -> str:
                 f"Expected the keys of {_named(place)} to be texts, got {key!r}."
             )
     # `_text` refuses the keys that have no UTF-16 form, before they are sorted by it
-    pairs = {
-        key: f"{_text(key, f'{place}.{key}')}:{_written(item, f'{place}.{key}')}"
-        for key, item in value.items()
-    }
+    pairs = {}
+    for key, item in value.items():
+        at = f"{place}.{key}"
+        pairs[key] = f"{_text(key, at)}:{_written(item, at)}"
     return f"{{{','.join(pairs[key] for key in sorted(pairs, key=_code_units))}}}"
 
 
@@ -181,9 +194,10 @@ def _named(place: str) -> str:
     return f"value{printable(place)}"
 
 
+# type -> (value, place) -> its text
 _WRITERS: dict[type, Callable[[Any, str], str]] = {
     type(None): lambda value, place: "null",
-    bool: lambda value, place: "true" if value else "false",
+    bool: lambda value, place: str(value).lower(),
     int: _integer,
     float: _number,
     Decimal: _amount,

@@ -1,6 +1,4 @@
-"""What a ledger records of a result: who brought what, what it cost, who is paid what, and by which
-run (Spec 9.2).
-"""
+"""Content: what a ledger records of a result, who brought what, its cost, its pay, and the run."""
 
 import hashlib
 import json
@@ -14,13 +12,12 @@ from fedjax_shap.economics import money
 from fedjax_shap.economics.claims import named
 from fedjax_shap.ledger.canonical import canonical, digest
 
-# What is kept of a run's result.json besides; the rest of the file is pinned by its own hash.
+# What is kept of a run's result.json besides; the file's own hash stands for all of it.
 _RUN = ("setting", "stopped", "num_coalitions", "coalitions", "fingerprint", "versions", "device")
 
 
 def recorded(content: bytes) -> tuple[str, dict[str, Any]]:
-    """Reads a result, as `fedjax-shap run` and `fedjax-shap settle` write it, into the content of
-    an entry.
+    """Reads a result, of `fedjax-shap run` or `fedjax-shap settle`, into the content of an entry.
 
     Args:
         content: the bytes of a JSON file: a run's result.json, or a settlement.
@@ -36,10 +33,31 @@ def recorded(content: bytes) -> tuple[str, dict[str, Any]]:
         and the like.
 
     Raises:
-        InvalidInputError: it is neither, or payments and costs are no amounts, do not have one
+        InvalidInputError: it is neither, or payments and costs are not amounts, do not have one
             entry a player, or do not balance: payments must sum to the revenue, and profits be
             payments less costs.
     """
+    result = _parsed(content)
+    settlement = result
+    run: dict[str, Any] = {}
+    if isinstance(result.get("settlement"), dict):
+        run = result
+        settlement = result["settlement"]
+    names = money.items("players", _needed(settlement, "players"))
+    players = list(named(names, len(names)))
+    entry = {
+        "players": players,
+        "contributions": _contributions(run, settlement, players),
+        **_money(settlement, players),
+        "file_sha256": hashlib.sha256(content).hexdigest(),
+    }
+    if run:
+        return "run", {**entry, "run": _run(run)}
+    return "settlement", entry
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    """The object of a JSON file that holds a run or a settlement."""
     try:
         result = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -52,23 +70,21 @@ def recorded(content: bytes) -> tuple[str, dict[str, Any]]:
         "Expected result to be the result.json of a run, or what `fedjax-shap settle` writes as "
         "JSON.",
     )
-    run = result if isinstance(result.get("settlement"), dict) else {}
-    settlement = run.get("settlement", result)
-    players = list(
-        named(_needed(settlement, "players"), len(money.items("players", settlement["players"])))
-    )
-    contributions = {
+    return dict(result)
+
+
+def _contributions(
+    run: Mapping[str, Any], settlement: Mapping[str, Any], players: list[str]
+) -> dict[str, Any]:
+    """Who brought what, as far as the result says so."""
+    sizes = run.get("sizes")
+    if sizes:
+        sizes = list(money.counts("sizes", sizes, players))
+    return {
         "values": _numbers("values", run.get("values", settlement.get("values")), players),
         "std_errors": _numbers("std_errors", run.get("std_errors"), players),
-        "sizes": run.get("sizes") and list(money.counts("sizes", run["sizes"], players)),
+        "sizes": sizes,
     }
-    entry = {
-        "players": players,
-        "contributions": contributions,
-        **_money(settlement, players),
-        "file_sha256": hashlib.sha256(content).hexdigest(),
-    }
-    return ("run", entry | {"run": _run(run)}) if run else ("settlement", entry)
 
 
 def _money(settlement: Mapping[str, Any], players: list[str]) -> dict[str, Any]:
@@ -92,11 +108,12 @@ def _money(settlement: Mapping[str, Any], players: list[str]) -> dict[str, Any]:
         total == revenue,
         f"Expected the payments to sum to revenue={revenue}, but they sum to {total}.",
     )
-    words = {name: _word(name, _needed(settlement, name)) for name in ("rule", "policy")}
+    notes = money.items("notes", settlement.get("notes") or [])
     return {
         "costs": costs,
         "payments": {
-            **words,
+            "rule": _word("rule", _needed(settlement, "rule")),
+            "policy": _word("policy", _needed(settlement, "policy")),
             **{name: _plain(settlement.get(name)) for name in ("loss", "of", "applied")},
             "minor_unit": money.amount("minor_unit", _needed(settlement, "minor_unit")),
             "revenue": revenue,
@@ -104,9 +121,7 @@ def _money(settlement: Mapping[str, Any], players: list[str]) -> dict[str, Any]:
             "amounts": payments,
             "profits": profits,
             "std_errors": _numbers("std_errors", settlement.get("std_errors"), players),
-            "notes": [
-                _word("notes", note) for note in money.items("notes", settlement.get("notes") or [])
-            ],
+            "notes": [_word("notes", note) for note in notes],
         },
     }
 
@@ -138,8 +153,9 @@ def _needed(settlement: Mapping[str, Any], key: str) -> Any:
 def _amount(name: str, value: Any) -> Decimal:
     """An amount of either sign: a payment is below zero where a player owes the federation."""
     owed = isinstance(value, str) and value.startswith("-")
-    read = money.amount(name, value[1:] if owed else value)
-    return read.copy_negate() if owed else read
+    if not owed:
+        return money.amount(name, value)
+    return money.amount(name, value[1:]).copy_negate()
 
 
 def _numbers(name: str, values: Any, players: list[str]) -> list[float | None] | None:
@@ -159,11 +175,11 @@ def _word(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value of `json.loads` with None for what is not finite, which canonical JSON does not
-    have.
-    """
+    """A value of `json.loads`, with None for what is not finite, which canonical JSON has not."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

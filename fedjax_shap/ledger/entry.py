@@ -1,6 +1,4 @@
-"""Entry: one line of a ledger, hashed with its predecessor and, where the ledger is signed, signed
-(Spec 9.2).
-"""
+"""Entry: one line of a ledger, hashed with its predecessor, and signed where the ledger is."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +40,14 @@ class Entry:
     hash: str
     signature: str | None
 
+    def to_json(self) -> dict[str, Any]:
+        """The entry as a dict for JSON; its hash is that of the canonical text of the first five.
+
+        `read_entry` reads an entry from that text.
+        """
+        names = ("number", "previous", "time", "kind", "content", "hash", "signature")
+        return {name: getattr(self, name) for name in names}
+
 
 def make_entry(
     number: int, previous: str, kind: str, content: Any, signer: Signer | None = None
@@ -49,8 +55,7 @@ def make_entry(
     """Makes the entry that follows on the one whose hash is `previous`.
 
     Raises:
-        InvalidInputError: a kind that is no word, or a content that is no object of what JSON can
-            hold.
+        InvalidInputError: a kind that is not a word, or a content that is not an object for JSON.
     """
     fine = isinstance(kind, str) and kind.strip() != ""
     require(fine, f"Expected kind={kind!r} to be a word such as 'settlement'.")
@@ -63,7 +68,10 @@ def make_entry(
         {"number": number, "previous": previous, "time": time, "kind": kind, "content": content}
     )
     name = digest(body)
-    return read_entry(body, name, None if signer is None else signer.sign(message(name)))
+    signature = None
+    if signer is not None:
+        signature = signer.sign(message(name))
+    return read_entry(body, name, signature)
 
 
 def read_entry(body: Any, name: Any, signature: Any) -> Entry:
@@ -77,32 +85,30 @@ def read_entry(body: Any, name: Any, signature: Any) -> Entry:
     Raises:
         ValueError: it is not what an entry is; the message says why.
     """
-    for value, wanted in (
-        (body, "body"),
-        (name, "hash"),
-        *([] if signature is None else [(signature, "signature")]),
-    ):
-        if not isinstance(value, str):
+    for wanted, value in (("body", body), ("hash", name), ("signature", signature)):
+        missing = wanted == "signature" and value is None
+        if not missing and not isinstance(value, str):
             raise ValueError(f"its {wanted} is not a text")
     if digest(body) != name:
         raise ValueError("its hash is not that of its body")
     try:
-        held = read(body)
+        fields = read(body)
     except InvalidInputError as error:
         raise ValueError(f"its body cannot be canonical JSON: {error}") from error
     except ValueError as error:
         raise ValueError(f"its body is not canonical JSON: {error}") from error
-    if not isinstance(held, dict) or held.keys() != _KEYS:
+    if not isinstance(fields, dict) or fields.keys() != _KEYS:
         raise ValueError("its body does not have the keys of an entry")
     kinds = {"number": int, "previous": str, "time": str, "kind": str, "content": dict}
-    if not all(type(held[key]) is kind for key, kind in kinds.items()):
+    if not all(type(fields[key]) is kind for key, kind in kinds.items()):
         raise ValueError("its body does not have the values of an entry")
-    return Entry(**held, body=body, hash=name, signature=signature)
+    return Entry(**fields, body=body, hash=name, signature=signature)
 
 
 def message(name: str) -> bytes:
-    """What is signed for the entry whose hash is `name`; the words keep it apart from anything else
-    that is signed.
+    """What is signed for the entry whose hash is `name`.
+
+    The words keep it apart from anything else that is signed.
     """
     return f"fedjax-shap ledger entry {name}".encode()
 

@@ -1,4 +1,4 @@
-"""Rows: what the file of a ledger holds, judged row by row and against each other (Spec 9.2)."""
+"""Row checks: what the file of a ledger holds, judged row by row and against each other."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ class Rows(NamedTuple):
 
     Attributes:
         whole: row number -> the entry in it.
-        spoilt: row number -> why there is none in it.
+        corrupt: row number -> why there is none in it.
     """
 
     whole: dict[int, Entry]
-    spoilt: dict[int, str]
+    corrupt: dict[int, str]
 
     @property
     def numbered(self) -> dict[int, Entry]:
@@ -26,8 +26,9 @@ class Rows(NamedTuple):
 
 
 def judged(rows: Iterable[Sequence[Any]], key: str | None, *, signed: bool) -> Rows:
-    """Judges each row by itself: it is whole if its hash is that of its body and its signature that
-    of its hash.
+    """Judges each row by itself.
+
+    It is whole if its hash is that of its body and its signature that of its hash.
 
     Args:
         rows: (row number, body, hash, signature), as they are in the file.
@@ -37,10 +38,10 @@ def judged(rows: Iterable[Sequence[Any]], key: str | None, *, signed: bool) -> R
     Raises:
         InvalidInputError: signatures are to be checked and `cryptography` is not installed.
     """
-    found = Rows({}, {})
-    for place, *held in rows:
+    result = Rows({}, {})
+    for place, *columns in rows:
         try:
-            entry = read_entry(*held)
+            entry = read_entry(*columns)
             if not signed and entry.signature is not None:
                 raise ValueError("it is signed, and the ledger is not")
             if key is not None and not is_signed(message(entry.hash), entry.signature or "", key):
@@ -48,20 +49,25 @@ def judged(rows: Iterable[Sequence[Any]], key: str | None, *, signed: bool) -> R
         except InvalidInputError:
             raise
         except ValueError as error:
-            found.spoilt[place] = str(error)
+            result.corrupt[place] = str(error)
         else:
-            found.whole[place] = entry
-    return found
+            result.whole[place] = entry
+    return result
 
 
-def complaints(found: Rows, last: int | None) -> list[str]:
+def problems_with(rows: Rows, last: int | None) -> list[str]:
     """A sentence for all that is wrong with the rows, alone or against each other.
 
     Args:
-        found: the rows.
+        rows: the rows.
         last: the number of the last entry, as the checkpoint says; None if it does not.
     """
-    return [*_spoilt(found, last), *_misplaced(found), *_missing(found, last), *_unlinked(found)]
+    return [
+        *_corrupt(rows, last),
+        *_misplaced(rows),
+        *_missing(rows, last),
+        *_unlinked(rows),
+    ]
 
 
 def listed(numbers: Iterable[int], noun: str = "Entry") -> str:
@@ -77,64 +83,88 @@ def listed(numbers: Iterable[int], noun: str = "Entry") -> str:
 
 def _spans(spans: list[tuple[int, int]], noun: str = "Entry") -> str:
     """Numbers from ... to ..., both included; as `listed`."""
-    shown = ", ".join(f"{low}" if low == high else f"{low} to {high}" for low, high in spans)
-    one = len(spans) == 1 and spans[0][0] == spans[0][1]
-    return (
-        f"{noun} {shown}" if one else f"Each of {'entries' if noun == 'Entry' else 'rows'} {shown}"
-    )
+    parts = []
+    for low, high in spans:
+        if low == high:
+            parts.append(f"{low}")
+        else:
+            parts.append(f"{low} to {high}")
+    shown = ", ".join(parts)
+    if shown == f"{spans[0][0]}":
+        return f"{noun} {shown}"
+    plural = {"Entry": "entries", "Row": "rows"}[noun]
+    return f"Each of {plural} {shown}"
 
 
-def _places(found: Rows) -> dict[int, int]:
+def _places(rows: Rows) -> dict[int, int]:
     """The row of each whole entry, by the entry's number; where it stands twice, its own row."""
-    places = {entry.number: place for place, entry in found.whole.items()}
-    return places | {place: place for place, entry in found.whole.items() if entry.number == place}
+    places = {entry.number: place for place, entry in rows.whole.items()}
+    for place, entry in rows.whole.items():
+        if entry.number == place:
+            places[place] = place
+    return places
 
 
-def _spoilt(found: Rows, last: int | None) -> list[str]:
-    """The rows that hold no entry: altered ones, or forged ones that were put between or behind the
-    others.
-    """
-    numbered = found.numbered
-    by_reason: dict[tuple[bool, str], list[int]] = {}
-    for place, reason in found.spoilt.items():
+def _corrupt(rows: Rows, last: int | None) -> list[str]:
+    """The rows that hold no entry: altered ones, or forged ones between or behind the others."""
+    numbered = rows.numbered
+    altered: dict[str, list[int]] = {}
+    inserted: dict[str, list[int]] = {}
+    for place, reason in rows.corrupt.items():
         beyond = place < 0 or (last is not None and place > last)
-        by_reason.setdefault((place in numbered or beyond, reason), []).append(place)
+        kind = altered
+        if beyond or place in numbered:
+            kind = inserted
+        kind.setdefault(reason, []).append(place)
     return [
-        f"{listed(places, 'Row' if inserted else 'Entry')} was "
-        f"{'inserted' if inserted else 'altered'}: {reason}."
-        for (inserted, reason), places in by_reason.items()
+        *(f"{listed(places)} was altered: {reason}." for reason, places in altered.items()),
+        *(f"{listed(places, 'Row')} was inserted: {why}." for why, places in inserted.items()),
     ]
 
 
-def _misplaced(found: Rows) -> list[str]:
+def _misplaced(rows: Rows) -> list[str]:
     """Whole entries in other rows than their own."""
-    places, problems = _places(found), []
+    places = _places(rows)
+    problems = []
     shifted: dict[int, list[int]] = {}
-    for place, entry in found.whole.items():
+    for place, entry in rows.whole.items():
         if places[entry.number] != place:
             problems.append(f"Row {place} was inserted: it is a copy of entry {entry.number}.")
         elif entry.number != place:
             shifted.setdefault(place - entry.number, []).append(entry.number)
     for by, numbers in shifted.items():
-        rows = f"{abs(by)} row{'' if abs(by) == 1 else 's'} {'later' if by > 0 else 'earlier'}"
-        problems.append(f"{listed(numbers)} was moved: it stands {rows} than it was written.")
+        problems.append(f"{listed(numbers)} was moved: it stands {_distance(by)} than written.")
     return problems
 
 
-def _missing(found: Rows, last: int | None) -> list[str]:
+def _distance(by: int) -> str:
+    """How far an entry was moved: 1 row later, 2 rows earlier."""
+    rows = "1 row"
+    if abs(by) != 1:
+        rows = f"{abs(by)} rows"
+    if by > 0:
+        return f"{rows} later"
+    return f"{rows} earlier"
+
+
+def _missing(rows: Rows, last: int | None) -> list[str]:
     """Entries that were there once: a later one exists, or the checkpoint counts them."""
-    numbered = found.numbered
-    end = max([*numbered, -1 if last is None else last])
-    there = sorted(number for number in numbered.keys() | found.spoilt.keys() if 0 <= number <= end)
+    numbered = rows.numbered
+    end = max(numbered, default=-1)
+    if last is not None:
+        end = max(end, last)
+    there = sorted(number for number in numbered.keys() | rows.corrupt if 0 <= number <= end)
     gaps = [
         (low + 1, high - 1) for low, high in zip([-1, *there], [*there, end + 1]) if high - low > 1
     ]
-    return [f"{_spans(gaps)} was removed."] if gaps else []
+    if not gaps:
+        return []
+    return [f"{_spans(gaps)} was removed."]
 
 
-def _unlinked(found: Rows) -> list[str]:
+def _unlinked(rows: Rows) -> list[str]:
     """Neighbours of which the later one does not name the hash of the earlier one."""
-    numbered = found.numbered
+    numbered = rows.numbered
     return [
         f"Entry {number} does not follow on entry {number - 1}: one of the two was rewritten."
         for number, entry in numbered.items()

@@ -1,5 +1,6 @@
-"""Signatures: Ed25519 keys in files that only their owner can read, from the package `cryptography`
-(an extra).
+"""Signatures: Ed25519 keys in files that only their owner can read.
+
+They come from the package `cryptography`, an extra.
 
 Keys are PEM files, the private one as PKCS #8 and the public one, beside it with the ending .pub,
 as SubjectPublicKeyInfo, so that other programs such as openssl can read them.
@@ -10,50 +11,55 @@ References:
 
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.atomic import creating, require_absent
 
-_MOST_BYTES = 100_000  # of a key file; what is longer is none
+_MOST_BYTES = 100_000  # of a key file; a longer file is not one
+
+
+class Sign(Protocol):
+    """Signs messages by a private key."""
+
+    def __call__(self, message: bytes) -> str:
+        """The signature of a message, 64 bytes as 128 hexadecimal digits."""
 
 
 class Signer(NamedTuple):
-    """One who signs; the private key is nowhere but in `sign`.
+    """A key pair; the private key is nowhere but in `sign`.
 
     Attributes:
         public: the public key, 32 bytes as 64 hexadecimal digits.
-        sign: message -> signature, 64 bytes as 128 hexadecimal digits.
+        sign: see `Sign`.
     """
 
     public: str
-    sign: Callable[[bytes], str]
+    sign: Sign
 
 
 def new_key(path: str | Path) -> Signer:
-    """Makes a private key in a file of its own, mode 0600, and the public key beside it, at
-    `public_path(path)`.
+    """Makes a private key in a file of its own, mode 0600, and its public key at `public_path`.
 
     Raises:
         InvalidInputError: one of the files exists, the folder cannot be written to, or
             `cryptography` is missing.
     """
-    path, ed25519, serialization = Path(path), *_cryptography()
+    path = Path(path)
+    ed25519, serialization = _cryptography()
     require_absent("key", public_path(path))
     key = ed25519.Ed25519PrivateKey.generate()
-    pem = serialization.Encoding.PEM
-    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-    for place, content, mode in (
-        (path, key.private_bytes(pem, *plain), 0o600),
-        (public_path(path), public, 0o644),
-    ):
-        with creating("key", place, mode=mode) as temporary, temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    _write_new(path, private, 0o600)
+    _write_new(public_path(path), public, 0o644)
     return _signer(key)
 
 
@@ -64,7 +70,8 @@ def read_key(path: str | Path) -> Signer:
         InvalidInputError: it is not a readable Ed25519 key in PEM without a password, others than
             its owner may read it, or `cryptography` is missing.
     """
-    path, ed25519, serialization = Path(path), *_cryptography()
+    path = Path(path)
+    ed25519, serialization = _cryptography()
     content = _content("key", path)
     if os.name == "posix":
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -75,9 +82,8 @@ def read_key(path: str | Path) -> Signer:
         )
     try:
         key = serialization.load_pem_private_key(content, password=None)
-    except (
-        Exception
-    ):  # spoilt bytes can raise anything in a reader of keys; from None, lest it quotes the key
+    except Exception:
+        # Corrupt bytes can raise anything in a reader of keys; from None, lest it quotes the key.
         raise InvalidInputError(
             f"Expected key={str(path)!r} to hold a private key in PEM, without a password."
         ) from None
@@ -94,12 +100,13 @@ def read_public(path: str | Path) -> str:
     Raises:
         InvalidInputError: it is not a readable Ed25519 public key, or `cryptography` is missing.
     """
-    path, ed25519, serialization = Path(path), *_cryptography()
+    path = Path(path)
+    ed25519, serialization = _cryptography()
     try:
         key = serialization.load_pem_public_key(_content("public_key", path))
     except InvalidInputError:
         raise
-    except Exception as error:  # spoilt bytes can raise anything in a reader of keys
+    except Exception as error:  # corrupt bytes can raise anything in a reader of keys
         raise InvalidInputError(
             f"Expected public_key={str(path)!r} to hold a public key in PEM."
         ) from error
@@ -116,8 +123,9 @@ def public_path(path: str | Path) -> Path:
 
 
 def is_signed(message: bytes, signature: str, public: str) -> bool:
-    """Whether `signature` is that of `message` by the private key that belongs to `public`; all
-    digits lower-case.
+    """Whether `signature` is that of `message` by the private key that belongs to `public`.
+
+    Digits that are not in lower case are not a signature.
 
     Raises:
         InvalidInputError: `cryptography` is missing.
@@ -126,15 +134,12 @@ def is_signed(message: bytes, signature: str, public: str) -> bool:
     from cryptography.exceptions import InvalidSignature
 
     try:
-        key, raw = (
-            ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)),
-            bytes.fromhex(signature),
-        )
+        key = ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
+        raw = bytes.fromhex(signature)
     except ValueError:
         return False
-    if (
-        raw.hex() != signature
-    ):  # upper-case digits or spaces: the same bytes, but not what was written
+    # upper-case digits or spaces: the same bytes, but not what was written
+    if raw.hex() != signature:
         return False
     try:
         key.verify(raw, message)
@@ -144,9 +149,17 @@ def is_signed(message: bytes, signature: str, public: str) -> bool:
 
 
 def _signer(key: Any) -> Signer:
-    return Signer(
-        key.public_key().public_bytes_raw().hex(), lambda message: str(key.sign(message).hex())
-    )
+    """The signer of a private key."""
+    public = key.public_key().public_bytes_raw().hex()
+    return Signer(public=public, sign=lambda message: str(key.sign(message).hex()))
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    """Writes a new file of a key; one that exists is refused."""
+    with creating("key", path, mode=mode) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _content(argument: str, path: Path) -> bytes:
@@ -169,7 +182,6 @@ def _cryptography() -> tuple[Any, Any]:
     except ImportError as error:
         raise InvalidInputError(
             "Expected the package cryptography to be installed for signatures, but it is not; "
-            "install "
-            "fedjax-shap[ledger]."
+            "install fedjax-shap[ledger]."
         ) from error
     return ed25519, serialization

@@ -88,7 +88,7 @@ def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") ->
         settled = Settlement.from_json(record["settlement"] if run else record)
         count = len(settled.players)
         errors = (
-            numbers("std_errors", record["std_errors"], settled.players)
+            np.array(numbers("std_errors", record["std_errors"], settled.players))
             if run and record.get("std_errors") is not None
             else None
         )

@@ -12,8 +12,8 @@ import re
 import sqlite3
 
 from fedjax_shap.ledger.canonical import canonical, digest, read
+from fedjax_shap.ledger.database import SCHEMA
 from fedjax_shap.ledger.entry import checkpoint_message, message
-from fedjax_shap.ledger.ledger import SCHEMA
 
 COUNT = 200  # entries, and entry 0
 

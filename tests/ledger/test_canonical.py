@@ -99,10 +99,9 @@ def naive_text(text: str) -> str:
 
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)))
-SCALARS = (
-    st.none() | st.booleans() | TEXTS | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.decimals(allow_nan=False, allow_infinity=False, places=4)
-)  # fmt: skip
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=4)
+SCALARS = st.none() | st.booleans() | TEXTS | st.integers() | FLOATS | DECIMALS
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=20
 )
