@@ -54,25 +54,29 @@ def core_stability(evidence: Evidence) -> Finding:
             "What coalitions would earn alone is unknown: the utility of everybody is not known to "
             "exceed that of the empty coalition, and no revenue curve is given."
         )
-    found = _objections(evidence)
-    if found is None:
+    objections = _objections(evidence)
+    if objections is None:
         return _unjudged("No coalition of some of the players is known.")
     numbers = {
-        "objecting": found.objecting,
-        "known": len(found.masks),
+        "objecting": objections.objecting,
+        "known": len(objections.masks),
         "worst": [
-            {"members": _members(evidence, found.masks[at]), "gain": float(found.excess[at])}
-            for at in found.order[:NAMED]
+            {
+                "members": _members(evidence, objections.masks[at]),
+                "gain": float(objections.excess[at]),
+            }
+            for at in objections.order[:NAMED]
         ],
-        "least_excess": found.least and found.least[1],
-        "least_core_payments": found.least and found.least[0].tolist(),
+        "least_excess": objections.least and objections.least[1],
+        "least_core_payments": objections.least and objections.least[0].tolist(),
     }
+    # One objection refutes the property; it takes all coalitions to show it.
     holds = None
-    if found.objecting:
+    if objections.objecting:
         holds = False
     elif evidence.table is not None:
         holds = True
-    sentence = " ".join(_sentences(evidence, found))
+    sentence = " ".join(_sentences(evidence, objections))
     return Finding(name="core_stability", holds=holds, sentence=sentence, numbers=numbers)
 
 
@@ -89,9 +93,11 @@ def _objections(evidence: Evidence) -> _Objections | None:
     proper = (sizes > 0) & (sizes < len(evidence.names))
     if not proper.any():
         return None
+    # What each coalition earns alone, less what its members are paid together.
     masks = masks[proper]
     earned = curve.of(np.asarray(evidence.utilities)[proper].tolist())
     excess = [alone - paid for alone, paid in zip(earned, _paid(evidence, masks))]
+    # A gain that rounding to minor units explains, one a member, is no reason to leave.
     unit = Fraction(evidence.settlement.minor_unit)
     pairs = zip(excess, sizes[proper].tolist())
     return _Objections(
@@ -122,12 +128,12 @@ def _least_core(
     return least_subsidy(masks, np.array(list(map(float, earned))), revenue)
 
 
-def _sentences(evidence: Evidence, found: _Objections) -> list[str]:
+def _sentences(evidence: Evidence, objections: _Objections) -> list[str]:
     """Which coalition would gain most, whether the core is empty, and how revenues were taken."""
-    sentences = [_nearest(evidence, found)]
-    if found.least is not None:
-        amount = shown(Fraction(found.least[1]), evidence)
-        if found.least[1] > float(evidence.settlement.minor_unit):
+    sentences = [_nearest(evidence, objections)]
+    if objections.least is not None:
+        amount = shown(Fraction(objections.least[1]), evidence)
+        if objections.least[1] > float(evidence.settlement.minor_unit):
             sentences.append(
                 f"The core is empty: whatever the division, some coalition has at least {amount} "
                 "to gain."
@@ -142,17 +148,17 @@ def _sentences(evidence: Evidence, found: _Objections) -> list[str]:
     return sentences
 
 
-def _nearest(evidence: Evidence, found: _Objections) -> str:
+def _nearest(evidence: Evidence, objections: _Objections) -> str:
     """Which coalition would gain most alone; or which is nearest to it, and what it would lose."""
-    first = found.order[0]
-    gain = found.excess[first]
-    members = " + ".join(_members(evidence, found.masks[first]))
-    known = f"the {len(found.masks)} coalitions of some of the players"
+    first = objections.order[0]
+    gain = objections.excess[first]
+    members = " + ".join(_members(evidence, objections.masks[first]))
+    known = f"the {len(objections.masks)} coalitions of some of the players"
     if evidence.table is None:
         known += " that are known"
-    if found.objecting:
+    if objections.objecting:
         return (
-            f"{found.objecting} of {known} would do better alone, most of all {members}, by "
+            f"{objections.objecting} of {known} would do better alone, most of all {members}, by "
             f"{shown(gain, evidence)}."
         )
     if gain > 0:

@@ -41,6 +41,7 @@ def identify_rule(settlement: Settlement) -> tuple[Rule, str | None]:
     Raises:
         InvalidInputError: no rule in `rules.RULES` has that name and policy.
     """
+    # Take the cap off the policy, then look for the rest among the rules and their settings.
     policy = settlement.policy
     capped_by = None
     for method in METHODS:
@@ -134,6 +135,7 @@ def _configured(name: str) -> list[Rule]:
         return []
     settings = [key for key in inspect.signature(factory).parameters if key in _CHOICES]
     rules = []
+    # Try every combination of settings.
     for chosen in product(*(_CHOICES[key] for key in settings)):
         try:
             rules.append(factory(**dict(zip(settings, chosen))))

@@ -57,6 +57,7 @@ class Evidence:
         require(
             names == players, f"Expected names={names} to be those of the settlement, {players}."
         )
+        # What is read takes the place of what was given; all of it is checked here once.
         fields: dict[str, Any] = {"names": names}
         fields["values"] = _numbers("values", self.values, players)
         if self.std_errors is not None:
@@ -79,6 +80,7 @@ class Evidence:
         """float64[M], the utility of each coalition of bool[M, P]; NaN where it is not known."""
         if self.utilities is None or not len(self.utilities):
             return np.full(len(masks), np.nan)
+        # Search each mask among the known ones, which are sorted.
         wanted = _keys(masks)
         at = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
         return np.where(self._keys[at] == wanted, self.utilities[self._rows[at]], np.nan)

@@ -69,6 +69,7 @@ def symmetry(evidence: Evidence) -> Finding:
     if evidence.masks is None:
         sentence = "Twins cannot be looked for, as no utilities are known."
         return Finding(name=name, holds=None, sentence=sentence)
+    # Find the twins, then those whose values differ by more than rounding and errors explain.
     twins = _twins(evidence)
     errors = _std_errors(evidence)
     rounding = ROUNDING * _scale(evidence.values)
@@ -108,6 +109,7 @@ def null_players(evidence: Evidence) -> Finding:
             "Too few utilities are known: some players have no marginal contribution that is known."
         )
         return Finding(name=name, holds=None, sentence=sentence)
+    # Find those with a value or a profit that null players should not have.
     limits = ROUNDING * _scale(evidence.values) + SIGMAS * _std_errors(evidence)
     valued = [p for p in null if abs(evidence.values[p]) > limits[p]]
     paid = _in_profit(evidence, null)
@@ -177,6 +179,7 @@ def proportionality(evidence: Evidence) -> Finding:
     unit = Fraction(settlement.minor_unit)
     rows = zip(settlement.payments, settlement.costs)
     profits = [Fraction(paid) - Fraction(cost) for paid, cost in rows]
+    # What each would get if the profits of all of them were divided by value.
     pool = sum((profits[p] for p in values), Fraction(0))
     due = {p: value / total * pool for p, value in values.items()}
     off = {p: profits[p] - due[p] for p in values}

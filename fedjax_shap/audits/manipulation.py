@@ -96,15 +96,18 @@ def over_reported_cost(evidence: Evidence) -> Finding:
         return by_way
 
     phrases = {"10 %": "claiming 10 % more than its cost"}
-    found = _finding("over_reported_cost", evidence, gains, list(evidence.names), phrases)
-    if found.holds is None:
-        return found
-    sentences = [found.sentence]
-    if not found.holds:
-        sentences.append(_remedy(evidence, found.numbers["gains"]))
+    finding = _finding("over_reported_cost", evidence, gains, list(evidence.names), phrases)
+    if finding.holds is None:
+        return finding
+    sentences = [finding.sentence]
+    if not finding.holds:
+        sentences.append(_remedy(evidence, finding.numbers["gains"]))
     sentences += _above(evidence, claimed)
     return Finding(
-        name=found.name, holds=found.holds, sentence=" ".join(sentences), numbers=found.numbers
+        name=finding.name,
+        holds=finding.holds,
+        sentence=" ".join(sentences),
+        numbers=finding.numbers,
     )
 
 
@@ -123,6 +126,7 @@ def split_table(table: HostArray, player: int, part: float) -> HostArray:
     rows = np.arange(2 * len(table))
     bit = 1 << player
     twin = len(table)
+    # Nothing, a part or all of what the player adds, by how many of the two are there.
     without = table[rows & ~(bit | twin)]
     both = table[rows & ~twin | bit]
     present = ((rows & bit) > 0).astype(int) + ((rows & twin) > 0)
@@ -155,10 +159,12 @@ def _split_payments(
     evidence: Evidence, player: int, part: float, *, copied: bool
 ) -> tuple[Fraction, ...]:
     """money[P+1]: what is paid where `player` is two, the second of them last."""
+    # The two halve the cost, claimed and implied.
     costs = list(map(Fraction, evidence.settlement.costs))
     implied = evidence.metered
     if implied is not None:
         implied = _replaced(implied, player, money.EXACT.divide(implied[player], 2))
+    # A copy is as large as the original; halves share the examples.
     sizes = evidence.sizes
     if sizes is not None and copied:
         sizes = _replaced(sizes, player, sizes[player])
@@ -243,15 +249,16 @@ def _finding(
 ) -> Finding:
     """The finding on gains by way and player (or pair); judged by the ways that have a phrase."""
     try:
-        found = gains()
+        by_way = gains()
     except InvalidInputError as error:
         reason = str(error).rstrip(".")
         sentence = f"What manipulation gains cannot be computed: {reason}."
         return Finding(name=name, holds=None, sentence=sentence)
+    # A sentence a way, on the player or pair that would gain most.
     unit = Fraction(evidence.settlement.minor_unit)
     sentences = []
     for way, phrase in phrases.items():
-        winners = [(gain, player) for gain, player in zip(found[way], who) if gain >= unit]
+        winners = [(gain, player) for gain, player in zip(by_way[way], who) if gain >= unit]
         sentence = f"Nobody would gain by {phrase}"
         if winners:
             gain, player = max(winners, key=lambda pair: pair[0])
@@ -259,8 +266,8 @@ def _finding(
         if len(winners) > 1:
             sentence += f", the most of {len(winners)} who would gain"
         sentences.append(f"{sentence}.")
-    holds = not any(gain >= unit for way in phrases for gain in found[way])
-    numbers = {"who": who, "gains": {way: list(map(float, each)) for way, each in found.items()}}
+    holds = not any(gain >= unit for way in phrases for gain in by_way[way])
+    numbers = {"who": who, "gains": {way: list(map(float, each)) for way, each in by_way.items()}}
     return Finding(name=name, holds=holds, sentence=" ".join(sentences), numbers=numbers)
 
 

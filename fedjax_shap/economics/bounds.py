@@ -68,9 +68,11 @@ def normal_bounds(
     claim = given.claim
     division = given.rule.divide(claim)
     width = Fraction(reach)
+    # Who may lie on either side of zero, where the policy makes that a difference.
     cuts = division.cut and any(division.counted)
     near = tuple(cuts and abs(value) < width * error for value, error in zip(claim.values, errors))
     std_errors = payment_std_errors(claim, division, errors, efficient=efficient, near=near)
+    # The ends of each interval, then rounded outward to minor units.
     ends = []
     for i, (close, error) in enumerate(zip(near, std_errors)):
         if close:
@@ -106,6 +108,7 @@ def percentile_bounds(given: Read, rows: HostArray, tail: float, draws: int | No
     Raises:
         InvalidInputError: fewer replicates than the percentiles take, or one that the rule refuses.
     """
+    # Move the percentiles outward for few draws, and see that there are replicates beyond them.
     widening = 1.0
     if draws is not None:
         widening = math.sqrt(draws / (draws - 1))
@@ -115,6 +118,7 @@ def percentile_bounds(given: Read, rows: HostArray, tail: float, draws: int | No
         len(rows) >= least,
         f"Expected at least {least} replicates for intervals of this level, got {len(rows)}.",
     )
+    # Divide by every replicate, and read off the percentiles player by player.
     paid = _payments_of(given, rows)
     low, high = np.quantile(paid, [moved_tail, 1 - moved_tail], axis=0, method="weibull")
     step = Fraction(given.unit)
@@ -209,6 +213,7 @@ def _around(division: Division, i: int, margin: Fraction) -> tuple[Fraction, Fra
     paid = _paid(division, i)
     if not division.cut or not margin:
         return paid - margin, paid + margin
+    # The payments at a share of nothing and of all.
     least, most = sorted((division.bases[i], division.bases[i] + division.pool))
     return max(paid - margin, least), min(paid + margin, most)
 
@@ -220,6 +225,7 @@ def _near_zero(
 
     They span all that it would be paid in either case.
     """
+    # The division as it is, and as it would be on the other side of zero.
     value = claim.values[i]
     total = counted_sum(claim, division)
     if value >= 0:
@@ -229,11 +235,13 @@ def _near_zero(
         counted = _with_value(claim, rule, i, Fraction(0))
         left_out = division
     ends = []
+    # Where it counts: its payment with the margin, cut at nothing and all of the pool.
     if counted is not None:
         base = counted.bases[i]
         middle = base + counted.pool * value / total
         least, most = sorted((base, base + counted.pool))
         ends += [min(max(end, least), most) for end in (middle - margin, middle + margin)]
+    # Where it does not: the one payment that the policy then makes.
     if left_out is not None:
         ends.append(_paid(left_out, i))
     return min(ends), max(ends)

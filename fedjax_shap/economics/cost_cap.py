@@ -49,6 +49,7 @@ def cap_costs(
 
     def divide(claims: Claims) -> Division:
         due = _in_order(read, claims.players, by_name=isinstance(implied, Mapping))
+        # Replace the claims, or take the smaller of claim and implied cost.
         costs = due
         if method == "cap":
             costs = tuple(map(min, claims.costs, due))

@@ -44,8 +44,7 @@ def payment_std_errors(
         division: what the rule made of them.
         std_errors: s[P] >= 0, of the values.
         efficient: whether the errors of the values sum to zero.
-        near: bool[P], players whose value may lie on either side of zero. Theirs is the error that
-            they would have if they counted.
+        near: bool[P], players whose value may lie on either side of zero; they count as moving.
 
     Returns:
         float[P], in money; 0 where values play no part.
@@ -64,6 +63,7 @@ def payment_std_errors(
     if efficient:
         in_sum = [not counts or close for counts, close in zip(division.counted, near)]
     noise = sum((square for square, adds in zip(squares, in_sum) if adds), Fraction(0))
+    # The variance of each payment, of its own error and of what it shares with the others.
     scale = division.pool / total
     errors = []
     for value, square, moves, adds in zip(claim.values, squares, moving, in_sum):

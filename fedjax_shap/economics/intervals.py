@@ -117,6 +117,7 @@ def _intervals(
     efficient: bool,
 ) -> Intervals:
     """The intervals of claims that are read; see `payment_intervals`."""
+    # Split what is left of the level between the two ends, and between all players if need be.
     players = len(given.claim.players)
     tail = (1 - level) / 2
     if simultaneous:
@@ -235,7 +236,7 @@ def _chance_if_equal(values: HostArray, spread: HostArray, draws: int | None) ->
     """float64[pairs]: the two-sided p-values of the differences."""
     one, two = _pairs(len(values)).T
     difference = np.abs(values[one] - values[two])
-    # Without any error, whatever differs at all is different.
+    # In units of the standard error; without any error, whatever differs at all is different.
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.where(difference == 0, 0.0, difference / spread)
     if draws is None:
@@ -249,6 +250,7 @@ def _not_refuted(chance: HostArray, players: int, risk: float) -> tuple[tuple[in
     The smallest p-value is compared with risk / M, the next with risk / (M - 1), and so on; the
     first that is too large ends the refutations.
     """
+    # Refute from the smallest p-value on, as long as none is too large.
     order = np.argsort(chance, kind="stable")
     limits = risk / (len(chance) - np.arange(len(chance)))
     refuted = np.cumprod(chance[order] <= limits).astype(bool)

@@ -60,6 +60,7 @@ def amount(name: str, value: Any) -> Decimal:
         require(_AMOUNT.fullmatch(text) is not None, expected)
         read = Decimal(text)
     require(read.is_finite() and read >= 0, expected)
+    # A number of absurd length would make exact arithmetic slow.
     exponent = read.as_tuple().exponent
     fits = isinstance(exponent, int) and exponent >= -_MOST_DIGITS
     require(
@@ -162,6 +163,7 @@ def largest_remainder(
         infinity, so a negative amount needs no rule of its own; and the order of the players
         matters only where remainders and priorities are both equal.
     """
+    # Round every amount down to whole units.
     step = Fraction(unit)
     scaled = [share / step for share in shares]
     units = [math.floor(share) for share in scaled]

@@ -37,6 +37,7 @@ def in_proportion(claims: Claims, negative: str) -> tuple[tuple[Fraction, ...], 
         InvalidInputError: the sum of the values after the policy is not above zero.
     """
     counted = tuple(negative == "formula" or value >= 0 for value in claims.values)
+    # A value that does not count weighs nothing.
     weights = [value * counts for value, counts in zip(claims.values, counted)]
     total = sum(weights, Fraction(0))
     magnitude = sum(map(abs, weights))
@@ -46,7 +47,7 @@ def in_proportion(claims: Claims, negative: str) -> tuple[tuple[Fraction, ...], 
 
 
 def _no_positive_sum(claims: Claims, negative: str, total: Fraction) -> InvalidInputError:
-    """The refusal of values that sum to nothing; it names the player that tells most about why."""
+    """The refusal of values that sum to nothing; it names the lowest or the highest value."""
     pairs = list(zip(claims.values, claims.players))
     if negative == "formula":
         value, player = min(pairs, key=lambda pair: pair[0])
@@ -54,14 +55,14 @@ def _no_positive_sum(claims: Claims, negative: str, total: Fraction) -> InvalidI
     else:
         value, player = max(pairs, key=lambda pair: pair[0])
         extreme = f"the highest is {_figure(value)}, of {player!r}"
-    found = f"they sum to {_figure(total)}"
+    reason = f"they sum to {_figure(total)}"
     if total > 0:
-        found += ", which is no more than rounding error"
+        reason += ", which is no more than rounding error"
     remedy = "rules 'equal', 'by_size' and 'costs_only' divide without values"
     if max(claims.values) > 0:
         remedy = "negative='clip' divides by the values above zero"
     return InvalidInputError(
-        f"Expected a sum of values > 0 under negative={negative!r}, but {found}; {extreme}; "
+        f"Expected a sum of values > 0 under negative={negative!r}, but {reason}; {extreme}; "
         f"{remedy}."
     )
 
@@ -106,6 +107,7 @@ def loss_by_costs(
     Returns:
         Payments base_i - share_i * (sum(base) - R); under "equal" one of them can be negative.
     """
+    # Everyone whose cost is paid back bears the same, or as much as its cost is of all costs.
     weights = tuple(map(Fraction, kept))
     outcome = "shared equally"
     if loss == "in_proportion_to_costs":

@@ -40,6 +40,7 @@ class RevenueCurve:
         Raises:
             InvalidInputError: it is not.
         """
+        # Find the points on either side; beyond the end points the revenue is theirs.
         value = money.exact("metric", metric)
         above = bisect_right(self.metrics, value)
         if above == 0:
@@ -83,6 +84,7 @@ def curve(points: Sequence[tuple[Any, Any]]) -> RevenueCurve:
     for i, point in enumerate(points):
         pair = isinstance(point, Sequence) and not isinstance(point, str) and len(point) == 2
         require(pair, f"Expected points[{i}]={point!r} to be a pair (metric, revenue).")
+    # Read the points exactly, and see that they ascend.
     metrics = tuple(money.exact(f"points[{i}][0]", metric) for i, (metric, _) in enumerate(points))
     revenues = tuple(
         Fraction(money.amount(f"points[{i}][1]", revenue)) for i, (_, revenue) in enumerate(points)
@@ -202,9 +204,8 @@ def what_if(
     changes += [_Change(f"costs x {by}", _times(read, "scaled", by), revenue) for by in scaled]
     changes += _by_member(read, revenue, member_costs or {}, first.players)
     others = [settle(values, each.costs, each.revenue, **keywords) for each in changes]
-    names = ("as it is", *(each.name for each in changes))
-    settled = zip(names, (first, *others))
-    return tuple(Scenario(name=name, settlement=each) for name, each in settled)
+    named = zip(("as it is", *(each.name for each in changes)), (first, *others))
+    return tuple(Scenario(name=name, settlement=each) for name, each in named)
 
 
 def _claimed(costs: Any, bill: Bill | None) -> Any:

@@ -145,8 +145,10 @@ def _settled(given: Read, *, efficient: bool) -> Settlement:
     std_errors = None
     if given.errors is not None:
         std_errors = payment_std_errors(claim, division, given.errors, efficient=efficient)
+    # Round once, to minor units.
     owed = division.payments
     payments = money.largest_remainder(owed, unit, priority=_priority(claim, owed))
+    # Costs and revenue come back with the decimals that they were given with.
     costs = tuple(money.decimal_of(cost, unit) for cost in claim.costs)
     profits = tuple(money.EXACT.subtract(payment, cost) for payment, cost in zip(payments, costs))
     return Settlement(

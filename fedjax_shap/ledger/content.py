@@ -96,6 +96,7 @@ def _money(settlement: Mapping[str, Any], players: list[str]) -> dict[str, Any]:
         for name in names
     )
     revenue = _amount("revenue", _needed(settlement, "revenue"))
+    # Profits must be payments less costs, and payments sum to the revenue, exactly.
     total = Decimal(0)
     for player, cost, payment, profit in zip(players, costs, payments, profits):
         total = money.EXACT.add(total, payment)

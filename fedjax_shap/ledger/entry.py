@@ -89,6 +89,7 @@ def read_entry(body: Any, name: Any, signature: Any) -> Entry:
         missing = wanted == "signature" and value is None
         if not missing and not isinstance(value, str):
             raise ValueError(f"its {wanted} is not a text")
+    # The hash first: what is not as it was hashed need not be read.
     if digest(body) != name:
         raise ValueError("its hash is not that of its body")
     try:

@@ -40,6 +40,7 @@ def judged(rows: Iterable[Sequence[Any]], key: str | None, *, signed: bool) -> R
     """
     result = Rows({}, {})
     for place, *columns in rows:
+        # Hash first, then signature.
         try:
             entry = read_entry(*columns)
             if not signed and entry.signature is not None:
@@ -111,6 +112,7 @@ def _corrupt(rows: Rows, last: int | None) -> list[str]:
     altered: dict[str, list[int]] = {}
     inserted: dict[str, list[int]] = {}
     for place, reason in rows.corrupt.items():
+        # A row beside that of a whole entry of its number, or beyond the end, is one too many.
         beyond = place < 0 or (last is not None and place > last)
         kind = altered
         if beyond or place in numbered:
@@ -127,6 +129,7 @@ def _misplaced(rows: Rows) -> list[str]:
     places = _places(rows)
     problems = []
     shifted: dict[int, list[int]] = {}
+    # A second copy was inserted; an only copy in another row was moved there.
     for place, entry in rows.whole.items():
         if places[entry.number] != place:
             problems.append(f"Row {place} was inserted: it is a copy of entry {entry.number}.")
@@ -153,6 +156,7 @@ def _missing(rows: Rows, last: int | None) -> list[str]:
     end = max(numbered, default=-1)
     if last is not None:
         end = max(end, last)
+    # The gaps between the rows that are there, up to the last entry.
     there = sorted(number for number in numbered.keys() | rows.corrupt if 0 <= number <= end)
     gaps = [
         (low + 1, high - 1) for low, high in zip([-1, *there], [*there, end + 1]) if high - low > 1

@@ -95,6 +95,7 @@ def verify(
     if signatures:
         key = public_key or named
     signed = first is None or named is not None or public_key is not None
+    # Each row by itself, rows against each other, the end, and the anchor.
     entries = judged(rows, key, signed=signed)
     problems += [*_genesis(first, public_key), *problems_with(entries, point and point.last)]
     problems += _checkpoint(entries, point, key, signed=signed)

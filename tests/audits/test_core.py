@@ -1,5 +1,4 @@
-"""Core stability: games whose core is known, exact amounts, and the least core by another
-program."""
+"""Core stability: games whose core is known, exact amounts, and the least core."""
 
 from fractions import Fraction
 
@@ -20,10 +19,8 @@ def evidence_of(
     table, revenue, *, rule=None, costs=None, keep=None, values=None, earned=None, players=None
 ):
     """The evidence of a table, paid by its Shapley values; only the rows `keep` are known."""
-    masks, values = (
-        all_subsets(len(table).bit_length() - 1),
-        shapley_values(table) if values is None else values,
-    )
+    masks = all_subsets(len(table).bit_length() - 1)
+    values = shapley_values(table) if values is None else values
     costs = [0] * len(values) if costs is None else costs
     settled = settle(values, costs, revenue, rule=rule or costs_ignored(), players=players)
     rows = np.arange(len(table)) if keep is None else np.array(keep)
@@ -130,7 +127,8 @@ def test_amounts_are_exact_over_the_coalitions():
     table = np.append(0.0, rng.random(31) + 0.1)
     evidence = evidence_of(table, "1234567890123456.78")
     found = core_stability(evidence)
-    earned, masks = evidence.curve, all_subsets(5)[1:-1]
+    earned = evidence.curve
+    masks = all_subsets(5)[1:-1]
     excess = [
         earned(v)
         - sum(Fraction(r) for r, member in zip(evidence.settlement.payments, mask) if member)
@@ -147,7 +145,8 @@ def test_the_least_subsidy_is_that_of_the_least_core(seed):
     players = 2 + seed
     table = np.random.default_rng(seed).normal(size=2**players)
     masks = all_subsets(players)
-    proper, gains = masks[1:-1], table[1:-1] - table[0]
+    proper = masks[1:-1]
+    gains = table[1:-1] - table[0]
     payments, excess = least_subsidy(proper, gains, table[-1] - table[0])
     egalitarian = least_core_values(masks, table)
     np.testing.assert_allclose(excess, (gains - proper @ egalitarian).max(), atol=1e-7)

@@ -20,10 +20,8 @@ def test_errors_that_are_not_finite_are_unknown():
 
 def test_utilities_are_found_in_any_order_and_of_several_the_first_counts():
     order = np.random.default_rng(0).permutation(16)
-    masks, utilities = (
-        np.concatenate([MASKS[order], MASKS]),
-        np.concatenate([TABLE[order], TABLE + 1]),
-    )
+    masks = np.concatenate([MASKS[order], MASKS])
+    utilities = np.concatenate([TABLE[order], TABLE + 1])
     mixed = Evidence(
         settlement=audited().settlement,
         names=NAMES,
@@ -60,7 +58,7 @@ def test_many_players_are_told_apart_by_more_than_one_byte():
 
 
 @pytest.mark.parametrize(
-    ("evidence", "told"),
+    ("evidence", "sentence"),
     [
         ({"names": ("A", "B", "C", "E")}, "names="),
         ({"values": [1, 2, 3]}, "values to have 4 entries"),
@@ -75,7 +73,7 @@ def test_many_players_are_told_apart_by_more_than_one_byte():
         ({"utilities": np.append(TABLE[:-1], np.inf)}, "utilities to be finite"),
     ],
 )
-def test_evidence_that_does_not_fit_the_settlement_is_refused(evidence, told):
+def test_evidence_that_does_not_fit_the_settlement_is_refused(evidence, sentence):
     fields = {"names": NAMES, "values": VALUES, "masks": MASKS, "utilities": TABLE} | evidence
-    with pytest.raises(InvalidInputError, match=told):
+    with pytest.raises(InvalidInputError, match=sentence):
         Evidence(settlement=settle(VALUES, COSTS, 200, rule=cost_aware(), players=NAMES), **fields)

@@ -1,5 +1,4 @@
-"""Audits of what should hold whatever anyone does: shown where it holds, refuted where it does not,
-else left open."""
+"""Fairness: shown where it holds, refuted where it does not, left open where evidence lacks."""
 
 from dataclasses import replace
 from decimal import Decimal

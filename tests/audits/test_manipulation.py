@@ -1,5 +1,4 @@
-"""What misreports gain: by games solved by hand, by formulas, and by settlements of the federations
-that they make."""
+"""What misreports gain: in games solved by hand, by formulas, and by settling what they make."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -27,15 +26,18 @@ from fedjax_shap.economics.settle import settle
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.semivalue import semivalues
 
-SEED, PLAYERS = np.random.default_rng(5), 4
+SEED = np.random.default_rng(5)
+PLAYERS = 4
 TABLE = np.sort(SEED.random(2**PLAYERS))  # of rising utilities, otherwise at random
 MAJORITY = (all_subsets(3).sum(axis=1) >= 2).astype(float)
-COSTS, SIZES = ["10", "20", "5", "1"], [30, 21, 20, 10]
+COSTS = ["10", "20", "5", "1"]
+SIZES = [30, 21, 20, 10]
 
 
 def evidence_of(table=TABLE, *, rule=None, costs=None, revenue="1000.00", known=True, **further):
     players = len(table).bit_length() - 1
-    values, sizes = shapley_values(table), SIZES[:players]
+    values = shapley_values(table)
+    sizes = SIZES[:players]
     costs = COSTS[:players] if costs is None else costs
     settled = settle(
         values, costs, revenue, rule=rule, sizes=sizes, players=list("ABCDEF"[:players])
@@ -61,7 +63,8 @@ def test_a_split_table_is_the_game_of_its_model(player, part):
     found = split_table(TABLE, player, part)
     for mask, value in zip(all_subsets(PLAYERS + 1), found, strict=True):
         others = {i for i in np.flatnonzero(mask[:PLAYERS]).tolist() if i != player}
-        without, both = worth(TABLE, others), worth(TABLE, others | {player})
+        without = worth(TABLE, others)
+        both = worth(TABLE, others | {player})
         present = int(mask[player]) + int(mask[PLAYERS])
         np.testing.assert_allclose(
             value, without + [0, part, 1][present] * (both - without), atol=1e-15
@@ -87,7 +90,8 @@ def test_the_gain_of_a_split_is_the_formula_of_the_module():
     ):
         gains = finding(evidence_of(rule=costs_ignored(negative="formula"))).numbers["gains"][model]
         for player in range(PLAYERS):
-            rest, moved = [i for i in range(PLAYERS) if i != player], 0.0
+            rest = [i for i in range(PLAYERS) if i != player]
+            moved = 0.0
             for size in range(PLAYERS):
                 for members in combinations(rest, size):
                     marginal = worth(TABLE, {*members, player}) - worth(TABLE, members)
@@ -132,7 +136,8 @@ def test_two_of_a_majority_gain_the_third_ones_part_by_merging():
 
 @pytest.mark.parametrize("name", [name for name in RULES if name != "least_core"])
 def test_gains_are_the_differences_of_settlements(name):
-    rule, evidence = RULES[name](), evidence_of(rule=RULES[name]())
+    rule = RULES[name]()
+    evidence = evidence_of(rule=RULES[name]())
     of = {
         "shapley": "shapley",
         "banzhaf": "banzhaf",

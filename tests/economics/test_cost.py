@@ -9,7 +9,8 @@ import pytest
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.economics.cost import COSTS, Bill, bill, given, metered, per_example, per_step
 
-SIZES, STEPS = np.array([10, 0, 7]), np.array([3, 5, 0])
+SIZES = np.array([10, 0, 7])
+STEPS = np.array([3, 5, 0])
 SETTINGS = {
     "free": {},
     "given": {"amounts": (1, 2.5, "3.25")},
@@ -61,7 +62,7 @@ def test_a_bill_is_price_by_quantity_part_by_part():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "sentence"),
     [
         ({"joules": [1.0, -2.0, 0.0]}, r"joules\[1\]=-2 to be >= 0"),
         ({"seconds": [1.0, float("nan"), 0.0]}, r"seconds\[1\]=nan to be a finite number"),
@@ -70,8 +71,8 @@ def test_a_bill_is_price_by_quantity_part_by_part():
         ({"fixed": (1, 1)}, "fixed to have 3 entries, one a player, got 2"),
     ],
 )
-def test_a_bill_that_cannot_be_made_out_is_refused(change, told):
-    with pytest.raises(InvalidInputError, match=told):
+def test_a_bill_that_cannot_be_made_out_is_refused(change, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
         bill(**{**USED, **change})
 
 
@@ -84,7 +85,7 @@ def test_every_cost_model_charges_each_player_and_takes_jax_arrays(name):
 
 
 @pytest.mark.parametrize(
-    ("factory", "settings", "told"),
+    ("factory", "settings", "sentence"),
     [
         (per_example, {"price": -1}, r"price=-1 .*>= 0"),
         (per_step, {"price": 1, "fixed": -0.5}, r"fixed=-0.5 "),
@@ -95,8 +96,8 @@ def test_every_cost_model_charges_each_player_and_takes_jax_arrays(name):
         (given, {"amounts": 3}, r"amounts to be a list .* got 3"),
     ],
 )
-def test_a_price_that_is_not_an_amount_is_refused(factory, settings, told):
-    with pytest.raises(InvalidInputError, match=told):
+def test_a_price_that_is_not_an_amount_is_refused(factory, settings, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
         factory(**settings)
 
 

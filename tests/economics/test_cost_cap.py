@@ -55,7 +55,7 @@ def test_players_whose_costs_were_capped_are_noted_with_both_amounts():
 
 
 @pytest.mark.parametrize(
-    ("implied", "method", "told"),
+    ("implied", "method", "sentence"),
     [
         ([1, 2], "cape", "did you mean 'cap'"),
         ([1, -2], "cap", r"implied\[1\]=-2"),
@@ -65,8 +65,8 @@ def test_players_whose_costs_were_capped_are_noted_with_both_amounts():
         (7, "cap", "implied to be a list"),
     ],
 )
-def test_implied_costs_that_do_not_fit_are_refused(implied, method, told):
-    with pytest.raises(InvalidInputError, match=told):
+def test_implied_costs_that_do_not_fit_are_refused(implied, method, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
         cap_costs(cost_aware(), implied, method=method).divide(
             claims([1, 1], [1, 1], 5, players=["A", "B"])
         )

@@ -1,5 +1,4 @@
-"""Intervals of payments: what they cover, where they are cut, which pairs are distinguished, and
-what is refused."""
+"""Intervals: what they cover and where they are cut; which pairs of values differ."""
 
 from types import SimpleNamespace
 
@@ -14,7 +13,9 @@ from fedjax_shap.economics.intervals import indistinguishable, payment_intervals
 from fedjax_shap.economics.rules import NEGATIVE, cost_aware, costs_ignored, equal
 from fedjax_shap.economics.settle import settle
 
-VALUES, ERRORS, COSTS = np.array([3.0, 1.0, 2.0]), np.array([0.03, 0.02, 0.01]), [5, 9, 1]
+VALUES = np.array([3.0, 1.0, 2.0])
+ERRORS = np.array([0.03, 0.02, 0.01])
+COSTS = [5, 9, 1]
 
 
 def paid(values, costs, revenue):
@@ -28,7 +29,8 @@ def paid(values, costs, revenue):
 def test_the_interval_is_the_payment_and_so_many_standard_errors_rounded_outward():
     found = payment_intervals(VALUES, COSTS, 100, std_errors=ERRORS)
     settled = settle(VALUES, COSTS, 100, std_errors=ERRORS)
-    exact, margin = paid(VALUES, COSTS, 100), stats.norm.ppf(0.975) * np.array(settled.std_errors)
+    exact = paid(VALUES, COSTS, 100)
+    margin = stats.norm.ppf(0.975) * np.array(settled.std_errors)
     np.testing.assert_allclose(found.low, np.floor(100 * (exact - margin)) / 100)
     np.testing.assert_allclose(found.high, np.ceil(100 * (exact + margin)) / 100)
     np.testing.assert_allclose(found.std_errors, settled.std_errors)
@@ -82,7 +84,8 @@ def test_replicates_of_few_draws_are_cut_further_out_as_student_s_t_is_wider():
     tail = stats.norm.cdf(-np.sqrt(8 / 7) * stats.t.ppf(0.975, df=7))
     assert tail < 0.01 < stats.norm.cdf(-1.96)
     ranked = np.sort(paid(rows, [0, 0], 100)[:, 0])
-    below, above = (ranked <= found.low[0] + 2e-9).mean(), (ranked >= found.high[0] - 2e-9).mean()
+    below = (ranked <= found.low[0] + 2e-9).mean()
+    above = (ranked >= found.high[0] - 2e-9).mean()
     np.testing.assert_allclose([below, above], tail, atol=2 / 4000)
 
 
@@ -145,7 +148,8 @@ def test_who_may_or_may_not_count_leaves_the_sum_of_efficient_values_unsure():
     # What the first two sum to is V(N) less what of the third's value counts: all of its error, or
     # nothing.
     settings = {"std_errors": [0.3, 0.1, 0.2], "efficient": True, "minor_unit": "1e-9"}
-    scale, shares = 100 / 4.05, np.array([3, 1]) / 4.05
+    scale = 100 / 4.05
+    shares = np.array([3, 1]) / 4.05
     found = payment_intervals([3, 1, 0.05], [0, 0, 0], 100, **settings)
     np.testing.assert_allclose(found.std_errors[:2], scale * np.hypot([0.3, 0.1], shares * 0.2))
     np.testing.assert_allclose(found.std_errors[2], scale * 0.2)
@@ -169,7 +173,8 @@ def test_a_sum_of_values_that_is_itself_unsure_is_said_to_be():
 def test_intervals_of_errors_hold_the_payment_and_stay_where_payments_can_lie(
     values, error, rule, unit
 ):
-    costs, errors = list(range(5, 5 + 5 * len(values), 5)), [error / 10] * len(values)
+    costs = list(range(5, 5 + 5 * len(values), 5))
+    errors = [error / 10] * len(values)
     settings = {"rule": rule, "std_errors": errors, "minor_unit": unit}
     found = payment_intervals(values, costs, 1000, **settings)
     settled = settle(values, costs, 1000, **settings)
@@ -233,10 +238,12 @@ def holm(values, errors, level=0.95):
 
 
 def test_indistinguishable_pairs_are_those_that_holm_does_not_refute():
-    rng, sizes = np.random.default_rng(7), set()
+    rng = np.random.default_rng(7)
+    sizes = set()
     for level in (0.5, 0.95, 0.999):
         for _ in range(50):
-            values, errors = rng.normal(0, 3, 5), rng.uniform(0.2, 1.5, 5)
+            values = rng.normal(0, 3, 5)
+            errors = rng.uniform(0.2, 1.5, 5)
             expected = holm(values, errors, level)
             assert indistinguishable(values, std_errors=errors, level=level) == expected
             sizes.add(len(expected))
@@ -268,7 +275,8 @@ def test_with_few_draws_fewer_pairs_are_different():
 
 
 def test_equals_are_called_different_in_at_most_one_run_of_twenty():
-    rng, runs = np.random.default_rng(5), 1000
+    rng = np.random.default_rng(5)
+    runs = 1000
     wrong = sum(
         len(indistinguishable(row, std_errors=[1.0] * 5)) < 10 for row in rng.normal(size=(runs, 5))
     )
@@ -289,7 +297,7 @@ ROWS = np.random.default_rng(6).normal(VALUES, ERRORS, (100, 3))
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "sentence"),
     [
         ({}, "std_errors or replicates of the values, got neither"),
         (
@@ -316,8 +324,8 @@ ROWS = np.random.default_rng(6).normal(VALUES, ERRORS, (100, 3))
         ({"replicates": [["a"]]}, "replicates to be numbers"),
     ],
 )
-def test_what_gives_no_interval_is_refused(change, told):
-    with pytest.raises(InvalidInputError, match=told):
+def test_what_gives_no_interval_is_refused(change, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
         payment_intervals(VALUES, COSTS, 100, **change)
 
 

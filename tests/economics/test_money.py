@@ -14,13 +14,15 @@ from fedjax_shap.economics.money import amount, decimal_of, largest_remainder, w
 def hamilton(weights, seats):
     """Seats by weight, in integers: whole quotas first, the others one by one to the largest
     remainder left."""
-    total, given_out = sum(weights), []
+    total = sum(weights)
+    given_out = []
     for weight in weights:
         given_out.append(weight * seats // total)
     left = [weight * seats % total for weight in weights]
     for _ in range(seats - sum(given_out)):
         best = max(range(len(weights)), key=lambda i: (left[i], -i))
-        given_out[best], left[best] = given_out[best] + 1, -1
+        given_out[best] = given_out[best] + 1
+        left[best] = -1
     return given_out
 
 

@@ -1,5 +1,4 @@
-"""Settlements from plain records: by name or by list, with the rule and its settings, or refused in
-one sentence."""
+"""Settlements from plain records: by name or by list, or refused in one sentence."""
 
 from decimal import Decimal
 
@@ -44,7 +43,7 @@ def test_a_settlement_can_be_settled_again_from_its_own_json(name):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "sentence"),
     [
         ({"revenu": 3}, "key='revenu' .* did you mean 'revenue'"),
         ({"rule": "cost_awar"}, "rule='cost_awar' .* did you mean 'cost_aware'"),
@@ -76,8 +75,8 @@ def test_a_settlement_can_be_settled_again_from_its_own_json(name):
         ({"players": ["A", ["B"]], "values": {"A": 1}}, "players=.* to be a list of names"),
     ],
 )
-def test_a_bad_record_is_refused_in_one_sentence(change, told):
-    with pytest.raises(InvalidInputError, match=told):
+def test_a_bad_record_is_refused_in_one_sentence(change, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
         settle_record({**TWO, **change})
 
 

@@ -1,5 +1,4 @@
-"""Revenue by metric is exact, and other prices are paid as a settlement under these prices would
-pay."""
+"""Revenue by metric is exact; a scenario pays what a settlement under its prices would pay."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -17,7 +16,8 @@ from fedjax_shap.economics.settle import settle
 
 POINTS = ((0.5, 0), (0.75, "100.50"), (0.875, 1000))
 KEYWORDS = {"players": ["A", "B", "C"], "sizes": [5, 3, 2]}
-VALUES, COSTS = [3, 1, -1], ["10", "20.5", "6"]
+VALUES = [3, 1, -1]
+COSTS = ["10", "20.5", "6"]
 
 
 def machines(price):
@@ -87,7 +87,7 @@ def test_proportional_revenue_is_nothing_for_nobody_and_all_for_everybody():
 
 
 @pytest.mark.parametrize(
-    ("points", "told"),
+    ("points", "sentence"),
     [
         ((), "at least one"),
         ("ab", "pairs"),
@@ -97,8 +97,8 @@ def test_proportional_revenue_is_nothing_for_nobody_and_all_for_everybody():
         (((1, -2),), r"points\[0\]\[1\]=-2 to be an amount"),
     ],
 )
-def test_points_that_are_no_curve_are_refused(points, told):
-    with pytest.raises(InvalidInputError, match=told):
+def test_points_that_are_no_curve_are_refused(points, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
         curve(points)
 
 
@@ -139,7 +139,8 @@ def test_every_scenario_is_the_settlement_under_its_prices():
 
 
 def test_the_price_of_energy_changes_the_energy_and_nothing_else():
-    before, after = machines("0.30"), machines("0.45")
+    before = machines("0.30")
+    after = machines("0.45")
     _, dearer = what_if(VALUES, None, 100, energy=("1.5",), bill=before, **KEYWORDS)
     assert dearer.settlement.payments == settle(VALUES, after.total, 100, **KEYWORDS).payments
     assert dearer.settlement.costs == settle(VALUES, after.total, 100, **KEYWORDS).costs
@@ -166,7 +167,7 @@ def test_a_scenario_is_a_row_of_a_table():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "sentence"),
     [
         ({"metrics": (0.5,)}, "earned"),
         ({"energy": (2,)}, "bill"),
@@ -177,6 +178,6 @@ def test_a_scenario_is_a_row_of_a_table():
         ({"revenues": ("0.001",)}, "whole number of minor units"),
     ],
 )
-def test_a_scenario_that_cannot_be_priced_is_refused(changes, told):
-    with pytest.raises(InvalidInputError, match=told):
+def test_a_scenario_that_cannot_be_priced_is_refused(changes, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
         what_if(VALUES, COSTS, 100, **changes, **KEYWORDS)

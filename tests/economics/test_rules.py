@@ -124,7 +124,7 @@ def test_how_a_loss_is_shared_changes_nothing_where_there_is_none(loss):
 
 
 @pytest.mark.parametrize(
-    ("rule", "claim", "told"),
+    ("rule", "claim", "sentence"),
     [
         (
             cost_aware(loss="refuse"),
@@ -151,9 +151,9 @@ def test_how_a_loss_is_shared_changes_nothing_where_there_is_none(loss):
     ids=["a loss", "a loss, costs only", "a negative share", "its own cost", "no value"],
 )
 def test_where_nobody_shall_make_a_loss_and_somebody_would_the_refusal_says_why_and_what_would_do(
-    rule, claim, told
+    rule, claim, sentence
 ):
-    with pytest.raises(InvalidInputError, match=told) as refused:
+    with pytest.raises(InvalidInputError, match=sentence) as refused:
         rule.divide(claim)
     assert str(refused.value).count("Expected") == 1 and str(refused.value).endswith(".")
 
@@ -214,7 +214,7 @@ def test_the_policy_is_noted_with_those_it_touched_and_only_them(factory, negati
 
 @pytest.mark.parametrize("factory", [cost_aware, costs_ignored])
 @pytest.mark.parametrize(
-    ("values", "negative", "told"),
+    ("values", "negative", "sentence"),
     [
         (
             [-1, 0],
@@ -226,8 +226,8 @@ def test_the_policy_is_noted_with_those_it_touched_and_only_them(factory, negati
         ([1, -3], "formula", r"they sum to -2; the lowest is -3, of 'B'"),
     ],
 )
-def test_values_that_sum_to_nothing_are_refused_with_a_name(factory, values, negative, told):
-    with pytest.raises(InvalidInputError, match=told):
+def test_values_that_sum_to_nothing_are_refused_with_a_name(factory, values, negative, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
         factory(negative=negative).divide(claims(values, [1, 1], 5, players=["A", "B"]))
 
 

@@ -1,5 +1,4 @@
-"""Settlements: exact to the cent whatever is thrown at them, with their reasons, or a refusal in
-one sentence."""
+"""Settle: exact to the cent for any input, with reasons, or refused in one sentence."""
 
 from decimal import Decimal
 from types import SimpleNamespace
@@ -87,7 +86,7 @@ def test_a_loss_is_noted_with_its_size_and_its_bearers():
 
 
 @pytest.mark.parametrize(
-    ("rule", "payments", "bearers", "told"),
+    ("rule", "payments", "bearers", "outcome"),
     [
         (
             cost_aware(loss="equal"),
@@ -112,15 +111,15 @@ def test_a_loss_is_noted_with_its_size_and_its_bearers():
     ids=["equal losses", "by costs", "costs only", "a rule that shares no loss"],
 )
 def test_a_loss_is_borne_as_the_policy_says_and_the_settlement_says_so(
-    rule, payments, bearers, told
+    rule, payments, bearers, outcome
 ):
     settled = settle([3, 1, -1], [10, 20, 5], 27, players=["A", "B", "C"], rule=rule)
     assert settled.payments == tuple(map(Decimal, payments))
-    shared = f", {told}" if told else ""
+    shared = f", {outcome}" if outcome else ""
     assert settled.notes == (
         f"The federation runs at a loss of 8.00{shared}, borne by: {bearers}.",
     )
-    assert [one.outcome for one in settled.applied] == ([told] if told else [])
+    assert [one.outcome for one in settled.applied] == ([outcome] if outcome else [])
 
 
 def test_a_settlement_says_which_policy_was_used_and_on_whom():
@@ -187,12 +186,11 @@ def relative(rule, values, costs, revenue):
 @pytest.mark.parametrize("negative", ["clip", "formula"])
 @pytest.mark.parametrize("revenue", [1000, 5])  # a profit, a loss
 def test_standard_errors_follow_from_the_jacobian(factory, negative, revenue):
-    rule, values, costs = (
-        factory(negative=negative),
-        np.array([3.0, 1.0, -0.5, 2.0]),
-        np.array([5.0, 9.0, 1.0, 0.0]),
-    )
-    errors, step = np.array([0.3, 0.1, 0.2, 0.0]), 1e-6
+    rule = factory(negative=negative)
+    values = np.array([3.0, 1.0, -0.5, 2.0])
+    costs = np.array([5.0, 9.0, 1.0, 0.0])
+    errors = np.array([0.3, 0.1, 0.2, 0.0])
+    step = 1e-6
     forward, back = (relative(rule, values + s * step * np.eye(4), costs, revenue) for s in (1, -1))
     jacobian = (forward - back).T / (2 * step)
     expected = np.sqrt((jacobian**2) @ errors**2)
@@ -209,11 +207,9 @@ def test_a_value_of_exactly_zero_counts_with_its_standard_error(negative):
 
 
 def test_standard_errors_are_those_of_repeated_draws():
-    values, errors, costs = (
-        np.array([3.0, 1.0, 2.0]),
-        np.array([0.03, 0.02, 0.01]),
-        np.array([5.0, 9.0, 1.0]),
-    )
+    values = np.array([3.0, 1.0, 2.0])
+    errors = np.array([0.03, 0.02, 0.01])
+    costs = np.array([5.0, 9.0, 1.0])
     draws = np.random.default_rng(0).normal(values, errors, (40_000, 3))
     spread = relative(cost_aware(), draws, costs, 100.0).std(axis=0)
     settled = settle(values, costs, 100, std_errors=errors)
@@ -222,7 +218,8 @@ def test_standard_errors_are_those_of_repeated_draws():
 
 def test_errors_that_sum_to_zero_leave_the_sum_of_values_certain():
     # Draws of an efficient estimator: whatever noise there is, it is taken from the others.
-    values, costs = np.array([3.0, 1.0, 2.0]), np.array([5.0, 9.0, 1.0])
+    values = np.array([3.0, 1.0, 2.0])
+    costs = np.array([5.0, 9.0, 1.0])
     noise = np.random.default_rng(0).normal(0, 0.3, (40_000, 3))
     draws = values + noise - noise.mean(axis=1, keepdims=True)
     spread = relative(cost_aware(), draws, costs, 100.0).std(axis=0)
@@ -258,7 +255,7 @@ TWO = {"values": [1, 2], "costs": [1, 1], "revenue": 5, "players": ["A", "B"]}
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "sentence"),
     [
         ({"values": [1, float("nan")]}, r"values\['B'\]=nan to be a finite number"),
         ({"values": [1, float("inf")]}, r"values\['B'\]=inf "),
@@ -297,7 +294,7 @@ TWO = {"values": [1, 2], "costs": [1, 1], "revenue": 5, "players": ["A", "B"]}
         ),
     ],
 )
-def test_bad_input_is_refused_in_one_sentence_with_a_name(change, told):
-    with pytest.raises(InvalidInputError, match=told) as refused:
+def test_bad_input_is_refused_in_one_sentence_with_a_name(change, sentence):
+    with pytest.raises(InvalidInputError, match=sentence) as refused:
         settle(**{**TWO, **change})
     assert str(refused.value).count("Expected") == 1 and "\n" not in str(refused.value)

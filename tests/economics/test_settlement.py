@@ -1,5 +1,4 @@
-"""Whatever is claimed, payments balance to the minor unit and keep their promises, or the refusal
-is true."""
+"""Whatever is claimed, payments balance and keep their promises, or the refusal is true."""
 
 import json
 from decimal import Decimal
@@ -84,7 +83,8 @@ def settled_or_refused(federation, rule, **more):
             values, costs, revenue, rule=rule, **{"sizes": sizes, "minor_unit": unit, **more}
         )
     except InvalidInputError as error:
-        said, below = str(error), [value for value in values if value < 0]
+        said = str(error)
+        below = [value for value in values if value < 0]
         exact = [Fraction(value) for value in values if rule.policy == "formula" or value >= 0]
         if "the sum of the costs" in said:
             assert rule.loss == "refuse" and sum(costs) > revenue
@@ -199,12 +199,12 @@ def test_a_federation_at_a_loss_says_who_bears_all_of_it_and_by_which_policy(fed
     if settled is None:
         return
     loss = sum(map(Fraction, federation[1])) - Fraction(federation[2])
-    told = [note for note in settled.notes if "runs at a loss" in note]
+    sentence = [note for note in settled.notes if "runs at a loss" in note]
     used = [applied for applied in settled.applied if applied.policy == "loss"]
-    assert len(told) == len(used) == (loss > 0)
-    if told:
-        assert used[0].setting == rule.loss and f", {used[0].outcome}, borne by: " in told[0]
-        borne = told[0].partition("borne by")[2].partition("; in profit")[0]
+    assert len(sentence) == len(used) == (loss > 0)
+    if sentence:
+        assert used[0].setting == rule.loss and f", {used[0].outcome}, borne by: " in sentence[0]
+        borne = sentence[0].partition("borne by")[2].partition("; in profit")[0]
         for name, profit in zip(settled.players, settled.profits):
             assert (f"{name} ({abs(profit):f})" in borne) == (profit < 0)
 
@@ -247,3 +247,28 @@ def test_json_keeps_every_amount_exactly_and_the_settlement_whole(federation, ru
     assert Decimal(read["revenue"]) == revenue and "E" not in read["revenue"]
     assert set(read) == set(vars(settled))
     assert Settlement.from_json(read) == settled
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_record_without_loss_and_kind_of_values_has_those_of_its_rule(name):
+    settled = settle([3, 1], [1, 1], 5, rule=RULES[name](), sizes=[1, 1])
+    record = settled.to_json()
+    for key in ("loss", "of", "applied"):
+        del record[key]
+    assert Settlement.from_json(record) == settled
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"payments": ["1"]}, "payments to have 2 entries, one a player, got 1"),
+        ({"payments": ["1", "x"]}, r"payments\['B'\]='x' to be an amount of money"),
+        ({"revenue": "Infinity"}, "revenue='Infinity' to be an amount of money"),
+        ({"values": [1, float("nan")]}, r"values\['B'\]=nan to be a finite number"),
+        ({"std_errors": [1]}, "std_errors to have 2 entries"),
+    ],
+)
+def test_a_record_of_no_settlement_is_refused_with_a_name(change, sentence):
+    record = settle([3, 1], [1, 1], 5, players=["A", "B"], std_errors=[0.1, 0.1]).to_json()
+    with pytest.raises(InvalidInputError, match=sentence):
+        Settlement.from_json(record | change)

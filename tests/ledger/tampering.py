@@ -1,9 +1,8 @@
-"""Ways to tamper with a ledger's file, for its tests: each takes a connection and a random
-generator.
+"""Ways to tamper with a ledger's file, each of a connection and a random generator.
 
 A way returns the numbers of the entries of which at least one must be named, or None where no entry
-can be. `forger` is a signer with a key of their own: none has the ledger's key. Triggers and tables
-are put back as they were.
+can be. `forger` is a signer with another key than the ledger's. Triggers and tables are put back as
+they were.
 """
 
 import contextlib
@@ -77,14 +76,13 @@ def _other_digit(rng, text):
 
 
 def _rehash(db, start, signer=None):
-    """Writes the chain anew from an entry on, signed by somebody, or with the signatures as they
-    are."""
+    """Writes the chain anew from an entry on; without a signer, signatures stay as they are."""
     _, previous, _ = _row(db, start - 1)
     for (number,) in db.execute(
         "SELECT number FROM entries WHERE number >= ? ORDER BY number", (start,)
     ).fetchall():
-        held = read(_row(db, number)[0]) | {"previous": previous, "number": number}
-        body = canonical(held)
+        fields = read(_row(db, number)[0]) | {"previous": previous, "number": number}
+        body = canonical(fields)
         previous = digest(body)
         _set(
             db,
@@ -110,9 +108,9 @@ def _checkpoint(db, signer=None):
 
 def _richer(db, number):
     """Changes what an entry says that a member is paid."""
-    held = read(_row(db, number)[0])
-    held["content"]["payments"]["amounts"] = ["1.00", "99.00"]
-    return canonical(held)
+    fields = read(_row(db, number)[0])
+    fields["content"]["payments"]["amounts"] = ["1.00", "99.00"]
+    return canonical(fields)
 
 
 def edit_a_field(db, rng, forger):
@@ -186,7 +184,8 @@ def swap_two(db, rng, forger):
 
 
 def copy_one(db, rng, forger):
-    source, place = rng.randint(0, COUNT), rng.choice([COUNT + 1, COUNT + 7, -3, 10**15])
+    source = rng.randint(0, COUNT)
+    place = rng.choice([COUNT + 1, COUNT + 7, -3, 10**15])
     db.execute(
         "INSERT INTO entries SELECT ?, body, hash, signature FROM entries WHERE number = ?",
         (place, source),
@@ -198,8 +197,8 @@ def copy_one(db, rng, forger):
 
 
 def _forged(db, number, forger):
-    held = read(_row(db, 1)[0]) | {"number": number, "previous": _row(db, number - 1)[1]}
-    body = canonical(held)
+    fields = read(_row(db, 1)[0]) | {"number": number, "previous": _row(db, number - 1)[1]}
+    body = canonical(fields)
     return body, digest(body), forger.sign(message(digest(body)))
 
 
@@ -223,7 +222,7 @@ def insert_between(db, rng, forger):
     return {number}
 
 
-def spoil_the_checkpoint(db, rng, forger):
+def corrupt_the_checkpoint(db, rng, forger):
     what = rng.choice(["last", "head", "signature", "none", "gone"])
     _, head, signature = db.execute("SELECT last, head, signature FROM checkpoint").fetchone()
     if what == "gone":
@@ -237,10 +236,10 @@ def spoil_the_checkpoint(db, rng, forger):
 
 def make_it_anew(db, rng, forger):
     """The whole ledger again, by the key of somebody else or by none."""
-    held = read(_row(db, 0)[0])
-    held["content"]["public_key"] = rng.choice([None, forger.public])
-    signer = forger if held["content"]["public_key"] else None
-    body = canonical(held)
+    fields = read(_row(db, 0)[0])
+    fields["content"]["public_key"] = rng.choice([None, forger.public])
+    signer = forger if fields["content"]["public_key"] else None
+    body = canonical(fields)
     if signer is None:
         db.execute("UPDATE entries SET signature = NULL")
         db.execute("UPDATE checkpoint SET signature = NULL")
@@ -266,7 +265,7 @@ WAYS = {
             remove_one,
         ),
         *(remove_and_close_the_gap, cut_the_end, swap_two, copy_one, insert_behind, insert_between),
-        *(spoil_the_checkpoint, make_it_anew),
+        *(corrupt_the_checkpoint, make_it_anew),
     )
 }
 

@@ -35,7 +35,8 @@ def test_the_chain_can_be_checked_without_this_package(original, keys):
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     rows, [(last, head, signature)] = dump(original)
-    key, previous = Ed25519PublicKey.from_public_bytes(bytes.fromhex(keys[1].public)), "0" * 64
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(keys[1].public))
+    previous = "0" * 64
     for number, body, name, signed in rows:
         held = json.loads(body)
         assert held["previous"] == previous and held["number"] == number

@@ -24,7 +24,9 @@ from fedjax_shap.ledger.signing import new_key
 from fedjax_shap.ledger.verify import verify
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS, WRITERS, EACH = 50, 4, 25
+KILLS = 50
+WRITERS = 4
+EACH = 25
 BEFORE = 10  # entries before the first kill, to see how long one takes
 
 
@@ -64,7 +66,9 @@ def state(ledger, public):
 def killed(folder, signer):
     """Kills writers one after the other, each of which goes on where the last one was stopped; a
     record of each."""
-    ledger, draw, records = Ledger.create(folder / "killed.db", signer=signer), random.Random(0), []
+    ledger = Ledger.create(folder / "killed.db", signer=signer)
+    draw = random.Random(0)
+    records = []
     began = time.perf_counter()
     for _ in range(BEFORE):
         ledger.append("note", {})
@@ -97,8 +101,8 @@ def together(folder, signer):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    """What the script found: of the kills, and of the writers together."""
+def records(tmp_path_factory):
+    """What the script printed: of the kills, and of the writers together."""
     folder = tmp_path_factory.mktemp("ledgers")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": ""}
     run = subprocess.run(
@@ -113,8 +117,9 @@ def told(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_fifty_kills_leave_a_valid_chain_and_lose_nothing_acknowledged(told):
-    kills, before = told["killed"], None
+def test_fifty_kills_leave_a_valid_chain_and_lose_nothing_acknowledged(records):
+    kills = records["killed"]
+    before = None
     assert len(kills) == KILLS and all(by_signal for by_signal, *_ in kills)
     assert sum(journal for _, journal, *_ in kills) >= 5, "some were killed amid a transaction"
     for _, _, done, problems, chain in kills:
@@ -129,8 +134,8 @@ def test_fifty_kills_leave_a_valid_chain_and_lose_nothing_acknowledged(told):
 
 
 @pytest.mark.slow
-def test_four_writers_at_once_lose_nothing(told):
-    codes, done, by_the_killed, problems, chain = told["together"]
+def test_four_writers_at_once_lose_nothing(records):
+    codes, done, by_the_killed, problems, chain = records["together"]
     assert codes == [0] * WRITERS and problems == []
     assert [len(each) for each in done] == [EACH] * WRITERS
     every = sorted(by_the_killed + [one for each in done for one in each])

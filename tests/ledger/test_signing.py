@@ -49,8 +49,10 @@ def test_a_key_that_will_not_do_is_refused(kind, tmp_path, keys):
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
     path = tmp_path / "key"
-    plain_text, locked = form.NoEncryption(), form.BestAvailableEncryption(b"x")
-    pem, pkcs8 = form.Encoding.PEM, form.PrivateFormat.PKCS8
+    plain_text = form.NoEncryption()
+    locked = form.BestAvailableEncryption(b"x")
+    pem = form.Encoding.PEM
+    pkcs8 = form.PrivateFormat.PKCS8
     if kind == "folder":
         path.mkdir()
     elif kind != "missing":

@@ -27,7 +27,8 @@ def test_each_way_to_tamper_is_found_and_named(way, path, keys):
 
 @pytest.mark.slow
 def test_a_thousand_random_tamperings_are_all_found_and_named(original, tmp_path, keys, remembered):
-    truth, path = dump(original), tmp_path / "ledger.db"
+    truth = dump(original)
+    path = tmp_path / "ledger.db"
     for seed, way in enumerate(draw(1000)):
         shutil.copy(original, path)
         named = tamper(path, way, seed, keys[2])
@@ -42,16 +43,19 @@ def test_a_thousand_random_tamperings_are_all_found_and_named(original, tmp_path
 def test_a_flipped_byte_is_found_or_leaves_all_that_the_ledger_says(
     original, tmp_path, keys, remembered
 ):
-    truth, content, path = dump(original), original.read_bytes(), tmp_path / "ledger.db"
-    rng, found = random.Random(0), 0
+    truth = dump(original)
+    content = original.read_bytes()
+    path = tmp_path / "ledger.db"
+    rng = random.Random(0)
+    found = 0
     places = [
         *range(100),
         *(rng.randrange(len(content)) for _ in range(400)),
     ]  # the header whole, and at random
     for place in places:
-        spoilt = bytearray(content)
-        spoilt[place] ^= rng.randint(1, 255)
-        path.write_bytes(spoilt)
+        corrupt = bytearray(content)
+        corrupt[place] ^= rng.randint(1, 255)
+        path.write_bytes(corrupt)
         problems = verify(path, public_key=keys[1].public).problems
         found += bool(problems)
         assert all(problem.isprintable() for problem in problems)
@@ -61,8 +65,8 @@ def test_a_flipped_byte_is_found_or_leaves_all_that_the_ledger_says(
     assert found > 300, "most of the file is entries"
 
 
-@pytest.mark.parametrize("spoil", ["cut", "empty", "text", "zeros", "half"])
-def test_a_file_that_is_no_ledger_is_said_in_one_sentence(spoil, path, original):
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "zeros", "half"])
+def test_a_file_that_is_no_ledger_is_said_in_one_sentence(damage, path, original):
     content = original.read_bytes()
     kinds = {
         "cut": content[:5000],
@@ -71,7 +75,7 @@ def test_a_file_that_is_no_ledger_is_said_in_one_sentence(spoil, path, original)
         "zeros": bytes(len(content)),
     }
     kinds["half"] = content[: len(content) // 2] + bytes(len(content) // 2)
-    path.write_bytes(kinds[spoil])
+    path.write_bytes(kinds[damage])
     problems = verify(path).problems
     assert problems and all("\n" not in problem for problem in problems)
     with pytest.raises(InvalidInputError):
