@@ -12,7 +12,7 @@ import optax
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.learning.algorithm import Algorithm, Done, Round
+from fedjax_shap.learning.algorithm import Algorithm, Done, Draws, Round
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.metric import cross_entropy
 from fedjax_shap.learning.model import Model
@@ -68,15 +68,23 @@ def messages(algorithm: Algorithm, params: Params) -> Messages:
         algorithm: what is sent.
         params: the model's parameters, as arrays or as shapes and types.
     """
-    told = jax.eval_shape(lambda x: algorithm.broadcast(algorithm.init_server(x)), params)
+    broadcast = jax.eval_shape(lambda x: algorithm.broadcast(algorithm.init_server(x)), params)
 
-    def sent(params: Params, told: PyTree) -> tuple[PyTree, PyTree]:
-        at = Round(params, told, algorithm.init_client(params), jnp.int32(1), jnp.float32(1), 1.0)
+    def sent(params: Params, broadcast: PyTree) -> tuple[PyTree, PyTree]:
+        at = Round(
+            start=params,
+            broadcast=broadcast,
+            state=algorithm.init_client(params),
+            num_steps=jnp.int32(1),
+            mean_steps=jnp.float32(1),
+            draws=Draws(jax.random.key(0), jnp.int32(0), jnp.int32(0)),
+            learning_rate=1.0,
+        )
         first, mean = (params if name in algorithm.records else () for name in ("first", "mean"))
         upload, extra, _ = algorithm.upload(at, Done(params, first, mean))
         return upload, extra
 
-    return Messages(_bytes(jax.eval_shape(sent, params, told)), _bytes((params, told)))
+    return Messages(_bytes(jax.eval_shape(sent, params, broadcast)), _bytes((params, broadcast)))
 
 
 def flops_per_step(

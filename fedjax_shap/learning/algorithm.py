@@ -5,9 +5,28 @@ the server does.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
-from fedjax_shap.typing import Array, HostArray, Params, PyTree
+from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
+
+_OF_CLIENTS = (
+    2**32 - 1
+)  # folded into a run's key for clients' draws; rounds are folded in as 0, 1, ...
+
+
+class Draws(NamedTuple):
+    """What a client's randomness in a round is a function of; the key is derived where it is used.
+
+    Attributes:
+        key: that of the run.
+        number: int[], of the round, counted from the first of the run.
+        client: int[], its id.
+    """
+
+    key: Key
+    number: Array
+    client: Array
 
 
 class Round(NamedTuple):
@@ -15,19 +34,27 @@ class Round(NamedTuple):
 
     Attributes:
         start: x_t, the server's model.
-        told: what the server tells besides the model.
+        broadcast: what the server sends besides the model.
         state: what the client kept since its last round.
         num_steps: K_i, int[].
         mean_steps: K-bar = sum_i w_i K_i over those of the coalition who take part, float[].
-        learning_rate: eta, that of the local optimiser.
+        draws: what the client's own randomness in this round is a function of.
+        learning_rate: eta, that of the local optimiser; 0 where only its transformation knows it.
     """
 
     start: Params
-    told: PyTree
+    broadcast: PyTree
     state: PyTree
     num_steps: Array
     mean_steps: Array
-    learning_rate: float
+    draws: Draws
+    learning_rate: float = 0.0
+
+    @property
+    def key(self) -> Key:
+        """A key of this client and round, the same in every coalition; apart from mini-batches."""
+        own = jax.random.fold_in(self.draws.key, _OF_CLIENTS)
+        return jax.random.fold_in(jax.random.fold_in(own, self.draws.number), self.draws.client)
 
 
 class Done(NamedTuple):

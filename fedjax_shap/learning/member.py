@@ -32,17 +32,12 @@ class Contribution(NamedTuple):
 class Part(Protocol):
     """A member's part of a round of an algorithm."""
 
-    def __call__(
-        self, params: Params, told: PyTree, state: PyTree, examples: Examples, mean_steps: Array
-    ) -> Contribution:
+    def __call__(self, at: Round, examples: Examples) -> Contribution:
         """Trains one member.
 
         Args:
-            params: x_t, the server's model.
-            told: what the server broadcasts besides the model.
-            state: what the member kept since its last round.
+            at: what it knows when the round starts; its learning rate is filled in here.
             examples: what it trains on, and for how many steps.
-            mean_steps: float[], K-bar, see `Round`.
         """
 
 
@@ -66,23 +61,18 @@ def part_of(algorithm: Algorithm, local: Local, model: Model) -> Part:
     update = client_update(local, model, algorithm.records)
     rate = local.learning_rate or 0.0
 
-    def part(
-        params: Params,
-        told: PyTree,
-        state: PyTree,
-        examples: Examples,
-        mean_steps: Array,
-    ) -> Contribution:
-        num_steps = examples.num_steps
-        at = Round(params, told, state, num_steps, mean_steps, rate)
+    def part(at: Round, examples: Examples) -> Contribution:
+        at = at._replace(learning_rate=rate)
         correction = algorithm.correction(at)
 
         def direct(own: Params, gradient: Params) -> Params:
-            return algorithm.direction(correction, params, own, gradient)
+            return algorithm.direction(correction, at.start, own, gradient)
 
-        done, loss = update(params, examples, direct)
+        done, loss = update(at.start, examples, direct)
         upload, extra, after = algorithm.upload(at, done)
-        kept = jax.tree.map(lambda new, old: jnp.where(num_steps > 0, new, old), after, state)
+        # a member without a step keeps its state
+        trained = examples.num_steps > 0
+        kept = jax.tree.map(lambda new, old: jnp.where(trained, new, old), after, at.state)
         return Contribution(upload, extra, kept, loss)
 
     return part

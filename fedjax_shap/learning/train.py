@@ -9,7 +9,7 @@ import numpy as np
 
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.learning.algorithm import Algorithm, has_converged
+from fedjax_shap.learning.algorithm import Algorithm, Draws, Round, has_converged
 from fedjax_shap.learning.client_update import Examples, fetch_from
 from fedjax_shap.learning.local import Local, shuffle
 from fedjax_shap.learning.member import Contribution, Part, part_of
@@ -93,17 +93,16 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
     def collect_alone(
         world: World, key: Key, round_: Array, run: Run, coalition: Coalition
     ) -> Sent:
-        return collect(world, round_, run, coalition, draws(world, key, round_, coalition.members))
+        orders = draws(world, key, round_, coalition.members)
+        return collect(world, key, round_, run, coalition, orders)
 
     def collect_one_of_many(
         world: World, key: Key, round_: Array, run: Run, coalition: Coalition
     ) -> Sent:
-        everyone = jnp.arange(
-            world.data.num_clients
-        )  # under vmap over coalitions these are drawn once for all
-        return collect(
-            world, round_, run, coalition, draws(world, key, round_, everyone)[coalition.members]
-        )
+        # under vmap over coalitions the orders of all clients are drawn once for all
+        everyone = jnp.arange(world.data.num_clients)
+        orders = draws(world, key, round_, everyone)[coalition.members]
+        return collect(world, key, round_, run, coalition, orders)
 
     train = _train(collect_one_of_many, advance, algorithm)
     many = train_chunk(orders, part, algorithm, shares_batch=model.shares_batch)
@@ -154,16 +153,17 @@ def _draws(
 
 
 def _collect(part: Part, algorithm: Algorithm) -> Callable[..., Sent]:
-    """What a coalition's members send: (world, round, Run, coalition, orders int32[S, E, N]) ->
-    Sent.
-    """
+    """What members send: (world, key, round, Run, coalition, orders int32[S, E, N]) -> Sent."""
 
-    def collect(world: World, round_: Array, run: Run, coalition: Coalition, orders: Array) -> Sent:
+    def collect(
+        world: World, key: Key, round_: Array, run: Run, coalition: Coalition, orders: Array
+    ) -> Sent:
         here, steps, weights = (
             jnp.where(coalition.present, of_all[coalition.members], jnp.zeros((), of_all.dtype))
             for of_all in world.in_round(round_)
         )
-        told = algorithm.broadcast(run.server)
+        number = world.first_round + round_
+        broadcast = algorithm.broadcast(run.server)
         mean_steps = (weights * steps).sum() / _divisor(weights)
 
         def one(client: Array, state: PyTree, num_steps: Array, order: Array) -> Contribution:
@@ -174,7 +174,9 @@ def _collect(part: Part, algorithm: Algorithm) -> Callable[..., Sent]:
                 num_steps=num_steps,
                 order_of=lambda epoch: order[epoch],
             )
-            return part(run.params, told, state, examples, mean_steps)
+            draws = Draws(key, number, client)
+            at = Round(run.params, broadcast, state, num_steps, mean_steps, draws)
+            return part(at, examples)
 
         uploads, extra, clients, losses = jax.vmap(one)(
             coalition.members, run.clients, steps, orders

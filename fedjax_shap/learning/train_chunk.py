@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from fedjax_shap.coalitions import Chunk
-from fedjax_shap.learning.algorithm import Algorithm, has_converged
+from fedjax_shap.learning.algorithm import Algorithm, Draws, Round, has_converged
 from fedjax_shap.learning.client_update import Examples, fetch_from
 from fedjax_shap.learning.member import Contribution, Part
 from fedjax_shap.learning.world import Trace, World
@@ -116,7 +116,8 @@ def _work(
         rows: Array,
         own: PyTree,
     ) -> Contribution:
-        order_of = orders(world.data, key, world.first_round + round_, client)
+        number = world.first_round + round_
+        order_of = orders(world.data, key, number, client)
 
         def one(row: Array, source: Array, state: PyTree) -> Contribution:
             params, state_of_server, mean_steps = jax.tree.map(lambda leaf: leaf[row], server)
@@ -127,8 +128,10 @@ def _work(
                 num_steps=num_steps,
                 order_of=order_of,
             )
-            told = algorithm.broadcast(state_of_server)
-            return part(params, told, state, examples, mean_steps)
+            broadcast = algorithm.broadcast(state_of_server)
+            draws = Draws(key, number, client)
+            at = Round(params, broadcast, state, num_steps, mean_steps, draws)
+            return part(at, examples)
 
         if shares_batch:
             return jax.vmap(one, in_axes=(0, None, 0))(rows, client, own)

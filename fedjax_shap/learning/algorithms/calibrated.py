@@ -36,7 +36,7 @@ def calibrated(*, lam: float = 0.1, **schedule: Unpack[Schedule]) -> Algorithm:
         def of(v: Array, own: Array, x_t: Array, x: Array) -> Array:
             return jnp.where(at.state["seen"], v - own + pull * (x_t - x), 0.0)
 
-        return jax.tree.map(of, at.told, at.state["gradient"], at.start, at.state["model"])
+        return jax.tree.map(of, at.broadcast, at.state["gradient"], at.start, at.state["model"])
 
     def upload(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
         worked = at.num_steps > 0

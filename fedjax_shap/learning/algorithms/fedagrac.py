@@ -44,7 +44,7 @@ def fedagrac(
         number("mean_steps", mean_steps, above=0)
 
     def correction(at: Round) -> PyTree:
-        return jax.tree.map(lambda nu, own: lam * (nu - own), at.told, at.state)
+        return jax.tree.map(lambda nu, own: lam * (nu - own), at.broadcast, at.state)
 
     def upload(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
         kept = jax.tree.map(

@@ -36,7 +36,7 @@ def scaffold(*, server_learning_rate: float = 1.0, **schedule: Unpack[Schedule])
     plain = server_learning_rate == 1
 
     def correction(at: Round) -> PyTree:
-        return jax.tree.map(jnp.subtract, at.told, at.state)
+        return jax.tree.map(jnp.subtract, at.broadcast, at.state)
 
     def upload(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
         path = at.learning_rate * jnp.maximum(at.num_steps, 1)
@@ -44,7 +44,7 @@ def scaffold(*, server_learning_rate: float = 1.0, **schedule: Unpack[Schedule])
         def of(own: Array, c: Array, x_t: Array, x: Array) -> Array:
             return jnp.where(at.num_steps > 0, own - c + (x_t - x) / path, own)
 
-        kept = jax.tree.map(of, at.state, at.told, at.start, done.params)
+        kept = jax.tree.map(of, at.state, at.broadcast, at.start, done.params)
         return done.params, jax.tree.map(jnp.subtract, kept, at.state), kept
 
     def server_update(
