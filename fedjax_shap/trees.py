@@ -1,5 +1,6 @@
 """Pytree arithmetic, no more than the package uses."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -28,12 +29,35 @@ def weighted_mean(trees: PyTree, weights: Array) -> PyTree:
     Returns:
         Leaves of shape [...]: sum_s weights[s] trees[s] / sum_s weights[s].
     """
-    total = weights.sum()
-    shares = weights / jnp.where(total > 0, total, 1.0)
-    # GPUs round products unless told
+    return weighted_sum(trees, shares_of(weights))
+
+
+def weighted_sum(trees: PyTree, shares: Array) -> PyTree:
+    """The sum over the leading axis, each entry by its share.
+
+    Args:
+        trees: leaves of shape [S, ...].
+        shares: float[S].
+
+    Returns:
+        Leaves of shape [...]: sum_s shares[s] trees[s].
+    """
+    chex.assert_rank(shares, 1)
+    # GPUs round products in a lower precision by default
     return jax.tree.map(
         lambda stacked: jnp.tensordot(shares, stacked, axes=1, precision="highest"), trees
     )
+
+
+def shares_of(weights: Array) -> Array:
+    """float[..., S]: weights over their sum along the last axis; 0 where no weight is positive."""
+    return weights / divisor(weights)[..., None]
+
+
+def divisor(weights: Array) -> Array:
+    """float[...]: what weights float[..., S] are divided by, their sum; 1 where none is positive."""
+    total = weights.sum(axis=-1)
+    return jnp.where(total > 0, total, 1.0)
 
 
 def zeros(tree: PyTree) -> PyTree:

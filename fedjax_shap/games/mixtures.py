@@ -19,6 +19,7 @@ from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, in_blocks, jud
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.train import Learner
 from fedjax_shap.learning.world import World
+from fedjax_shap.trees import divisor, weighted_sum
 from fedjax_shap.typing import Array, Key, Params
 
 Absent = Literal["left_out", "unchanged"]  # what becomes of a participant who is not in a coalition
@@ -120,14 +121,13 @@ def shares(uploads: Uploads, mask: Array) -> Array:
     no weight is > 0.
     """
     weights = jnp.where(mask[uploads.members], uploads.weights, 0.0)
-    total = weights.sum()
-    return jnp.append(weights, total <= 0) / jnp.where(total > 0, total, 1.0)
+    return jnp.append(weights, weights.sum() <= 0) / divisor(weights)
 
 
 def shares_among_all(uploads: Uploads, mask: Array) -> Array:
     """float[S + 1], where x_t has the share of all participants who are not in mask bool[P]."""
-    total = uploads.weights.sum()
-    own = jnp.where(mask[uploads.members], uploads.weights, 0.0) / jnp.where(total > 0, total, 1.0)
+    inside = jnp.where(mask[uploads.members], uploads.weights, 0.0)
+    own = inside / divisor(uploads.weights)
     return jnp.append(own, 1 - own.sum())
 
 
@@ -148,10 +148,7 @@ def sound(models: Params) -> tuple[Params, Array]:
 def _mean(uploads: Uploads, share: Array) -> Params:
     """The mixture of `share` float[S + 1]; NaN where it holds a model that diverged."""
     poison = _poison(share, uploads.finite)
-    return jax.tree.map(
-        lambda leaf: jnp.tensordot(share, leaf, axes=1, precision="highest") + poison,
-        uploads.params,
-    )
+    return jax.tree.map(lambda leaf: leaf + poison, weighted_sum(uploads.params, share))
 
 
 def _poison(share: Array, finite: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from fedjax_shap.learning.aggregate import Aggregation, mean
 from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
 
 _OF_CLIENTS = (
@@ -116,6 +117,8 @@ class Algorithm(NamedTuple):
             state); share is the weight of those who took part, of that of all members of the
             coalition.
         averages_uploads: whether x_{t+1} is the mean of the uploads.
+        aggregate: how uploads, and what is averaged beside them, become what reaches the server;
+            their weighted means unless given.
         needs_learning_rate: whether the learning rate of the local optimiser is used.
         most_steps: the most local steps of a client in a round, None for any number.
     """
@@ -133,6 +136,7 @@ class Algorithm(NamedTuple):
     upload: Callable[[Round, Done], tuple[Params, PyTree, PyTree]] = _model
     server_update: Callable[[Params, Params, PyTree, PyTree, Array], tuple[Params, PyTree]] = _take
     averages_uploads: bool = True
+    aggregate: Aggregation = mean()
     needs_learning_rate: bool = False
     most_steps: int | None = None
 

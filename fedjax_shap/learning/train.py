@@ -18,7 +18,7 @@ from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.train_chunk import train_chunk
 from fedjax_shap.learning.training import Training, model_of
 from fedjax_shap.learning.world import Run, Sent, Trace, World, seeds, steps_by_round, world_of
-from fedjax_shap.trees import weighted_mean, where_rows, zeros
+from fedjax_shap.trees import divisor, where_rows, zeros
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
 Observe = Callable[
@@ -164,7 +164,7 @@ def _collect(part: Part, algorithm: Algorithm) -> Callable[..., Sent]:
         )
         number = world.first_round + round_
         broadcast = algorithm.broadcast(run.server)
-        mean_steps = (weights * steps).sum() / _divisor(weights)
+        mean_steps = (weights * steps).sum() / divisor(weights)
 
         def one(client: Array, state: PyTree, num_steps: Array, order: Array) -> Contribution:
             examples = Examples(
@@ -185,22 +185,17 @@ def _collect(part: Part, algorithm: Algorithm) -> Callable[..., Sent]:
             weights > 0, (uploads, extra), zeros((uploads, extra))
         )  # 0 * nan is nan
         heard = jnp.where(steps > 0, weights, 0.0)
-        loss = jnp.where(heard > 0, heard * losses, 0.0).sum() / _divisor(heard)
+        loss = jnp.where(heard > 0, heard * losses, 0.0).sum() / divisor(heard)
         return Sent(uploads, extra, where_rows(here, clients, run.clients), weights, loss)
 
     return collect
-
-
-def _divisor(weights: Array) -> Array:
-    """The sum of the weights, or 1 where they are all 0."""
-    return jnp.where(weights.sum() > 0, weights.sum(), 1.0)
 
 
 def _advance(algorithm: Algorithm) -> Callable[[Run, Sent, Array], Run]:
     """What the server does with what was sent; nothing where no weight is positive."""
 
     def advance(run: Run, sent: Sent, share: Array) -> Run:
-        upload, extra = weighted_mean((sent.uploads, sent.extra), sent.weights)
+        upload, extra = algorithm.aggregate.at_once((sent.uploads, sent.extra), sent.weights)
         moved = algorithm.server_update(run.params, upload, extra, run.server, share)
         heard = sent.weights.sum() > 0
         params, server = jax.tree.map(

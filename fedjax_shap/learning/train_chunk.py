@@ -14,11 +14,12 @@ import jax.numpy as jnp
 from flax import struct
 
 from fedjax_shap.coalitions import Chunk
+from fedjax_shap.learning.aggregate import add_shares
 from fedjax_shap.learning.algorithm import Algorithm, Draws, Round, has_converged
 from fedjax_shap.learning.client_update import Examples, fetch_from
 from fedjax_shap.learning.member import Contribution, Part
 from fedjax_shap.learning.world import Trace, World
-from fedjax_shap.trees import like, where_rows
+from fedjax_shap.trees import like, shares_of, where_rows
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
 Orders = Callable[
@@ -152,7 +153,8 @@ def _one_round(
     ) -> tuple[_State, Array]:
         present, num_steps, of_all = world.in_round(state.round)
         weights = jnp.where(chunk.mask, of_all, 0.0)
-        shares, loudness = _shares(weights), _shares(jnp.where(num_steps > 0, weights, 0.0))
+        shares = shares_of(weights)
+        loudness = shares_of(jnp.where(num_steps > 0, weights, 0.0))
         server = (state.params, state.server, (shares * num_steps[None]).sum(axis=1))
 
         def turn(index: Array, sums: Sums) -> Sums:
@@ -167,17 +169,12 @@ def _one_round(
                 clients,
                 where_rows(here, done.state, own),
             )
-
-            def add(total: Array, one: Array, share: Array) -> Array:
-                weight = share[rows, client]
-                counted = like(here & (weight > 0), one)  # 0 * nan is nan
-                return total.at[rows].add(jnp.where(counted, like(weight, one) * one, 0.0))
-
-            return (
-                jax.tree.map(lambda m, u: add(m, u, shares), means, (done.upload, done.extra)),
-                clients,
-                add(losses, done.loss, loudness),
-            )
+            # add what the client sent to the aggregates of the coalitions that it takes part in
+            weight = jnp.where(here, shares[rows, client], 0.0)
+            sent = (done.upload, done.extra)
+            means = algorithm.aggregate.one_more(means, sent, rows, weight)
+            heard = jnp.where(here, loudness[rows, client], 0.0)
+            return means, clients, add_shares(losses, done.loss, rows, heard)
 
         first = jax.tree.map(lambda leaf: leaf[0], state.clients)
         shape = jax.eval_shape(
@@ -254,14 +251,3 @@ def _after_round(
         losses=jnp.where(fresh, loss[:, None], state.losses),
         observed=jnp.where(like(fresh, state.observed), seen[:, None], state.observed),
     )
-
-
-def _shares(weights: Array) -> Array:
-    """Weights float[M, P] over their sum in each row; 0 where there is none."""
-    return weights / _divisor(weights)
-
-
-def _divisor(weights: Array) -> Array:
-    """float[M, 1], the sum of each row of weights float[M, P], or 1 where it is 0."""
-    total = weights.sum(axis=1, keepdims=True)
-    return jnp.where(total > 0, total, 1.0)
