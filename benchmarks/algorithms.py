@@ -1,23 +1,22 @@
-"""How fast are the federated algorithms, against FedAvg: one run of 100 clients, and 2^8 coalitions
-by the engine?
+"""How fast are the federated algorithms against FedAvg, in one run and over 2^8 coalitions?
 
-Digits, an MLP 64-64-10, mini-batches of SGD. In one run all clients train together; then every
+Digits, an MLP 64-64-10, mini-batches of SGD. In one run all 100 clients train together; then every
 coalition of 8 clients is trained alone, all under the plan that the package chooses for FedAvg.
-Each algorithm's utilities (minus the log-losses of the models) are first held against the
+Each algorithm's utilities (minus the log-losses of the models) are first compared with the
 one-coalition training, `Learner.train`, which is another program; its clock starts after that.
-Algorithms are timed in turns, so that what else the machine does meets all of them, and `ratio` is
-the median over turns of an algorithm's seconds to those of FedAvg in the same turn. FedSGD takes
-one step a round, whatever the others take. `peak_bytes` is the memory of the compiled program as
-XLA plans it, data included.
+Algorithms are timed one after another, several times over, so that other work on the machine slows
+all of them alike. `ratio` is the median over these passes of an algorithm's seconds to FedAvg's in
+the same pass. FedSGD takes one step a round, whatever the others take. `peak_bytes` is the memory
+of the compiled program as XLA plans it, data included.
 
     python -m benchmarks.algorithms --json algorithms.json
     python -m benchmarks.algorithms --quick
 
 On a CPU shared with other work (load 8 to 14 on 4 virtual cores;
-benchmarks/results/algorithms_cpu.json) algorithms that keep nothing for a member took 0.8 to 1.2
+benchmarks/results/algorithms_cpu.json) algorithms without a state for each member took 0.8 to 1.2
 times FedAvg's seconds, which is the noise of that machine (FedSGD, of one step a round, 0.2 and 0.3
-times); SCAFFOLD 1.6 times in one run and 1.4 for coalitions, FedaGrac 1.8 and 1.5, the patented
-calibration 1.7 and 1.6; these three 3.4 to 4.3 times its memory for coalitions.
+times). SCAFFOLD took 1.6 times as long in one run and 1.4 for coalitions, FedaGrac 1.8 and 1.5, the
+patented calibration 1.7 and 1.6. For coalitions these three took 3.4 to 4.3 times its memory.
 """
 
 import argparse
@@ -30,11 +29,11 @@ from typing import Any
 import jax
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.games import add_plan, plan_of
-from benchmarks.harness import compiled_anew, present, timed
-from fedjax_shap._validate import integer, one_of, require
+from benchmarks.harness import Record, add_counts, at_least, parser_of, present, table
+from benchmarks.timing import compiled_anew, timed
+from fedjax_shap._validate import one_of, require
 from fedjax_shap.coalitions import all_subsets, chunk_of
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
@@ -51,15 +50,26 @@ from fedjax_shap.learning.model import mlp
 from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import Masks, Utilities
 
-NAMES = tuple(
-    name for name in ALGORITHMS if name != "fedopt"
-)  # fedadam and its kin are what it is for
+# All but the general one, of which FedAdam, FedYogi and FedAdagrad are cases.
+NAMES = tuple(name for name in ALGORITHMS if name != "fedopt")
 LEARNING_RATE = 0.05
 # At their default rate 0.1 float32 rounding grows: FedAdagrad's log-losses differ by 8e-4 nats, in
 # float64 by 1e-15.
 SETTINGS = {name: {"server_learning_rate": 0.01} for name in ("fedadam", "fedyogi", "fedadagrad")}
 GAP = 1e-4  # nats by which the one-coalition training may differ
 CHECKED = 8  # coalitions that are trained one at a time as well
+TOGETHER = Plan(chunk=1, layout="client", workers=1, devices=1)  # of the one run
+COLUMNS = ("rounds/s", "ratio", "compile, s", "MB")  # of each half of the table
+COUNTS = {
+    "clients": (100, "clients of the one run"),
+    "players": (8, "clients of which every coalition is trained"),
+    "rounds": (20, "rounds of each training"),
+    "steps": (10, "local steps a client and round"),
+    "hidden": (64, "width of the hidden layer"),
+    "batch_size": (16, "rows a mini-batch"),
+    "repeats": (5, "times that each algorithm is timed"),
+    "key": (0, "seeds the split and the training"),
+}
 QUICK = {"clients": 6, "players": 3, "rounds": 2, "steps": 2, "hidden": 4, "repeats": 1}
 ONE_AT_A_TIME = Plan(chunk=1, layout="coalition", buckets=1, workers=1, devices=1)
 
@@ -77,7 +87,9 @@ class Work:
         self, options: argparse.Namespace, num_clients: int, masks: Masks, plan: Plan
     ) -> None:
         """Deals out the rows, and completes the plan for FedAvg where it is left open."""
-        self._options, self.masks, self.key = options, masks, jax.random.key(options.key)
+        self._options = options
+        self.masks = masks
+        self.key = jax.random.key(options.key)
         self._data: FederatedData = federate(
             digits(), iid(num_clients=num_clients), seed=options.key
         )
@@ -97,15 +109,14 @@ class Work:
         )
 
     def first(self, name: str) -> tuple[Game, dict[str, Any]]:
-        """The game, compiled and found equal to the one-coalition training; seconds and memory that
-        took.
-        """
-        game, gaps = self.game(name), []
+        """The game, compared with the one-coalition training; its first seconds and its memory."""
+        game = self.game(name)
+        gaps: list[float] = []
 
-        def check(found: Utilities) -> None:
+        def check(utilities: Utilities) -> None:
             some = np.linspace(0, len(self.masks) - 1, min(CHECKED, len(self.masks))).astype(int)
             alone = evaluate(game, self.key, self.masks[some], ONE_AT_A_TIME)
-            gaps.append(float(np.abs(found[some] - alone).max()))
+            gaps.append(float(np.abs(utilities[some] - alone).max()))
             require(
                 gaps[0] <= GAP,
                 f"Expected {name} to give the utilities of the one-coalition training within "
@@ -115,8 +126,13 @@ class Work:
         _, seconds = timed(
             lambda: evaluate(game, self.key, self.masks, self.plan), repeats=0, check=check
         )
-        found = {"first": seconds["first"], "compile": seconds["compile"], "max_abs_diff": gaps[0]}
-        return game, found | {"peak_bytes": self._memory(game)}
+        measured = {
+            "first": seconds["first"],
+            "compile": seconds["compile"],
+            "max_abs_diff": gaps[0],
+            "peak_bytes": self._memory(game),
+        }
+        return game, measured
 
     def seconds(self, game: Game) -> float:
         """Of one call, everything compiled."""
@@ -127,66 +143,52 @@ class Work:
     def _memory(self, game: Game) -> int:
         """Bytes that the program of one chunk takes at most, its arguments included."""
         count = min(int(self.plan.chunk or 1), len(self.masks))
-        lowered = jax.jit(game.values).lower(
-            game.world, self.key, chunk_of(self.masks[:count], count)
-        )  # type: ignore[arg-type]
+        chunk: Any = chunk_of(self.masks[:count], count)
+        lowered = jax.jit(game.values).lower(game.world, self.key, chunk)
         analysis: Any = lowered.compile().memory_analysis()
-        held = (
+        kept = (
             analysis.argument_size_in_bytes
             + analysis.output_size_in_bytes
             - analysis.alias_size_in_bytes
         )
-        return int(held + analysis.temp_size_in_bytes)
+        return int(kept + analysis.temp_size_in_bytes)
 
 
 def measure(options: argparse.Namespace, work: Work) -> dict[str, dict[str, Any]]:
     """{algorithm: its seconds, rounds a second, ratio to FedAvg, and memory}."""
     names = [name for name in NAMES if name in options.algorithms]
+    games: dict[str, Game] = {}
+    measured: dict[str, dict[str, Any]] = {}
     with compiled_anew():
-        games, found = {}, {}
         for name in names:
-            games[name], found[name] = work.first(name)
+            games[name], measured[name] = work.first(name)
             print(f"{name}: compiled and checked", file=sys.stderr, flush=True)
         runs = np.array(
             [[work.seconds(games[name]) for name in names] for _ in range(options.repeats)]
         )
     trained = int(work.masks.any(axis=1).sum())  # the empty coalition trains nothing
-    ratios, warm = (
-        np.median(runs / runs[:, [names.index("fedavg")]], axis=0),
-        np.median(runs, axis=0),
-    )
+    ratios = np.median(runs / runs[:, [names.index("fedavg")]], axis=0)
+    warm = np.median(runs, axis=0)
     for at, name in enumerate(names):
-        found[name] |= {
+        measured[name] |= {
             "warm": float(warm[at]),
             "runs": runs[:, at].tolist(),
             "rounds_per_second": trained * options.rounds / float(warm[at]),
             "ratio": float(ratios[at]),
         }
-    return found
+    return measured
 
 
-def show(record: dict[str, Any], console: Console) -> None:
+def show(record: Record, console: Console) -> None:
     """The table on the terminal."""
-    one, many = record["one_run"], record["coalitions"]
-    table = Table(
-        title=f"Left: one run of {one['clients']} clients. Right: {many['num_coalitions']} coalitions of "
+    one = record["one_run"]
+    many = record["coalitions"]
+    title = (
+        f"Left: one run of {one['clients']} clients. Right: {many['num_coalitions']} coalitions of "
         f"{many['clients']} clients.\nRounds a second, seconds as a ratio to FedAvg, MB of the "
-        "program",
-        title_justify="left",
-        title_style="bold",
+        "program"
     )
-    for column in (
-        "algorithm",
-        "rounds/s",
-        "ratio",
-        "compile, s",
-        "MB",
-        "rounds/s",
-        "ratio",
-        "compile, s",
-        "MB",
-    ):
-        table.add_column(column, justify="left" if column == "algorithm" else "right")
+    shown = table(title, ("algorithm", *COLUMNS, *COLUMNS))
     for name in one["algorithms"]:
         cells = []
         for part in (one, many):
@@ -195,10 +197,10 @@ def show(record: dict[str, Any], console: Console) -> None:
                 f"{row['rounds_per_second']:,.0f}",
                 f"{row['ratio']:.2f}",
                 f"{row['compile']:.1f}",
+                f"{row['peak_bytes'] / 1e6:.1f}",
             ]
-            cells.append(f"{row['peak_bytes'] / 1e6:.1f}")
-        table.add_row(name, *cells)
-    console.print(table)
+        shown.add_row(name, *cells)
+    console.print(shown)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -206,73 +208,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return present(_parser(), arguments, _record, show)
 
 
-def _record(options: argparse.Namespace) -> dict[str, Any]:
+def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
     if options.quick:
         vars(options).update(QUICK)
-    for name, least in (
-        ("clients", 1),
-        ("players", 1),
-        ("rounds", 1),
-        ("steps", 1),
-        ("hidden", 1),
-        ("repeats", 1),
-    ):
-        integer(name, getattr(options, name), least=least)
-    integer("key", options.key, least=0)
+    at_least(vars(options), clients=1, players=1, rounds=1, steps=1, hidden=1, repeats=1, key=0)
     for name in options.algorithms:
         one_of("algorithms", name, NAMES)
     options.algorithms = {"fedavg", *options.algorithms}
+    # one run of all clients
     everyone = np.ones((1, options.clients), bool)
-    alone = Work(
-        options, options.clients, everyone, Plan(chunk=1, layout="client", workers=1, devices=1)
-    )
+    alone = Work(options, options.clients, everyone, TOGETHER)
     one_run = {"clients": options.clients, "algorithms": measure(options, alone)}
+    # every coalition of fewer clients
     masks = all_subsets(options.players)
     many = Work(options, options.players, masks, plan_of(options))
     coalitions = {
         "clients": options.players,
         "num_coalitions": len(masks),
         "plan": asdict(many.plan),
+        "algorithms": measure(options, many),
     }
-    coalitions["algorithms"] = measure(options, many)
     named = ("rounds", "steps", "hidden", "batch_size", "repeats", "key")
-    return {name: getattr(options, name) for name in named} | {
-        "one_run": one_run,
-        "coalitions": coalitions,
-    }
+    record = {name: getattr(options, name) for name in named}
+    return record | {"one_run": one_run, "coalitions": coalitions}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.algorithms", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = parser_of("benchmarks.algorithms", __doc__)
+    add_counts(parser, COUNTS)
     add = parser.add_argument
-    for name, default, told in (
-        ("clients", 100, "clients of the one run"),
-        ("players", 8, "clients of which every coalition is trained"),
-        ("rounds", 20, "rounds of each training"),
-        ("steps", 10, "local steps a client and round"),
-        ("hidden", 64, "width of the hidden layer"),
-        ("batch-size", 16, "rows a mini-batch"),
-        ("repeats", 5, "turns in which each algorithm is timed"),
-        ("key", 0, "seeds the split and the training"),
-    ):
-        add(f"--{name}", type=int, default=default, help=f"{told} (default: %(default)s)")
-    add(
-        "--algorithms",
-        nargs="+",
-        metavar="NAME",
-        default=NAMES,
-        help="those to time beside FedAvg (default: all)",
-    )
+    those = "those to time beside FedAvg (default: all)"
+    add("--algorithms", nargs="+", metavar="NAME", default=NAMES, help=those)
     add_plan(add)
-    add(
-        "--quick",
-        action="store_true",
-        help="sizes at which it takes seconds and says nothing of speed",
-    )
-    add("--json", help="where the record goes")
+    quick = "sizes at which it takes seconds and says nothing of speed"
+    add("--quick", action="store_true", help=quick)
     return parser
 
 

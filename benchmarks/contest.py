@@ -1,6 +1,4 @@
-"""One game played by the engine and by its rivals, who must find the engine's utilities before
-their clock counts.
-"""
+"""One game played by the engine and by its rivals, whose utilities must equal the engine's."""
 
 import math
 
@@ -9,7 +7,7 @@ import numpy as np
 
 from benchmarks import torch_loop
 from benchmarks.games import LEARNING_RATE, Case
-from benchmarks.harness import Seconds, compiled_anew, timed
+from benchmarks.timing import Seconds, compiled_anew, timed
 from fedjax_shap._validate import require
 from fedjax_shap.engine.autoplan import autoplan
 from fedjax_shap.engine.evaluate import evaluate
@@ -22,7 +20,7 @@ LARGEST_GAP = 1e-4  # nats
 
 
 class Contest:
-    """One game: the engine's utilities, and what the rivals' may differ by.
+    """One game: the engine's utilities, and how far the rivals' are from them.
 
     Attributes:
         case: the game.
@@ -35,11 +33,18 @@ class Contest:
     """
 
     def __init__(self, case: Case, folder: str | None, repeats: int) -> None:
-        """Builds the federation and draws the initial weights; `repeats` are the later calls of
-        each contestant.
+        """Builds the federation and draws the initial weights.
+
+        Args:
+            case: the game.
+            folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
+            repeats: the later calls of each contestant.
         """
-        self.case, self.key, self.repeats = case, jax.random.key(0), repeats
-        self.data, self.masks = case.data(folder), case.masks()
+        self.case = case
+        self.key = jax.random.key(0)
+        self.repeats = repeats
+        self.data = case.data(folder)
+        self.masks = case.masks()
         self.initial = self.game().world.initial
         self.expected: Utilities = np.zeros(0)
         self.gaps: dict[str, float] = {}
@@ -53,30 +58,31 @@ class Contest:
 
         Its utilities become the expected ones.
         """
-        game, plans = self.game(), [asked]
+        game = self.game()
+        plan = asked
 
         def call() -> Utilities:
-            plans[0] = autoplan(
-                game, self.key, self.masks, plans[0]
-            )  # made in the first call, kept in later ones
-            return evaluate(game, self.key, self.masks, plans[0])
+            nonlocal plan
+            plan = autoplan(game, self.key, self.masks, plan)  # later calls keep the first one's
+            return evaluate(game, self.key, self.masks, plan)
 
         with compiled_anew():
             self.expected, seconds = timed(call, repeats=self.repeats)
-        return seconds, plans[0]
+        return seconds, plan
 
     def rival(self, name: str, plan: Plan) -> Seconds:
         """Seconds of the game under another plan."""
         game = self.game()
         with compiled_anew():
-            return timed(
+            _, seconds = timed(
                 lambda: evaluate(game, self.key, self.masks, plan),
                 repeats=self.repeats,
-                check=lambda found: self._agree(name, found, self.expected),
-            )[1]
+                check=lambda utilities: self._agree(name, utilities, self.expected),
+            )
+        return seconds
 
     def in_torch(self, limit: float) -> tuple[Seconds, float]:
-        """Seconds of the game in PyTorch, and which share of its member-steps ran.
+        """Seconds of the game in PyTorch, and which part of its member-steps ran.
 
         It uses one core or all, whichever trains one coalition faster.
 
@@ -89,32 +95,36 @@ class Contest:
             self.data, self.key, rounds=case.rounds, steps=case.steps, batch_size=case.batch_size
         )
         loop = torch_loop.TorchLoop(self.data, self.initial, batches, LEARNING_RATE)
-        everyone, probes = np.ones((1, case.n), bool), {}
+        # try one core and all cores on the coalition of everyone
+        everyone = np.ones((1, case.n), bool)
+        probes: dict[int, float] = {}
         for threads in (1, num_cores()):
             loop.use_threads(threads)
-            probes[threads] = timed(lambda: loop.utilities(everyone), repeats=1)[1]["warm"]
+            _, seconds = timed(lambda: loop.utilities(everyone), repeats=1)
+            probes[threads] = seconds["warm"]
         threads = min(probes, key=lambda count: probes[count])
         loop.use_threads(threads)
+        # run as many coalitions as the limit allows
         whole = probes[threads] * self.masks.sum() / case.n
-        rows = np.argsort(self.masks.sum(axis=1), kind="stable")[
-            :: -max(math.ceil(whole / limit), 1)
-        ]
-        some, expected = self.masks[rows], self.expected[rows]
+        stride = max(math.ceil(whole / limit), 1)
+        rows = np.argsort(self.masks.sum(axis=1), kind="stable")[::-stride]
+        some = self.masks[rows]
         _, seconds = timed(
             lambda: loop.utilities(some),
             repeats=min(self.repeats, 1),
-            check=lambda found: self._agree("PyTorch", found, expected),
+            check=lambda utilities: self._agree("PyTorch", utilities, self.expected[rows]),
         )
-        share = float(some.sum() / self.masks.sum())
-        return {
-            "first": seconds["first"] / share,
-            "warm": seconds["warm"] / share,
+        part = float(some.sum() / self.masks.sum())
+        scaled = {
+            "first": seconds["first"] / part,
+            "warm": seconds["warm"] / part,
             "threads": threads,
-        }, share
+        }
+        return scaled, part
 
-    def _agree(self, name: str, found: Utilities, expected: Utilities) -> None:
+    def _agree(self, name: str, utilities: Utilities, expected: Utilities) -> None:
         """Refuses utilities that are not the engine's."""
-        self.gaps[name] = float(np.abs(found - expected).max())
+        self.gaps[name] = float(np.abs(utilities - expected).max())
         require(
             self.gaps[name] <= LARGEST_GAP,
             f"Expected {name} to give the engine's utilities within {LARGEST_GAP} nats, got "

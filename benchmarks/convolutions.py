@@ -3,8 +3,8 @@
 M LeNet5 take a few steps of gradient descent on one shared mini-batch: with XLA's own convolution,
 which `vmap` over models turns into a grouped one; with patches and a matrix product, which it turns
 into a batched one; and with XLA's own, one model after another (`lax.map`). The trained models are
-held against each other before the clock starts. As in the engine, steps stand in a loop, which CPUs
-compile to other code, and each core of a CPU works on models of its own.
+compared with each other before the clock starts. As in the engine, steps stand in a loop, which
+CPUs compile to other code, and each core of a CPU works on models of its own.
 
     python -m benchmarks.convolutions --json convolutions.json
 """
@@ -20,9 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.harness import present
+from benchmarks.harness import Record, add_counts, parser_of, present, table
 from fedjax_shap._validate import integer, require
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.programs import in_flight, machine
@@ -30,9 +29,15 @@ from fedjax_shap.learning.metric import cross_entropy
 from fedjax_shap.learning.model import cnn
 from fedjax_shap.typing import Array, Params
 
-IMAGE, CLASSES = (28, 28, 1), 10
-STEPS, LEARNING_RATE = 5, 0.01
+IMAGE = (28, 28, 1)
+CLASSES = 10
+STEPS = 5
+LEARNING_RATE = 0.01
 LARGEST_GAP = 1e-4  # of parameters, relative to the largest
+COUNTS = {
+    "batch_size": (32, "images in the mini-batch"),
+    "repeats": (7, "timed calls, of which the median counts"),
+}
 Training = Callable[[Params], Params]  # leaves [M, ...] -> leaves [M, ...]
 
 
@@ -57,42 +62,36 @@ def ways(x: Array, y: Array) -> dict[str, Training]:
     }
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Milliseconds a model-step by way and number of models, several batches of models in flight on
-    a CPU.
-    """
-    draw, workers = np.random.default_rng(0), machine(Plan()).workers
+def measure(options: argparse.Namespace) -> Record:
+    """Milliseconds a model-step by way and number of models; on a CPU every core is at work."""
+    draw = np.random.default_rng(0)
+    workers = machine(Plan()).workers
     x = jnp.asarray(draw.normal(size=(options.batch_size, *IMAGE)), jnp.float32)
     y = jnp.asarray(draw.integers(0, CLASSES, options.batch_size))
     rows = []
     for count in options.models:
         keys = jax.random.split(jax.random.key(0), count)
         params = jax.vmap(cnn(initializer="torch")(IMAGE, CLASSES).init)(keys)
-        expected = None
+        expected: Params = {}
         for name, training in ways(x, y).items():
-            found = jax.block_until_ready(training(params))
-            expected = found if expected is None else expected
-            gap = max(jax.tree.leaves(jax.tree.map(_gap, found, expected)))
+            # compile, and compare with the models of the first way
+            models = jax.block_until_ready(training(params))
+            expected = expected or models
+            gap = max(jax.tree.leaves(jax.tree.map(_gap, models, expected)))
             require(
                 gap <= LARGEST_GAP,
                 f"Expected {name} to give the models of the others, got a gap of {gap:.1e}.",
             )
-            seconds = statistics.median(
-                _seconds(training, params, workers) for _ in range(options.repeats)
-            )
-            rows.append(
-                {
-                    "models": count,
-                    "way": name,
-                    "ms_a_model_step": 1e3 * seconds / (count * workers * STEPS),
-                    "gap": gap,
-                }
-            )
+            # time
+            runs = [_seconds(training, params, workers) for _ in range(options.repeats)]
+            each = statistics.median(runs) / (count * workers * STEPS)
+            row = {"models": count, "way": name, "ms_a_model_step": 1e3 * each, "gap": gap}
+            rows.append(row)
     return {"batch_size": options.batch_size, "workers": workers, "rows": rows}
 
 
-def _gap(found: Array, expected: Array) -> float:
-    return float(jnp.abs(found - expected).max() / jnp.abs(expected).max())
+def _gap(leaf: Array, expected: Array) -> float:
+    return float(jnp.abs(leaf - expected).max() / jnp.abs(expected).max())
 
 
 def _seconds(training: Training, params: Params, workers: int) -> float:
@@ -102,21 +101,17 @@ def _seconds(training: Training, params: Params, workers: int) -> float:
     return time.perf_counter() - began
 
 
-def show(record: dict[str, Any], console: Console) -> None:
+def show(record: Record, console: Console) -> None:
     """The table on the terminal."""
-    table = Table(
-        title=f"Milliseconds a model-step, LeNet5, batch {record['batch_size']}",
-        title_justify="left",
-    )
     names = list(dict.fromkeys(row["way"] for row in record["rows"]))
-    for column in ("models", *names):
-        table.add_column(column, justify="right")
+    title = f"Milliseconds a model-step, LeNet5, batch {record['batch_size']}"
+    shown = table(title, ("models", *names), left=())
     for count in dict.fromkeys(row["models"] for row in record["rows"]):
         each = {
             row["way"]: row["ms_a_model_step"] for row in record["rows"] if row["models"] == count
         }
-        table.add_row(str(count), *(f"{each[name]:.2f}" for name in names))
-    console.print(table)
+        shown.add_row(str(count), *(f"{each[name]:.2f}" for name in names))
+    console.print(shown)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return present(_parser(), arguments, _record, show)
 
 
-def _record(options: argparse.Namespace) -> dict[str, Any]:
+def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
     for name in ("batch_size", "repeats", "models"):
         for number in np.atleast_1d(getattr(options, name)).tolist():
@@ -133,27 +128,10 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.convolutions", description=(__doc__ or "").split("\n")[0]
-    )
-    add = parser.add_argument
-    add(
-        "--models",
-        nargs="+",
-        type=int,
-        default=[1, 4, 16],
-        help="how many at once (default: %(default)s)",
-    )
-    add(
-        "--batch-size", type=int, default=32, help="images in the mini-batch (default: %(default)s)"
-    )
-    add(
-        "--repeats",
-        type=int,
-        default=7,
-        help="timed calls, of which the median counts (default: %(default)s)",
-    )
-    add("--json", help="where the record goes")
+    parser = parser_of("benchmarks.convolutions", __doc__)
+    models = "how many at once (default: %(default)s)"
+    parser.add_argument("--models", nargs="+", type=int, default=[1, 4, 16], help=models)
+    add_counts(parser, COUNTS)
     return parser
 
 

@@ -1,5 +1,4 @@
-"""Two federations small enough for exact values, on which estimators are held against these at
-equal budgets.
+"""Two federations small enough for exact values, on which estimators are compared at equal budgets.
 
 Game A is FLCE's tic-tac-toe federation of 8 clients whose sizes differ, seed 6694. Game B is ours:
 10 clients share the digits, the largest with 6.5 times as many rows as the smallest, and client i
@@ -24,7 +23,10 @@ from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import Key
 
 FLCE_SEED = 6694
-NUM_CLIENTS, ALPHA, WRONG_LABELS, ROUNDS = 10, 2.0, 0.05, 20
+NUM_CLIENTS = 10
+ALPHA = 2.0
+WRONG_LABELS = 0.05  # of client i, times i
+ROUNDS = 20
 
 
 def game_a(
@@ -34,8 +36,9 @@ def game_a(
     seed: int = FLCE_SEED,
     draws: Draws = "published",
 ) -> tuple[Game, Key]:
-    """FLCE's tic-tac-toe game of 8 clients, best test accuracy, V(nobody) = 0, and the key that it
-    is valued with.
+    """FLCE's tic-tac-toe game of 8 clients, and the key that it is valued with.
+
+    A coalition is worth its best test accuracy, and V(empty) = 0.
 
     Args:
         data_folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -49,8 +52,7 @@ def game_a(
 
 
 def game_b(*, metric: str = "accuracy", seed: int = 0) -> tuple[Game, Key]:
-    """Digits among 10 clients of unequal size and label quality, and the key that it is valued
-    with.
+    """Digits among 10 clients of unequal size and label quality, and the key it is valued with.
 
     Args:
         metric: what a coalition is worth.
@@ -65,8 +67,5 @@ def game_b(*, metric: str = "accuracy", seed: int = 0) -> tuple[Game, Key]:
     data = corrupt(data, wrong, seed=seed)
     training = local(optimizer="sgd", learning_rate=0.1, batch_size=32, epochs=1)
     key = jax.random.key(seed)
-    return silo(
-        data,
-        Training(mlp(hidden=(32,)), training, fedavg(max_rounds=ROUNDS), key=key),
-        metric=metric,
-    ), key
+    how = Training(mlp(hidden=(32,)), training, fedavg(max_rounds=ROUNDS), key=key)
+    return silo(data, how, metric=metric), key

@@ -1,10 +1,11 @@
 """How near do estimators come to exact Shapley values when each may train equally many coalitions?
 
 Two federations are trained in full, once (kept in `--store`): A, FLCE's tic-tac-toe game of 8
-clients, and B, digits among 10 clients of unequal size with a ladder of wrong labels. Each
-estimator then gets budgets of distinct coalitions, nobody and everybody among them, under many
-seeds; so do shapiq's, where it is installed. `noise floor` is what remains between the exact values
-of two trainings of the same game: nobody can be expected to come nearer to the truth.
+clients, and B, digits among 10 clients of unequal size, of which each has more wrong labels than
+the one before. Each estimator then gets budgets of distinct coalitions, the empty and the grand one
+among them, under many seeds; so do shapiq's, where it is installed. `noise floor` is the difference
+between the exact values of two trainings of the same game: no estimator can be expected to come
+nearer to the truth.
 
     python -m benchmarks.estimators --data DIR --json estimators.json --figure estimators.png
 """
@@ -19,14 +20,13 @@ from typing import Any
 
 import jax
 import numpy as np
-from matplotlib.figure import Figure
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks.estimator_figure import figure
 from benchmarks.estimator_games import game_a, game_b
-from benchmarks.harness import present
+from benchmarks.harness import Record, add_counts, at_least, parser_of, present, table
 from benchmarks.rivals import rivals
-from fedjax_shap._validate import InvalidInputError, integer
+from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, ranks
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.store import UtilityStore, fingerprint
@@ -54,24 +54,21 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "svarm, plain": ("svarm", {"stratified": False}),
     "regression_msr, gaussian": ("regression_msr", {"surrogate": "gaussian_process"}),
 }
-NAMED, FAMILIAR = (
-    5,
-    ("kernelshap", "tmc", "permutation"),
-)  # the best so many are named in the figure, and these
-# rows of the lowest error that other implementations reached on such games, relative L2
-BEST_OF_PEERS = {
+# The lowest relative L2 error that other implementations reached on such games, by budget.
+OTHERS = {
     "A": dict(zip(BUDGETS["A"], (0.15, 0.034, 0.008))),
     "B": dict(zip(BUDGETS["B"], (0.43, 0.16, 0.107, 0.028))),
 }
-Values = Callable[
-    [Utilities, int, int], HostArray | None
-]  # (table, budget, seed) -> values, None where refused
+COUNTS = {
+    "seeds": (40, "draws of each estimator"),
+    "trainings": (3, "trainings for the noise floor"),
+}
+# (table, budget, seed) -> values, None where the budget is refused
+Values = Callable[[Utilities, int, int], HostArray | None]
 
 
 def contestants() -> dict[tuple[str, str], Values]:
-    """(package, estimator) -> its values; ours are those registered whose target is the Shapley
-    value.
-    """
+    """(package, estimator) -> its values; ours are those that aim at the Shapley value."""
     named = {name: (name, {}) for name in ESTIMATORS} | VARIANTS
     ours = {
         ("fedjax_shap", name): partial(_values, kind, options)
@@ -85,168 +82,110 @@ def contestants() -> dict[tuple[str, str], Values]:
 def _values(
     kind: str, options: dict[str, Any], table: Utilities, budget: int, seed: int
 ) -> HostArray | None:
-    """What one of our estimators makes of a table; None where the budget is too small for it."""
-    estimator, key, turn = ESTIMATORS[kind](**options), jax.random.key(seed), 0
+    """What one of our estimators reads off a table; None where the budget is too small for it."""
+    estimator = ESTIMATORS[kind](**options)
+    key = jax.random.key(seed)
+    batch = 0
     try:
         state = estimator.init(len(table).bit_length() - 1, budget, None)
     except InvalidInputError:
         return None
     while True:
-        masks, state = estimator.ask(jax.random.fold_in(key, turn), state)
+        masks, state = estimator.ask(jax.random.fold_in(key, batch), state)
         if not len(masks):
             return estimator.read(state).values
-        state, turn = estimator.tell(state, masks, table[ranks(masks)]), turn + 1
+        state = estimator.tell(state, masks, table[ranks(masks)])
+        batch += 1
 
 
 def tables(options: argparse.Namespace) -> dict[str, tuple[Utilities, dict[str, Any]]]:
-    """The utilities of all coalitions of each game, and what two trainings of it differ by."""
-    found = {}
+    """The utilities of all coalitions of each game, and by how much two trainings of it differ."""
+    trained = {}
     for name in options.games:
-        game, key = game_a(options.data) if name == "A" else game_b()
-        fresh, own = game_a(options.data, draws="own") if name == "A" else (game, key)
-        table = _trained(game, key, options.store, name)
-        several = _trained(
-            repeated(fresh, options.trainings), own, options.store, f"{name}-repeated"
-        )
-        found[name] = (
-            table,
-            {"noise_floor": _measures(noise_floor(shapley_values(several)) or {})},
-        )
-    return found
+        if name == "A":
+            game, key = game_a(options.data)
+            again, again_key = game_a(options.data, draws="own")
+        else:
+            game, key = game_b()
+            again = game
+            again_key = key
+        utilities = _trained(game, key, options.store, name)
+        every = repeated(again, options.trainings)
+        several = _trained(every, again_key, options.store, f"{name}-repeated")
+        floor = _measures(noise_floor(shapley_values(several)) or {})
+        trained[name] = (utilities, {"noise_floor": floor})
+    return trained
 
 
 def _trained(game: Game, key: Key, folder: str | None, name: str) -> Utilities:
     """All utilities of a game, from the store as far as they are there."""
-    where = None if folder is None else Path(folder) / name
+    where = None
+    if folder is not None:
+        where = Path(folder) / name
     store = UtilityStore(where, fingerprint=fingerprint(game, key))
     return evaluate(game, key, all_subsets(game.num_players), store=store)
 
 
-def _measures(found: dict[str, float]) -> dict[str, float]:
-    return {short: found[long] for short, long in MEASURES.items() if long in found}
+def _measures(agreed: dict[str, float]) -> dict[str, float]:
+    """Those of the measures of agreement that the record keeps, under their short names."""
+    return {short: agreed[long] for short, long in MEASURES.items() if long in agreed}
 
 
 def measure(name: str, table: Utilities, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each estimator and budget: the means over the seeds, and the 10th and 90th
-    percentile of rel_l2.
+    """A row for each estimator and budget: means over the seeds, and a band of rel_l2.
+
+    The band goes from the 10th to the 90th percentile.
     """
-    exact, rows = shapley_values(table), []
+    exact = shapley_values(table)
+    rows = []
     for (package, estimator), values in contestants().items():
         for budget in BUDGETS[name]:
             began = time.perf_counter()
             runs = [values(table, budget, seed) for seed in range(options.seeds)]
             seconds = (time.perf_counter() - began) / options.seeds
-            told = [_measures(agreement(run, exact)) for run in runs if run is not None]
-            if not told:
+            each = [_measures(agreement(run, exact)) for run in runs if run is not None]
+            if not each:
                 continue
-            means = {short: float(np.mean([one[short] for one in told])) for short in MEASURES}
-            band = np.quantile([one["rel_l2"] for one in told], [0.1, 0.9]).tolist()
             row = {"game": name, "package": package, "estimator": estimator, "budget": budget}
-            rows.append(
-                row
-                | means
-                | {"rel_l2_band": band, "seeds": len(told), "seconds": round(seconds, 5)}
-            )
+            for short in MEASURES:
+                row[short] = float(np.mean([one[short] for one in each]))
+            row["rel_l2_band"] = np.quantile([one["rel_l2"] for one in each], [0.1, 0.9]).tolist()
+            row["seeds"] = len(each)
+            row["seconds"] = round(seconds, 5)
+            rows.append(row)
     return rows
 
 
-def figure(record: dict[str, Any]) -> Figure:
-    """Relative L2 error against the budget, on both games: ours, shapiq's, and the noise floor."""
-    drawn = Figure(figsize=(12.0, 5.6), layout="constrained")
-    games = list(record["games"])
-    for axes, game in zip(np.atleast_1d(drawn.subplots(1, len(games))), games, strict=True):
-        lines: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for row in record["rows"]:
-            if row["game"] == game:
-                lines.setdefault((row["package"], row["estimator"]), []).append(row)
-        best = sorted(
-            lines,
-            key=lambda name: (-len(lines[name]), np.prod([row["rel_l2"] for row in lines[name]])),
-        )
-        ours, theirs = (
-            [name for name in best if name[0] == package] for package in ("fedjax_shap", "shapiq")
-        )
-        named = [
-            *ours[:NAMED],
-            *(name for name in ours if name[1] in FAMILIAR),
-            *theirs[: NAMED // 2],
-        ]
-        for name in [name for name in best if name not in named] + list(dict.fromkeys(named)):
-            _line(
-                axes,
-                name,
-                lines[name],
-                record["default"],
-                named.index(name) if name in named else None,
-            )
-        floor = record["games"][game]["noise_floor"]["rel_l2"]
-        axes.axhline(
-            floor, color="0.4", linestyle=":", linewidth=1.2, label="noise floor of training"
-        )
-        axes.set(
-            xscale="log",
-            yscale="log",
-            xlabel="distinct coalitions trained",
-            ylabel="relative L2 error",
-        )
-        axes.set_xticks(BUDGETS[game], [str(budget) for budget in BUDGETS[game]], minor=False)
-        axes.minorticks_off()
-        axes.set_title(f"game {game}: {record['games'][game]['players']} clients", loc="left")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return drawn
-
-
-def _line(
-    axes: Any, name: tuple[str, str], rows: list[dict[str, Any]], default: str, rank: int | None
-) -> None:
-    """One estimator's line: the default stands out with its band, shapiq's are dashed, grey where
-    there is no rank.
-    """
-    package, estimator = name
-    budgets, errors = [row["budget"] for row in rows], [row["rel_l2"] for row in rows]
-    style: dict[str, Any] = {"linestyle": "-" if package == "fedjax_shap" else "--"}
-    if rank is None:
-        axes.plot(budgets, errors, color="0.85", linewidth=0.8, zorder=1, **style)
-    elif name == ("fedjax_shap", default):
-        low, high = zip(*(row["rel_l2_band"] for row in rows), strict=True)
-        axes.fill_between(budgets, low, high, color="black", alpha=0.15, linewidth=0)
-        axes.plot(budgets, errors, "ko-", linewidth=2.4, zorder=5, label=f"{estimator} (default)")
-    else:
-        label = estimator if package == "fedjax_shap" else f"{estimator} (shapiq)"
-        axes.plot(
-            budgets, errors, color=f"C{rank % 10}", marker="o", markersize=3, label=label, **style
-        )
-
-
-def show(record: dict[str, Any], console: Console) -> None:
+def show(record: Record, console: Console) -> None:
     """A table for each game on the terminal, best estimator first."""
     for game, about in record["games"].items():
         budgets = BUDGETS[game]
-        table = Table(
-            title=f"Game {game}: relative L2 error, mean over seeds", title_justify="left"
-        )
-        table.add_column("estimator", no_wrap=True)
-        for budget in budgets:
-            table.add_column(str(budget), justify="right")
-        cells: dict[str, dict[int, float]] = {}
-        for row in record["rows"]:
-            if row["game"] == game:
-                name = row["estimator"] + (", shapiq" if row["package"] == "shapiq" else "")
-                cells.setdefault(name, {})[row["budget"]] = row["rel_l2"]
+        title = f"Game {game}: relative L2 error, mean over seeds"
+        shown = table(title, ("estimator", *map(str, budgets)))
+        cells = _errors(record, game)
         for name in sorted(cells, key=lambda name: cells[name][max(cells[name])]):
-            style = "bold" if name == record["default"] else None
-            table.add_row(
-                name,
-                *(f"{cells[name][b]:.3f}" if b in cells[name] else "-" for b in budgets),
-                style=style,
-            )
-        table.add_section()
-        table.add_row("best of the peers", *(f"{BEST_OF_PEERS[game][b]:.3f}" for b in budgets))
-        table.add_row(
-            "noise floor of training", *(f"{about['noise_floor']['rel_l2']:.3f}" for _ in budgets)
-        )
-        console.print(table)
+            errors = {budget: f"{error:.3f}" for budget, error in cells[name].items()}
+            style = ""
+            if name == record["default"]:
+                style = "bold"
+            shown.add_row(name, *(errors.get(budget, "-") for budget in budgets), style=style)
+        shown.add_section()
+        shown.add_row("other packages' best", *(f"{OTHERS[game][b]:.3f}" for b in budgets))
+        floor = f"{about['noise_floor']['rel_l2']:.3f}"
+        shown.add_row("noise floor of training", *(floor for _ in budgets))
+        console.print(shown)
+
+
+def _errors(record: Record, game: str) -> dict[str, dict[int, float]]:
+    """{estimator: {budget: relative L2 error}} on one game; other packages' name the package."""
+    errors: dict[str, dict[int, float]] = {}
+    for row in record["rows"]:
+        if row["game"] == game:
+            name = row["estimator"]
+            if row["package"] != "fedjax_shap":
+                name += f", {row['package']}"
+            errors.setdefault(name, {})[row["budget"]] = row["rel_l2"]
+    return errors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -254,46 +193,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return present(_parser(), arguments, _record, show, figure)
 
 
-def _record(options: argparse.Namespace) -> dict[str, Any]:
+def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
-    integer("seeds", options.seeds, least=1)
-    integer("trainings", options.trainings, least=2)
-    found, rows = tables(options), []
-    for name, (table, _) in found.items():
-        rows += measure(name, table, options)
-    games = {
-        name: about
-        | {"players": len(table).bit_length() - 1, "exact": shapley_values(table).tolist()}
-        for name, (table, about) in found.items()
+    at_least(vars(options), seeds=1, trainings=2)
+    rows = []
+    games = {}
+    for name, (utilities, about) in tables(options).items():
+        rows += measure(name, utilities, options)
+        players = len(utilities).bit_length() - 1
+        games[name] = {**about, "players": players, "exact": shapley_values(utilities).tolist()}
+    return {
+        "default": DEFAULT,
+        "games": games,
+        "best_of_peers": OTHERS,
+        "rows": rows,
     }
-    return {"default": DEFAULT, "games": games, "best_of_peers": BEST_OF_PEERS, "rows": rows}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.estimators", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = parser_of("benchmarks.estimators", __doc__)
     add = parser.add_argument
-    add(
-        "--data",
-        help="the folder of data sets, for game A (default: the variable FEDJAX_SHAP_DATA)",
-    )
-    add(
-        "--games",
-        nargs="+",
-        choices=("A", "B"),
-        default=("A", "B"),
-        help="which games (default: both)",
-    )
-    add("--seeds", type=int, default=40, help="draws of each estimator (default: %(default)s)")
-    add(
-        "--trainings",
-        type=int,
-        default=3,
-        help="trainings for the noise floor (default: %(default)s)",
-    )
+    data = "the folder of data sets, for game A (default: the variable FEDJAX_SHAP_DATA)"
+    add("--data", help=data)
+    both = ("A", "B")
+    add("--games", nargs="+", choices=both, default=both, help="which games (default: both)")
+    add_counts(parser, COUNTS)
     add("--store", help="a folder in which the trained utilities are kept")
-    add("--json", help="where the record goes")
     add("--figure", help="where the figure goes")
     return parser
 

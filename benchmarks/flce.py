@@ -1,10 +1,9 @@
-"""How long do the exact Shapley values of FLCE's tic-tac-toe federations take, and are they the
-published ones?
+"""How long do exact Shapley values of FLCE's federations take, and are they the published ones?
 
-Both are answered for the protocol of `benchmarks.flce_protocol`: 256 coalitions of 8 clients, 80
-rounds each. The rival is the same training, jitted, one coalition at a time, in both layouts; the
-faster of them counts. It runs on the first seed only, and its utilities are held against ours
-before its clock starts.
+Both are answered for the protocol of `benchmarks.flce_protocol`: 256 coalitions of 8 clients of
+tic-tac-toe, 80 rounds each. The rival is the same training, jitted, one coalition at a time, in
+both layouts; the faster of them counts. It runs on the first seed only, and its utilities are
+compared with ours before its clock starts.
 
     python -m benchmarks.flce --data DIR --seeds 6694 6695 --json flce.json
 """
@@ -17,12 +16,12 @@ from typing import Any
 import jax
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.flce_protocol import PUBLISHED_SECONDS, ROUNDS, SEEDS, federation, game_of
 from benchmarks.games import loops
-from benchmarks.harness import present, timed
-from fedjax_shap._validate import integer, require
+from benchmarks.harness import DATA, Record, add_counts, at_least, parser_of, present, table
+from benchmarks.timing import timed
+from fedjax_shap._validate import require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.engine.evaluate import evaluate
@@ -33,13 +32,18 @@ from fedjax_shap.typing import Utilities
 
 LOOPS = loops(8)
 AGREEMENT = ("cosine_distance", "spearman", "max_difference")  # with the published values
-NEAR_TIES = (
-    3  # test examples by which best accuracies may differ, as float reassociation tips near-ties
-)
-SMOOTH_ROUNDS, SMOOTH_GAP = (
-    5,
-    1e-4,
-)  # the log-loss after so few rounds may differ by no more, in nats
+# Test examples by which best accuracies may differ, as float reassociation tips near-ties.
+NEAR_TIES = 3
+# After so few rounds log-losses may differ by no more, in nats.
+SMOOTH_ROUNDS = 5
+SMOOTH_GAP = 1e-4
+COLUMNS = ("seed", "cosine dist.", "Spearman", "max diff.", "ours, s", "one at a time, s")
+COUNTS = {
+    "key": (0, "seeds our own draws"),
+    "chunk": (128, "coalitions at once"),
+    "rounds": (ROUNDS, "fewer for a trial"),
+    "repeats": (5, "timed calls once compiled"),
+}
 SMOOTH: dict[str, Any] = {
     "metric": "negative_loss",
     "report": "final",
@@ -49,35 +53,38 @@ SMOOTH: dict[str, Any] = {
 
 
 def measure(options: argparse.Namespace, seed: int, *, against_loops: bool) -> dict[str, Any]:
-    """One federation: its values against the published ones, the seconds of our engine, and those
-    of the loops.
+    """One federation: how near its values are to the published ones, and the seconds they took.
+
+    Args:
+        options: the command line.
+        seed: FLCE's.
+        against_loops: whether the loops are timed too, and ours more than once.
     """
     data, published = federation(options.data, options.partition, seed, options.draws)
-    key, masks, ours = (
-        jax.random.key(options.key),
-        all_subsets(data.num_clients),
-        Plan(chunk=options.chunk),
-    )
-    repeats = options.repeats if against_loops else 0
+    key = jax.random.key(options.key)
+    masks = all_subsets(data.num_clients)
+    ours = Plan(chunk=options.chunk)
     game = game_of(data, seed, options.draws, key, rounds=options.rounds)
+    repeats = 0
+    if against_loops:
+        repeats = options.repeats
     utilities, seconds = timed(lambda: evaluate(game, key, masks, ours), repeats=repeats)
-    loops = (
-        {name: _loop(options, seed, data, name, utilities) for name in LOOPS}
-        if against_loops
-        else {}
-    )
+    loops = {}
+    if against_loops:
+        loops = {name: _loop(options, seed, data, name, utilities) for name in LOOPS}
     values = shapley_values(utilities)
     agreed = agreement(values, published)
-    found = {
+    steps = np.asarray(game.effort.steps(game.world))
+    return {
         "seed": seed,
         "sizes": np.asarray(data.sizes).tolist(),
         **{name: agreed[name] for name in AGREEMENT},
+        "values": values.tolist(),
+        "published": published.tolist(),
+        "useful_fraction": useful_fraction(ours, masks, steps),
+        "seconds_exact": seconds,
+        "seconds_jitted_loop": loops,
     }
-    found |= {"values": values.tolist(), "published": published.tolist()}
-    found["useful_fraction"] = useful_fraction(
-        ours, masks, np.asarray(game.effort.steps(game.world))
-    )
-    return found | {"seconds_exact": seconds, "seconds_jitted_loop": loops}
 
 
 def _loop(
@@ -85,36 +92,37 @@ def _loop(
 ) -> dict[str, Any]:
     """Seconds of one loop, whose utilities are refused where they are not ours.
 
-    Eighty rounds amplify every float error, and accuracy moves in steps: so log-losses after a few
-    rounds are held to a tight bound, for every 15th coalition, and the accuracies of all coalitions
-    to `NEAR_TIES` test examples.
+    Eighty rounds amplify every float error, and accuracy moves in steps. So log-losses after a few
+    rounds must be within a tight bound, for every 15th coalition, and the accuracies of all
+    coalitions within `NEAR_TIES` test examples.
     """
-    key, masks, plan = jax.random.key(options.key), all_subsets(data.num_clients), LOOPS[name]
+    key = jax.random.key(options.key)
+    masks = all_subsets(data.num_clients)
+    plan = LOOPS[name]
+    # log-losses after a few rounds
     smooth = game_of(
         data, seed, options.draws, key, rounds=min(SMOOTH_ROUNDS, options.rounds), **SMOOTH
     )
-    some = [evaluate(smooth, key, masks[::15], how) for how in (plan, Plan(chunk=options.chunk))]
-    gap = float(np.abs(some[0] - some[1]).max())
+    theirs = evaluate(smooth, key, masks[::15], plan)
+    ours = evaluate(smooth, key, masks[::15], Plan(chunk=options.chunk))
+    gap = float(np.abs(theirs - ours).max())
     require(
         gap <= SMOOTH_GAP,
         f"Expected the loop by {name} to give our log-losses within {SMOOTH_GAP} nats, got "
         f"{gap:.1e}.",
     )
-    game, differs = (
-        game_of(data, seed, options.draws, key, rounds=options.rounds),
-        {"log_loss": gap},
-    )
+    # best accuracies after all rounds
+    game = game_of(data, seed, options.draws, key, rounds=options.rounds)
+    differs: dict[str, Any] = {"log_loss": gap}
 
     def check(utilities: Utilities) -> None:
         examples = len(data.validation[1]) * np.abs(utilities - expected)
-        differs.update(
-            examples=float(examples.max().round(3)), coalitions=int((examples > 0.5).sum())
-        )
+        differs["examples"] = float(examples.max().round(3))
+        differs["coalitions"] = int((examples > 0.5).sum())
         require(
             examples.max() < NEAR_TIES + 0.5,
             f"Expected the loop by {name} to give our accuracies within {NEAR_TIES} test examples, "
-            "got "
-            f"{examples.max():.0f}.",
+            f"got {examples.max():.0f}.",
         )
 
     _, seconds = timed(
@@ -123,69 +131,74 @@ def _loop(
     return seconds | {"differs": differs}
 
 
-def summary(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
-    """The record without its surroundings: settings, means over the seeds, the first seed's
-    seconds, and the rows.
+def summary(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> Record:
+    """The record: settings, means over the seeds, the first seed's seconds, and the rows.
 
     `seconds_*` are those of a first call, compilation included; `parts` has the compilation and
     later calls apart.
     """
     loops = rows[0]["seconds_jitted_loop"]
-    fastest = min(loops, key=lambda name: loops[name]["first"]) if loops else None
+    seconds = None
+    part = None
+    if loops:
+        fastest = min(loops, key=lambda name: loops[name]["first"])
+        seconds = loops[fastest]["first"]
+        part = {"layout": fastest, **loops[fastest]}
+    named = ("partition", "draws", "key", "chunk", "rounds")
     return {
-        **{
-            name: getattr(options, name)
-            for name in ("partition", "draws", "key", "chunk", "rounds")
-        },
+        **{name: getattr(options, name) for name in named},
         "cosine_distance_mean": float(np.mean([row["cosine_distance"] for row in rows])),
         "spearman_mean": float(np.mean([row["spearman"] for row in rows])),
         "seconds_exact": rows[0]["seconds_exact"]["first"],
-        "seconds_jitted_loop": None if fastest is None else loops[fastest]["first"],
+        "seconds_jitted_loop": seconds,
         "published_seconds": PUBLISHED_SECONDS,
-        "parts": {
-            "exact": rows[0]["seconds_exact"],
-            "jitted_loop": None if fastest is None else {"layout": fastest, **loops[fastest]},
-        },
+        "parts": {"exact": rows[0]["seconds_exact"], "jitted_loop": part},
         "per_seed": list(rows),
     }
 
 
-def show(record: dict[str, Any], console: Console) -> None:
-    """The table on the terminal, and what it does not say."""
-    title = f"FLCE tic-tac-toe, {record['partition']} skew, initial weights and batch orders: {record['draws']}"
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in ("seed", "cosine dist.", "Spearman", "max diff.", "ours, s", "one at a time, s"):
-        table.add_column(column, justify="right", no_wrap=True)
+def show(record: Record, console: Console) -> None:
+    """The table on the terminal, and the seconds in a sentence."""
+    title = (
+        f"FLCE tic-tac-toe, {record['partition']} skew, "
+        f"initial weights and batch orders: {record['draws']}"
+    )
+    shown = table(title, COLUMNS, left=())
     for row in record["per_seed"]:
-        loops = "\n".join(
-            f"{s['warm']:.1f} {name}" for name, s in row["seconds_jitted_loop"].items()
-        )
-        figures = (
+        clocks = row["seconds_jitted_loop"].items()
+        loops = "\n".join(f"{clock['warm']:.1f} {name}" for name, clock in clocks)
+        shown.add_row(
+            str(row["seed"]),
             f"{row['cosine_distance']:.2e}",
             f"{row['spearman']:.3f}",
             f"{row['max_difference']:.4f}",
+            f"{row['seconds_exact']['warm']:.2f}",
+            loops or "-",
         )
-        table.add_row(
-            str(row["seed"]), *figures, f"{row['seconds_exact']['warm']:.2f}", loops or "-"
-        )
-    table.add_section()
-    table.add_row(
-        "mean",
-        f"{record['cosine_distance_mean']:.2e}",
-        f"{record['spearman_mean']:.3f}",
-        "",
-        "",
-        "",
-    )
-    console.print(table)
-    ours, loop = record["parts"]["exact"], record["parts"]["jitted_loop"]
-    said = f"Ours: {ours['first']:.2f} s with {ours['compile']:.2f} s of compilation, {ours['warm']:.2f} s once compiled"
+    shown.add_section()
+    means = (f"{record['cosine_distance_mean']:.2e}", f"{record['spearman_mean']:.3f}")
+    shown.add_row("mean", *means)
+    console.print(shown)
+    console.print(_sentence(record), highlight=False, soft_wrap=True)
+
+
+def _sentence(record: Record) -> str:
+    """The seconds of ours, of the loop, and the published ones."""
+    ours = record["parts"]["exact"]
+    loop = record["parts"]["jitted_loop"]
+    clauses = [
+        f"Ours: {ours['first']:.2f} s with {ours['compile']:.2f} s of compilation, "
+        f"{ours['warm']:.2f} s once compiled"
+    ]
     if loop:
-        said += f"; the same training one coalition at a time: {loop['first']:.1f} s and {loop['warm']:.1f} s, "
-        said += f"{loop['first'] / ours['first']:.1f} and {loop['warm'] / ours['warm']:.1f} times as long"
-    console.print(
-        f"{said}; published: {record['published_seconds']} s.", highlight=False, soft_wrap=True
-    )
+        first = loop["first"] / ours["first"]
+        warm = loop["warm"] / ours["warm"]
+        clauses.append(
+            f"the same training one coalition at a time: {loop['first']:.1f} s and "
+            f"{loop['warm']:.1f} s, {first:.1f} and {warm:.1f} times as long"
+        )
+    clauses.append(f"published: {record['published_seconds']} s.")
+    return "; ".join(clauses)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -193,40 +206,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return present(_parser(), arguments, _record, show)
 
 
-def _record(options: argparse.Namespace) -> dict[str, Any]:
+def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
-    integer("rounds", options.rounds, least=2)
-    integer("repeats", options.repeats, least=0)
-    integer("key", options.key, least=0)
-    first = 0 if not options.no_loop else None
-    rows = [
-        measure(options, seed, against_loops=index == first)
-        for index, seed in enumerate(options.seeds)
-    ]
+    at_least(vars(options), rounds=2, repeats=0, key=0)
+    rows = []
+    for index, seed in enumerate(options.seeds):
+        against_loops = index == 0 and not options.no_loop
+        rows.append(measure(options, seed, against_loops=against_loops))
     return summary(rows, options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.flce", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = parser_of("benchmarks.flce", __doc__)
     add = parser.add_argument
-    add("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
+    add("--data", help=DATA)
     add("--seeds", nargs="+", type=int, default=SEEDS, help="FLCE's seeds (default: all six)")
-    add(
-        "--partition",
-        choices=("quantity", "label"),
-        default="quantity",
-        help="how FLCE split the rows",
-    )
+    skews = ("quantity", "label")
+    add("--partition", choices=skews, default="quantity", help="how FLCE split the rows")
     draws = "initial weights and batch orders: FLCE's or our own (default: %(default)s)"
     add("--draws", choices=("published", "own"), default="published", help=draws)
-    add("--key", type=int, default=0, help="seeds our own draws (default: %(default)s)")
-    add("--chunk", type=int, default=128, help="coalitions at once (default: %(default)s)")
-    add("--rounds", type=int, default=ROUNDS, help="fewer for a trial (default: %(default)s)")
-    add("--repeats", type=int, default=5, help="timed calls once compiled (default: %(default)s)")
+    add_counts(parser, COUNTS)
     add("--no-loop", action="store_true", help="leave out the slow loops")
-    add("--json", help="where the record goes")
     return parser
 
 

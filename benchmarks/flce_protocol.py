@@ -36,7 +36,8 @@ from fedjax_shap.typing import HostArray, Key, Params
 
 Draws = Literal["published", "own"]
 SEEDS = (6694, 6695, 6696, 6697, 6698, 6699)
-HIDDEN, ROUNDS = 16, 80
+HIDDEN = 16
+ROUNDS = 80
 FLCE_UTILITY: dict[str, Any] = {
     "metric": "accuracy",
     "report": "best",
@@ -44,9 +45,8 @@ FLCE_UTILITY: dict[str, Any] = {
     "empty": 0.0,
 }
 ORDER_SEED = 17  # FLCE adds it to the federation's seed before a client shuffles its rows
-PUBLISHED_SECONDS = (
-    2293  # of an exact computation, the mean over 3 seeds and 2 partitions, on FLCE's machine
-)
+# Of an exact computation, the mean over 3 seeds and 2 partitions, on FLCE's machine.
+PUBLISHED_SECONDS = 2293
 
 
 def federation(
@@ -70,9 +70,8 @@ def federation(
     if draws == "published":
         orders = [batch_order(seed + ORDER_SEED, len(y)) for _, y in clients]
         clients = [(x[rows], y[rows]) for (x, y), rows in zip(clients, orders)]
-    return from_arrays(clients, data.test, names=data.names, num_classes=2), pool.notes[
-        "exact_shapley"
-    ]
+    ordered = from_arrays(clients, data.test, names=data.names, num_classes=2)
+    return ordered, pool.notes["exact_shapley"]
 
 
 def game_of(

@@ -1,6 +1,4 @@
-"""The games that the engine is measured on: federations of digits or MNIST, their models, and the
-work in them.
-"""
+"""The games that the engine is measured on: federations, their models, and the work in them."""
 
 import argparse
 from collections.abc import Callable
@@ -10,6 +8,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from benchmarks.harness import at_least
 from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.federate import federate
@@ -27,10 +26,12 @@ from fedjax_shap.learning.precision import Precision
 from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import HostArray, Key, Masks, Params
 
-MNIST_TRAIN, MNIST_VALIDATION = 200, 200  # images a client, and the server's
+MNIST_TRAIN = 200  # images a client
+MNIST_VALIDATION = 200  # images of the server
 LEARNING_RATE = 0.05
 LENET_PADDING = 2
 FEWEST_COALITIONS = 8  # in a case that is cut
+LAYOUTS = ("client", "coalition")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +61,7 @@ class Case:
     def __post_init__(self) -> None:
         one_of("data_name", self.data_name, ("digits", "mnist"))
         one_of("model", self.model, ("mlp", "cnn"))
-        for name, least in (
-            ("hidden", 1),
-            ("n", 1),
-            ("rounds", 1),
-            ("steps", 1),
-            ("batch_size", 0),
-        ):
-            integer(name, getattr(self, name), least=least)
+        at_least(vars(self), hidden=1, n=1, rounds=1, steps=1, batch_size=0)
 
     def masks(self) -> Masks:
         """bool[M, P]: the coalitions that are valued."""
@@ -75,11 +69,9 @@ class Case:
 
     def architecture(self, precision: Precision = "float32") -> Architecture:
         """Its model."""
-        return (
-            cnn(precision=precision)
-            if self.model == "cnn"
-            else mlp(hidden=(self.hidden,), precision=precision)
-        )
+        if self.model == "cnn":
+            return cnn(precision=precision)
+        return mlp(hidden=(self.hidden,), precision=precision)
 
     def data(self, folder: str | None = None) -> FederatedData:
         """Its federation.
@@ -105,8 +97,7 @@ class Case:
         initial: Params | None = None,
         precision: Precision = "float32",
     ) -> Game:
-        """Its game on such data, valued by minus the log-loss; made anew, nothing of it is compiled
-        yet.
+        """Its game on such data, valued by minus the log-loss; nothing of it is compiled yet.
 
         Args:
             data: what `data` gave.
@@ -126,60 +117,61 @@ class Case:
         )
 
     def within(self, flops: float, limit: float) -> "Case":
-        """The case cut so that its useful work of `flops` is about `limit`: fewer rounds, then
-        steps, then coalitions.
+        """The case with fewer rounds, then steps, then coalitions, so that the work is limited.
 
         Args:
             flops: floating-point operations of the case as it is.
-            limit: how many there may be.
+            limit: about how many there may be.
         """
-        share = limit / flops
-        if share >= 1:
+        part = limit / flops
+        if part >= 1:
             return self
-        rounds = max(int(self.rounds * share), 1)
-        share *= self.rounds / rounds
-        steps = max(int(self.steps * min(share, 1)), 1)
-        share *= self.steps / steps
-        count = max(int(2**self.n * share) // 2 * 2, FEWEST_COALITIONS)
-        return replace(
-            self, rounds=rounds, steps=steps, coalitions=0 if count >= 2**self.n else count
-        )
+        rounds = max(int(self.rounds * part), 1)
+        part *= self.rounds / rounds
+        steps = max(int(self.steps * min(part, 1)), 1)
+        part *= self.steps / steps
+        count = max(int(2**self.n * part) // 2 * 2, FEWEST_COALITIONS)
+        if count >= 2**self.n:
+            count = 0
+        return replace(self, rounds=rounds, steps=steps, coalitions=count)
 
 
 def loops(num_players: int) -> dict[str, Plan]:
-    """The honest baseline in both layouts: the same training, jitted, one coalition after another,
-    members only.
-    """
+    """The honest baseline in both layouts: the same training, jitted, one coalition at a time."""
     return {
         "coalition": Plan(chunk=1, layout="coalition", buckets=num_players, workers=1, devices=1),
         "client": Plan(chunk=1, layout="client", workers=1, devices=1),
     }
 
 
+def add_models(add: Callable[..., Any]) -> None:
+    """Adds the options of data and model to a command line by its `add_argument`."""
+    images = "whose images (default: %(default)s)"
+    add("--data-name", choices=("digits", "mnist"), default="digits", help=images)
+    layers = "one hidden layer, or LeNet5 (default: %(default)s)"
+    add("--model", choices=("mlp", "cnn"), default="mlp", help=layers)
+
+
 def add_plan(add: Callable[..., Any]) -> None:
     """Adds the options of a plan to a command line by its `add_argument`."""
-    add("--chunk", type=int, help="coalitions at once (default: found by measurement)")
-    add("--layout", choices=("client", "coalition"), help="how a chunk is laid out")
+    add("--chunk", type=int, help="coalitions at once (default: measured)")
+    add("--layout", choices=LAYOUTS, help="how a chunk is laid out")
     for name in ("buckets", "workers", "devices"):
         add(f"--{name}", type=int, help=f"{name} of the plan")
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
-    """The plan that the options of `add_plan` ask for; what they leave open, the package
-    chooses.
-    """
+    """The plan that the options of `add_plan` ask for; the package chooses what they leave open."""
     names = ("chunk", "layout", "buckets", "workers", "devices")
-    return Plan(
-        **{name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    )
+    asked = {name: getattr(options, name) for name in names}
+    return Plan(**{name: value for name, value in asked.items() if value is not None})
 
 
 def stratified(num_players: int, count: int, *, seed: int = 0) -> Masks:
-    """A sample of distinct coalitions in which sizes stand as among all 2^P, and every coalition's
-    complement is too.
+    """A sample of distinct coalitions with their complements, stratified by size.
 
-    So the sample is to the engine what all coalitions are, only fewer: each player is in half of
-    it.
+    So the sample is to the engine what all coalitions are, only fewer: sizes are as frequent as
+    among all 2^P, and each player is in half of it.
 
     Args:
         num_players: P.
@@ -200,10 +192,10 @@ def stratified(num_players: int, count: int, *, seed: int = 0) -> Masks:
     )
     if count == len(every):
         return every
-    half = every[
-        : len(every) // 2
-    ]  # those without the last player; their complements are the others
-    sizes, rng = half.sum(axis=1), np.random.default_rng(seed)
+    # the coalitions without the last player; their complements are the others
+    half = every[: len(every) // 2]
+    sizes = half.sum(axis=1)
+    rng = np.random.default_rng(seed)
     wanted = apportion(np.bincount(sizes), count // 2)
     rows = [
         rng.permutation(np.flatnonzero(sizes == size))[:some] for size, some in enumerate(wanted)
@@ -224,8 +216,7 @@ def member_steps(masks: Masks, steps: HostArray, rounds: int) -> int:
 
 
 def useful_flops(case: Case, data: FederatedData, masks: Masks) -> float:
-    """Floating-point operations of the game, counted by hand: what any engine must do, whatever it
-    does besides.
+    """Floating-point operations of the game, counted by hand: what any engine must do.
 
     With MACs the multiplications of the layers' matrix products for one example: 2 MACs forward, 2
     for the gradient of the weights and 2 for that of the activations, which the first layer does
@@ -241,25 +232,31 @@ def useful_flops(case: Case, data: FederatedData, masks: Masks) -> float:
     layers = _macs(jax.eval_shape(model.init, jax.random.key(0)), data.x.shape[2])
     training = 4 * sum(layers) + 2 * sum(layers[1:])
     sizes = np.asarray(data.sizes)
-    batch = np.minimum(case.batch_size, sizes) if case.batch_size else sizes
+    batch = sizes
+    if case.batch_size:
+        batch = np.minimum(case.batch_size, sizes)
+    # int[P], examples a client sees in a round: the last batch of a pass is short
     starts = np.arange(case.steps)[:, None] % -(-sizes // batch) * batch
-    seen = np.minimum(batch, sizes - starts).sum(
-        axis=0
-    )  # int[P], examples a round: the last batch of a pass is short
+    seen = np.minimum(batch, sizes - starts).sum(axis=0)
     valued = len(masks) * len(data.validation[1])
     return float(masks.sum(axis=0) @ seen) * case.rounds * training + 2.0 * sum(layers) * valued
 
 
 def _macs(params: Params, side: int) -> list[int]:
-    """Multiplications for one example in each layer, first to last; `side` is the height of an
-    image in pixels.
+    """Multiplications for one example in each layer, first to last.
+
+    Args:
+        params: of the model.
+        side: the height of an image in pixels.
     """
-    found, side = [], side + 2 * LENET_PADDING
+    counts = []
+    side += 2 * LENET_PADDING
     for name in sorted(params):
         kernel = params[name]["kernel"]
         positions = 1
         if kernel.ndim == 4:
             side -= kernel.shape[0] - 1
-            positions, side = side**2, side // 2  # pooled
-        found.append(int(np.prod(kernel.shape)) * positions)
-    return found
+            positions = side**2
+            side //= 2  # pooled
+        counts.append(int(np.prod(kernel.shape)) * positions)
+    return counts

@@ -1,11 +1,16 @@
 """The five MNIST settings on which contribution measures are compared, as federations.
 
-1 same size, same distribution; 2 same size, different distributions: 80 % of two digits belong to a
-client or two; 3 different sizes; 4 noisy labels; 5 noisy features. Clients stand on five rungs: of
-10 clients (GTG-Shapley), 2g and 2g + 1 are on rung g, of 5 (Song), g is. Rung g gives sizes in
-ratio 2 + g in setting 3 (GTG's 10, 10, 15, 15, ..., 30, 30 %, which sum to 200 %, are so made
-shares of one pool), 5 g % of wrong labels in setting 4, and Gaussian noise of standard deviation
-0.05 g, clipped to [0, 1], in setting 5 (from Song's code; GTG leaves "X % noise" undefined).
+1 same size, same distribution
+2 same size, different distributions: 80 % of two digits belong to a client or two
+3 different sizes
+4 noisy labels
+5 noisy features
+
+Clients stand on five rungs: of 10 clients (GTG-Shapley), 2g and 2g + 1 are on rung g; of 5 (Song),
+client g is. Rung g gives sizes in ratio 2 + g in setting 3 (GTG-Shapley's 10, 10, 15, 15, ..., 30,
+30 % sum to 200 %, so they are taken as ratios), 5 g % of wrong labels in setting 4, and Gaussian
+noise of standard deviation 0.05 g, clipped to [0, 1], in setting 5 (from Song's code; GTG-Shapley
+does not define its "X % noise").
 
 References:
     Song, Tong, Wei 2019, "Profit allocation for federated learning". Liu et al. 2022, "GTG-Shapley:
@@ -15,7 +20,7 @@ References:
 import numpy as np
 
 from fedjax_shap._validate import integer, require
-from fedjax_shap.data.corrupt import corrupt, feature_noise, label_noise
+from fedjax_shap.data.corrupt import Corruption, corrupt, feature_noise, label_noise
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.data.partition import iid, label_pairs, quantity
@@ -30,14 +35,13 @@ SETTINGS = {
     5: "noisy features",
 }
 RUNGS = 5
-GTG_IMAGES = 10_840  # that GTG-Shapley says it trains on, 1,084 a client; Song deals out all 54,210
+GTG_IMAGES = 10_840  # of GTG-Shapley, 1,084 a client; Song deals out all 54,210
 
 
 def mnist_pool(
     folder: str | None, *, images: int | None = GTG_IMAGES, flat: bool = False, seed: int = 0
 ) -> Pool:
-    """MNIST as the settings take it: equally many images of each digit, and 892 test images a
-    digit.
+    """MNIST as the settings use it: equally many images of each digit, and 892 test images a digit.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -64,10 +68,10 @@ def mnist_setting(
         setting: 1 to 5, see `SETTINGS`.
         num_clients: 5, 10, or another multiple of 5.
         seed: decides who gets which rows and what is noisy.
-        validation: the share of the test set on which coalitions are valued; all of it, and to
-            report on too, if 0.
-        unequal_noisy_labels: whether setting 4 has the sizes of setting 3: GTG's text says so, its
-            title the contrary.
+        validation: the part of the test set on which coalitions are valued; the rest is for
+            reports. If 0, the whole test set serves both.
+        unequal_noisy_labels: whether setting 4 has the sizes of setting 3: GTG-Shapley's text says
+            so, its title says the contrary.
 
     Raises:
         InvalidInputError: no such setting, or clients that do not stand evenly on the rungs.
@@ -84,14 +88,14 @@ def mnist_setting(
     elif setting == 3 or (setting == 4 and unequal_noisy_labels):
         partition = quantity(ratios=tuple((2.0 + rungs).tolist()))
     data = federate(pool, partition, seed=seed, validation=validation)
-    noisy = [(client, 0.05 * rung) for client, rung in enumerate(rungs.tolist()) if rung]
+    return corrupt(data, _noise(setting, rungs.tolist()), seed=seed)
+
+
+def _noise(setting: int, rungs: list[int]) -> list[Corruption]:
+    """The corruptions of settings 4 and 5, none on rung 0; none at all in the others."""
+    noisy = [(client, 0.05 * rung) for client, rung in enumerate(rungs) if rung]
     if setting == 4:
-        return corrupt(
-            data, [label_noise(client=client, rate=share) for client, share in noisy], seed=seed
-        )
+        return [label_noise(client=client, rate=rate) for client, rate in noisy]
     if setting == 5:
-        noise = [
-            feature_noise(client=client, variance=sd**2, low=0.0, high=1.0) for client, sd in noisy
-        ]
-        return corrupt(data, noise, seed=seed)
-    return data
+        return [feature_noise(client=at, variance=sd**2, low=0.0, high=1.0) for at, sd in noisy]
+    return []

@@ -11,40 +11,48 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any, get_args
 
 import jax
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from scipy.stats import spearmanr
 
-from benchmarks.games import Case, add_plan, plan_of
-from benchmarks.harness import present, timed
+from benchmarks.games import Case, add_models, add_plan, plan_of
+from benchmarks.harness import DATA, Record, add_counts, parser_of, present, table
+from benchmarks.timing import timed
 from fedjax_shap._validate import integer
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.learning.precision import Precision
 from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.typing import HostArray
+
+COUNTS = {
+    "hidden": (Case().hidden, "width of the hidden layer"),
+    "n": (Case().n, "clients"),
+    "rounds": (Case().rounds, "rounds"),
+    "steps": (Case().steps, "steps"),
+    "repeats": (3, "timed calls once compiled"),
+}
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
+def measure(options: argparse.Namespace) -> Record:
     """Values and seconds at each precision."""
-    case = Case(
-        **{
-            field.name: getattr(options, field.name)
-            for field in fields(Case)
-            if hasattr(options, field.name)
-        }
-    )
-    data, key, rows = case.data(options.data), jax.random.key(0), []
+    known = [field.name for field in fields(Case) if hasattr(options, field.name)]
+    case = Case(**{name: getattr(options, name) for name in known})
+    data = case.data(options.data)
+    key = jax.random.key(0)
+    rows: list[dict[str, Any]] = []
+    full: HostArray = np.zeros(0)
     for precision in get_args(Precision):
         game = case.game(data, key, precision=precision)
         utilities, seconds = timed(
-            lambda game=game: evaluate(game, key, case.masks(), plan_of(options)),
-            repeats=options.repeats,
+            partial(evaluate, game, key, case.masks(), plan_of(options)), repeats=options.repeats
         )
         values = shapley_values(utilities)
-        full = rows[0]["values"] if rows else values
+        if not rows:
+            full = values
         rows.append(
             {
                 "precision": precision,
@@ -63,18 +71,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def show(record: dict[str, Any], console: Console) -> None:
+def show(record: Record, console: Console) -> None:
     """The table on the terminal."""
     largest = max(map(abs, record["rows"][0]["values"]))
-    table = Table(title=f"Values in fewer bits; the largest is {largest:.3f}", title_justify="left")
-    for column in ("precision", "Spearman", "largest difference", "seconds"):
-        table.add_column(column, justify="left" if column == "precision" else "right")
+    title = f"Values in fewer bits; the largest is {largest:.3f}"
+    shown = table(title, ("precision", "Spearman", "largest difference", "seconds"))
     for row in record["rows"]:
         seconds = f"{row['seconds']['warm']:.2f}"
-        table.add_row(
+        shown.add_row(
             row["precision"], f"{row['spearman']:.3f}", f"{row['max_difference']:.1e}", seconds
         )
-    console.print(table)
+    console.print(shown)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,45 +89,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return present(_parser(), arguments, _record, show)
 
 
-def _record(options: argparse.Namespace) -> dict[str, Any]:
+def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
     integer("repeats", options.repeats, least=0)
     return measure(options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.precision", description=(__doc__ or "").split("\n")[0]
-    )
-    add = parser.add_argument
-    add("--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)")
-    add(
-        "--data-name",
-        choices=("digits", "mnist"),
-        default="digits",
-        help="whose images (default: %(default)s)",
-    )
-    add(
-        "--model",
-        choices=("mlp", "cnn"),
-        default="mlp",
-        help="one hidden layer, or LeNet5 (default: %(default)s)",
-    )
-    for name, told in (
-        ("hidden", "width of the hidden layer"),
-        ("n", "clients"),
-        ("rounds", "rounds"),
-        ("steps", "steps"),
-    ):
-        add(
-            f"--{name}",
-            type=int,
-            default=getattr(Case(), name),
-            help=f"{told} (default: %(default)s)",
-        )
-    add_plan(add)
-    add("--repeats", type=int, default=3, help="timed calls once compiled (default: %(default)s)")
-    add("--json", help="where the record goes")
+    parser = parser_of("benchmarks.precision", __doc__)
+    parser.add_argument("--data", help=DATA)
+    add_models(parser.add_argument)
+    add_counts(parser, COUNTS)
+    add_plan(parser.add_argument)
     return parser
 
 

@@ -1,9 +1,9 @@
 """Where does a training step of small models spend its time on this device?
 
 The matrix products of one step of G MLPs D-H-L on mini-batches of B are timed one by one, each in a
-loop in a program of its own, and beside them the whole step as the engine does it. What the
-products leave of the step is activations, losses and the update. On a CPU run it on one core, as
-each worker of the engine has one: `taskset -c 0 python -m ...`.
+loop in a program of its own, and beside them the whole step as the engine does it. The rest of the
+step is activations, losses and the update. On a CPU run it on one core, as each worker of the
+engine has one: `taskset -c 0 python -m ...`.
 
     python -m benchmarks.products --json products.json
 """
@@ -17,12 +17,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.harness import present, timed
-from fedjax_shap._validate import integer
+from benchmarks.harness import Record, add_counts, at_least, parser_of, present, table
+from benchmarks.timing import timed
 from fedjax_shap.learning.metric import cross_entropy
 from fedjax_shap.learning.model import mlp
+from fedjax_shap.typing import Array, Params
 
 LEARNING_RATE = 0.1
 PRODUCTS = {  # name -> (einsum, the axes of its factors)
@@ -34,7 +34,19 @@ PRODUCTS = {  # name -> (einsum, the axes of its factors)
 }
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
+COUNTS = {
+    "models": (8, "trained side by side"),
+    "batch_size": (32, "rows a mini-batch"),
+    "inputs": (64, "features"),
+    "hidden": (200, "width of the hidden layer"),
+    "classes": (10, "outputs"),
+    "steps": (500, "in one timed call"),
+    "repeats": (7, "timed calls, the fastest counts"),
+}
+Step = Callable[[Any], Any]  # what is repeated in a loop, from its carry to its carry
+
+
+def measure(options: argparse.Namespace) -> Record:
     """Microseconds and GFLOP/s of each product and of the whole step."""
     axes = {
         "g": options.models,
@@ -43,23 +55,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "h": options.hidden,
         "l": options.classes,
     }
-    draw, rows = np.random.default_rng(0), []
+    draw = np.random.default_rng(0)
+    rows = []
     for name, (formula, factors) in PRODUCTS.items():
-        a, b = (
-            jnp.asarray(draw.normal(size=[axes[axis] for axis in one]), jnp.float32)
-            for one in factors
-        )
+        shapes = [[axes[axis] for axis in factor] for factor in factors]
+        a, b = (jnp.asarray(draw.normal(size=shape), jnp.float32) for shape in shapes)
         flops = 2.0 * np.prod([axes[axis] for axis in set("".join(factors))])
-        product = lambda a, formula=formula, b=b: jnp.einsum(formula, a, b, precision="highest")  # noqa: E731
-        rows.append(
-            _row(
-                name,
-                lambda a, f=product: a.at[0, 0, 0].add(1e-20 * f(a)[0, 0, 0]),
-                a,
-                flops,
-                options,
-            )
-        )
+        rows.append(_row(name, _product(formula, b), a, flops, options))
     step, params = _step(axes, draw)
     macs = axes["d"] * axes["h"] + axes["h"] * axes["l"]
     flops = axes["g"] * axes["b"] * (4.0 * macs + 2.0 * axes["h"] * axes["l"])
@@ -67,26 +69,39 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return {"axes": axes, "rows": rows}
 
 
-def _step(axes: dict[str, int], draw: np.random.Generator) -> tuple[Callable[[Any], Any], Any]:
-    """A step of gradient descent of all models, each on its own copy of one mini-batch, and their
-    parameters.
+def _product(formula: str, b: Array) -> Step:
+    """A product whose result the next one depends on, so that no compiler leaves it out."""
+
+    def step(a: Array) -> Array:
+        product = jnp.einsum(formula, a, b, precision="highest")
+        return a.at[0, 0, 0].add(1e-20 * product[0, 0, 0])
+
+    return step
+
+
+def _step(axes: dict[str, int], draw: np.random.Generator) -> tuple[Step, Any]:
+    """A step of gradient descent of all models, and their parameters.
+
+    Each model has its own copy of one mini-batch.
     """
     model = mlp(hidden=(axes["h"],))((axes["d"],), axes["l"])
     params = jax.vmap(model.init)(jax.random.split(jax.random.key(0), axes["g"]))
-    x = jnp.broadcast_to(
-        jnp.asarray(draw.normal(size=(axes["b"], axes["d"])), jnp.float32),
-        (axes["g"], axes["b"], axes["d"]),
-    )
+    rows = jnp.asarray(draw.normal(size=(axes["b"], axes["d"])), jnp.float32)
+    x = jnp.broadcast_to(rows, (axes["g"], axes["b"], axes["d"]))
     y = jnp.asarray(draw.integers(0, axes["l"], axes["b"]))
     gradient = jax.vmap(jax.grad(lambda p, x: cross_entropy(model.apply(p, x), y).mean()))
-    return lambda p: jax.tree.map(
-        lambda leaf, slope: leaf - LEARNING_RATE * slope, p, gradient(p, x)
-    ), params
+
+    def step(params: Params) -> Params:
+        slopes = gradient(params, x)
+        return jax.tree.map(lambda leaf, slope: leaf - LEARNING_RATE * slope, params, slopes)
+
+    return step, params
 
 
 def _row(
-    name: str, once: Callable[[Any], Any], start: Any, flops: float, options: argparse.Namespace
+    name: str, once: Step, start: Any, flops: float, options: argparse.Namespace
 ) -> dict[str, Any]:
+    """Times many steps in one loop."""
     loop = jax.jit(
         lambda start: jax.lax.fori_loop(0, options.steps, lambda _, carry: once(carry), start)
     )
@@ -95,16 +110,14 @@ def _row(
     return {"what": name, "us": 1e6 * each, "gflops": flops / each / 1e9}
 
 
-def show(record: dict[str, Any], console: Console) -> None:
+def show(record: Record, console: Console) -> None:
     """The table on the terminal."""
     axes = record["axes"]
     title = f"{axes['g']} MLPs {axes['d']}-{axes['h']}-{axes['l']}, batch {axes['b']}"
-    table = Table(title=title, title_justify="left")
-    for column in ("what", "microseconds", "GF/s"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    shown = table(title, ("what", "microseconds", "GF/s"))
     for row in record["rows"]:
-        table.add_row(row["what"], f"{row['us']:.0f}", f"{row['gflops']:.0f}")
-    console.print(table)
+        shown.add_row(row["what"], f"{row['us']:.0f}", f"{row['gflops']:.0f}")
+    console.print(shown)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,35 +125,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return present(_parser(), arguments, _record, show)
 
 
-def _record(options: argparse.Namespace) -> dict[str, Any]:
+def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
-    for name in ("models", "batch_size", "inputs", "hidden", "classes", "steps", "repeats"):
-        integer(name, getattr(options, name), least=1)
+    at_least(vars(options), **dict.fromkeys(COUNTS, 1))
     return measure(options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.products", description=(__doc__ or "").split("\n")[0]
-    )
-    for name, default in (
-        ("models", 8),
-        ("batch-size", 32),
-        ("inputs", 64),
-        ("hidden", 200),
-        ("classes", 10),
-    ):
-        parser.add_argument(f"--{name}", type=int, default=default, help="(default: %(default)s)")
-    parser.add_argument(
-        "--steps", type=int, default=500, help="in one timed call (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--repeats",
-        type=int,
-        default=7,
-        help="timed calls, the fastest counts (default: %(default)s)",
-    )
-    parser.add_argument("--json", help="where the record goes")
+    parser = parser_of("benchmarks.products", __doc__)
+    add_counts(parser, COUNTS)
     return parser
 
 

@@ -10,9 +10,8 @@ import numpy as np
 from fedjax_shap.coalitions import ranks
 from fedjax_shap.typing import HostArray, Utilities
 
-TRIALS = (
-    6  # of nominal budgets, since a coalition asked for again costs shapiq's budget and not ours
-)
+# Nominal budgets tried: a coalition asked for again costs shapiq's budget and not ours.
+TRIALS = 6
 OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {  # our name -> (shapiq's class, its options)
     "permutation": ("PermutationSamplingSV", {}),
     "kernelshap": ("KernelSHAP", {"pairing_trick": True}),
@@ -24,9 +23,8 @@ OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {  # our name -> (shapiq's c
     "regression msr": ("RegressionMSR", {}),
     "proxyshap": ("ProxySHAP", {}),
 }
-Rival = Callable[
-    [Utilities, int, int], HostArray | None
-]  # (table float64[2^P], budget, seed) -> values float64[P]
+# (table float64[2^P], budget, seed) -> values float64[P]
+Rival = Callable[[Utilities, int, int], HostArray | None]
 
 
 def rivals() -> dict[str, Rival]:
@@ -35,30 +33,31 @@ def rivals() -> dict[str, Rival]:
         return {}
     import shapiq
 
-    known = {
-        name: (getattr(shapiq.approximator, kind, None), given)
-        for name, (kind, given) in OPTIONS.items()
-    }
-    return {
-        name: partial(_values, kind, given)
-        for name, (kind, given) in known.items()
-        if kind is not None
-    }
+    installed: dict[str, Rival] = {}
+    for name, (kind, options) in OPTIONS.items():
+        approximator = getattr(shapiq.approximator, kind, None)
+        if approximator is not None:
+            installed[name] = partial(_values, approximator, options)
+    return installed
 
 
 def _values(
     kind: Any, options: dict[str, Any], table: Utilities, budget: int, seed: int
 ) -> HostArray | None:
-    """The values of the run that asked for most distinct coalitions, of those that asked for no
-    more than `budget`.
+    """The values of the run that made most of the budget, counted in distinct coalitions.
 
-    None where each run asked for more.
+    Returns:
+        None where each run asked for more than `budget`.
     """
-    best, most, nominal, num_players = None, 0, budget, len(table).bit_length() - 1
+    best = None
+    most = 0
+    nominal = budget
+    num_players = len(table).bit_length() - 1
     for _ in range(TRIALS):
         values, asked = played(kind, options, table, nominal, seed)
         if most < asked <= budget:
-            best, most = values, asked
+            best = values
+            most = asked
         if asked == budget:
             break
         nominal = max(int(nominal * budget / max(asked, 1)), num_players + 2)
@@ -77,7 +76,6 @@ def played(
         return table[rows] - table[0]
 
     num_players = len(table).bit_length() - 1
-    found = kind(n=num_players, random_state=seed, **options).approximate(
-        budget=nominal, game=utility
-    )
-    return np.asarray(found.get_n_order_values(1)), len(asked)
+    approximator = kind(n=num_players, random_state=seed, **options)
+    index = approximator.approximate(budget=nominal, game=utility)
+    return np.asarray(index.get_n_order_values(1)), len(asked)

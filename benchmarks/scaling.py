@@ -1,5 +1,4 @@
-"""How do time, memory and trainings a second grow with the number of clients, and what do more
-devices cost?
+"""How do time and memory grow with the number of clients, and what do more devices cost?
 
 All coalitions of 4 to 14 clients of digits (MLP 64-32-10, 2 rounds of 5 steps of 32 rows) are
 trained, each number of clients in a process of its own, so that its memory is its own. Then 10
@@ -22,13 +21,29 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.harness import ROOT, present
-from fedjax_shap._validate import integer, require
+from benchmarks.harness import ROOT, Record, add_counts, at_least, parser_of, present, table
+from fedjax_shap._validate import require
 from fedjax_shap.report.run_figures import BLUE, GREY, ORANGE
 
-CLIENTS, DEVICES, CLIENTS_ON_DEVICES = tuple(range(4, 15)), (1, 2, 4), 10
+CLIENTS = tuple(range(4, 15))
+DEVICES = (1, 2, 4)
+COUNTS = {
+    "clients_on_devices": (10, "clients on virtual devices"),
+    "rounds": (2, "rounds a coalition"),
+    "steps": (5, "local steps a client and round"),
+    "repeats": (3, "timed calls once compiled"),
+}
+COLUMNS = (
+    "clients",
+    "devices",
+    "seconds",
+    "first call, s",
+    "compilation, s",
+    "peak MiB",
+    "trainings / s",
+)
+WITHOUT_RIVALS = ("--no-loop", "--no-vmap", "--no-torch")
 KEPT = (
     "n",
     "num_coalitions",
@@ -51,36 +66,28 @@ def measure(
     Args:
         options: the command line.
         num_clients: n.
-        devices: virtual CPU devices over which it is spread; if None the machine's own, as the plan
-            takes them.
+        devices: virtual CPU devices over which it is spread; if None, the machine's own.
 
     Raises:
         InvalidInputError: that process failed.
     """
     environment = dict(os.environ)
+    settings = {
+        "n": num_clients,
+        "hidden": 32,
+        "rounds": options.rounds,
+        "steps": options.steps,
+        "repeats": options.repeats,
+    }
     if devices is not None:
         environment["JAX_PLATFORMS"] = "cpu"
         environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+        settings["devices"] = devices
+    command = [sys.executable, "-m", "benchmarks.coalition_engine", *WITHOUT_RIVALS]
+    command += [f"--{name}={value}" for name, value in settings.items()]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.json"
-        settings = {
-            "n": num_clients,
-            "hidden": 32,
-            "rounds": options.rounds,
-            "steps": options.steps,
-        }
-        settings |= {"repeats": options.repeats, "json": out} | (
-            {} if devices is None else {"devices": devices}
-        )
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.coalition_engine",
-            "--no-loop",
-            "--no-vmap",
-            "--no-torch",
-        ]
-        command += [f"--{name}={value}" for name, value in settings.items()]
+        command.append(f"--json={out}")
         done = subprocess.run(
             command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
         )
@@ -90,79 +97,80 @@ def measure(
             f"{done.stderr[-500:]}",
         )
         record = json.loads(out.read_text())
+    return _row(record, devices)
+
+
+def _row(record: Record, devices: int | None) -> dict[str, Any]:
+    """What is kept of one game's record."""
     trainings = record["num_coalitions"] - 1  # the empty one trains nothing
-    found = {name: record[name] for name in KEPT} | {"devices": devices, "device": record["device"]}
-    return found | {"trainings_per_second": trainings / record["seconds_engine"]}
+    return {
+        **{name: record[name] for name in KEPT},
+        "devices": devices,
+        "device": record["device"],
+        "trainings_per_second": trainings / record["seconds_engine"],
+    }
 
 
-def figure(record: dict[str, Any]) -> Figure:
-    """Time, memory and rate against the number of clients, and time against the number of virtual
-    devices.
-    """
+def figure(record: Record) -> Figure:
+    """Time, memory and rate against clients, and time against virtual devices."""
     drawn = Figure(figsize=(11.0, 6.4), layout="constrained")
     ((time, memory), (rate, devices)) = drawn.subplots(2, 2)
-    rows, clients = record["rows"], [row["n"] for row in record["rows"]]
-    time.semilogy(
-        clients, [row["seconds_engine"] for row in rows], "o-", color=BLUE, label="once compiled"
-    )
-    time.semilogy(
-        clients,
-        [row["seconds_engine_cold"] for row in rows],
-        "s--",
-        color=GREY,
-        label="first call: planned and compiled",
-    )
+    rows = record["rows"]
+    clients = [row["n"] for row in rows]
+    warm = [row["seconds_engine"] for row in rows]
+    cold = [row["seconds_engine_cold"] for row in rows]
+    time.semilogy(clients, warm, "o-", color=BLUE, label="once compiled")
+    time.semilogy(clients, cold, "s--", color=GREY, label="first call: planned and compiled")
     time.legend(frameon=False)
     for axes in (time, memory, rate):
         axes.set_xticks(clients)
     memory.plot(clients, [row["peak_memory_mb"] for row in rows], "o-", color=BLUE)
     memory.set_ylim(bottom=0)
     rate.semilogy(clients, [row["trainings_per_second"] for row in rows], "o-", color=BLUE)
-    spread = record["devices_rows"]
-    places = range(len(spread))
-    devices.bar(
-        places, [row["seconds_engine"] for row in spread], color=ORANGE, width=0.62, zorder=2
-    )
-    devices.set_xticks(places, [str(row["devices"]) for row in spread])
-    _labelled(time, "seconds", "all coalitions trained", "clients n")
-    _labelled(memory, "MiB", "peak memory beyond that at the start", "clients n")
-    _labelled(rate, "trainings a second", "coalitions trained a second", "clients n")
-    told = f"{spread[0]['n']} clients; the devices share {record['cores']} cores:" if spread else ""
-    _labelled(devices, "seconds", f"{told}\nthis is overhead, not speed-up", "virtual CPU devices")
+    _dress(time, "seconds", "all coalitions trained", "clients n")
+    _dress(memory, "MiB", "peak memory beyond that at the start", "clients n")
+    _dress(rate, "trainings a second", "coalitions trained a second", "clients n")
+    _devices(devices, record)
     return drawn
 
 
-def _labelled(axes: Axes, upwards: str, title: str, along: str) -> None:
+def _devices(axes: Axes, record: Record) -> None:
+    """The panel of virtual devices."""
+    rows = record["devices_rows"]
+    places = range(len(rows))
+    seconds = [row["seconds_engine"] for row in rows]
+    axes.bar(places, seconds, color=ORANGE, width=0.62, zorder=2)
+    axes.set_xticks(places, [str(row["devices"]) for row in rows])
+    title = "\nthis is overhead, not speed-up"
+    if rows:
+        title = f"{rows[0]['n']} clients; the devices share {record['cores']} cores:{title}"
+    _dress(axes, "seconds", title, "virtual CPU devices")
+
+
+def _dress(axes: Axes, upwards: str, title: str, along: str) -> None:
     axes.set(xlabel=along, ylabel=upwards)
     axes.set_title(title, loc="left")
     axes.grid(alpha=0.3, zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def show(record: dict[str, Any], console: Console) -> None:
+def show(record: Record, console: Console) -> None:
     """The table on the terminal."""
-    table = Table(
-        title="Digits, MLP 64-32-10, all coalitions", title_justify="left", title_style="bold"
-    )
-    for column in (
-        "clients",
-        "devices",
-        "seconds",
-        "first call, s",
-        "compilation, s",
-        "peak MiB",
-        "trainings / s",
-    ):
-        table.add_column(column, justify="right")
+    shown = table("Digits, MLP 64-32-10, all coalitions", COLUMNS, left=())
     for row in (*record["rows"], *record["devices_rows"]):
-        shape = (str(row["n"]), "-" if row["devices"] is None else f"{row['devices']} virtual")
-        clocks = [
-            f"{row[name]:.2f}" for name in ("seconds_engine", "seconds_engine_cold", "compile_s")
-        ]
-        table.add_row(
-            *shape, *clocks, f"{row['peak_memory_mb']:.0f}", f"{row['trainings_per_second']:,.0f}"
+        devices = "-"
+        if row["devices"] is not None:
+            devices = f"{row['devices']} virtual"
+        shown.add_row(
+            str(row["n"]),
+            devices,
+            f"{row['seconds_engine']:.2f}",
+            f"{row['seconds_engine_cold']:.2f}",
+            f"{row['compile_s']:.2f}",
+            f"{row['peak_memory_mb']:.0f}",
+            f"{row['trainings_per_second']:,.0f}",
         )
-    console.print(table)
+    console.print(shown)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -170,10 +178,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return present(_parser(), arguments, _record, show, figure)
 
 
-def _record(options: argparse.Namespace) -> dict[str, Any]:
+def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
-    for name in ("rounds", "steps", "repeats"):
-        integer(name, getattr(options, name), least=1)
+    at_least(vars(options), rounds=1, steps=1, repeats=1)
     rows = [measure(options, count) for count in options.clients]
     spread = [
         measure(options, options.clients_on_devices, devices=count) for count in options.devices
@@ -182,36 +189,13 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scaling", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = parser_of("benchmarks.scaling", __doc__)
     add = parser.add_argument
-    add(
-        "--clients",
-        nargs="*",
-        type=int,
-        default=CLIENTS,
-        help="numbers of clients (default: 4 to 14)",
-    )
-    add(
-        "--devices",
-        nargs="*",
-        type=int,
-        default=DEVICES,
-        help="numbers of virtual devices (default: 1 2 4)",
-    )
-    add(
-        "--clients-on-devices",
-        type=int,
-        default=CLIENTS_ON_DEVICES,
-        help="their clients (default: %(default)s)",
-    )
-    add("--rounds", type=int, default=2, help="rounds a coalition (default: %(default)s)")
-    add(
-        "--steps", type=int, default=5, help="local steps a client and round (default: %(default)s)"
-    )
-    add("--repeats", type=int, default=3, help="timed calls once compiled (default: %(default)s)")
-    add("--json", help="where the record goes")
+    clients = "numbers of clients (default: 4 to 14)"
+    add("--clients", nargs="*", type=int, default=CLIENTS, help=clients)
+    devices = "numbers of virtual devices (default: 1 2 4)"
+    add("--devices", nargs="*", type=int, default=DEVICES, help=devices)
+    add_counts(parser, COUNTS)
     add("--figure", help="where the figure goes")
     return parser
 

@@ -18,8 +18,7 @@ from fedjax_shap.typing import HostArray, Params
 
 
 def linear_layers(seed: int, widths: Sequence[int]) -> Params:
-    """The parameters of an MLP built by `torch.manual_seed(seed)` and one `torch.nn.Linear` a
-    layer.
+    """The parameters of an MLP of `torch.nn.Linear` layers after `torch.manual_seed(seed)`.
 
     Args:
         seed: PyTorch's seed, >= 0.
@@ -42,11 +41,13 @@ def linear_layers(seed: int, widths: Sequence[int]) -> Params:
 
 
 def batch_order(seed: int, size: int) -> HostArray:
-    """The order int64[size] in which `DataLoader(shuffle=True)` goes over its rows after
-    `torch.manual_seed(seed)`.
+    """The order in which a shuffling `DataLoader` reads rows after `torch.manual_seed(seed)`.
 
     The loader first draws 64 bits for its workers, then 64 bits that seed the generator of the
     permutation, of which the twister takes the lower 32.
+
+    Returns:
+        int64[size].
     """
     integer("size", size, least=1)
     return permutation(int(_words(_generator(seed), 4)[3]), size)
@@ -65,9 +66,8 @@ def uniform(
     generator: np.random.RandomState, shape: tuple[int, ...], low: float, high: float
 ) -> HostArray:
     """float32[shape] as `tensor.uniform_(low, high)` draws it: 24 bits of each word."""
-    mantissa = (_words(generator, int(np.prod(shape))) & np.uint32((1 << 24) - 1)).astype(
-        np.float32
-    )
+    words = _words(generator, int(np.prod(shape)))
+    mantissa = (words & np.uint32((1 << 24) - 1)).astype(np.float32)
     drawn = mantissa * np.float32(2.0**-24) * np.float32(high - low) + np.float32(low)
     return drawn.reshape(shape).astype(np.float32)
 

@@ -1,7 +1,7 @@
-"""The rival: the same game in PyTorch, one coalition after another, from the same weights on the
-same mini-batches.
+"""The rival: the same game in PyTorch, one coalition after another.
 
-PyTorch is no dependency; without it there is no such figure. The rows of every mini-batch are drawn
+It starts from the same weights and trains on the same mini-batches. PyTorch is not a dependency;
+where it is not installed, there is no such figure. The rows of every mini-batch are drawn
 beforehand, by the package's own shuffles, so that its clock measures training and valuing alone.
 """
 
@@ -25,8 +25,7 @@ def available() -> bool:
 def draw_batches(
     data: FederatedData, key: Key, *, rounds: int, steps: int, batch_size: int
 ) -> list[list[Any]]:
-    """The rows of each mini-batch, as `learning.local` draws them: [round][client][step] ->
-    int64[B], or all rows.
+    """The rows of each mini-batch, as `learning.local` draws them.
 
     Args:
         data: the federation.
@@ -34,25 +33,27 @@ def draw_batches(
         rounds: R.
         steps: local steps a client and round.
         batch_size: B; 0 for the full batch.
+
+    Returns:
+        [round][client][step] -> int64[B], or a slice of all rows.
     """
     if not batch_size:
         return [[[slice(None)] * steps for _ in range(data.num_clients)]] * rounds
-    longest, drawn = (
-        data.y.shape[1],
-        jax.jit(jax.vmap(shuffle, in_axes=(0, None, None)), static_argnums=1),
-    )
-    found: list[list[Any]] = []
+    longest = data.y.shape[1]
+    shuffled = jax.jit(jax.vmap(shuffle, in_axes=(0, None, None)), static_argnums=1)
+    batches: list[list[Any]] = []
     for round_ in range(rounds):
-        found.append([])
+        batches.append([])
         for client, size in enumerate(np.asarray(data.sizes).tolist()):
             batch = min(batch_size, size)
-            passes, per_pass = -(-steps * batch // size) + 1, -(-size // batch)
+            per_pass = -(-size // batch)
+            passes = -(-steps * batch // size) + 1
             seed = jax.random.fold_in(jax.random.fold_in(key, round_), client)
             seeds = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(seed, np.arange(passes))
-            orders = np.asarray(drawn(seeds, longest, size), np.int64)[:, :size]
+            orders = np.asarray(shuffled(seeds, longest, size), np.int64)[:, :size]
             places = [divmod(step, per_pass) for step in range(steps)]
-            found[-1].append([orders[e, k * batch : (k + 1) * batch] for e, k in places])
-    return found
+            batches[-1].append([orders[e, k * batch : (k + 1) * batch] for e, k in places])
+    return batches
 
 
 class TorchLoop:
@@ -75,7 +76,10 @@ class TorchLoop:
         """
         import torch
 
-        self._torch, self.device = torch, "cuda" if torch.cuda.is_available() else "cpu"
+        self._torch = torch
+        self.device = "cpu"
+        if torch.cuda.is_available():
+            self.device = "cuda"
         self._initial = [self._tensor(leaf) for leaf in _as_torch(initial)]
         self._clients = [self._examples(data.client(i)) for i in range(data.num_clients)]
         self._validation = self._examples(
@@ -84,7 +88,8 @@ class TorchLoop:
         self._batches = [
             [[self._rows(rows) for rows in own] for own in round_] for round_ in batches
         ]
-        self._sizes, self._rate = np.asarray(data.sizes, float), learning_rate
+        self._sizes = np.asarray(data.sizes, float)
+        self._rate = learning_rate
 
     def use_threads(self, count: int) -> None:
         """Has PyTorch use so many processor cores."""
@@ -95,13 +100,17 @@ class TorchLoop:
         return np.array([self._value(np.flatnonzero(mask)) for mask in masks])
 
     def _value(self, members: HostArray) -> float:
+        """One coalition: train round by round, mix the uploads, value the last model."""
         functional = self._torch.nn.functional
         params = self._initial
-        shares = self._sizes[members] / max(self._sizes[members].sum(), 1)
-        for batches in self._batches if len(members) else []:
-            uploads = [self._trained(params, self._clients[i], batches[i]) for i in members]
+        batches = self._batches
+        if not len(members):
+            batches = []
+        weights = self._sizes[members] / max(self._sizes[members].sum(), 1)
+        for own in batches:
+            uploads = [self._trained(params, self._clients[i], own[i]) for i in members]
             params = [
-                sum(s * leaf for s, leaf in zip(shares.tolist(), leaves))
+                sum(weight * leaf for weight, leaf in zip(weights.tolist(), leaves))
                 for leaves in zip(*uploads)
             ]
         with self._torch.no_grad():
@@ -112,7 +121,8 @@ class TorchLoop:
         self, params: list[Any], examples: tuple[Any, Any], batches: list[Any]
     ) -> list[Any]:
         """One client's local training."""
-        torch, (x, y) = self._torch, examples
+        torch = self._torch
+        x, y = examples
         own = [leaf.detach().clone().requires_grad_() for leaf in params]
         for rows in batches:
             loss = torch.nn.functional.cross_entropy(self._logits(own, x[rows]), y[rows])
@@ -122,49 +132,52 @@ class TorchLoop:
         return [leaf.detach() for leaf in own]
 
     def _logits(self, params: list[Any], x: Any) -> Any:
+        """LeNet5's convolutions, of which the first pads, then linear layers; ReLU between."""
         functional = self._torch.nn.functional
         last = len(params) // 2 - 1
+        padding = LENET_PADDING
         for index, (weight, bias) in enumerate(zip(params[::2], params[1::2])):
             if weight.ndim == 4:
-                x = functional.conv2d(x, weight, bias, padding=LENET_PADDING if index == 0 else 0)
+                x = functional.conv2d(x, weight, bias, padding=padding)
                 x = functional.max_pool2d(x, 2)
+                padding = 0
             else:
                 x = functional.linear(x.flatten(1), weight, bias)
-            x = functional.relu(x) if index < last else x
+            if index < last:
+                x = functional.relu(x)
         return x
 
-    def _examples(self, held: tuple[HostArray, HostArray]) -> tuple[Any, Any]:
+    def _examples(self, examples: tuple[HostArray, HostArray]) -> tuple[Any, Any]:
         """Features, images with their channels first, and labels."""
-        x, y = held
-        return self._tensor(np.moveaxis(x, -1, 1) if x.ndim == 4 else x), self._tensor(
-            y.astype(np.int64)
-        )
+        x, y = examples
+        if x.ndim == 4:
+            x = np.moveaxis(x, -1, 1)
+        return self._tensor(x), self._tensor(y.astype(np.int64))
 
     def _rows(self, rows: HostArray | slice) -> Any:
-        return rows if isinstance(rows, slice) else self._tensor(rows)
+        if isinstance(rows, slice):
+            return rows
+        return self._tensor(rows)
 
     def _tensor(self, array: HostArray) -> Any:
         return self._torch.tensor(np.ascontiguousarray(array), device=self.device)
 
 
 def _as_torch(params: Params) -> list[HostArray]:
-    """The layers' weights and biases in PyTorch's layout: [out, in], or [out, in, height,
-    width].
-    """
-    found, channels = [], 0
+    """Weights and biases in PyTorch's layout: [out, in], or [out, in, height, width]."""
+    layers = []
+    channels = 0
     for name in sorted(params):
         kernel, bias = (np.array(params[name][part]) for part in ("kernel", "bias"))
         if kernel.ndim == 4:
-            channels, kernel = kernel.shape[-1], kernel.transpose(3, 2, 0, 1)
+            channels = kernel.shape[-1]
+            kernel = kernel.transpose(3, 2, 0, 1)
         else:
-            if channels:  # what comes out of a convolution: ours has its channels last
+            if channels:  # the output of a convolution: ours has its channels last
                 side = round((len(kernel) / channels) ** 0.5)
-                kernel = (
-                    kernel.reshape(side, side, channels, -1)
-                    .transpose(2, 0, 1, 3)
-                    .reshape(len(kernel), -1)
-                )
+                image = kernel.reshape(side, side, channels, -1)
+                kernel = image.transpose(2, 0, 1, 3).reshape(len(kernel), -1)
                 channels = 0
             kernel = kernel.T
-        found += [kernel, bias]
-    return found
+        layers += [kernel, bias]
+    return layers

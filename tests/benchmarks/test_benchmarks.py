@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import flce, flce_protocol, harness, rounds_game, torch_draws
+from benchmarks import flce, flce_protocol, harness, rounds_game, timing, torch_draws
 from experiments import hospitals
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
@@ -275,11 +275,11 @@ def test_the_hospitals_experiment_writes_what_run_writes_and_the_spread_over_see
 
 def test_a_timing_has_its_compilation_apart_and_its_median_over_the_repeats():
     calls = []
-    result, seconds = harness.timed(lambda: calls.append(1) or len(calls), repeats=3)
+    result, seconds = timing.timed(lambda: calls.append(1) or len(calls), repeats=3)
     assert result == 1 and len(calls) == 4 and len(seconds["runs"]) == 3
     assert seconds["warm"] == sorted(seconds["runs"])[1]
     with pytest.raises(InvalidInputError, match="repeats=-1"):
-        harness.timed(lambda: None, repeats=-1)
+        timing.timed(lambda: None, repeats=-1)
 
 
 def test_a_wrong_result_is_refused_before_the_clock_starts():
@@ -289,7 +289,7 @@ def test_a_wrong_result_is_refused_before_the_clock_starts():
         raise InvalidInputError(f"Expected {result} to be another.")
 
     with pytest.raises(InvalidInputError, match="another"):
-        harness.timed(lambda: calls.append(1), repeats=3, check=refuse)
+        timing.timed(lambda: calls.append(1), repeats=3, check=refuse)
     assert len(calls) == 1
 
 
@@ -299,7 +299,7 @@ def test_a_record_is_whole_or_absent_and_never_holds_nan(tmp_path):
     with pytest.raises(ValueError):
         harness.write_json({"a": math.nan}, path)
     assert json.loads(path.read_text()) == {"a": 1}
-    with pytest.raises(InvalidInputError, match="can be written"):
+    with pytest.raises(InvalidInputError, match="to be writable"):
         harness.write_json({}, path / "below.json")
 
 

@@ -23,6 +23,7 @@ from benchmarks import (
     harness,
     mnist_exact,
     scaling,
+    timing,
     torch_loop,
 )
 from benchmarks.contest import Contest
@@ -276,14 +277,14 @@ print(memory.megabytes)
 def test_what_is_compiled_anew_is_neither_read_nor_kept(monkeypatch, tmp_path):
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
     before = jax.config.jax_enable_compilation_cache
-    with harness.compiled_anew():
+    with timing.compiled_anew():
         assert cache.folder() is None and not jax.config.jax_enable_compilation_cache
     assert (
         os.environ[cache.VARIABLE] == str(tmp_path)
         and jax.config.jax_enable_compilation_cache == before
     )
     monkeypatch.delenv(cache.VARIABLE)
-    with harness.compiled_anew():
+    with timing.compiled_anew():
         pass
     assert cache.VARIABLE not in os.environ
 

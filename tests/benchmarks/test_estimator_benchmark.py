@@ -46,7 +46,7 @@ def test_rows_are_the_errors_of_each_estimator_and_what_it_refuses_is_left_out(
     game = table(TABLE).game
     monkeypatch.setattr(estimators, "game_b", lambda: (game, estimators.jax.random.key(0)))
     monkeypatch.setitem(estimators.BUDGETS, "B", (20, 40))
-    monkeypatch.setitem(estimators.BEST_OF_PEERS, "B", {20: 1.0, 40: 1.0})
+    monkeypatch.setitem(estimators.OTHERS, "B", {20: 1.0, 40: 1.0})
     monkeypatch.setattr(
         estimators, "repeated", lambda game, k: table(np.stack([TABLE, TABLE * 1.1], axis=1)).game
     )
