@@ -1,3 +1,1 @@
-"""Benchmarks: one file per question, the rival inside it, equal results asserted before the clock
-starts.
-"""
+"""Benchmarks: one file a question, its rival inside; equal results come first, then the clock."""

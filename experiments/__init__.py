@@ -1,3 +1,1 @@
-"""Experiments: one file a claim, whose docstring says claim, command, minutes, what is expected and
-what was seen.
-"""
+"""Experiments: one file a claim; its docstring has the claim, the command, and what was seen."""

@@ -1,6 +1,4 @@
-"""Softmax regression as an optimisation problem: its objective, its optimum, and the label skew of
-FedaGrac's code.
-"""
+"""Softmax regression as an optimisation problem, and the label skew of FedaGrac's code."""
 
 from typing import NamedTuple
 
@@ -17,9 +15,7 @@ LARGEST_ERROR = 1e-10  # of f*
 
 
 class Objective(NamedTuple):
-    """f(x) = mean cross-entropy + l2 |x|^2 of softmax regression on all training rows, in
-    float64.
-    """
+    """f(x) = mean cross-entropy + l2 |x|^2 of softmax regression on all training rows, float64."""
 
     x: HostArray  # [N, D + 1], a column of ones behind the features
     y: HostArray  # int[N]
@@ -37,23 +33,26 @@ class Objective(NamedTuple):
         return float(loss), (self.x.T @ slope / len(self.y) + 2 * self.l2 * params).ravel()
 
     def accuracy(self, flat: HostArray, x: HostArray, y: HostArray) -> float:
-        """Share of rows x[T, D] whose label the parameters recognise."""
+        """The part of the rows x[T, D] whose label the parameters recognise."""
         params = flat.reshape(-1, self.num_classes)
         return float(((x @ params[:-1] + params[-1]).argmax(axis=1) == y).mean())
 
     def optimum(self) -> tuple[HostArray, float, float]:
-        """(x*, f(x*), how far that is above f* at most: |gradient|^2 / (4 l2), f being strongly
-        convex).
+        """The minimum, by L-BFGS.
+
+        Returns:
+            (x*, f(x*), how far that is above f* at most). The bound is |gradient|^2 / (4 l2), as f
+            is strongly convex.
         """
         start = np.zeros(self.x.shape[1] * self.num_classes)
         options = {"maxiter": 20_000, "maxfun": 40_000, "ftol": 1e-16, "gtol": 1e-10, "maxcor": 30}
-        found = minimize(self, start, jac=True, method="L-BFGS-B", options=options)
-        error = float((found.jac**2).sum() / (4 * self.l2))
+        lowest = minimize(self, start, jac=True, method="L-BFGS-B", options=options)
+        error = float((lowest.jac**2).sum() / (4 * self.l2))
         require(
             error <= LARGEST_ERROR,
             f"Expected l2={self.l2} to let L-BFGS reach f* within {LARGEST_ERROR}.",
         )
-        return found.x, float(found.fun), error
+        return lowest.x, float(lowest.fun), error
 
 
 def objective(pool: Pool, l2: float) -> Objective:
@@ -63,8 +62,7 @@ def objective(pool: Pool, l2: float) -> Objective:
 
 
 def balanced(*, num_clients: int, alpha: float) -> Partition:
-    """Dirichlet label skew as in FedaGrac's code: a client that has its even share already gets no
-    further class.
+    """Dirichlet label skew as in FedaGrac's code: a client of the mean size gets no further class.
 
     So sizes stay near each other, and clients differ by their classes. As there, the last client
     gets the row that rounding may leave over.
@@ -84,24 +82,23 @@ def balanced(*, num_clients: int, alpha: float) -> Partition:
     number("alpha", alpha, above=0)
 
     def draw(rng: np.random.Generator, pool: Pool) -> list[HostArray]:
-        held: list[HostArray] = [np.zeros(0, int)] * num_clients
+        owned: list[HostArray] = [np.zeros(0, int)] * num_clients
         for label in range(pool.num_classes):
             rows = rng.permutation(np.flatnonzero(pool.y == label))
             part = rng.dirichlet(np.full(num_clients, alpha))
-            part = part * [len(own) < pool.num_rows / num_clients for own in held]
+            part = part * [len(own) < pool.num_rows / num_clients for own in owned]
             cuts = (np.cumsum(part / part.sum()) * len(rows)).astype(int)[:-1]
-            held = [np.concatenate(pair) for pair in zip(held, np.split(rows, cuts), strict=True)]
-        return held
+            owned = [np.concatenate(pair) for pair in zip(owned, np.split(rows, cuts), strict=True)]
+        return owned
 
     def split(rng: np.random.Generator, pool: Pool) -> Shares:
         for _ in range(MOST_DRAWS):
-            held = draw(rng, pool)
-            if min(map(len, held)) >= pool.num_classes:
-                return as_shares(held)
+            owned = draw(rng, pool)
+            if min(map(len, owned)) >= pool.num_classes:
+                return as_shares(owned)
         raise InvalidInputError(
             f"Expected alpha={alpha} to leave each of {num_clients} clients at least "
-            f"{pool.num_classes} rows, but none "
-            f"of {MOST_DRAWS} draws does."
+            f"{pool.num_classes} rows, but none of {MOST_DRAWS} draws does."
         )
 
     return split

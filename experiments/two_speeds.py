@@ -1,21 +1,20 @@
 """Two members, one 24 times as fast as the other: what do they do, use, cost, add, and get paid?
 
 Claim: under a common time budget the fast member is worth and paid far more than the slow one at
-first, and little more
-once models are near their end, though both hold data of one distribution and number. With as many
-steps for both their values are equal up to the luck of their rows, but there is time for a
-twenty-fourth of the rounds, and a poorer model.
+first, and little more once models are near their end, though both hold equally many rows of one
+distribution. With as many steps for both their values are equal up to the luck of their rows, but
+there is time for a twenty-fourth of the rounds, and the model is poorer.
 
-Device A does 100 local steps in 1 hour, device B in 24 (Spec 4.5). Two ways to run a federation of
-both:
+Device A does 100 local steps in 1 hour, device B in 24. Two ways to run a federation of both:
 
     same time    each has an hour a round: K_A = 100, K_B = floor(100 / 24) = 4;
     same steps   each does 100 steps a round, which lasts 24 hours, of which A waits 23.
 
 Both ways are given five days: 120 rounds or 5. Digits are dealt equally to A and B, softmax
-regression is trained, each of the four coalitions alone, and the Shapley values of accuracy and the
-costs of Spec 5.8 are settled by Spec 5.2. The watts, the prices and the revenue are made up; all
-else follows.
+regression is trained, each of the four coalitions alone. A member's cost is the energy and the time
+that its device uses (`devices.fleet`). The Shapley values of accuracy are settled by the rule
+`cost_aware`: each is paid its cost, and the profit is divided by value. The watts, the prices and
+the revenue are assumed; all else follows.
 
 Command: python -m experiments.two_speeds --json two_speeds.json --figure two_speeds.png
 Minutes: 0.8 on one core shared with other work.
@@ -33,11 +32,7 @@ experiments/results/two_speeds.json), under FedAvg; FedaGrac at lambda = 1 pays 
 
     After 5 days A's value less B's is 0.040, 0.058 and 0.065 under seeds 0 to 2 by the same time,
     and -0.020, -0.029 and 0.000 by the same steps. B works nearly all the time either way, and
-    costs nearly the same; that A waits for 115 of 120 hours costs nothing, since Spec 5.8 charges
-    for use.
-
-References:
-    Spec 1.1c, 4.5, 5.2, 5.8.
+    costs nearly the same. A waits for 115 of 120 hours; that costs nothing, as only use is charged.
 """
 
 import argparse
@@ -47,12 +42,12 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from experiments.methods import overrides, parser, run
+from benchmarks.harness import Record, at_least, table
+from experiments.harness import Settings, dress, overridden, parser, run
 from fedjax_shap._validate import integer, number
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.partition import iid
@@ -72,9 +67,10 @@ from fedjax_shap.learning.steps import Steps, constant
 from fedjax_shap.learning.training import Training
 from fedjax_shap.report.run_figures import BLUE, GREY, ORANGE
 from fedjax_shap.shapley.exact import exact
+from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.estimate import estimate
 
-CONFIG: dict[str, Any] = {
+CONFIG: Settings = {
     "steps": 100,
     "hours_a": 1.0,
     "hours_b": 24.0,
@@ -89,22 +85,37 @@ CONFIG: dict[str, Any] = {
     "metric": "accuracy",
     "seed": 0,
 }
-MEMBERS, HOUR = ("A", "B"), 3600.0
+MEMBERS = ("A", "B")
+HOUR = 3600.0  # seconds
+KWH = 3.6e6  # joules
 ALGORITHMS = {"fedavg": fedavg, "fedagrac_lam1.0": fedagrac}
+COLUMNS = (
+    "way",
+    "algorithm",
+    "V(N)",
+    "value A",
+    "value B",
+    "cost A",
+    "cost B",
+    "paid A",
+    "paid B",
+)
 
 
-def devices(settings: dict[str, Any]) -> tuple[Profile, ...]:
+def devices(settings: Settings) -> tuple[Profile, ...]:
     """A and B, by the hours in which they do so many steps."""
-    return tuple(
-        Profile(
+    profiles = []
+    for name in MEMBERS:
+        hours = settings[f"hours_{name.lower()}"]
+        profile = Profile(
             name=name,
-            steps_per_second=settings["steps"] / (settings[f"hours_{name.lower()}"] * HOUR),
+            steps_per_second=settings["steps"] / (hours * HOUR),
             power=settings[f"watts_{name.lower()}"],
             energy_price=settings["energy_price"],
             time_price=settings["time_price"],
         )
-        for name in MEMBERS
-    )
+        profiles.append(profile)
+    return tuple(profiles)
 
 
 class Way(NamedTuple):
@@ -114,7 +125,7 @@ class Way(NamedTuple):
     rounds: int
 
 
-def ways(settings: dict[str, Any]) -> dict[str, Way]:
+def ways(settings: Settings) -> dict[str, Way]:
     """The faster member's time for both, or as many steps for both; each for so many days."""
     short, long = sorted((settings["hours_a"], settings["hours_b"]))
     by_time = timed(seconds=short * HOUR, profiles=devices(settings), flops_per_step=0.0)
@@ -125,135 +136,126 @@ def ways(settings: dict[str, Any]) -> dict[str, Way]:
     }
 
 
-def measure(settings: dict[str, Any], way: Way, algorithm: Algorithm) -> dict[str, Any]:
+def measure(settings: Settings, way: Way, algorithm: Algorithm) -> dict[str, Any]:
     """One way of running the federation under one algorithm, from steps to payments."""
     data = federate(digits(), iid(num_clients=len(MEMBERS)), seed=settings["seed"])
-    training = local(learning_rate=settings["learning_rate"], batch_size=settings["batch_size"])
+    client_training = local(
+        learning_rate=settings["learning_rate"], batch_size=settings["batch_size"]
+    )
     key = jax.random.key(settings["seed"])
-    how = Training(linear(), training, algorithm, key=key, steps=way.steps)
-    game = silo(data, how, metric=settings["metric"])
-    planned = np.asarray(game.world.num_steps)
-    asked = workload(data, how)
-    took = metered(devices(settings), asked, planned, np.ones(planned.shape))
-    found = estimate(game, exact(), key=key)
-    settled = settle(found, took.bill.total, settings["revenue"], players=MEMBERS)
+    training = Training(linear(), client_training, algorithm, key=key, steps=way.steps)
+    game = silo(data, training, metric=settings["metric"])
+    # what the devices do, and what that costs
+    steps = np.asarray(game.world.num_steps)
+    work = workload(data, training)
+    took = metered(devices(settings), work, steps, np.ones(steps.shape))
+    # what the members are worth and paid
+    attribution = estimate(game, exact(), key=key)
+    settled = settle(attribution, took.bill.total, settings["revenue"], players=MEMBERS)
     return {
         "rounds": way.rounds,
-        "steps": planned[0].tolist(),
+        "steps": steps[0].tolist(),
         "took": took.to_json(),
-        "values": found.values.tolist(),
-        "empty": float(found.empty),
-        "grand": float(found.grand),
+        "values": attribution.values.tolist(),
+        "empty": float(attribution.empty),
+        "grand": float(attribution.grand),
         "settlement": settled.to_json(),
     }
 
 
-def figure(record: dict[str, Any]) -> Figure:
-    """Hours at work and waiting, values, and payments with their costs, a group of bars a way of
-    running.
-    """
+def figure(record: Record) -> Figure:
+    """Hours at work and waiting, values, and payments, a group of bars a way of running."""
     drawn = Figure(figsize=(12.0, 4.4), layout="constrained")
-    hours, values, payments = drawn.subplots(1, 3)
+    panels = drawn.subplots(1, 3)
     rows = record["rows"]
     places = np.arange(len(rows))
-    for member, color, shift in ((0, BLUE, -0.2), (1, ORANGE, 0.2)):
-        each = {"width": 0.36, "color": color, "zorder": 2}
-        at = places + shift
-        work = [row["took"]["training"][member] / HOUR for row in rows]
-        hours.bar(at, work, label=f"{MEMBERS[member]} works", **each)
-        idle = [row["took"]["idle"][member] / HOUR for row in rows]
-        hours.bar(
-            at,
-            idle,
-            bottom=work,
-            width=0.36,
-            color=GREY,
-            zorder=2,
-            label="waits" if member == 0 else None,
-        )
-        values.bar(at, [row["values"][member] for row in rows], **each)
-        payments.bar(at, [float(row["settlement"]["payments"][member]) for row in rows], **each)
-        cost = [float(row["settlement"]["costs"][member]) for row in rows]
-        payments.bar(
-            at, cost, width=0.36, color=GREY, zorder=3, label="its cost" if member == 0 else None
-        )
+    _bars(panels, rows, member=0, at=places - 0.2, color=BLUE)
+    _bars(panels, rows, member=1, at=places + 0.2, color=ORANGE)
     titles = ("hours of all rounds", f"Shapley values ({record['config']['metric']})", "payments")
-    for axes, title in zip((hours, values, payments), titles, strict=True):
-        axes.set_title(title, loc="left")
+    for axes, title in zip(panels, titles, strict=True):
+        dress(axes, title, grid="y")
         axes.set_xticks(places, [f"{row['way']}\n{row['algorithm']}" for row in rows], fontsize=8)
         axes.axhline(0, color="black", linewidth=0.8)
-        axes.grid(alpha=0.3, axis="y", zorder=0)
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in (hours, payments):
+    for axes in (panels[0], panels[2]):
         axes.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return drawn
 
 
-def show(record: dict[str, Any], console: Console) -> None:
+def _bars(
+    panels: Sequence[Axes],
+    rows: Sequence[dict[str, Any]],
+    *,
+    member: int,
+    at: HostArray,
+    color: str,
+) -> None:
+    """One member's bars in all panels; the legend names what is grey once."""
+    hours, values, payments = panels
+    grey = {"width": 0.36, "color": GREY}
+    bar = {"width": 0.36, "color": color, "zorder": 2}
+    hidden = "_" * member  # matplotlib leaves such a label out of the legend
+    work = [row["took"]["training"][member] / HOUR for row in rows]
+    idle = [row["took"]["idle"][member] / HOUR for row in rows]
+    hours.bar(at, work, label=f"{MEMBERS[member]} works", **bar)
+    hours.bar(at, idle, bottom=work, zorder=2, label=f"{hidden}waits", **grey)
+    values.bar(at, [row["values"][member] for row in rows], **bar)
+    paid = [float(row["settlement"]["payments"][member]) for row in rows]
+    cost = [float(row["settlement"]["costs"][member]) for row in rows]
+    payments.bar(at, paid, **bar)
+    payments.bar(at, cost, zorder=3, label=f"{hidden}its cost", **grey)
+
+
+def show(record: Record, console: Console) -> None:
     """The derivation, line by line, and a table of all."""
     for row in record["rows"]:
         if row["algorithm"] == "fedavg":
-            console.print(
-                "\n".join(derivation(row, record["config"])) + "\n", highlight=False, soft_wrap=True
-            )
-    table = Table(
-        title="What each is worth and paid",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-    )
-    for column in (
-        "way",
-        "algorithm",
-        "V(N)",
-        "value A",
-        "value B",
-        "cost A",
-        "cost B",
-        "paid A",
-        "paid B",
-    ):
-        table.add_column(
-            column, justify="left" if column in ("way", "algorithm") else "right", no_wrap=True
-        )
+            lines = "\n".join(derivation(row, record["config"]))
+            console.print(f"{lines}\n", highlight=False, soft_wrap=True)
+    shown = table("What each is worth and paid", COLUMNS, left=("way", "algorithm"))
     for row in record["rows"]:
         settled = row["settlement"]
         values = [f"{value:.3f}" for value in (row["grand"], *row["values"])]
         costs = [f"{float(cost):.2f}" for cost in settled["costs"]]
-        table.add_row(row["way"], row["algorithm"], *values, *costs, *settled["payments"])
-    console.print(table)
+        shown.add_row(row["way"], row["algorithm"], *values, *costs, *settled["payments"])
+    console.print(shown)
 
 
-def derivation(row: dict[str, Any], settings: dict[str, Any]) -> list[str]:
-    """One way of running the federation, from steps to payments, a line a step of the reckoning."""
-    took, settled, rounds = row["took"], row["settlement"], row["rounds"]
-    lasted = took["round_seconds"][0] / HOUR
-    lines = [f"{row['way'].capitalize()}: {rounds} rounds of {lasted:.2f} hours."]
-    for i, name in enumerate(MEMBERS):
-        hours, kwh, idle = (
-            took["training"][i] / HOUR,
-            took["joules"][i] / 3.6e6,
-            took["idle"][i] / HOUR,
-        )
-        watts = settings[f"watts_{name.lower()}"]
-        energy, time = (float(took["costs"][part][i]) for part in ("energy", "time"))
-        lines += [
-            f"  {name}: K = {row['steps'][i]} steps a round; at work {hours:.2f} h, waiting "
-            f"{idle:.2f} h",
-            f"     {watts:g} W x {hours:.2f} h = {kwh:.3f} kWh; energy {energy:.2f} + time "
-            f"{time:.2f} = cost "
-            f"{float(settled['costs'][i]):.2f}",
-        ]
-    total, worth = sum(map(float, settled["costs"])), sum(row["values"])
+def derivation(row: dict[str, Any], settings: Settings) -> list[str]:
+    """One way of running the federation, from steps to payments, a line a step."""
+    settled = row["settlement"]
+    lasted = row["took"]["round_seconds"][0] / HOUR
+    lines = [f"{row['way'].capitalize()}: {row['rounds']} rounds of {lasted:.2f} hours."]
+    for member in range(len(MEMBERS)):
+        lines += _work(row, member, settings)
+    costs = [float(cost) for cost in settled["costs"]]
+    total = sum(costs)
+    worth = sum(row["values"])
     profit = float(settled["revenue"]) - total
-    lines.append(f"  Profit to be shared: {settled['revenue']} - {total:.2f} = {profit:.2f}")
-    for i, name in enumerate(MEMBERS):
-        value, cost = row["values"][i], float(settled["costs"][i])
+    lines.append(f"  Profit to be divided: {settled['revenue']} - {total:.2f} = {profit:.2f}")
+    each = zip(MEMBERS, row["values"], costs, settled["payments"], strict=True)
+    for name, value, cost, payment in each:
         lines.append(
-            f"  {name} is paid {cost:.2f} + {value:.4f} / {worth:.4f} x {profit:.2f} = "
-            f"{settled['payments'][i]}"
+            f"  {name} is paid {cost:.2f} + {value:.4f} / {worth:.4f} x {profit:.2f} = {payment}"
         )
     return lines
+
+
+def _work(row: dict[str, Any], member: int, settings: Settings) -> list[str]:
+    """What one member does, uses and costs."""
+    took = row["took"]
+    name = MEMBERS[member]
+    hours = took["training"][member] / HOUR
+    idle = took["idle"][member] / HOUR
+    kwh = took["joules"][member] / KWH
+    watts = settings[f"watts_{name.lower()}"]
+    energy, time = (float(took["costs"][part][member]) for part in ("energy", "time"))
+    cost = float(row["settlement"]["costs"][member])
+    return [
+        f"  {name}: K = {row['steps'][member]} steps a round; at work {hours:.2f} h, waiting "
+        f"{idle:.2f} h",
+        f"     {watts:g} W x {hours:.2f} h = {kwh:.3f} kWh; energy {energy:.2f} + time "
+        f"{time:.2f} = cost {cost:.2f}",
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -261,17 +263,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(parser("two_speeds", __doc__, CONFIG), arguments, _record, show, figure)
 
 
-def _record(options: argparse.Namespace) -> dict[str, Any]:
-    settings = overrides(CONFIG, options.set)
-    integer("steps", settings["steps"], least=1)
+def _record(options: argparse.Namespace) -> Record:
+    settings = overridden(CONFIG, options.set)
+    at_least(settings, steps=1)
     for name in ("hours_a", "hours_b"):
         number(name, settings[name], above=0)
         integer("days", settings["days"], least=-int(-settings[name] // 24))  # time for a round
     rows = []
     for called, way in ways(settings).items():
         for name, algorithm in ALGORITHMS.items():
-            found = measure(settings, way, algorithm(max_rounds=way.rounds))
-            rows.append({"way": called, "algorithm": name} | found)
+            measured = measure(settings, way, algorithm(max_rounds=way.rounds))
+            rows.append({"way": called, "algorithm": name, **measured})
     return {"config": settings, "rows": rows}
 
 

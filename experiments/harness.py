@@ -1,0 +1,139 @@
+"""What the experiments share: settings on the command line, progress, spreads over seeds, axes."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from benchmarks.harness import DATA, Record, parser_of, present
+from fedjax_shap._validate import InvalidInputError, one_of
+from fedjax_shap.typing import HostArray
+
+Settings = dict[str, Any]  # of an experiment, by name; `--set NAME=VALUE` changes one
+Done = Callable[[str], None]  # takes a few words on what is done
+
+
+# ------------------------------------------------------------------ the command line
+
+
+def parser(name: str, about: str | None, settings: Mapping[str, Any]) -> argparse.ArgumentParser:
+    """The command line of an experiment.
+
+    Args:
+        name: of its file.
+        about: its docstring.
+        settings: what `--set` may change, with the values that hold otherwise.
+    """
+    made = parser_of(f"experiments.{name}", about)
+    add = made.add_argument
+    add("--data", help=DATA)
+    names = f"one of {', '.join(settings)}"
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help=names)
+    add("--figure", help="where the figure goes")
+    return made
+
+
+def overridden(settings: Mapping[str, Any], texts: Sequence[str]) -> Settings:
+    """Settings, some of them changed.
+
+    Args:
+        settings: all of them.
+        texts: NAME=VALUE each; a value is read as the type of the one that it replaces.
+
+    Raises:
+        InvalidInputError: no such setting, or a value of another type.
+    """
+    changed = dict(settings)
+    for text in texts:
+        name, _, value = text.partition("=")
+        one_of("--set", name, settings)
+        kind = type(settings[name])
+        try:
+            changed[name] = kind(value)
+        except ValueError:
+            raise InvalidInputError(
+                f"Expected --set {text!r} to give {name} as {kind.__name__}."
+            ) from None
+    return changed
+
+
+def run(
+    made: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    measure: Callable[[argparse.Namespace], Record],
+    show: Callable[[Record, Console], None],
+    draw: Callable[[Record], Figure],
+) -> int:
+    """Runs an experiment; says so where the command line keeps neither record nor figure.
+
+    Args and return value are those of `benchmarks.harness.present`.
+    """
+    code = present(made, arguments, measure, show, draw)
+    options = made.parse_args(arguments)
+    if code == 0 and options.json is None and options.figure is None:
+        print("Nothing was kept: --json FILE keeps the record, --figure FILE the figure.")
+    return code
+
+
+def progress() -> Done:
+    """A function that writes to the error stream what is done, after how many seconds."""
+    began = time.perf_counter()
+
+    def done(words: str) -> None:
+        seconds = time.perf_counter() - began
+        print(f"{seconds:7.1f} s  {words}", file=sys.stderr, flush=True)
+
+    return done
+
+
+# ------------------------------------------------------------------ numbers over seeds
+
+
+def deviation(each: Any) -> HostArray:
+    """The standard deviation over the first axis, one a seed; 0 of a single seed."""
+    values = np.asarray(each, float)
+    return values.std(axis=0, ddof=min(1, len(values) - 1))
+
+
+def mean_and_deviation(each: Any, form: str) -> str:
+    """Mean and standard deviation of one number a seed, both written in `form`."""
+    return f"{np.mean(each):{form}} ± {deviation(each):{form.lstrip('+')}}"
+
+
+def ranked(values: Any) -> list[int]:
+    """The players from the most valuable to the least."""
+    return [int(player) for player in np.argsort(-np.asarray(values), kind="stable")]
+
+
+# ------------------------------------------------------------------ panels of a figure
+
+
+def dress(axes: Axes, title: str, *, grid: str = "both", size: float | None = None) -> None:
+    """Gives a panel its title, faint lines, and an open frame.
+
+    Args:
+        axes: the panel.
+        title: on its left.
+        grid: at whose ticks lines are drawn: "x", "y" or "both".
+        size: of the title, in points; matplotlib's if None.
+    """
+    axes.set_title(title, loc="left", fontsize=size)
+    axes.grid(axis=grid, alpha=0.3, zorder=0)  # type: ignore[arg-type]
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_below(drawn: Figure, *panels: Axes, columns: int) -> None:
+    """One legend below all panels, with what `panels` name."""
+    named: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    drawn.legend(
+        list(named.values()), list(named), frameon=False, loc="outside lower center", ncols=columns
+    )
