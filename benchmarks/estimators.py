@@ -69,7 +69,8 @@ Values = Callable[[Utilities, int, int], HostArray | None]
 
 def contestants() -> dict[tuple[str, str], Values]:
     """(package, estimator) -> its values; ours are those that aim at the Shapley value."""
-    named = {name: (name, {}) for name in ESTIMATORS} | VARIANTS
+    named: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in ESTIMATORS}
+    named |= VARIANTS
     ours = {
         ("fedjax_shap", name): partial(_values, kind, options)
         for name, (kind, options) in named.items()

@@ -20,7 +20,7 @@ from fedjax_shap.data.partition import iid
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.sources import load
 from fedjax_shap.games.rounds import Rounds, rounds
-from fedjax_shap.learning.algorithm import fedavg
+from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import uniform
@@ -160,14 +160,13 @@ def twins(settings: Settings, folder: str | None) -> dict[str, list[float]]:
         data = federation(folder, TWINS, seed)
         data = corrupt(data, [duplicate(client=last, of=0)], seed=seed)
         training = training_of(TWINS["participants"], TWINS["rounds"], seed)
-        key = jax.random.key(seed)
-        gaps = valued(
-            data,
-            training,
-            lambda way, run, key=key: gap(estimate_rounds(run, way.method(), key=key).values),
-        )
-        each.append(gaps)
+        each.append(valued(data, training, partial(_gap, seed)))
     return _by_way(each)
+
+
+def _gap(seed: int, way: Way, run: Rounds) -> float:
+    """How far the values of one way set the twins apart."""
+    return gap(estimate_rounds(run, way.method(), key=jax.random.key(seed)).values)
 
 
 def noise(settings: Settings, folder: str | None) -> dict[str, list[float]]:

@@ -127,7 +127,7 @@ def _values(axes: Axes, record: Record) -> None:
         mean = seeds.mean(axis=0)
         label = f"learning rate {rate}"
         axes.bar(at, mean, BAR * 0.92, color=COLORS[place], zorder=2, label=label)
-        error = {"fmt": "none", "ecolor": "black", "capsize": 4, "zorder": 4}
+        error: dict[str, Any] = {"fmt": "none", "ecolor": "black", "capsize": 4, "zorder": 4}
         axes.errorbar(at, mean, deviation(seeds), **error)
         for each in seeds:
             axes.plot(at, each, ".", color="black", alpha=0.35, markersize=4, zorder=4)

@@ -108,10 +108,16 @@ def _costs(axes: Axes, overstated: dict[str, Any]) -> None:
     for at, (more, color) in enumerate(zip(OVERSTATED, BLUES, strict=True)):
         across = places + 0.27 * (at - 1)
         claimed = [np.mean(overstated["as claimed"][name][at]) for name in RULES]
-        bar = {"color": color, "height": 0.26, "zorder": 2}
+        bar: dict[str, Any] = {"color": color, "height": 0.26, "zorder": 2}
         axes.barh(across, claimed, label=f"claims {more} % more", **bar)
         capped = [np.mean(overstated["capped"][name][at]) for name in RULES]
-        mark = {"color": ORANGE, "marker": "|", "s": 90, "linewidth": 2.2, "zorder": 3}
+        mark: dict[str, Any] = {
+            "color": ORANGE,
+            "marker": "|",
+            "s": 90,
+            "linewidth": 2.2,
+            "zorder": 3,
+        }
         axes.scatter(capped, across, label=label, **mark)
     _dress(axes, "cost overstated, mean over members")
 
@@ -121,7 +127,7 @@ def _gains(axes: Axes, gains: HostArray, at: int, color: str, label: str) -> Non
     across = np.arange(len(RULES)) + 0.24 * (at - 1)
     rows = across[:, None].repeat(gains.shape[1], axis=1)
     axes.scatter(gains, rows, color=color, s=12, alpha=0.6, zorder=2)
-    mark = {"color": color, "marker": "|", "s": 150, "linewidth": 2.2, "zorder": 3}
+    mark: dict[str, Any] = {"color": color, "marker": "|", "s": 150, "linewidth": 2.2, "zorder": 3}
     axes.scatter(gains.mean(axis=1), across, label=label, **mark)
 
 

@@ -111,7 +111,8 @@ def _indices(axes: Axes, noise: dict[str, list[float]]) -> None:
 
 def finite(gaps: Sequence[float | None]) -> HostArray:
     """The gaps of a record, in which None stands for an infinite one."""
-    return np.array([np.inf if one is None else one for one in gaps])
+    numbers = np.array(gaps, float)  # NaN for None
+    return np.where(np.isnan(numbers), np.inf, numbers)
 
 
 def show(record: Record, console: Console) -> None:

@@ -87,7 +87,7 @@ CONFIG: Settings = {**FEDERATION, "metric": "accuracy", "trainings": 3}
 NAME = "unequal, noisy"
 FLOOR = "exact, other training"  # the noise floor: no order can be shown to be better than this
 FEWEST = 1  # members are taken out until so many are left
-STYLES = {  # of lines that stand out
+STYLES: dict[str, dict[str, Any]] = {  # of lines that stand out
     "exact": {"linewidth": 2.4},
     "at random": {"linewidth": 1.2, "linestyle": ":", "color": "black"},
     FLOOR: {"linewidth": 1.2, "linestyle": "--", "color": "black"},
@@ -140,7 +140,7 @@ def figure(record: Record) -> Figure:
     for axes, (which, title) in zip(panels, PANELS.items(), strict=True):
         for name in record["runs"][0]:
             curves = np.array([run[name][which] for run in record["runs"]])
-            style: dict[str, Any] = STYLES.get(name, {"linewidth": 1.2})
+            style = STYLES.get(name, {"linewidth": 1.2})
             axes.plot(curves.mean(axis=0), marker="o", markersize=3, label=name, **style)
         dress(axes, title)
         axes.set_xlabel("members gone")

@@ -191,8 +191,8 @@ def _bars(
 ) -> None:
     """One member's bars in all panels; the legend names what is grey once."""
     hours, values, payments = panels
-    grey = {"width": 0.36, "color": GREY}
-    bar = {"width": 0.36, "color": color, "zorder": 2}
+    grey: dict[str, Any] = {"width": 0.36, "color": GREY}
+    bar: dict[str, Any] = {"width": 0.36, "color": color, "zorder": 2}
     hidden = "_" * member  # matplotlib leaves such a label out of the legend
     work = [row["took"]["training"][member] / HOUR for row in rows]
     idle = [row["took"]["idle"][member] / HOUR for row in rows]
