@@ -1,6 +1,4 @@
-"""Files written aside, brought to disk and renamed: each stands under its name whole, or not at
-all.
-"""
+"""Files that appear whole or not at all: written under another name, flushed, then renamed."""
 
 import contextlib
 import os
@@ -17,15 +15,19 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the place of whatever stands under `path`.
 
     Args:
-        path: where the file is to stand once the block has ended without an error.
+        path: where the file stands once the block has ended without an error.
 
     Yields:
         The file, opened for writing bytes, under a temporary name in the folder of `path`.
 
     Raises:
         OSError: the file cannot be written.
+
+    Guarantees:
+        Whoever reads `path` gets the old content or the new one, never a part of it. Any number of
+        processes may write one path at once; one of their files stays.
     """
-    with _aside(path) as temporary:
+    with _temporary(path) as temporary:
         with temporary.open("wb") as file:
             yield file
             file.flush()
@@ -36,16 +38,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def creating(argument: str, path: Path, *, mode: int = 0o666) -> Iterator[Path]:
-    """A file to fill under a name that nothing else has, not even when the block ends.
+    """A file to fill that gets its name only if nothing has that name, even when the block ends.
 
     Args:
         argument: what `path` is called in a refusal.
-        path: where the file is to stand once the block has ended without an error.
+        path: where the file stands once the block has ended without an error.
         mode: the permissions of the file from the first moment on, less the process's umask.
 
     Yields:
-        Where the empty file is for now, in the folder of `path`; the block closes it and brings it
-        to disk.
+        The empty file's temporary path, in the folder of `path`; the block closes the file and
+        flushes it to disk.
 
     Raises:
         InvalidInputError: something stands under `path` already, or the folder cannot be written
@@ -53,21 +55,19 @@ def creating(argument: str, path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """
     require_absent(argument, path)
     try:
-        with _aside(path, mode) as temporary:
+        with _temporary(path, mode) as temporary:
             yield temporary
             _link(temporary, path)
             sync_names(path.parent)
     except FileExistsError as error:
-        raise InvalidInputError(_taken(argument, path)) from error
+        raise InvalidInputError(_exists(argument, path)) from error
     except OSError as error:
         raise InvalidInputError(_unwritable(argument, path, error)) from error
 
 
 @contextlib.contextmanager
 def writable(argument: str, path: Path) -> Iterator[None]:
-    """Turns an error of the operating system while writing to `path` into a refusal of
-    `argument`.
-    """
+    """Turns an `OSError` while writing to `path` into a refusal of `argument`."""
     try:
         yield
     except OSError as error:
@@ -76,11 +76,11 @@ def writable(argument: str, path: Path) -> Iterator[None]:
 
 def require_absent(argument: str, path: Path) -> None:
     """Refuses a path under which something stands, a dangling link included."""
-    require(not os.path.lexists(path), _taken(argument, path))
+    require(not os.path.lexists(path), _exists(argument, path))
 
 
 def sync_names(folder: Path) -> None:
-    """Brings a folder's names to disk, on file systems that can."""
+    """Flushes a folder's names to disk, on file systems that can."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -90,10 +90,8 @@ def sync_names(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _aside(path: Path, mode: int = 0o666) -> Iterator[Path]:
-    """An empty file beside `path`, under a name that no other process gives; removed where it still
-    has that name.
-    """
+def _temporary(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """An empty file beside `path` under a random name; removed unless the block renames it."""
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}.tmp")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
@@ -104,19 +102,22 @@ def _aside(path: Path, mode: int = 0o666) -> Iterator[Path]:
 
 
 def _link(temporary: Path, path: Path) -> None:
-    """Gives the file its name; a link, unlike a renaming, fails where the name is taken."""
+    """Gives the file its name; a link, unlike a rename, fails where the name is taken."""
     try:
         os.link(temporary, path)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links: renaming, after another look
+    except OSError:  # a file system without links: look again, then rename
         if os.path.lexists(path):
             raise FileExistsError(path) from None
         temporary.rename(path)
 
 
-def _taken(argument: str, path: Path) -> str:
-    return f"Expected {argument}={str(path)!r} to be a new file, but it exists and is never overwritten."
+def _exists(argument: str, path: Path) -> str:
+    return (
+        f"Expected {argument}={str(path)!r} to be a new file, but it exists and is never "
+        "overwritten."
+    )
 
 
 def _unwritable(argument: str, path: Path, error: OSError) -> str:

@@ -1,7 +1,6 @@
 """The ledger: what is appended stays, in order, and nothing follows on a broken end."""
 
 import json
-import os
 import sqlite3
 import threading
 
@@ -10,7 +9,6 @@ from recording import plain
 from tampering import COUNT, dump, opened
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.atomic import creating
 from fedjax_shap.ledger.database import BrokenLedgerError
 from fedjax_shap.ledger.entry import NOTHING, checkpoint_message
 from fedjax_shap.ledger.ledger import Ledger
@@ -117,25 +115,3 @@ def test_a_ledger_is_never_made_over_a_file(tmp_path):
     with pytest.raises(InvalidInputError, match="to be writable"):
         Ledger.create(tmp_path / "nowhere" / "ledger.db")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ledger.db", "link"]
-
-
-@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
-def test_a_new_file_that_is_overtaken_gives_way(links, tmp_path, monkeypatch):
-    def without(*_):
-        raise PermissionError("no links here")
-
-    if not links:
-        monkeypatch.setattr(os, "link", without)
-    with creating("out", tmp_path / "own") as temporary:
-        temporary.write_text("mine")
-    assert (tmp_path / "own").read_text() == "mine"
-    with (
-        pytest.raises(InvalidInputError, match="never overwritten"),
-        creating("out", tmp_path / "other") as temporary,
-    ):
-        temporary.write_text("mine")
-        (tmp_path / "other").write_text("theirs")
-    with pytest.raises(KeyError), creating("out", tmp_path / "third"):
-        raise KeyError
-    assert (tmp_path / "other").read_text() == "theirs"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "own"]
