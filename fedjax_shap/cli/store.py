@@ -89,7 +89,7 @@ def _ls(known: argparse.Namespace, rest: list[str]) -> None:
 
 
 def _verify(known: argparse.Namespace, rest: list[str]) -> int:
-    checked = {folder: archive.verify(folder) for folder in archive.find(known.folder)}
+    checked = {folder: archive.find_problems(folder) for folder in archive.find(known.folder)}
     spoilt = {folder: problems for folder, problems in checked.items() if problems}
     for folder, problems in spoilt.items():
         for problem in problems:

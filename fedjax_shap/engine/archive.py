@@ -1,6 +1,4 @@
-"""Stores as they lie on disk: looked over, checked and merged, without the games that filled
-them.
-"""
+"""Stores as they lie on disk: read, checked and merged, without the games that filled them."""
 
 import contextlib
 import os
@@ -8,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,9 +24,7 @@ from fedjax_shap.engine.parts import (
 )
 from fedjax_shap.typing import Masks, Utilities
 
-SECONDS_UNTIL_ABANDONED = (
-    24 * 3600.0
-)  # no writer, on whatever host and clock, takes so long for one file
+SECONDS_UNTIL_ABANDONED = 24 * 3600.0  # no writer takes so long for one file, whatever its clock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +38,8 @@ class Archive:
         masks: bool[M, P], its distinct coalitions, smaller ones first.
         utilities: float64[M, ...], theirs; the oldest where parts disagree.
         disputed: bool[D, P], coalitions to which its parts give different utilities.
-        problems: a sentence for each thing that is wrong: broken parts, parts and files that are
-            not the store's, disputed coalitions.
+        problems: a sentence for each thing that is wrong: broken parts, parts and files that do
+            not belong to the store, disputed coalitions.
         size: bytes on disk.
         written: when its last part was written, seconds since the epoch; 0 if none was.
     """
@@ -79,6 +76,15 @@ class Merged:
     problems: tuple[str, ...]
 
 
+class _Distinct(NamedTuple):
+    """Each coalition once, smaller ones first, as in `Archive`, and a sentence about disputes."""
+
+    masks: Masks
+    utilities: Utilities
+    disputed: Masks
+    problems: list[str]
+
+
 def find(folder: str | Path) -> list[Path]:
     """The folders of stores in `folder`, itself included, in the order of their names.
 
@@ -87,12 +93,12 @@ def find(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     require(folder.is_dir(), f"Expected folder={str(folder)!r} to be a folder.")
-    found = {path.parent for pattern in (LABEL, "part-*.npz") for path in folder.rglob(pattern)}
+    stores = {path.parent for pattern in (LABEL, "part-*.npz") for path in folder.rglob(pattern)}
     require(
-        bool(found),
+        bool(stores),
         f"Expected folder={str(folder)!r} to hold a utility store, but no {LABEL} is in it.",
     )
-    return sorted(found)
+    return sorted(stores)
 
 
 def read(folder: str | Path) -> Archive:
@@ -102,57 +108,34 @@ def read(folder: str | Path) -> Archive:
         InvalidInputError: it has no readable label.
     """
     folder = Path(folder)
-    name = owner(folder)
-    if name is None:
+    fingerprint = owner(folder)
+    if fingerprint is None:
         raise InvalidInputError(
             f"Expected folder={str(folder)!r} to be a utility store, but it has no {LABEL}."
         )
-    held, problems = _whole_parts(folder, name)
-    masks, utilities, disputed, dispute = _distinct(list(held.values()))
-    problems += dispute
+    parts, broken = _whole_parts(folder, fingerprint)
+    distinct = _distinct(list(parts.values()))
     files = _files(folder)
-    own = part_names(folder) | {
-        LABEL,
-        *(file for file in files if file.startswith(".") or file.endswith(".broken")),
-    }
-    problems += [f"{file}: not a file of a store" for file in sorted(files.keys() - own)]
+    problems = [*broken, *distinct.problems, *_foreign(folder, files)]
     return Archive(
         folder=folder,
-        fingerprint=name,
-        parts=tuple(held),
-        masks=masks,
-        utilities=utilities,
-        disputed=disputed,
+        fingerprint=fingerprint,
+        parts=tuple(parts),
+        masks=distinct.masks,
+        utilities=distinct.utilities,
+        disputed=distinct.disputed,
         problems=tuple(problems),
         size=sum(status.st_size for status in files.values()),
         written=max(
-            (files[path.name].st_mtime for path in held if path.name in files), default=0.0
+            (files[part.name].st_mtime for part in parts if part.name in files), default=0.0
         ),
     )
 
 
-def _whole_parts(
-    folder: Path, fingerprint: str
-) -> tuple[dict[Path, tuple[Masks, Utilities]], list[str]]:
-    """What the whole parts of a store hold, oldest first, and a sentence for each other part."""
-    held: dict[Path, tuple[Masks, Utilities]] = {}
-    problems = []
-    shape = None
-    for path in unread(folder, set()):
-        try:
-            content = read_part(path, fingerprint, shape)
-        except BrokenPartError as error:
-            problems.append(f"{path.name}: {error}")
-        else:
-            if content is not None:
-                held[path] = content
-                shape = (content[0].shape[1], *content[1].shape[1:])
-    return held, problems
+def find_problems(folder: str | Path) -> tuple[str, ...]:
+    """A sentence for each thing that is wrong with one store; changes nothing.
 
-
-def verify(folder: str | Path) -> tuple[str, ...]:
-    """A sentence for each thing that is wrong with one store, see `Archive.problems`; changes
-    nothing.
+    See `Archive.problems`; a store without a readable label has this one problem.
     """
     try:
         return read(folder).problems
@@ -161,13 +144,13 @@ def verify(folder: str | Path) -> tuple[str, ...]:
 
 
 def merge(folders: Sequence[str | Path], *, into: str | Path | None = None) -> list[Merged]:
-    """Makes one part of a store's parts; the new one is on disk before an old one is removed.
+    """Makes one part of a store's parts; the new part is on disk before an old one is removed.
 
     Args:
         folders: where the stores are; in one of these or below.
-        into: a store, made where there is none, that takes in all of them, which stay as they are;
-            each store is merged for itself if None. Where utilities disagree, those of `into` stay,
-            then those of earlier folders.
+        into: a store, made where there is none, that takes in all of them, which stay as they are.
+            Where utilities disagree, those of `into` stay, then those of earlier folders. If None,
+            the parts of each store are merged within the store.
 
     Returns:
         A record for each store that was written to.
@@ -175,10 +158,8 @@ def merge(folders: Sequence[str | Path], *, into: str | Path | None = None) -> l
     Raises:
         InvalidInputError: no store, or stores of different games to be merged into one.
     """
-    archives = [
-        read(folder)
-        for folder in dict.fromkeys(path.resolve() for folder in folders for path in find(folder))
-    ]
+    stores = dict.fromkeys(path.resolve() for folder in folders for path in find(folder))
+    archives = [read(folder) for folder in stores]
     if into is None:
         return [_merge(archive.folder, [archive]) for archive in archives]
     target = Path(into).resolve()
@@ -193,71 +174,17 @@ def merge(folders: Sequence[str | Path], *, into: str | Path | None = None) -> l
         require(
             other.fingerprint == first.fingerprint,
             f"Expected the stores to be merged to be of one game, but {str(first.folder)!r} has "
-            "fingerprint "
-            f"{first.fingerprint[:8]} and {str(other.folder)!r} has {other.fingerprint[:8]}.",
+            f"fingerprint {first.fingerprint[:8]} and {str(other.folder)!r} has "
+            f"{other.fingerprint[:8]}.",
         )
     require_same_shape(archives)
     return [_merge(target, archives)]
 
 
-def _merge(target: Path, archives: list[Archive]) -> Merged:
-    """Writes what `archives` hold into `target` as one part, then removes the parts of its own that
-    are in it.
-    """
-    own = [part for archive in archives if archive.folder == target for part in archive.parts]
-    held = [(archive.masks, archive.utilities) for archive in archives if len(archive.masks)]
-    masks, utilities, _, dispute = _distinct(held)
-    here = sum(len(archive.masks) for archive in archives if archive.folder == target)
-    useful = len(own) > 1 or len(masks) > here
-    with writable("store", target):
-        if useful:
-            claim(target, archives[0].fingerprint)
-            write_part(
-                target,
-                archives[0].fingerprint,
-                masks,
-                utilities,
-                heir_of=own[0].name if own else "",
-            )
-        old = [*(own if useful else []), *_abandoned(target)]
-        for path in old:
-            path.unlink(missing_ok=True)
-    return Merged(
-        folder=target,
-        coalitions=len(masks),
-        parts=sum(len(archive.parts) for archive in archives),
-        removed=len(old),
-        problems=(*(problem for archive in archives for problem in archive.problems), *dispute),
-    )
-
-
-def _distinct(held: Sequence[tuple[Masks, Utilities]]) -> tuple[Masks, Utilities, Masks, list[str]]:
-    """Each coalition once with its first utility, smaller ones first; the disputed ones, and a
-    sentence if any are.
-    """
-    if not held:
-        return np.zeros((0, 0), bool), np.zeros(0), np.zeros((0, 0), bool), []
-    masks, utilities = (np.concatenate(arrays) for arrays in zip(*held))
-    _, first, place = np.unique(
-        np.packbits(~masks, axis=1), axis=0, return_index=True, return_inverse=True
-    )
-    gaps = np.abs(utilities - utilities[first[place.reshape(-1)]])
-    gaps = gaps.max(axis=tuple(range(1, gaps.ndim)))
-    order = first[np.argsort(masks[first].sum(axis=1), kind="stable")]
-    disputed = masks[order[np.isin(order, first[place.reshape(-1)[gaps > 0]])]]
-    dispute = []
-    if len(disputed):
-        dispute.append(
-            f"{len(disputed)} of {len(order)} coalitions have different utilities in different "
-            "parts, by up to "
-            f"{gaps.max():.3g}; the first is {np.flatnonzero(disputed[0]).tolist()}"
-        )
-    return masks[order], utilities[order], disputed, dispute
-
-
 def require_same_shape(archives: Sequence[Archive]) -> None:
-    """Refuses stores that differ in their players or in the axes of a utility; an empty one fits
-    everywhere.
+    """Refuses stores that differ in their players or in the axes of a utility.
+
+    An empty store fits all others.
     """
     shapes = {
         (a.masks.shape[1], *a.utilities.shape[1:]): str(a.folder) for a in archives if len(a.masks)
@@ -270,22 +197,99 @@ def require_same_shape(archives: Sequence[Archive]) -> None:
     )
 
 
+def _merge(target: Path, archives: list[Archive]) -> Merged:
+    """Writes what `archives` hold into `target` as one part, then removes its older parts."""
+    own = [part for archive in archives if archive.folder == target for part in archive.parts]
+    here = sum(len(archive.masks) for archive in archives if archive.folder == target)
+    distinct = _distinct([(a.masks, a.utilities) for a in archives if len(a.masks)])
+    with writable("store", target):
+        removed = _abandoned(target)
+        # a part that is alone and holds everything stays
+        if len(own) > 1 or len(distinct.masks) > here:
+            oldest = own[0].name if own else ""
+            fingerprint = archives[0].fingerprint
+            claim(target, fingerprint)
+            write_part(target, fingerprint, distinct.masks, distinct.utilities, as_old_as=oldest)
+            removed = [*own, *removed]
+        for path in removed:
+            path.unlink(missing_ok=True)
+    problems = [problem for archive in archives for problem in archive.problems]
+    return Merged(
+        folder=target,
+        coalitions=len(distinct.masks),
+        parts=sum(len(archive.parts) for archive in archives),
+        removed=len(removed),
+        problems=(*problems, *distinct.problems),
+    )
+
+
+def _whole_parts(
+    folder: Path, fingerprint: str
+) -> tuple[dict[Path, tuple[Masks, Utilities]], list[str]]:
+    """The content of a store's whole parts, oldest first, and a sentence for each other part."""
+    whole: dict[Path, tuple[Masks, Utilities]] = {}
+    problems = []
+    shape = None
+    for path in unread(folder, set()):
+        try:
+            content = read_part(path, fingerprint, shape)
+        except BrokenPartError as error:
+            problems.append(f"{path.name}: {error}")
+        else:
+            if content is not None:
+                whole[path] = content
+                shape = (content[0].shape[1], *content[1].shape[1:])
+    return whole, problems
+
+
+def _distinct(parts: Sequence[tuple[Masks, Utilities]]) -> _Distinct:
+    """The coalitions of all parts, each with the utility of the first part that holds it."""
+    if not parts:
+        return _Distinct(np.zeros((0, 0), bool), np.zeros(0), np.zeros((0, 0), bool), [])
+    masks, utilities = (np.concatenate(arrays) for arrays in zip(*parts))
+    _, first, place = np.unique(
+        np.packbits(~masks, axis=1), axis=0, return_index=True, return_inverse=True
+    )
+    place = place.reshape(-1)
+    # how far each row is from the first row of its coalition
+    gaps = np.abs(utilities - utilities[first[place]])
+    gaps = gaps.max(axis=tuple(range(1, gaps.ndim)))
+    # smaller coalitions first
+    order = first[np.argsort(masks[first].sum(axis=1), kind="stable")]
+    disputed = masks[order[np.isin(order, first[place[gaps > 0]])]]
+    problems = []
+    if len(disputed):
+        problems.append(
+            f"{len(disputed)} of {len(order)} coalitions have different utilities in different "
+            f"parts, by up to {gaps.max():.3g}; the first is {np.flatnonzero(disputed[0]).tolist()}"
+        )
+    return _Distinct(masks[order], utilities[order], disputed, problems)
+
+
 def _files(folder: Path) -> dict[str, os.stat_result]:
-    """The files of a folder; those that vanish meanwhile are left out."""
-    found = {}
-    for path in folder.iterdir() if folder.is_dir() else ():
+    """The files of a folder by name; those that vanish meanwhile are left out."""
+    files: dict[str, os.stat_result] = {}
+    if not folder.is_dir():
+        return files
+    for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):
             if path.is_file():
-                found[path.name] = path.stat()
-    return found
+                files[path.name] = path.stat()
+    return files
+
+
+def _foreign(folder: Path, files: dict[str, os.stat_result]) -> list[str]:
+    """A sentence for each file that no store writes."""
+    own = part_names(folder) | {LABEL}
+    own.update(file for file in files if file.startswith(".") or file.endswith(".broken"))
+    return [f"{file}: not a file of a store" for file in sorted(files.keys() - own)]
 
 
 def _abandoned(folder: Path) -> list[Path]:
-    """The files that were being written aside by writers that are surely dead."""
+    """Temporary files whose writers are surely dead."""
     past = time.time() - SECONDS_UNTIL_ABANDONED
-    aside = {
-        file: status
+    return [
+        folder / file
         for file, status in _files(folder).items()
-        if file.startswith(".") and file.endswith(".tmp")
-    }
-    return [folder / file for file, status in aside.items() if status.st_mtime < past]
+        if file.startswith(".") and file.endswith(".tmp") and status.st_mtime < past
+    ]

@@ -19,10 +19,10 @@ def export(archives: Sequence[Archive], names: Sequence[str], kind: str = "csv")
     """The content of a file with one row for each coalition of each store.
 
     csv: the columns `member_0`, ... (1 for members, else 0), `size`, and `utility`, or `utility_0`,
-    ... where a utility
-    has axes, in row-major order. json: a list of objects with `members` (their numbers), `size`,
-    `utility`. npz: the arrays `masks` bool[M, P], `sizes` int[M], `utilities` float64[M, ...].
-    Where there are several stores, a first column (key, array) `store` names a row's.
+    ... where a utility has axes, in row-major order. json: a list of objects with `members` (their
+    numbers), `size`, `utility`. npz: the arrays `masks` bool[M, P], `sizes` int[M], `utilities`
+    float64[M, ...]. Where there are several stores, a first column (key, array) `store` says which
+    store a row comes from.
 
     Args:
         archives: the stores; empty ones are left out.
@@ -41,38 +41,61 @@ def export(archives: Sequence[Archive], names: Sequence[str], kind: str = "csv")
     require_same_shape([archive for archive, _ in filled])
     masks = np.concatenate([archive.masks for archive, _ in filled])
     utilities = np.concatenate([archive.utilities for archive, _ in filled])
-    stores = (
-        [name for archive, name in filled for _ in archive.masks] if len(archives) > 1 else None
-    )
-    if kind == "npz":
-        arrays = {} if stores is None else {"store": np.array(stores)}
-        content = io.BytesIO()
-        np.savez(content, masks=masks, sizes=masks.sum(axis=1), utilities=utilities, **arrays)  # type: ignore[arg-type]
-        return content.getvalue()
+    stores = None
+    if len(archives) > 1:
+        stores = [name for archive, name in filled for _ in archive.masks]
+    return {"csv": _csv, "json": _json, "npz": _npz}[kind](stores, masks, utilities)
+
+
+def _npz(stores: list[str] | None, masks: Masks, utilities: Utilities) -> bytes:
+    """The content of an npz file."""
+    arrays: dict[str, Any] = {
+        "masks": masks,
+        "sizes": masks.sum(axis=1),
+        "utilities": utilities,
+    }
+    if stores is not None:
+        arrays["store"] = np.array(stores)
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def _json(stores: list[str] | None, masks: Masks, utilities: Utilities) -> bytes:
+    """The content of a JSON file."""
+    rows = []
+    for index, (mask, utility) in enumerate(zip(masks, utilities.tolist())):
+        row: dict[str, Any] = {}
+        if stores is not None:
+            row["store"] = stores[index]
+        row["members"] = np.flatnonzero(mask).tolist()
+        row["size"] = int(mask.sum())
+        row["utility"] = utility
+        rows.append(row)
+    return (json.dumps(rows, indent=1) + "\n").encode()
+
+
+def _csv(stores: list[str] | None, masks: Masks, utilities: Utilities) -> bytes:
+    """The content of a CSV file."""
     text = io.StringIO(newline="")
-    if kind == "json":
-        json.dump(list(_objects(stores, masks, utilities)), text, indent=1)
-        text.write("\n")
-    else:
-        csv.writer(text, lineterminator="\n").writerows(_lines(stores, masks, utilities))
+    csv.writer(text, lineterminator="\n").writerows(_lines(stores, masks, utilities))
     return text.getvalue().encode()
-
-
-def _objects(
-    stores: list[str] | None, masks: Masks, utilities: Utilities
-) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON file."""
-    for row, (mask, utility) in enumerate(zip(masks, utilities.tolist())):
-        members = np.flatnonzero(mask).tolist()
-        named = {} if stores is None else {"store": stores[row]}
-        yield {**named, "members": members, "size": len(members), "utility": utility}
 
 
 def _lines(stores: list[str] | None, masks: Masks, utilities: Utilities) -> Iterator[list[Any]]:
     """The lines of a CSV file, the names of its columns first."""
     flat = utilities.reshape(len(masks), -1)
-    columns = ["utility"] if utilities.ndim == 1 else [f"utility_{i}" for i in range(flat.shape[1])]
     members = [f"member_{player}" for player in range(masks.shape[1])]
-    yield [*([] if stores is None else ["store"]), *members, "size", *columns]
-    for row, (mask, utility) in enumerate(zip(masks.astype(int).tolist(), flat.tolist())):
-        yield [*([] if stores is None else [stores[row]]), *mask, sum(mask), *utility]
+    columns = [f"utility_{index}" for index in range(flat.shape[1])]
+    if utilities.ndim == 1:
+        columns = ["utility"]
+    header = [*members, "size", *columns]
+    rows = [
+        [*mask, sum(mask), *utility]
+        for mask, utility in zip(masks.astype(int).tolist(), flat.tolist())
+    ]
+    if stores is not None:
+        header = ["store", *header]
+        rows = [[store, *row] for store, row in zip(stores, rows)]
+    yield header
+    yield from rows

@@ -1,6 +1,4 @@
-"""What a store keeps in its folder: a label, and parts that are written aside and then renamed:
-whole or absent.
-"""
+"""What a store keeps in its folder: a label, and parts, each of them whole or absent."""
 
 import errno
 import hashlib
@@ -35,19 +33,16 @@ def owner(folder: Path) -> str | None:
     Raises:
         InvalidInputError: the label cannot be read, or there are parts and no label.
     """
-    label, held = (
-        folder / LABEL,
-        part_names(folder),
-    )  # the label is written first, so it is looked for last
+    label = folder / LABEL
+    parts = part_names(folder)  # listed first: whoever writes a part has written the label before
     try:
         name = json.loads(label.read_bytes())["fingerprint"]
         require(isinstance(name, str) and bool(name), f"its fingerprint is {name!r}")
     except FileNotFoundError:
         require(
-            not held,
+            not parts,
             f"Expected store={str(folder)!r} to say whose utilities it holds, but it has no "
-            f"{LABEL}; choose another "
-            "folder.",
+            f"{LABEL}; choose another folder.",
         )
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -57,8 +52,8 @@ def owner(folder: Path) -> str | None:
     return str(name)
 
 
-def check(folder: Path, fingerprint: str) -> None:
-    """Refuses a folder that holds another game's utilities; one that holds none is anybody's."""
+def require_owner(folder: Path, fingerprint: str) -> None:
+    """Refuses a folder that holds another game's utilities; a folder without a label is free."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     require(
         there.is_dir(),
@@ -68,25 +63,22 @@ def check(folder: Path, fingerprint: str) -> None:
     require(
         name == fingerprint,
         f"Expected store={str(folder)!r} to belong to this configuration, but it holds the "
-        "utilities of another "
-        f"(fingerprint {name[:8]}, this run's is {fingerprint[:8]}); choose another folder (--out "
-        "on the command "
-        "line).",
+        f"utilities of another (fingerprint {name[:8]}, this run's is {fingerprint[:8]}); choose "
+        "another folder (--out on the command line).",
     )
 
 
 def claim(folder: Path, fingerprint: str) -> None:
-    """Makes a store's folder and labels it, before a part is written; refuses it if another game
-    was faster.
+    """Makes and labels a store's folder before a part is written; refuses another game's folder.
 
-    Two games that label one folder at the same moment are told apart by the seals of their parts.
+    Where two games label one folder at the same moment, the seals tell their parts apart.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / LABEL).exists():
         sync_names(folder.parent)
         with replacing(folder / LABEL) as file:
             file.write(json.dumps({"fingerprint": fingerprint}).encode())
-    check(folder, fingerprint)
+    require_owner(folder, fingerprint)
 
 
 # ------------------------------------------------------------------ the parts
@@ -101,11 +93,10 @@ def part_names(folder: Path) -> set[str]:
 
 
 def unread(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """The parts that are not in `seen`, oldest first, until a listing shows no new one; their names
-    are put there.
+    """The parts that are not in `seen`, oldest first; adds their names to `seen`.
 
-    Listing again finds what became of a part that was listed and merged into another before it was
-    read.
+    The folder is listed until nothing new shows up: a part may be merged into another after it was
+    listed and before it is read.
     """
     while fresh := sorted(part_names(folder) - seen):
         seen.update(fresh)
@@ -113,23 +104,24 @@ def unread(folder: Path, seen: set[str]) -> Iterator[Path]:
 
 
 def write_part(
-    folder: Path, fingerprint: str, masks: Masks, utilities: Utilities, *, heir_of: str = ""
+    folder: Path, fingerprint: str, masks: Masks, utilities: Utilities, *, as_old_as: str = ""
 ) -> str:
-    """Writes one part under a name that no other process gives.
+    """Writes one part under a name that no other process uses.
 
     Args:
         folder: the store's, labelled.
         fingerprint: the game's name.
         masks: bool[M, P].
         utilities: float[M, ...].
-        heir_of: the name of a part whose age this one takes on; it is as old as its writing where
-            there is none.
+        as_old_as: the name of a part whose age the new part takes over; "" for the current time.
 
     Returns:
         The name of the part. Names sort by age.
     """
-    old = _PART.fullmatch(heir_of)
-    name = f"part-{old[1] if old else f'{time.time_ns():020d}'}-{secrets.token_hex(8)}.npz"
+    age = f"{time.time_ns():020d}"
+    if older := _PART.fullmatch(as_old_as):
+        age = older[1]
+    name = f"part-{age}-{secrets.token_hex(8)}.npz"
     utilities = np.asarray(utilities, np.float64)
     seal = np.array([fingerprint, _checksum(fingerprint, masks, utilities)])
     with replacing(folder / name) as file:
@@ -144,15 +136,14 @@ def read_part(
 
     Args:
         path: where it is.
-        fingerprint: the name of the game whose it must be.
-        shape: (P, ...) that it must have, players and the axes of a utility; any if None.
+        fingerprint: the name of the game that it must belong to.
+        shape: (P, ...) that it must have: the players, and the axes of a utility; any if None.
 
     Returns:
-        masks bool[M, P] and utilities float64[M, ...], all finite; None where the part is no longer
-        there.
+        masks bool[M, P] and utilities float64[M, ...], all finite; None where the part is gone.
 
     Raises:
-        BrokenPartError: it is not as it was written, or it is not this store's.
+        BrokenPartError: it is not as it was written, or it does not belong to this store.
         InvalidInputError: the file cannot be read, so that nothing can be said about it.
     """
     try:
@@ -163,17 +154,7 @@ def read_part(
         raise InvalidInputError(
             f"Expected part {str(path)!r} of a store to be readable: {error}."
         ) from error
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as held:
-            masks, utilities, (name, checksum) = (
-                held["masks"],
-                held["utilities"],
-                held["seal"].tolist(),
-            )
-    except (
-        Exception
-    ) as error:  # spoilt bytes can raise anything in the readers of archives and arrays
-        raise BrokenPartError(f"it is not a readable part: {error}") from error
+    masks, utilities, name, checksum = _unpacked(content)
     if name != fingerprint:
         raise BrokenPartError(
             f"it belongs to another game (fingerprint {name[:8]}, not {fingerprint[:8]})"
@@ -184,16 +165,28 @@ def read_part(
     return masks, utilities
 
 
+def _unpacked(content: bytes) -> tuple[Masks, Utilities, str, str]:
+    """(masks, utilities, fingerprint, checksum), as a part's file holds them."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            masks = arrays["masks"]
+            utilities = arrays["utilities"]
+            name, checksum = arrays["seal"].tolist()
+    except Exception as error:  # numpy and zipfile raise anything on corrupted bytes
+        raise BrokenPartError(f"it is not a readable part: {error}") from error
+    return masks, utilities, name, checksum
+
+
 def _refuse_misfit(masks: Masks, utilities: Utilities, shape: tuple[int, ...] | None) -> None:
-    """Refuses a part whose content is as it was written, but not what a store holds."""
+    """Refuses a part whose content is as it was written, but does not fit the store."""
     if masks.dtype != bool or masks.ndim != 2 or len(masks) != len(utilities):
         raise BrokenPartError(
             f"its masks {masks.dtype}{list(masks.shape)} do not fit its {len(utilities)} utilities"
         )
-    found = (masks.shape[1], *utilities.shape[1:])
-    if shape is not None and found != shape:
+    own = (masks.shape[1], *utilities.shape[1:])
+    if shape is not None and own != shape:
         raise BrokenPartError(
-            f"it holds utilities of shape {found[1:]} of {found[0]} players, the store {shape[1:]} "
+            f"it holds utilities of shape {own[1:]} of {own[0]} players, the store {shape[1:]} "
             f"of {shape[0]}"
         )
     if not np.isfinite(utilities).all():

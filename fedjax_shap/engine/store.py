@@ -17,54 +17,63 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from fedjax_shap._validate import finite, require
 from fedjax_shap.atomic import writable
 from fedjax_shap.coalitions import gather, pack
-from fedjax_shap.engine.parts import BrokenPartError, check, claim, read_part, unread, write_part
+from fedjax_shap.engine.parts import (
+    BrokenPartError,
+    claim,
+    read_part,
+    require_owner,
+    unread,
+    write_part,
+)
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 SECONDS_BETWEEN_FLUSHES = 5.0
+LEAST_ROWS = 64  # of the table in memory, which doubles when it is full
 
 
 def fingerprint(game: Game | HostGame, key: Key) -> str:
     """A name for all that decides a utility: the game's program, every array it reads, and the key.
 
-    The program is the traced one, so every setting that changes the computation changes the name,
-    and the plan, the estimator and the rule do not. What a Python callback does is beyond it. A
-    game on the host, which no key reaches, goes by the name that it was given, and is refused
-    without one.
+    The program is the traced one: every setting that changes the computation changes the name, and
+    the plan, the estimator and the rule do not. What a Python callback does is not seen. A game on
+    the host, which no key reaches, goes by the name that it was given, and is refused without one.
     """
     if isinstance(game, HostGame):
         return game.fingerprint
-    coalition = jax.tree.map(
-        lambda leaf: leaf[0], gather(np.zeros((1, game.num_players), bool), game.num_players)
-    )
+    # the program: as traced, without the addresses of objects
+    nobody = gather(np.zeros((1, game.num_players), bool), game.num_players)
+    coalition = jax.tree.map(lambda leaf: leaf[0], nobody)
     program = jax.make_jaxpr(game.value)(game.world, key, coalition)
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(program.jaxpr)).encode())
+    # every array: the world's, those closed over, the key's
     for leaf in jax.tree.leaves((game.world, list(_constants(program)), jax.random.key_data(key))):
-        typed = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        array = np.asarray(jax.random.key_data(leaf) if typed else leaf)
+        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        array = np.asarray(leaf)
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:32]
 
 
 def _constants(program: ClosedJaxpr | Jaxpr) -> Iterator[Any]:
-    """The arrays that a traced program closes over, those of the programs that it calls
-    included.
-    """
+    """The arrays that a traced program, or a program that it calls, closes over."""
+    inside = program
     if isinstance(program, ClosedJaxpr):
         yield from program.consts
-    inside = program.jaxpr if isinstance(program, ClosedJaxpr) else program
+        inside = program.jaxpr
     for equation in inside.eqns:
-        yield from (
-            atom.val for atom in equation.invars if isinstance(atom, Literal) and np.ndim(atom.val)
-        )
+        yield from _array_literals(equation.invars)
         for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
             if _is_program(inner):
                 yield from _constants(inner)
-    yield from (
-        atom.val for atom in inside.outvars if isinstance(atom, Literal) and np.ndim(atom.val)
-    )
+    yield from _array_literals(inside.outvars)
+
+
+def _array_literals(atoms: list[Any]) -> Iterator[Any]:
+    """The arrays among a program's inputs or outputs."""
+    yield from (atom.val for atom in atoms if isinstance(atom, Literal) and np.ndim(atom.val))
 
 
 def _is_program(value: Any) -> bool:
@@ -75,8 +84,8 @@ class UtilityStore:
     """Utilities by coalition, each trained at most once.
 
     On disk it is a folder: `store.json` with the fingerprint, and parts `part-*.npz` that are
-    written aside and then renamed, so that a part is whole or absent. Any number of processes may
-    write to one folder.
+    written under a temporary name and then renamed, so that a part is whole or absent. Any number
+    of processes may write to one folder.
 
     Attributes:
         asked: coalitions looked up so far.
@@ -85,8 +94,8 @@ class UtilityStore:
 
     Guarantees:
         The utility of a coalition never changes while the store is open: the first that was added
-        or read stays. A part that is not as it was written is never used: it is named in a warning
-        and set aside as `*.broken`.
+        or read stays. A part that is not as it was written is never used: a warning names it, and
+        it is set aside as `*.broken`.
     """
 
     def __init__(self, folder: str | Path | None = None, *, fingerprint: str = "") -> None:
@@ -98,25 +107,28 @@ class UtilityStore:
                 is a folder.
 
         Raises:
-            InvalidInputError: a folder without a fingerprint, one that holds another game's
-                utilities, or no folder.
+            InvalidInputError: a folder without a fingerprint, a file in its place, or a folder
+                that holds another game's utilities.
         """
         require(
             folder is None or bool(fingerprint),
             "Expected a fingerprint for a store in a folder, got none.",
         )
         self._owner: tuple[Game | HostGame, Key] | None = None
-        self.asked = self.from_store = self.trained = 0
+        self.asked = 0
+        self.from_store = 0
+        self.trained = 0
         self._rows: dict[bytes, int] = {}
         self._utilities: HostArray = np.empty(0)
         self._shape: tuple[int, ...] | None = None  # (P, ...): players, and the axes of a utility
         self._pending: list[tuple[Masks, Utilities]] = []
         self._flushed = time.monotonic()
-        self._folder = None if folder is None else Path(folder)
+        self._folder: Path | None = None
         self._fingerprint = fingerprint
         self._seen: set[str] = set()
-        if self._folder is not None:
-            check(self._folder, fingerprint)
+        if folder is not None:
+            self._folder = Path(folder)
+            require_owner(self._folder, fingerprint)
             self.refresh()
 
     def __len__(self) -> int:
@@ -147,10 +159,10 @@ class UtilityStore:
 
     def known(self, masks: Masks) -> HostArray:
         """bool[M]: which of `masks` are in the store; counted as asked."""
-        found = self.holds(masks)
+        known = self.holds(masks)
         self.asked += len(masks)
-        self.from_store += int(found.sum())
-        return found
+        self.from_store += int(known.sum())
+        return known
 
     def holds(self, masks: Masks) -> HostArray:
         """bool[M]: which of `masks` are in the store; not counted."""
@@ -183,45 +195,46 @@ class UtilityStore:
                 self.flush()
 
     def flush(self) -> None:
-        """Writes what is not yet on disk as one part: aside first, then renamed."""
+        """Writes what is not yet on disk as one part."""
         self._flushed = time.monotonic()
         if self._folder is None or not self._pending:
             return
-        masks, utilities = (np.concatenate(parts) for parts in zip(*self._pending))
+        masks, utilities = (np.concatenate(arrays) for arrays in zip(*self._pending))
         with writable("store", self._folder):
             claim(self._folder, self._fingerprint)
             self._seen.add(write_part(self._folder, self._fingerprint, masks, utilities))
         self._pending.clear()
 
     def remember(self, masks: Masks, utilities: Utilities) -> None:
-        """Takes in utilities that were stored already, here or by another process; one that is
-        known stays as it is.
+        """Takes in utilities that are stored already, here or by another process.
+
+        A coalition that is known keeps its utility.
         """
         shape = (masks.shape[1], *utilities.shape[1:])
         self._shape = self._shape or shape
         require(
             shape == self._shape and len(masks) == len(utilities),
             f"Expected masks and utilities of shapes [M, {self._shape[0]}] and "
-            f"{['M', *self._shape[1:]]}, as in the "
-            f"store, got {list(masks.shape)} and {list(utilities.shape)}.",
+            f"{['M', *self._shape[1:]]}, as in the store, got {list(masks.shape)} and "
+            f"{list(utilities.shape)}.",
         )
+        # make room: the table at least doubles
         start = len(self._rows)
         if start + len(masks) > len(self._utilities):
-            grown = np.empty((max(2 * (start + len(masks)), 64), *utilities.shape[1:]))
+            grown = np.empty((max(2 * (start + len(masks)), LEAST_ROWS), *utilities.shape[1:]))
             if start:
                 grown[:start] = self._utilities[:start]
             self._utilities = grown
+        # a new coalition takes the next row
         for name, utility in zip(pack(masks), utilities):
             row = len(self._rows)
             if self._rows.setdefault(name, row) == row:
                 self._utilities[row] = utility
 
     def _load(self, part: Path) -> None:
-        """Reads one part; a broken one is named, set aside, and its coalitions are trained
-        again.
-        """
+        """Reads one part; a broken one is named and set aside, and its coalitions count as new."""
         try:
-            held = read_part(part, self._fingerprint, self._shape)
+            content = read_part(part, self._fingerprint, self._shape)
         except BrokenPartError as error:
             with contextlib.suppress(OSError):  # another process may have set it aside
                 part.rename(part.with_suffix(".broken"))
@@ -229,5 +242,5 @@ class UtilityStore:
                 f"Part {part} of the store is broken ({error}); it is set aside.", stacklevel=2
             )
         else:
-            if held is not None:
-                self.remember(*held)
+            if content is not None:
+                self.remember(*content)

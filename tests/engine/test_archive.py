@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets, ranks
-from fedjax_shap.engine.archive import find, merge, read, verify
+from fedjax_shap.engine.archive import find, find_problems, merge, read
 from fedjax_shap.engine.export import export
 from fedjax_shap.engine.parts import claim, write_part
 from fedjax_shap.engine.store import UtilityStore
@@ -67,7 +67,7 @@ def test_a_store_is_read_in_full_each_coalition_once_smaller_ones_first(tmp_path
     assert held.fingerprint == "a" and len(held.parts) == 3
     assert held.size == sum(path.stat().st_size for path in tmp_path.iterdir())
     assert abs(held.written - time.time()) < 60
-    assert not len(held.disputed) and held.problems == verify(tmp_path) == ()
+    assert not len(held.disputed) and held.problems == find_problems(tmp_path) == ()
 
 
 def test_an_empty_store_is_whole(tmp_path):
@@ -87,7 +87,7 @@ def test_verify_names_all_that_is_wrong_and_changes_nothing(tmp_path):
     for name in ("notes.txt", ".part.npz-0.tmp", "part-0.broken"):
         (tmp_path / name).write_text("")
     before = contents(tmp_path)
-    said = verify(tmp_path)
+    said = find_problems(tmp_path)
     assert contents(tmp_path) == before
     assert len(said) == 6
     for name, reason in (
@@ -113,7 +113,7 @@ def test_verify_names_a_damaged_or_missing_label(tmp_path):
     (tmp_path / "one" / "store.json").write_text("{")
     fill(tmp_path / "two", [1])
     (tmp_path / "two" / "store.json").unlink()
-    damaged, missing = (verify(folder) for folder in find(tmp_path))
+    damaged, missing = (find_problems(folder) for folder in find(tmp_path))
     assert "readable label" in damaged[0] and "has no store.json" in missing[0]
 
 
@@ -188,7 +188,7 @@ def test_a_merge_that_is_cut_short_loses_nothing(step, tmp_path, monkeypatch):
     assert len(calls) > step
     held = UtilityStore(tmp_path, fingerprint="a")
     assert_array_equal(held.read(EVERY[[1, 2, 3, 4]]), WORTH[[1, 2, 3, 4]])
-    assert verify(tmp_path) == ()
+    assert find_problems(tmp_path) == ()
     assert merge([tmp_path])[0].coalitions == 4
     assert len(list(tmp_path.glob("part-*.npz"))) == 1
 
@@ -198,7 +198,7 @@ def test_only_what_a_dead_writer_left_is_removed(tmp_path):
     for name, age in ((".part-1.npz-0.tmp", 25), (".part-2.npz-0.tmp", 1), (".other", 25)):
         (tmp_path / name).write_text("half")
         os.utime(tmp_path / name, (time.time() - age * 3600,) * 2)
-    verify(tmp_path)
+    find_problems(tmp_path)
     assert (tmp_path / ".part-1.npz-0.tmp").exists()
     assert merge([tmp_path])[0].removed == 1
     assert sorted(path.name for path in tmp_path.glob(".*")) == [".other", ".part-2.npz-0.tmp"]
