@@ -11,8 +11,8 @@ from benchmarks.timing import Seconds, compiled_anew, timed
 from fedjax_shap._validate import require
 from fedjax_shap.engine.autoplan import autoplan
 from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.machine import num_cores
 from fedjax_shap.engine.plan import Plan
-from fedjax_shap.engine.programs import num_cores
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import Utilities
 

@@ -13,22 +13,25 @@ import numpy as np
 
 from fedjax_shap.atomic import replacing
 from fedjax_shap.engine import cache
+from fedjax_shap.engine.machine import machine
 from fedjax_shap.engine.plan import UNPLANNED, Plan
-from fedjax_shap.engine.programs import NoRoomError, Program, abreast, in_flight, machine
+from fedjax_shap.engine.programs import NoRoomError, Program, abreast, in_flight
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Effort, Game
 from fedjax_shap.typing import Key, Masks
 
-CPU_BYTES = (
-    2**20
-    # parameters that the coalitions of a chunk may take: half of them train at a time, in a core's
-    # cache
-)
-CPU_CHUNKS, GPU_CHUNKS = (4, 256), (64, 4096)  # the least and the most coalitions in a first guess
+# Bytes that the parameters of a chunk's coalitions may take; half of them train at a time, and
+# these fit into a core's cache.
+CPU_BYTES = 2**20
+# The least and the most coalitions in a first guess.
+CPU_CHUNKS = (4, 256)
+GPU_CHUNKS = (64, 4096)
 UNTRAINED = 1024  # the most on CPUs where nothing is trained for each, as for mixtures
-MANY_TRIALS = 50  # plans are tried where the game is so many times as much work as a trial, ...
-# ... and other plans are tried where the game is so many times as long as a trial, which compiles
+# Plans are tried where the game is so many times as much work as a trial, ...
+MANY_TRIALS = 50
+# ... and more than the guess where it takes so many times as long as a trial, which compiles.
 WORTHWHILE = 10
+REMEMBERED = ("chunk", "layout", "buckets")  # what is measured, and kept in the cache folder
 
 
 def autoplan(game: Game | HostGame, key: Key, masks: Masks, plan: Plan) -> Plan:
@@ -46,8 +49,8 @@ def autoplan(game: Game | HostGame, key: Key, masks: Masks, plan: Plan) -> Plan:
         plan: what is fixed already; its chunk, if given, and then everything stays as it is.
 
     Returns:
-        A plan with a chunk. A game on the host, or that brings no `values`, has layout "coalition"
-        and one bucket.
+        A plan with a chunk. A game on the host, or one without `values`, has layout "coalition" and
+        one bucket.
     """
     if isinstance(game, HostGame) or game.values is None:
         return replace(plan, chunk=plan.chunk or CPU_CHUNKS[1], layout="coalition", buckets=1)
@@ -56,31 +59,32 @@ def autoplan(game: Game | HostGame, key: Key, masks: Masks, plan: Plan) -> Plan:
     guess = replace(plan, chunk=_first_chunk(game, len(masks), plan))
     if game.effort is None:
         return guess
-    remembered = _file(game, masks, plan)
-    known = _read(remembered, plan)
+    file = _file(game, masks, plan)
+    known = _read(file, plan)
     if known is not None:
         return known
     best = _fastest(game, game.effort, key, masks, guess)
     if best is None:
         return guess
-    _write(remembered, best)
+    _write(file, best)
     return best
 
 
 def _first_chunk(game: Game, num_masks: int, plan: Plan) -> int:
-    """The largest power of two that the processor's cache holds, or that fills a GPU, of the
-    coalitions there are.
+    """The largest power of two that fits into the processor's cache, or fills a GPU.
+
+    It leaves work for every worker of every device.
     """
     on = machine(plan)
-    share = -(-num_masks // (on.workers * len(on.devices)))
-    least, most = CPU_CHUNKS if on.devices[0].platform == "cpu" else GPU_CHUNKS
+    each = -(-num_masks // (on.workers * len(on.devices)))
+    least, most = GPU_CHUNKS
     if on.devices[0].platform == "cpu":
-        most = (
-            min(max(CPU_BYTES // max(game.effort.footprint, 1), least), most)
-            if game.effort
-            else UNTRAINED
-        )
-    return _power(min(most, max(share, least)))
+        least, most = CPU_CHUNKS
+        if game.effort is None:
+            most = UNTRAINED
+        else:
+            most = min(max(CPU_BYTES // max(game.effort.footprint, 1), least), most)
+    return _power(min(most, max(each, least)))
 
 
 def _power(number: int) -> int:
@@ -89,30 +93,34 @@ def _power(number: int) -> int:
 
 
 def _fastest(game: Game, effort: Effort, key: Key, masks: Masks, guess: Plan) -> Plan | None:
-    """The fastest of the plans around a guess, or the guess itself; None where a trial is no
-    use.
-    """
-    each, few = (
-        int((masks * np.asarray(effort.steps(world))).sum())
-        for world in (game.world, effort.brief(game.world))
-    )
-    work = each * effort.rounds
+    """The fastest of the plans around a guess, or the guess; None where a trial is not worth it."""
+    # the whole game's work, and a trial's, in member-steps
+    work = _member_steps(effort, game.world, masks) * effort.rounds
+    brief = _member_steps(effort, effort.brief(game.world), masks)
     on = machine(guess)
-    tried = few * min((guess.chunk or UNPLANNED) * on.workers * len(on.devices) / len(masks), 1)
+    at_once = (guess.chunk or UNPLANNED) * on.workers * len(on.devices)
+    tried = brief * min(at_once / len(masks), 1)
     if work <= MANY_TRIALS * tried:
         return None
+    # measure the guess, then its neighbours
     rates: dict[Plan, float] = {}
     for plan in _around(guess):
         began = time.perf_counter()
         rates[plan] = _rate(game, effort, key, masks, plan)
         trial = time.perf_counter() - began
+        # a short game takes the guess; it is remembered, so that a second run, which compiles
+        # nothing, takes it too
         if plan == guess and work < WORTHWHILE * trial * rates[guess]:
-            return (
-                guess  # remembered, so that a second run, which compiles nothing, does as the first
-            )
+            return guess
+    # nothing fitted into memory
     if not any(rates.values()):
         return None
     return max(rates, key=lambda plan: rates[plan])
+
+
+def _member_steps(effort: Effort, world: object, masks: Masks) -> int:
+    """Local steps that the members of all coalitions take in a round."""
+    return int((masks * np.asarray(effort.steps(world))).sum())
 
 
 def _around(guess: Plan) -> Iterator[Plan]:
@@ -130,59 +138,64 @@ def _rate(game: Game, effort: Effort, key: Key, masks: Masks, plan: Plan) -> flo
     """Member-steps a second of a plan, in a trial; 0 where it does not fit into memory."""
     on = machine(plan)
     world = effort.brief(game.world)
-    program, steps = Program(game.replace(world=world), key, on), np.asarray(effort.steps(world))  # type: ignore[attr-defined]
+    program = Program(replace(game, world=world), key, on)
+    # one chunk for each worker, or for each device of each worker
     trial = list(islice(abreast(plan.cut(masks, masks), len(on.devices)), on.workers))
     chunks = [stacked for _, stacked in trial]
+    seconds = []
     try:
         for chunk in chunks:
             program.prepare(chunk)
-        seconds = []
+        # the better of two: the first may still warm up
         for _ in range(2):
             began = time.perf_counter()
             list(in_flight(program, chunks, on.workers))
             seconds.append(time.perf_counter() - began)
     except NoRoomError:
         return 0.0
+    steps = np.asarray(effort.steps(world))
     useful = sum(int((masks[np.concatenate(rows)] * steps).sum()) for rows, _ in trial)
     return useful / min(seconds)
 
 
+# ------------------------------------------------------------------ what is remembered
+
+
 def _file(game: Game, masks: Masks, plan: Plan) -> Path | None:
     """Where the plan for games of these shapes on this device is remembered."""
-    where = cache.folder()
-    if where is None:
+    folder = cache.folder()
+    if folder is None:
         return None
     leaves, structure = jax.tree.flatten(game.world)
     shapes = [(np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves]
     on = machine(plan)
-    named = (shapes, str(structure), _power(len(masks)), masks.shape[1], asdict(plan))
+    asked = (shapes, str(structure), _power(len(masks)), masks.shape[1], asdict(plan))
     device = (on.devices[0].device_kind, len(on.devices), on.workers, jax.__version__)
-    return (
-        where / "plans" / f"{hashlib.sha256(repr((named, device)).encode()).hexdigest()[:32]}.json"
-    )
+    name = hashlib.sha256(repr((asked, device)).encode()).hexdigest()[:32]
+    return folder / "plans" / f"{name}.json"
 
 
-def _read(path: Path | None, plan: Plan) -> Plan | None:
+def _read(file: Path | None, plan: Plan) -> Plan | None:
     """A remembered plan; None where there is none that can be read."""
+    if file is None:
+        return None
     try:
-        found = json.loads(path.read_text()) if path is not None else {}
+        kept = json.loads(file.read_text())
         return replace(
-            plan, chunk=int(found["chunk"]), layout=found["layout"], buckets=found["buckets"]
+            plan, chunk=int(kept["chunk"]), layout=kept["layout"], buckets=kept["buckets"]
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _write(path: Path | None, plan: Plan) -> None:
-    """Remembers a plan; where the folder cannot be written, it is measured again another time."""
+def _write(file: Path | None, plan: Plan) -> None:
+    """Remembers a plan; where the folder cannot be written, the next run measures again."""
+    if file is None:
+        return
+    content = json.dumps({name: getattr(plan, name) for name in REMEMBERED})
     try:
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as file:
-                file.write(
-                    json.dumps(
-                        {name: getattr(plan, name) for name in ("chunk", "layout", "buckets")}
-                    ).encode()
-                )
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as opened:
+            opened.write(content.encode())
     except OSError:
         pass

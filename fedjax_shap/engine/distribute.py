@@ -1,4 +1,4 @@
-"""Who of several processes values which coalitions, and how all come to know all utilities."""
+"""Which of several processes values which coalitions, and how all get all utilities."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,9 +18,10 @@ from fedjax_shap.typing import HostArray, Key, Masks
 LAYOUTS: tuple[Literal["client", "coalition"], ...] = ("client", "coalition")
 
 
-def agreed(plan: Plan, choose: Callable[[Plan], Plan]) -> Plan:
-    """What process 0 chooses for its `plan`, in all processes: machines may differ, shares must
-    not.
+def agreed_plan(plan: Plan, choose: Callable[[Plan], Plan]) -> Plan:
+    """What process 0 chooses for its `plan`, in all processes.
+
+    Machines may differ, but all processes must cut the same chunks.
     """
     if processes.count() == 1:
         return choose(plan)
@@ -32,7 +33,7 @@ def agreed(plan: Plan, choose: Callable[[Plan], Plan]) -> Plan:
     return replace(plan, chunk=chunk, layout=LAYOUTS[layout], buckets=buckets)
 
 
-def same_game(game: Game | HostGame, key: Key) -> None:
+def require_same_game(game: Game | HostGame, key: Key) -> None:
     """Refuses to go on where the processes were not given one game and key."""
     if processes.count() > 1:
         names = processes.exchange(fingerprint(game, key).encode())
@@ -43,42 +44,41 @@ def same_game(game: Game | HostGame, key: Key) -> None:
         )
 
 
-def own(unknown: Masks, among: Masks, plan: Plan) -> Masks:
-    """The coalitions of `unknown` that this process values: every N-th of the chunks that one
-    process would cut.
+def own_coalitions(unknown: Masks, among: Masks, plan: Plan) -> Masks:
+    """The coalitions of `unknown` that this process values.
+
+    Of the chunks that a process alone would cut, process i of N takes every N-th, from the i-th on.
     """
     if processes.count() == 1:
         return unknown
-    mine = [
-        unknown[rows]
-        for rows, _ in islice(plan.cut(unknown, among), processes.rank(), None, processes.count())
-    ]
-    return np.concatenate([unknown[:0], *mine])
+    chunks = islice(plan.cut(unknown, among), processes.rank(), None, processes.count())
+    return np.concatenate([unknown[:0], *(unknown[rows] for rows, _ in chunks)])
 
 
-def known_to_all(store: UtilityStore, masks: Masks) -> HostArray:
-    """bool[M]: which utilities this process knows, once every process has told the others what they
-    lack.
-    """
+def exchange_known(store: UtilityStore, masks: Masks) -> HostArray:
+    """bool[M]: which utilities this process knows after each has sent what the others lack."""
     known = store.known(masks)
     if processes.count() == 1:
         return known
-    everyone = np.stack([told["known"] for told in processes.exchange_arrays({"known": known})])
+    received = processes.exchange_arrays({"known": known})
+    everyone = np.stack([theirs["known"] for theirs in received])
     wanted = everyone.any(axis=0) & ~everyone.all(axis=0)
     if wanted.any():
-        _tell_all(store, masks[wanted & known])
+        _exchange(store, masks[wanted & known])
     return np.asarray(everyone.any(axis=0))
 
 
-def hand_round(stores: tuple[UtilityStore, UtilityStore], mine: Masks) -> None:
-    """Every process tells the others what it valued, the finite utilities and the others."""
+def exchange_valued(store: UtilityStore, mine: Masks) -> None:
+    """Each process sends all others the utilities of its own coalitions that are in `store`."""
     if processes.count() > 1:
-        for store in stores:
-            _tell_all(store, mine[store.holds(mine)])
+        _exchange(store, mine[store.holds(mine)])
 
 
-def _tell_all(store: UtilityStore, masks: Masks) -> None:
-    utilities = store.read(masks) if len(masks) else np.empty(0)
-    for told in processes.exchange_arrays({"masks": masks, "utilities": utilities}):
-        if len(told["masks"]):
-            store.remember(told["masks"], told["utilities"])
+def _exchange(store: UtilityStore, masks: Masks) -> None:
+    """Sends the utilities of `masks`, and takes in what the others send."""
+    utilities = np.empty(0)
+    if len(masks):
+        utilities = store.read(masks)
+    for theirs in processes.exchange_arrays({"masks": masks, "utilities": utilities}):
+        if len(theirs["masks"]):
+            store.remember(theirs["masks"], theirs["utilities"])

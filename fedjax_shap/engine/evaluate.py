@@ -3,22 +3,16 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.engine import distribute, processes
 from fedjax_shap.engine.autoplan import autoplan
+from fedjax_shap.engine.machine import machine
 from fedjax_shap.engine.plan import Plan
-from fedjax_shap.engine.programs import (
-    Coalitions,
-    NoRoomError,
-    Program,
-    abreast,
-    in_flight,
-    machine,
-)
+from fedjax_shap.engine.programs import Coalitions, NoRoomError, Program, abreast, in_flight
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
@@ -26,6 +20,19 @@ from fedjax_shap.typing import HostArray, Key, Masks, Progress, Utilities
 
 OnNonfinite = Literal["error", "floor", "keep"]
 NAMED_AT_MOST = 5  # coalitions in a sentence
+
+
+class _Results(NamedTuple):
+    """Where utilities go: `store` takes those that are finite, `nonfinite` the others."""
+
+    store: UtilityStore
+    nonfinite: UtilityStore
+
+    def add(self, masks: Masks, utilities: Utilities) -> None:
+        """Sorts utilities; one that has axes is finite only if it is finite everywhere."""
+        finite = np.isfinite(utilities.reshape(len(masks), -1)).all(axis=1)
+        self.store.add(masks[finite], utilities[finite])
+        self.nonfinite.add(masks[~finite], utilities[~finite])
 
 
 def evaluate(
@@ -38,7 +45,7 @@ def evaluate(
     *,
     on_nonfinite: OnNonfinite = "error",
 ) -> Utilities:
-    """The utility of each coalition.
+    """Values coalitions: masks go in, utilities come out.
 
     Args:
         game: what a coalition is worth, by a program or by a function on the host.
@@ -47,17 +54,16 @@ def evaluate(
         plan: how many at once, and on what; chosen by `autoplan` if None.
         store: where utilities are looked up first and kept; kept nowhere if None.
         progress: called with (coalitions done, coalitions to do) after each chunk.
-        on_nonfinite: what becomes of a utility that is not finite, once all others are valued and
-            stored: "error" refuses it, "floor" counts it as V(nobody) with a warning that names it,
-            "keep" gives it as it is. It is never stored.
+        on_nonfinite: what becomes of a utility that is not finite; it is never stored, and all
+            others are valued and stored first. "error" refuses it, "floor" counts it as V(empty)
+            with a warning that names the coalition, "keep" returns it as it is.
 
     Returns:
-        float64[M, ...], in the order of `masks`. Where several processes work together each values
-        its share, and all get all utilities.
+        float64[M, ...], in the order of `masks`. Each of several processes returns them all.
 
     Raises:
         InvalidInputError: masks of another shape, a store that holds another game's utilities, a
-            coalition whose utility is not finite, or one that does not fit into memory even alone.
+            utility that is not finite, or no memory even for one coalition.
         PeerLostError: another process died; what was valued here is stored.
 
     Guarantees:
@@ -67,76 +73,107 @@ def evaluate(
     """
     masks = _of_players(masks, game.num_players)
     one_of("on_nonfinite", on_nonfinite, ("error", "floor", "keep"))
-    store, lost = UtilityStore() if store is None else store, UtilityStore()
-    store.bind(game, key)
-    store.refresh()
-    distribute.same_game(game, key)
+    if store is None:
+        store = UtilityStore()
     distinct, place = np.unique(masks, axis=0, return_inverse=True)
-    unknown = distinct[~distribute.known_to_all(store, distinct)]
-    if len(unknown):
-        plan = distribute.agreed(
-            plan or Plan(), lambda left_open: autoplan(game, key, distinct, left_open)
-        )
-        mine = distribute.own(unknown, distinct, plan)
-        _fill(_program(game, key, plan), plan, mine, distinct, (store, lost), progress or _silent)
-        distribute.hand_round((store, lost), mine)
-    spoilt = lost.holds(distinct)
-    if not spoilt.any():
-        return store.read(distinct)[place.reshape(-1)]
-    instead = lost.read(distinct[spoilt])
-    if on_nonfinite != "keep":
-        _tell(game, distinct[spoilt], on_nonfinite)
-        nobody = np.zeros_like(distinct[:1])
-        instead = evaluate(game, key, nobody, plan, store)
-    return _merged(
-        spoilt, instead, store.read(distinct[~spoilt]) if not spoilt.all() else instead[:0]
-    )[place.reshape(-1)]
+    results, plan = _valued(game, key, distinct, plan, store, progress or _silent)
+    return _read(game, key, distinct, plan, results, on_nonfinite)[place.reshape(-1)]
 
 
 def _of_players(masks: Masks, num_players: int) -> Masks:
+    """Masks as bool[M, P], or a refusal."""
     masks = np.asarray(masks, bool)
     fits = masks.ndim == 2 and masks.shape[1] == num_players
     require(fits, f"Expected masks to be bool[M, {num_players}], got shape {masks.shape}.")
     return masks
 
 
-def _merged(where: HostArray, these: Utilities, others: Utilities) -> Utilities:
-    """`these` in the rows `where` bool[M], the `others` elsewhere."""
-    merged = np.empty((len(where), *these.shape[1:]))
-    merged[where], merged[~where] = these, others
-    return merged
-
-
 def _silent(done: int, total: int) -> None:
-    """Reports to nobody."""
+    """Progress that is reported to nobody."""
 
 
-def _tell(game: Game | HostGame, spoilt: Masks, on_nonfinite: OnNonfinite) -> None:
-    """Refuses utilities that are not finite, or warns of them; the coalitions are named either
-    way.
+def _valued(
+    game: Game | HostGame,
+    key: Key,
+    distinct: Masks,
+    plan: Plan | None,
+    store: UtilityStore,
+    progress: Progress,
+) -> tuple[_Results, Plan | None]:
+    """Values what is not in the store, together with other processes; also the plan that was used.
+
+    The plan stays as it is where all utilities are known.
     """
-    named = ", ".join(str(np.flatnonzero(mask).tolist()) for mask in spoilt[:NAMED_AT_MOST])
-    rest = f" and {len(spoilt) - NAMED_AT_MOST} others" if len(spoilt) > NAMED_AT_MOST else ""
-    reason, remedy = "training diverged", "lower the learning rate"
+    results = _Results(store, UtilityStore())
+    store.bind(game, key)
+    store.refresh()
+    distribute.require_same_game(game, key)
+    unknown = distinct[~distribute.exchange_known(store, distinct)]
+    if len(unknown):
+        plan = distribute.agreed_plan(
+            plan or Plan(), lambda left_open: autoplan(game, key, distinct, left_open)
+        )
+        mine = distribute.own_coalitions(unknown, distinct, plan)
+        _fill(_program(game, key, plan), plan, mine, distinct, results, progress)
+        for filled in results:
+            distribute.exchange_valued(filled, mine)
+    return results, plan
+
+
+def _read(
+    game: Game | HostGame,
+    key: Key,
+    distinct: Masks,
+    plan: Plan | None,
+    results: _Results,
+    on_nonfinite: OnNonfinite,
+) -> Utilities:
+    """The utilities of all coalitions; what is not finite is treated as `on_nonfinite` says."""
+    failed = results.nonfinite.holds(distinct)
+    if not failed.any():
+        return results.store.read(distinct)
+    instead = results.nonfinite.read(distinct[failed])
+    if on_nonfinite != "keep":
+        _refuse_or_warn(game, distinct[failed], on_nonfinite)
+        nobody = np.zeros_like(distinct[:1])
+        instead = evaluate(game, key, nobody, plan, results.store)
+    utilities = np.empty((len(distinct), *instead.shape[1:]))
+    utilities[failed] = instead
+    if not failed.all():
+        utilities[~failed] = results.store.read(distinct[~failed])
+    return utilities
+
+
+def _refuse_or_warn(game: Game | HostGame, failed: Masks, on_nonfinite: OnNonfinite) -> None:
+    """Refuses utilities that are not finite, or warns of them; both name the coalitions."""
+    named = ", ".join(str(np.flatnonzero(mask).tolist()) for mask in failed[:NAMED_AT_MOST])
+    if len(failed) > NAMED_AT_MOST:
+        named += f" and {len(failed) - NAMED_AT_MOST} others"
+    reason = "training diverged"
+    remedy = "lower the learning rate"
     if isinstance(game, HostGame):
-        reason, remedy = "the game's function gave NaN or infinity", "mend it"
-    if on_nonfinite == "error" or not spoilt.any(axis=1).all():
+        reason = "the game's function gave NaN or infinity"
+        remedy = "fix it"
+    # V(empty) cannot stand in for itself
+    if on_nonfinite == "error" or not failed.any(axis=1).all():
         raise InvalidInputError(
-            f"Expected every utility to be finite, but not so those of coalitions {named}{rest}: "
-            f"{reason}; "
-            f"{remedy}, or let them count as V(nobody) by on_nonfinite='floor'."
+            f"Expected every utility to be finite, but those of coalitions {named} are not: "
+            f"{reason}; {remedy}, or let them count as V(empty) by on_nonfinite='floor'."
         )
     warnings.warn(
-        f"Utilities of coalitions {named}{rest} are not finite and count as V(nobody): {reason}.",
-        stacklevel=3,
+        f"Utilities of coalitions {named} are not finite and count as V(empty): {reason}.",
+        stacklevel=4,
     )
 
 
+# ------------------------------------------------------------------ chunk by chunk
+
+
 def _program(game: Game | HostGame, key: Key, plan: Plan) -> Program | HostGame:
-    """What values chunks: a program on the plan's machine, or the game itself where the host
-    does.
-    """
-    return game if isinstance(game, HostGame) else Program(game, key, machine(plan))
+    """What values chunks: a program on the plan's machine, or the host game itself."""
+    if isinstance(game, HostGame):
+        return game
+    return Program(game, key, machine(plan))
 
 
 def _fill(
@@ -144,38 +181,44 @@ def _fill(
     plan: Plan,
     mine: Masks,
     among: Masks,
-    stores: tuple[UtilityStore, UtilityStore],
+    results: _Results,
     report: Progress,
 ) -> None:
-    """Values the coalitions `mine`: finite utilities go into the first store, whatever happens,
-    others into another.
+    """Values the coalitions `mine`; whatever happens, what is valued by then is on disk.
+
+    Args:
+        program: what values chunks.
+        plan: how `mine` is cut; its chunk is halved as long as there is no room for it.
+        mine: bool[M, P], the coalitions of this process.
+        among: all coalitions that were asked for, from which the chunks' shapes follow.
+        results: where the utilities go.
+        report: called after each chunk.
     """
-    store, lost = stores
     done = np.zeros(len(mine), bool)
     report(0, len(mine))
     try:
         while not done.all():
+            # cut what is left by the plan as it stands
             left = np.flatnonzero(~done)
             try:
-                for rows, utilities in _valued(program, plan, mine[left], among):
-                    finite = np.isfinite(utilities.reshape(len(rows), -1)).all(axis=1)
-                    masks, done[left[rows]] = mine[left[rows]], True
-                    store.add(masks[finite], utilities[finite])
-                    lost.add(masks[~finite], utilities[~finite])
+                for rows, utilities in _chunks_valued(program, plan, mine[left], among):
+                    # keep a chunk's utilities before anything else can fail
+                    results.add(mine[left[rows]], utilities)
+                    done[left[rows]] = True
                     report(int(done.sum()), len(mine))
+                    # stop where another process is lost
                     processes.check()
             except NoRoomError as error:
+                # go on with smaller chunks; those that are done stay done
                 plan = _halved(plan, len(among), program, error)
     finally:
-        store.flush()
+        results.store.flush()
 
 
-def _valued(
+def _chunks_valued(
     program: Program | HostGame, plan: Plan, masks: Masks, among: Masks
 ) -> Iterator[tuple[HostArray, Utilities]]:
-    """(rows of `masks`, their utilities), chunk by chunk, several chunks at a time; one on the
-    host.
-    """
+    """(rows of `masks`, their utilities), chunk by chunk; on devices several at a time."""
     if isinstance(program, HostGame):
         yield from _on_host(program, plan, masks, among)
         return
@@ -183,13 +226,13 @@ def _valued(
     def value(prepared: tuple[list[HostArray], Coalitions]) -> Utilities:
         return program(prepared[1])
 
-    for (rows, _), utilities in in_flight(
-        value, _prepared(program, plan, masks, among), program.on.workers
-    ):
+    prepared = _prepared(program, plan, masks, among)
+    for (rows, _), utilities in in_flight(value, prepared, program.on.workers):
+        # one array for each device, of which the first rows are no padding
         each = np.array_split(utilities, len(program.on.devices))
         yield (
             np.concatenate(rows),
-            np.concatenate([found[: len(own)] for found, own in zip(each, rows)]),
+            np.concatenate([one[: len(own)] for one, own in zip(each, rows)]),
         )
 
 
@@ -208,15 +251,16 @@ def _on_host(
 def _prepared(
     program: Program, plan: Plan, masks: Masks, among: Masks
 ) -> Iterator[tuple[list[HostArray], Coalitions]]:
-    """The chunks of a plan, compiled for, as many together as there are devices."""
+    """The chunks of a plan, one for each device at a time, and the program compiled for them."""
     for rows, stacked in abreast(plan.cut(masks, among), len(program.on.devices)):
         program.prepare(stacked)
         yield rows, stacked
 
 
 def _halved(plan: Plan, num_asked: int, program: Program | HostGame, error: NoRoomError) -> Plan:
-    """The plan with half the coalitions in a chunk, or half the workers where there is but one; or
-    a refusal.
+    """The plan with half as large a chunk, or a refusal.
+
+    Where a chunk is one coalition already, the program gets half the workers instead.
     """
     chunk = plan.length(num_asked)
     if isinstance(program, Program) and chunk == 1 and (workers := program.on.workers) > 1:

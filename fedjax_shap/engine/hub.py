@@ -10,9 +10,11 @@ from threading import Thread
 
 from fedjax_shap._validate import InvalidInputError
 
-# What a process says to the hub: bytes follow; I am done; I failed.
-HAND_IN, DONE, FAILED = b"hand in", b"done", b"failed"
-SECONDS_OF_SILENCE = 12  # a host from which nothing comes for so long is taken for dead
+# What a process says to the hub.
+HAND_IN = b"hand in"  # bytes follow
+DONE = b"done"
+FAILED = b"failed"
+SECONDS_OF_SILENCE = 12  # a host that is silent for so long is taken for dead
 GREETING = f"fedjax-shap {version('fedjax-shap')}"
 WELCOME = "welcome"
 
@@ -62,16 +64,15 @@ def knock(address: tuple[str, int], rank: int, count: int, deadline: float) -> C
         InvalidInputError: the host is unknown, or the hub refuses this process.
         TimeoutError: there was no hub until `deadline`.
     """
-    answer = ""
     while time.monotonic() < deadline:
+        answer = ""
         try:
             with socket.create_connection(address, timeout=5) as caller:
-                if (
-                    caller.getsockname() != caller.getpeername()
-                ):  # a socket may meet itself where nobody listens yet
+                # where nobody listens yet, a socket may connect to itself
+                if caller.getsockname() != caller.getpeername():
                     caller.settimeout(max(deadline - time.monotonic(), 0.01))
                     caller.sendall(f"{GREETING}: {rank} of {count}\n".encode())
-                    answer = _sentence(caller)
+                    answer = _read_line(caller)
                     if answer == WELCOME:
                         return _line_over(caller)
         except socket.gaierror as error:
@@ -87,11 +88,12 @@ def knock(address: tuple[str, int], rank: int, count: int, deadline: float) -> C
 
 
 def _listener(host: str, port: int) -> socket.socket:
+    """A listening socket: on this host only for a loopback address, else on all interfaces."""
     try:
-        if host in ("localhost", "::1") or host.startswith("127."):
-            return socket.create_server(
-                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-            )
+        if host == "::1":
+            return socket.create_server((host, port), family=socket.AF_INET6)
+        if host == "localhost" or host.startswith("127."):
+            return socket.create_server((host, port))
         if socket.has_dualstack_ipv6():
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", port))
@@ -102,32 +104,33 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 def _admit(caller: socket.socket, count: int, missing: set[int]) -> int | None:
-    """The rank of a caller that fits; one that does not is told why, and a stranger is sent
-    away.
+    """The rank of a caller that fits; otherwise None.
+
+    A process that does not fit learns why; a stranger gets no answer.
     """
     caller.settimeout(5)
     with suppress(OSError):
-        greeting = _sentence(caller)
-        found = re.fullmatch(re.escape(GREETING) + r": (\d+) of (\d+)", greeting)
-        if found is not None and int(found[1]) in missing and int(found[2]) == count:
+        greeting = _read_line(caller)
+        match = re.fullmatch(re.escape(GREETING) + r": (\d+) of (\d+)", greeting)
+        if match is not None and int(match[1]) in missing and int(match[2]) == count:
             caller.sendall(f"{WELCOME}\n".encode())
-            return int(found[1])
+            return int(match[1])
         if greeting.startswith(GREETING.split()[0]):
             awaited = " or ".join(map(str, sorted(missing)))
             caller.sendall(f"Expected {GREETING}: {awaited} of {count}, got {greeting}.\n".encode())
     return None
 
 
-def _sentence(caller: socket.socket) -> str:
-    """The line that a caller sends, read byte by byte: what comes after it belongs to others."""
-    heard = b""
-    while len(heard) < 300 and (byte := caller.recv(1)) not in (b"", b"\n"):
-        heard += byte
-    return heard.decode(errors="replace")
+def _read_line(caller: socket.socket) -> str:
+    """The line that a caller sends, read byte by byte: what comes after it is not for us."""
+    line = b""
+    while len(line) < 300 and (byte := caller.recv(1)) not in (b"", b"\n"):
+        line += byte
+    return line.decode(errors="replace")
 
 
 def _line_over(caller: socket.socket) -> Connection:
-    """A line over a socket, on which the kernel notices a host that died without a word."""
+    """A line over a socket on which the kernel notices a host that died silently."""
     caller.settimeout(None)
     caller.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -145,48 +148,54 @@ def _line_over(caller: socket.socket) -> Connection:
 
 
 def _relay(peers: dict[int, Connection]) -> None:
-    """Answers each round of hand-ins once it is complete, or says who is lost; ends when nobody is
-    left.
+    """Answers each round of hand-ins once it is complete, or names the processes that are lost.
+
+    Ends when no process is left, or process 0 failed.
     """
     everyone = set(peers)
-    handed: dict[int, bytes] = {}
+    handed_in: dict[int, bytes] = {}
     lost: set[int] = set()
-    told = False
+    announced = False
     try:
         while peers and 0 not in lost:
-            heard = wait(list(peers.values()))
-            for rank in [rank for rank, line in peers.items() if line in heard]:
-                kind, part = _hear(peers[rank])
+            # hear every process that has something to say
+            ready = wait(list(peers.values()))
+            for rank in [rank for rank, line in peers.items() if line in ready]:
+                kind, content = _receive(peers[rank])
                 if kind == HAND_IN:
-                    handed[rank] = part
+                    handed_in[rank] = content
                     continue
                 peers.pop(rank).close()
                 if kind != DONE:
                     lost.add(rank)
-            if handed and not lost:
-                lost = everyone - set(peers)  # who is done hands in nothing more
-            if lost and not told:
-                told = True
+            # a process that is done hands in nothing more, so the round can never be complete
+            if handed_in and not lost:
+                lost = everyone - set(peers)
+            # answer once: the lost processes, or the whole round
+            if lost and not announced:
+                announced = True
                 _send(peers, ", ".join(map(str, sorted(lost))).encode())
-            elif not told and len(handed) == len(everyone):
-                _send(peers, b"", *(handed[rank] for rank in sorted(handed)))
-                handed.clear()
+            elif not announced and len(handed_in) == len(everyone):
+                _send(peers, b"", *(handed_in[rank] for rank in sorted(handed_in)))
+                handed_in.clear()
     finally:
         for line in peers.values():
             line.close()
 
 
-def _hear(line: Connection) -> tuple[bytes, bytes]:
-    """(what it says, the bytes that it hands in); a line that is broken says FAILED."""
+def _receive(line: Connection) -> tuple[bytes, bytes]:
+    """(what a process says, the bytes that it hands in); a broken line says FAILED."""
     try:
         kind = line.recv_bytes()
-        return kind, line.recv_bytes() if kind == HAND_IN else b""
+        if kind == HAND_IN:
+            return kind, line.recv_bytes()
+        return kind, b""
     except (EOFError, OSError):
         return FAILED, b""
 
 
 def _send(peers: dict[int, Connection], *messages: bytes) -> None:
-    """Sends messages to all; a line that breaks meanwhile is noticed when it is heard next."""
+    """Sends messages to all; a line that breaks meanwhile is noticed at the next `wait`."""
     for line in peers.values():
         with suppress(OSError):
             for message in messages:

@@ -1,13 +1,14 @@
 """Several processes, on one host or on many, that value the coalitions of one run together.
 
 Every process runs the same program with the same configuration, so all of them meet the same masks
-in the same order; the engine shares out the chunks and hands their utilities round with `exchange`.
+in the same order; the engine divides the chunks among them and passes the utilities on with
+`exchange`.
 
-What they say to each other goes through plain sockets, by way of process 0 (`engine/hub.py`), and
-not through `jax.distributed`: its client ends the process by abort() the moment that its
-coordinator is gone, before anything can be flushed, and its callback for that case cannot be
-written in Python (std::bad_cast; JAX 0.10.2). JAX sees the devices of its own process only, so
-programs, and the numbers that they give, are those of a single process.
+Messages go through plain sockets, by way of process 0 (`engine/hub.py`), and not through
+`jax.distributed`: its client ends the process by abort() the moment that its coordinator is gone,
+before anything can be flushed, and its callback for that case cannot be written in Python
+(std::bad_cast; JAX 0.10.2). JAX sees the devices of its own process only, so programs, and the
+numbers that they give, are those of a single process.
 """
 
 import os
@@ -18,6 +19,7 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from multiprocessing.connection import Connection
 from threading import Thread
+from typing import Any
 
 import jax
 import numpy as np
@@ -28,9 +30,7 @@ from fedjax_shap.typing import HostArray
 
 
 class PeerLostError(RuntimeError):
-    """Another process of the run died, failed, left early or never came; the message is one
-    sentence.
-    """
+    """Another process of the run died, failed, left early or never came."""
 
 
 @contextmanager
@@ -44,8 +44,8 @@ def together(
     """Joins the other processes of a run for as long as the block lasts; alone where nothing is
     given.
 
-    An error in the block is made known to the others. Process 0 leaves the block last, so that all
-    get their answers.
+    An error in the block stops the others too. Process 0 leaves the block last, so that all get
+    their answers.
 
     Args:
         coordinator: HOST:PORT at which process 0 listens and which the others can reach; or
@@ -56,8 +56,8 @@ def together(
         join_within: seconds to wait for the others to come.
 
     Raises:
-        InvalidInputError: options half given or not understood, or a process that does not fit the
-            others.
+        InvalidInputError: options that are incomplete or not understood, or a process that does
+            not fit the others.
         PeerLostError: not all came in time.
     """
     global _link
@@ -78,12 +78,16 @@ def together(
 
 def rank() -> int:
     """Which process this is; 0 where there is only one."""
-    return 0 if _link is None else _link.rank
+    if _link is None:
+        return 0
+    return _link.rank
 
 
 def count() -> int:
     """How many processes work together; 1 where none joined."""
-    return 1 if _link is None else _link.count
+    if _link is None:
+        return 1
+    return _link.count
 
 
 def exchange(mine: bytes) -> list[bytes]:
@@ -95,25 +99,29 @@ def exchange(mine: bytes) -> list[bytes]:
     Raises:
         PeerLostError: another process died, failed or left.
     """
-    return [mine] if _link is None else _link.exchange(mine)
+    if _link is None:
+        return [mine]
+    return _link.exchange(mine)
 
 
 def exchange_arrays(mine: Mapping[str, HostArray]) -> list[dict[str, HostArray]]:
     """As `exchange`, for arrays by name."""
     if _link is None:
         return [dict(mine)]
+    arrays: dict[str, Any] = dict(mine)
     packed = BytesIO()
-    np.savez(packed, allow_pickle=False, **mine)  # type: ignore[arg-type]
+    np.savez(packed, allow_pickle=False, **arrays)
     unpacked = []
     for one in exchange(packed.getvalue()):
-        with np.load(BytesIO(one), allow_pickle=False) as held:
-            unpacked.append(dict(held))
+        with np.load(BytesIO(one), allow_pickle=False) as content:
+            unpacked.append(dict(content))
     return unpacked
 
 
 def check() -> None:
-    """Refuses to go on where another process is known to be lost; it waits for nothing, so call it
-    between chunks.
+    """Refuses to go on where another process is known to be lost.
+
+    It waits for nothing, so that it can be called between chunks.
 
     Raises:
         PeerLostError: another process died, failed or left.
@@ -126,7 +134,8 @@ class _Link:
     """This process's line to the hub."""
 
     def __init__(self, address: tuple[str, int], rank: int, count: int, *, deadline: float) -> None:
-        self.rank, self.count = rank, count
+        self.rank = rank
+        self.count = count
         self._lost: str | None = None
         self._relay: Thread | None = None
         try:
@@ -161,7 +170,7 @@ class _Link:
         self._line.close()
 
     def _read_header(self) -> None:
-        """Reads what stands before an answer: nothing, or who is lost."""
+        """Reads what comes before an answer: nothing, or the processes that are lost."""
         if self._lost is None:
             try:
                 self._lost = self._line.recv_bytes().decode() or None
@@ -173,30 +182,28 @@ class _Link:
     def _error(self) -> PeerLostError:
         return PeerLostError(
             f"Process {self._lost} (of 0..{self.count - 1}) died, failed or left; what was valued "
-            "is kept, and the "
-            "same command goes on from there, with as many processes as are left."
+            "is kept, and the same command goes on from there, with as many processes as are left."
         )
 
 
-_link: _Link | None = (
-    None  # what this process has joined: one fact of the whole process, like its devices
-)
+# What this process has joined: a fact of the whole process, like its devices.
+_link: _Link | None = None
 
 
 def _place(
     coordinator: str | None, num_processes: int | None, process_id: int | None
 ) -> tuple[tuple[str, int], int, int] | None:
     """((host, port), rank, count), or None for a process alone."""
-    given = (coordinator, num_processes, process_id)
-    if given == (None, None, None):
+    options = (coordinator, num_processes, process_id)
+    if options == (None, None, None):
         return None
-    if given == ("slurm", None, None):
+    if options == ("slurm", None, None):
         return _slurm()
     if coordinator is None or num_processes is None or process_id is None or coordinator == "slurm":
         raise InvalidInputError(
             "Expected coordinator, num_processes and process_id together, or coordinator='slurm' "
-            "alone, got "
-            f"coordinator={coordinator!r}, num_processes={num_processes}, process_id={process_id}."
+            f"alone, got coordinator={coordinator!r}, num_processes={num_processes}, "
+            f"process_id={process_id}."
         )
     integer("num_processes", num_processes, least=1)
     integer("process_id", process_id, least=0, most=num_processes - 1)
@@ -209,8 +216,9 @@ def _place(
 
 
 def _slurm() -> tuple[tuple[str, int], int, int]:
-    """The same from the variables of a Slurm step: the first host listens, at a port derived from
-    the step.
+    """The same from the variables of a Slurm step.
+
+    The step's first host listens, at a port that follows from the step.
     """
     names = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
     absent = [name for name in names if not os.environ.get(name)]
@@ -221,11 +229,13 @@ def _slurm() -> tuple[tuple[str, int], int, int]:
     )
     job, hosts, count, rank, local = (os.environ[name] for name in names)
     first = re.match(r"([^,\[]+)(?:\[(\d+))?", hosts)  # node1 | node1,x | node[001-015],x
-    require(first is not None, f"Expected SLURM_STEP_NODELIST={hosts!r} to begin with a host.")
+    if first is None:
+        raise InvalidInputError(
+            f"Expected SLURM_STEP_NODELIST={hosts!r} to begin with a host's name."
+        )
     port = 61440 + (int(job) + 97 * int(os.environ.get("SLURM_STEP_ID", 0))) % 4096
+    # several processes a host that see several GPUs take one each
     several_a_host = int(count) > int(os.environ.get("SLURM_STEP_NUM_NODES", 1))
-    if several_a_host and "," in os.environ.get(
-        "CUDA_VISIBLE_DEVICES", ","
-    ):  # else Slurm gave it one GPU, or none
+    if several_a_host and "," in os.environ.get("CUDA_VISIBLE_DEVICES", ","):
         jax.config.update("jax_cuda_visible_devices", local)
-    return ("".join(filter(None, first.groups())), port), int(rank), int(count)  # type: ignore[union-attr]
+    return ("".join(filter(None, first.groups())), port), int(rank), int(count)

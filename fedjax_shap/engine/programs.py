@@ -1,31 +1,25 @@
-"""The program that values a chunk of coalitions: compiled once a shape, fitted into memory, run by
-several workers.
-"""
+"""The program that values a chunk of coalitions, compiled once for each shape of a chunk."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby, islice
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+import chex
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
-from fedjax_shap._validate import require
 from fedjax_shap.coalitions import Chunk, Coalition
-from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.machine import Machine
 from fedjax_shap.games.game import Game
 from fedjax_shap.typing import Array, HostArray, Key, PyTree
 
-CGROUP = Path("/sys/fs/cgroup")
-FREE_SHARE = 0.8  # of a device's free memory that coalitions may take where no budget is given
-Coalitions = (
-    Chunk | Coalition
-)  # of one chunk; on a mesh, of as many chunks as it has devices, stacked
+# One chunk; on a mesh, a chunk for each device, stacked.
+Coalitions = Chunk | Coalition
 KEPT_AS = "_fedjax_shap_valuing"
 A = TypeVar("A")
 B = TypeVar("B")
@@ -35,55 +29,17 @@ class NoRoomError(Exception):
     """A chunk does not fit into the memory of the device, or into the plan's budget."""
 
 
-class Machine(NamedTuple):
-    """Where a plan is carried out.
-
-    Attributes:
-        devices: the local devices, each of which values chunks of its own.
-        workers: threads that have a program running at the same time.
-        memory: bytes that the chunks in play may take on one device.
-    """
-
-    devices: tuple[jax.Device, ...]
-    workers: int
-    memory: int
-
-    @property
-    def mesh(self) -> Mesh | None:
-        """One axis, "coalition", over the devices; None for one device, which needs none."""
-        return Mesh(np.array(self.devices), ("coalition",)) if len(self.devices) > 1 else None
-
-
-def machine(plan: Plan) -> Machine:
-    """The devices, workers and memory of a plan on this machine.
-
-    Raises:
-        InvalidInputError: more devices than there are.
-    """
-    local, on_cpu = jax.local_devices(), jax.default_backend() == "cpu"
-    count = plan.devices or (1 if on_cpu else len(local))
-    require(
-        count <= len(local),
-        f"Expected devices={count} to be at most the {len(local)} of this machine.",
-    )
-    workers = plan.workers or (num_cores() if on_cpu and count == 1 else 1)
-    memory = plan.memory or int(FREE_SHARE * _free_bytes(local[0]) / (count if on_cpu else 1))
-    return Machine(tuple(local[:count]), workers, memory)
-
-
-def num_cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Program:
     """A game on a machine, ready to value chunks."""
 
     def __init__(self, game: Game, key: Key, on: Machine) -> None:
         """Puts the game's arrays on every device of the machine."""
-        where = on.devices[0] if on.mesh is None else NamedSharding(on.mesh, PartitionSpec())
+        where: jax.Device | Sharding = on.devices[0]
+        if on.mesh is not None:
+            where = NamedSharding(on.mesh, PartitionSpec())
         world, self._key = jax.device_put((game.world, key), where)
-        self._game, self.on = game.replace(world=world), on  # type: ignore[attr-defined]
+        self._game = replace(game, world=world)
+        self.on = on
         self._compiled: dict[Any, Any] = {}
 
     def prepare(self, coalitions: Coalitions) -> None:
@@ -94,16 +50,13 @@ class Program:
         """
         if shapes(coalitions) in self._compiled:
             return
+        arguments = (self._game.world, self._key, coalitions, self.on.mesh)
         with _room():
-            compiled = (
-                _valuing(self._game)
-                .lower(self._game.world, self._key, coalitions, self.on.mesh)
-                .compile()
-            )
+            compiled = _valuing(self._game).lower(*arguments).compile()
+        taken = 0
         analysis = compiled.memory_analysis()
-        taken = (
-            0 if analysis is None else analysis.temp_size_in_bytes + analysis.output_size_in_bytes
-        )
+        if analysis is not None:
+            taken = analysis.temp_size_in_bytes + analysis.output_size_in_bytes
         if taken * self.on.workers > self.on.memory:
             raise NoRoomError(
                 f"{taken} bytes a chunk for {self.on.workers} workers, of {self.on.memory}"
@@ -111,21 +64,24 @@ class Program:
         self._compiled[shapes(coalitions)] = compiled
 
     def __call__(self, coalitions: Coalitions) -> HostArray:
-        """float64[M, ...], the utilities of a chunk that was prepared for, or of stacked chunks one
-        after another.
+        """The utilities of a chunk that was prepared for: float64[M, ...].
+
+        Stacked chunks give theirs one after another, float64[D M, ...].
 
         Raises:
             NoRoomError: the device has no room for them.
         """
+        valuing = self._compiled[shapes(coalitions)]
         with _room():
-            found = self._compiled[shapes(coalitions)](self._game.world, self._key, coalitions)
-            utilities = np.asarray(found, np.float64)
-        return utilities if self.on.mesh is None else utilities.reshape(-1, *utilities.shape[2:])
+            utilities = np.asarray(valuing(self._game.world, self._key, coalitions), np.float64)
+        if self.on.mesh is None:
+            return utilities
+        return utilities.reshape(-1, *utilities.shape[2:])
 
 
 @contextmanager
 def _room() -> Iterator[None]:
-    """Tells a device without room from other errors."""
+    """Turns the error of a device that is out of memory into `NoRoomError`."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
@@ -142,35 +98,54 @@ def shapes(coalitions: Coalitions) -> Any:
 def abreast(
     cut: Iterable[tuple[HostArray, Coalitions]], devices: int
 ) -> Iterator[tuple[list[HostArray], Coalitions]]:
-    """Chunks of one shape stacked, one for each device; the first once more where there are too
-    few.
+    """Stacks chunks of one shape, one for each device.
 
     Args:
         cut: (rows, chunk), as a plan cuts them.
-        devices: D; where it is 1 a chunk is given as it is.
+        devices: D; where it is 1 each chunk stays as it is.
 
     Returns:
-        (the rows of each chunk, the repeats left out; the chunks).
+        (the rows of each chunk, the stacked chunks). Where there are fewer than D chunks of a
+        shape, the first fills the other devices; its repeats are not among the rows.
     """
-    for _, alike in groupby(cut, key=lambda part: shapes(part[1])):
+    for _, alike in groupby(cut, key=lambda one: shapes(one[1])):
         while together := list(islice(alike, devices)):
-            rows, chunks = [list(parts) for parts in zip(*together)]
+            rows = [rows for rows, _ in together]
+            chunks = [chunk for _, chunk in together]
+            if devices == 1:
+                yield rows, chunks[0]
+                continue
             chunks += chunks[:1] * (devices - len(chunks))
-            yield (
-                rows,
-                chunks[0]
-                if devices == 1
-                else jax.tree.map(lambda *leaves: np.stack(leaves), *chunks),
-            )
+            yield rows, jax.tree.map(lambda *leaves: np.stack(leaves), *chunks)
+
+
+def in_flight(call: Callable[[A], B], items: Iterable[A], workers: int) -> Iterator[tuple[A, B]]:
+    """(item, call(item)) in the order of `items`, as many calls at a time as there are workers."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[tuple[A, Future[B]]] = deque()
+        try:
+            for item in items:
+                # keep every worker busy, and one call ready for the first that is free
+                waiting.append((item, pool.submit(call, item)))
+                if len(waiting) > workers:
+                    oldest, future = waiting.popleft()
+                    yield oldest, future.result()
+            while waiting:
+                oldest, future = waiting.popleft()
+                yield oldest, future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+# ------------------------------------------------------------------ what is compiled
 
 
 def _valuing(game: Game) -> Any:
-    """A jitted (world, key, chunk, mesh) -> float[M, ...] on one device, float[D, M, ...] on a
-    mesh.
+    """A jitted (world, key, chunk, mesh) -> float[M, ...]; on a mesh float[D, M, ...].
 
-    Games with the same `value` share it, and it goes with that function, on which it is kept: JAX
-    keeps what a jitted function compiled for as long as the function, and a process that plays
-    thousands of games has no room for all.
+    Games with the same `value` share it, and it is kept on that function, so that both go together:
+    JAX keeps what a jitted function compiled for as long as the function lives, and a process that
+    plays thousands of games has no room for all.
     """
     kept = getattr(game.value, KEPT_AS, None)
     if kept is None or kept[0] is not game.values:
@@ -185,21 +160,25 @@ def _value_of(
     """What `_valuing` jits; no device of a mesh waits for another."""
 
     def on_one(world: PyTree, key: Key, coalitions: Coalitions) -> Array:
+        _assert_shapes(coalitions)
         if isinstance(coalitions, Chunk):
             assert values is not None
-            return values(world, key, coalitions)  # the game's own program for many
-        return jax.vmap(value, in_axes=(None, None, 0))(world, key, coalitions)
+            utilities = values(world, key, coalitions)  # the game's own program for many
+        else:
+            utilities = jax.vmap(value, in_axes=(None, None, 0))(world, key, coalitions)
+        chex.assert_tree_shape_prefix(utilities, coalitions.mask.shape[:1])  # [M, ...]
+        return utilities
 
     def on_each(world: PyTree, key: Key, stacked: Coalitions) -> Array:
         return on_one(world, key, jax.tree.map(lambda leaf: leaf[0], stacked))[None]
 
     def valued(world: PyTree, key: Key, coalitions: Coalitions, mesh: Mesh | None) -> Array:
-        with jax.default_matmul_precision(
-            "float32"
-        ):  # GPUs round matrix products to fewer bits unless told
+        # without this, GPUs round the factors of matrix products to fewer bits
+        with jax.default_matmul_precision("float32"):
             if mesh is None:
                 return on_one(world, key, coalitions)
-            own, everywhere = PartitionSpec("coalition"), PartitionSpec()
+            own = PartitionSpec("coalition")
+            everywhere = PartitionSpec()
             specs = (everywhere, everywhere, own)
             return jax.shard_map(
                 on_each, mesh=mesh, in_specs=specs, out_specs=own, check_vma=False
@@ -208,37 +187,16 @@ def _value_of(
     return valued
 
 
-def in_flight(call: Callable[[A], B], items: Iterable[A], workers: int) -> Iterator[tuple[A, B]]:
-    """(item, call(item)) in the order of `items`, as many calls at a time as there are workers."""
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque = deque()
-        try:
-            for item in items:
-                waiting.append((item, pool.submit(call, item)))
-                if len(waiting) > workers:
-                    item, future = waiting.popleft()
-                    yield item, future.result()
-            while waiting:
-                item, future = waiting.popleft()
-                yield item, future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def _assert_shapes(coalitions: Coalitions) -> None:
+    """Asserts mask bool[M, P]; members and present [M, S], or player [T], rows and present [T, G].
 
-
-def _free_bytes(device: jax.Device) -> int:
-    """Memory that is free on a device: as it reports it, or for a CPU as the system does."""
-    stats = device.memory_stats() if device.platform != "cpu" else None
-    if stats and "bytes_limit" in stats:
-        return int(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
-    try:
-        told = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(told["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        free = int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) // 2
-    try:  # a container or a batch job may be allowed less
-        allowed, used = (
-            int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current")
-        )
-    except (OSError, ValueError):
-        return free
-    return min(free, max(allowed - used, 1))
+    An array without one of these axes would broadcast, and value something else.
+    """
+    chex.assert_rank(coalitions.mask, 2)
+    chex.assert_type(coalitions.mask, bool)
+    if isinstance(coalitions, Chunk):
+        chex.assert_equal_shape([coalitions.rows, coalitions.present])
+        chex.assert_shape(coalitions.rows, (*coalitions.player.shape, None))
+    else:
+        chex.assert_equal_shape([coalitions.members, coalitions.present])
+        chex.assert_shape(coalitions.members, (*coalitions.mask.shape[:1], None))

@@ -104,10 +104,10 @@ def test_coalitions_that_diverged_are_an_error_or_count_as_nobody(small, tmp_pat
         "1e38",
         "--economics.name=equal",
     ]
-    assert "not so those of coalitions [2], [1], [1, 2], [0], [0, 2] and 2 others" in refused(
+    assert "those of coalitions [2], [1], [1, 2], [0], [0, 2] and 2 others are not" in refused(
         capsys, *command
     )
-    with pytest.warns(UserWarning, match=r"not finite and count as V\(nobody\)"):
+    with pytest.warns(UserWarning, match=r"not finite and count as V\(empty\)"):
         assert main([*command, "--on-nonfinite", "floor"]) == 0
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert result["values"] == [0.0, 0.0, 0.0]

@@ -13,8 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.machine import machine
 from fedjax_shap.engine.plan import Plan
-from fedjax_shap.engine.programs import NoRoomError, Program, machine
+from fedjax_shap.engine.programs import NoRoomError, Program
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
@@ -222,7 +223,7 @@ def test_a_utility_that_is_not_finite_is_named_and_the_others_are_kept(bad, key)
         named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), bad, rank)),
     )
     with pytest.raises(
-        InvalidInputError, match=r"not so those of coalitions \[0, 2\], \[0, 1, 2\]: training"
+        InvalidInputError, match=r"those of coalitions \[0, 2\], \[0, 1, 2\] are not: training"
     ):
         evaluate(game, key, EVERY, Plan(chunk=3), store)
     assert (store.trained, len(store)) == (14, 14)
@@ -240,7 +241,7 @@ def test_a_utility_that_is_not_finite_may_count_as_that_of_nobody_or_be_kept(key
     wanted = np.arange(16) - 3.0
     with pytest.warns(
         UserWarning,
-        match=r"coalitions \[0, 2\], \[0, 1, 2\] are not finite and count as V\(nobody\)",
+        match=r"coalitions \[0, 2\], \[0, 1, 2\] are not finite and count as V\(empty\)",
     ):
         floored = evaluate(
             game, key, EVERY[[5, 7, 15, 4]], Plan(chunk=3), store, on_nonfinite="floor"
@@ -250,13 +251,13 @@ def test_a_utility_that_is_not_finite_may_count_as_that_of_nobody_or_be_kept(key
     wanted[[5, 7]] = np.inf
     assert_array_equal(evaluate(game, key, EVERY, store=store, on_nonfinite="keep"), wanted)
     bad = named_game(lambda rank: jnp.where(rank == 0, jnp.nan, rank))
-    with pytest.raises(InvalidInputError, match=r"not so those of coalitions \[\]"):
+    with pytest.raises(InvalidInputError, match=r"those of coalitions \[\] are not"):
         evaluate(bad, key, EVERY, on_nonfinite="floor")
 
 
 def test_many_coalitions_that_are_not_finite_are_named_in_one_short_sentence(key):
     with pytest.raises(
-        InvalidInputError, match=r"coalitions \[3\], .* and 10 others: training diverged"
+        InvalidInputError, match=r"coalitions \[3\], .* and 10 others are not: training diverged"
     ) as refusal:
         evaluate(named_game(lambda rank: jnp.where(rank > 0, jnp.nan, 0.0)), key, EVERY)
     assert len(str(refusal.value)) < 250

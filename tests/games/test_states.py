@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose
 
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.machine import machine
 from fedjax_shap.engine.plan import Plan
-from fedjax_shap.engine.programs import NoRoomError, Program, machine
+from fedjax_shap.engine.programs import NoRoomError, Program
 from fedjax_shap.games.silo import silo
 from fedjax_shap.learning import steps
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS
