@@ -3,6 +3,7 @@
 import gc
 import weakref
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +17,7 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.machine import machine
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.programs import NoRoomError, Program
-from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithms.fedavg import fedavg
@@ -181,18 +182,12 @@ def test_padding_never_leaks(layout, batch_size, game, key):
 
 
 def test_client_by_client_the_whole_game_is_compiled_once_whatever_the_number_of_chunks(game, key):
-    traces = []
-
-    def counted(*arguments):
-        traces.append(arguments)
-        return game.values(*arguments)
-
-    watched = game.replace(values=counted)
+    chex.clear_trace_counter()
+    once = game.replace(values=chex.assert_max_traces(game.values, n=1))
     for key_ in (key, jax.random.key(1)):
-        evaluate(watched, key_, EVERY, Plan(chunk=2))
-    assert len(traces) == 1
-    evaluate(watched, key, EVERY, Plan(chunk=4))
-    assert len(traces) == 2, "another chunk is another program, or the counter counts nothing"
+        evaluate(once, key_, EVERY, Plan(chunk=2))
+    with pytest.raises(AssertionError, match="traced > 1 times"):  # another chunk, another program
+        evaluate(once, key, EVERY, Plan(chunk=4))
 
 
 def test_repeated_coalitions_are_valued_once(key):
@@ -231,6 +226,28 @@ def test_a_utility_that_is_not_finite_is_named_and_the_others_are_kept(bad, key)
     with pytest.raises(InvalidInputError, match="training diverged"):
         evaluate(game, key, EVERY, store=store)
     assert store.trained == 14
+
+
+@pytest.mark.parametrize("folder", [None, "store"])
+def test_a_utility_with_one_slice_that_is_not_finite_is_not_finite_and_never_stored(
+    folder, key, tmp_path
+):
+    def worth(rank):
+        return jnp.stack([rank, jnp.where((rank == 5) | (rank == 6), jnp.nan, -rank)])
+
+    game = named_game(worth)
+    place = folder and tmp_path / folder
+    store = UtilityStore(place, fingerprint=fingerprint(game, key))
+    with pytest.raises(InvalidInputError, match=r"those of coalitions \[1, 2\], \[0, 2\] are not"):
+        evaluate(game, key, EVERY, Plan(chunk=16), store)
+    kept = evaluate(game, key, EVERY, Plan(chunk=16), store, on_nonfinite="keep")
+    assert_array_equal(kept[5:7], [[5, np.nan], [6, np.nan]])
+    with pytest.warns(UserWarning, match=r"\[1, 2\], \[0, 2\] are not finite and count as V"):
+        floored = evaluate(game, key, EVERY, Plan(chunk=16), store, on_nonfinite="floor")
+    assert_array_equal(floored[5:7], [[0, 0], [0, 0]])
+    assert np.flatnonzero(~store.holds(EVERY)).tolist() == [5, 6]
+    if place:
+        assert len(UtilityStore(place, fingerprint=fingerprint(game, key))) == 14
 
 
 def test_a_utility_that_is_not_finite_may_count_as_that_of_nobody_or_be_kept(key):

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.engine import hub, processes
@@ -313,6 +314,79 @@ def alone(tmp_path_factory) -> Path:
     assert (code, err) == (0, "")
     assert len(stored(out)) == 64
     return out
+
+
+# One of two processes that value coalitions together, some of which are not finite, and then meet
+# with different games. It prints what it was asked for and what it got.
+VALUING = """
+import json, sys, warnings
+import jax, numpy as np
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.engine import processes
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.games.callable import from_callable
+from fedjax_shap.games.closed_form import additive
+
+warnings.simplefilter("ignore")
+rank, masks, plan, asked = int(sys.argv[2]), all_subsets(4), Plan(chunk=2), []
+
+def worth(masks):
+    rows = masks @ [1, 2, 4, 8]
+    asked.extend(rows.tolist())
+    return np.where(rows % 5 == 4, np.nan, rows + 1.0)
+
+def refusal(game, key=0, **options):
+    try:
+        evaluate(game, jax.random.key(key), masks[:, :game.num_players], plan, **options)
+    except InvalidInputError as error:
+        return str(error)
+
+game = from_callable(worth, 4, name="ranks")
+with processes.together(sys.argv[1], 2, rank):
+    kept = evaluate(game, jax.random.key(0), masks, plan, on_nonfinite="keep")
+    first = list(asked)
+    floored = evaluate(game, jax.random.key(0), masks, plan, on_nonfinite="floor")
+    refused = refusal(game)
+    different = [
+        refusal(from_callable(worth, 4, name=f"ranks of process {rank}")),
+        refusal(additive([1.0, 2.0 + rank]).game),
+        refusal(additive([1.0, 2.0]).game, key=rank),
+    ]
+results = {"asked": first, "kept": kept.tolist(), "floored": floored.tolist()}
+print(json.dumps({**results, "refused": refused, "different": different}))
+"""
+
+
+@pytest.fixture(scope="module")
+def valued() -> list[dict]:
+    """What each of two processes printed."""
+    address = f"127.0.0.1:{free_port()}"
+    both = ended(*(start("-c", VALUING, address, rank) for rank in range(2)))
+    for code, _, err in both:
+        assert (code, err) == (0, "")
+    return [json.loads(out) for _, out, _ in both]
+
+
+def test_utilities_that_are_not_finite_reach_all_processes(valued):
+    rows = np.arange(16)
+    failed = rows % 5 == 4
+    for process in valued:
+        assert np.intersect1d(process["asked"], rows[failed]).size, "each met one of its own"
+        assert_array_equal(process["kept"], np.where(failed, np.nan, rows + 1))
+        assert_array_equal(process["floored"], np.where(failed, 1, rows + 1))
+        assert "those of coalitions [2], [1, 2, 3], [0, 3] are not" in process["refused"]
+    assert sorted(valued[0]["asked"] + valued[1]["asked"]) == rows.tolist(), "each coalition once"
+
+
+def test_processes_with_different_games_are_refused(valued):
+    for process in valued:
+        for sentence in process["different"]:
+            assert sentence == (
+                "Expected all 2 processes to run one configuration on the same data, but their "
+                "games differ."
+            )
 
 
 @pytest.mark.slow

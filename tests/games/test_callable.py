@@ -213,7 +213,7 @@ def test_a_utility_that_is_not_finite_is_refused_floored_or_kept(key):
 
     game = from_callable(holed, 6)
     with pytest.raises(
-        InvalidInputError, match=r"coalitions \[0, 1, 2, 3, 4, 5\] are not: the game's function gave NaN"
+        InvalidInputError, match=r"\[0, 1, 2, 3, 4, 5\] are not: the game's function gave NaN"
     ):
         evaluate(game, key, EVERY)
     with pytest.warns(UserWarning, match="function gave NaN or infinity"):
