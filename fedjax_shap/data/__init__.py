@@ -1,1 +1,1 @@
-"""The world: federations of data, where they come from, how they are split and spoilt."""
+"""Federations of data: where they come from, how they are split, and how they are corrupted."""

@@ -1,10 +1,8 @@
-"""Corruptions: what is done to one client's data, or by a client, so that a method can be seen to
-notice.
-"""
+"""Corruptions of one client's data or conduct, to see whether a method notices."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,12 +10,27 @@ import numpy as np
 from fedjax_shap._validate import finite, fraction, integer, number, one_of, require
 from fedjax_shap.data.federated import Examples, FederatedData
 
-Corruption: TypeAlias = Callable[[np.random.Generator, FederatedData], FederatedData]
+
+class Corruption(Protocol):
+    """What is done to a federation; made by the factories in `CORRUPTIONS`, or your own."""
+
+    def __call__(self, rng: np.random.Generator, data: FederatedData, /) -> FederatedData:
+        """Corrupts a federation.
+
+        Args:
+            rng: decides everything that is drawn.
+            data: the federation, which stays as it is.
+
+        Returns:
+            The corrupted federation; the server's sets are as they were.
+
+        Raises:
+            InvalidInputError: a client that the federation does not have.
+        """
 
 
 def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int) -> FederatedData:
-    """Applies corruptions in order, each with a generator of its own: one more at the end changes
-    no earlier one.
+    """Applies corruptions in order.
 
     Args:
         data: the federation.
@@ -29,6 +42,10 @@ def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int
 
     Raises:
         InvalidInputError: a client that the federation does not have.
+
+    Guarantees:
+        Corruptions at different positions draw independently, also those of one kind, and one more
+        at the end changes no earlier one.
     """
     integer("seed", seed, least=0)
     for position, corruption in enumerate(corruptions):
@@ -37,8 +54,7 @@ def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int
 
 
 def label_noise(*, client: int, rate: float) -> Corruption:
-    """Wrong labels: exactly round(rate * size) of a client's rows get another class, each uniformly
-    at random.
+    """Wrong labels: round(rate * size) of a client's rows get another class, uniformly at random.
 
     Args:
         client: whose rows.
@@ -54,7 +70,7 @@ def label_noise(*, client: int, rate: float) -> Corruption:
     fraction("rate", rate)
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
-        x, y = _held(data, client)
+        x, y = _examples(data, client)
         require(
             data.num_classes > 1,
             f"Expected num_classes={data.num_classes} to be at least 2 for a wrong label.",
@@ -75,11 +91,12 @@ def feature_noise(
     Args:
         client: whose rows.
         variance: of the noise, in the features' units squared.
-        low: noisy features below are set to it (0 for images in [0, 1]); none if None.
-        high: noisy features above are set to it; none if None.
+        low: noisy features below are set to it (0 for images in [0, 1]); no bound if None.
+        high: noisy features above are set to it; no bound if None.
 
     Raises:
-        InvalidInputError: a negative variance, or low > high; later, a client that is not there.
+        InvalidInputError: a negative variance, or low > high; later, a client that is not there, or
+            features that float32 cannot hold.
 
     References:
         Song, Tong, Wei 2019, "Profit allocation for federated learning", setting 5.
@@ -94,10 +111,11 @@ def feature_noise(
     )
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
-        x, y = _held(data, client)
+        x, y = _examples(data, client)
         noisy = x + np.sqrt(variance) * rng.standard_normal(x.shape, dtype=np.float32)
-        noisy = noisy if low is None and high is None else np.clip(noisy, low, high)
-        with np.errstate(over="ignore"):
+        if low is not None or high is not None:
+            noisy = np.clip(noisy, low, high)
+        with np.errstate(over="ignore"):  # refused in the next line
             noisy = noisy.astype(np.float32)
         finite(f"features of {data.names[client]} with noise of variance={variance!r}", noisy)
         return _with(data, client, (noisy, y))
@@ -106,8 +124,7 @@ def feature_noise(
 
 
 def duplicate(*, client: int, of: int) -> Corruption:
-    """A copy: a client holds the same rows as another, in the same order, and is idle if that one
-    is.
+    """A copy: a client holds the same rows as another in the same order, and is idle if that is.
 
     Args:
         client: who becomes the copy.
@@ -121,8 +138,8 @@ def duplicate(*, client: int, of: int) -> Corruption:
     require(client != of, f"Expected client={client} to be a copy of another, got of={of}.")
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
-        _known(data, "client", client)
-        return _with(data, client, _held(data, of, "of"), idle=bool(data.idle[of]))
+        _require_client(data, "client", client)
+        return _with(data, client, _examples(data, of, "of"), idle=bool(data.idle[of]))
 
     return apply
 
@@ -142,12 +159,11 @@ def free_rider(*, client: int, how: str = "zero_update") -> Corruption:
     one_of("how", how, ("random_labels", "zero_update"))
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
-        x, y = _held(data, client)
+        x, y = _examples(data, client)
         if how == "zero_update":
             return _with(data, client, (x, y), idle=True)
-        return _with(
-            data, client, (x, rng.integers(0, data.num_classes, size=len(y), dtype=np.int32))
-        )
+        labels = rng.integers(0, data.num_classes, size=len(y), dtype=np.int32)
+        return _with(data, client, (x, labels))
 
     return apply
 
@@ -160,7 +176,7 @@ CORRUPTIONS: dict[str, Callable[..., Corruption]] = {
 }
 
 
-def _known(data: FederatedData, argument: str, client: int) -> None:
+def _require_client(data: FederatedData, argument: str, client: int) -> None:
     """Refuses an id that no client has."""
     last = data.num_clients - 1
     require(
@@ -170,26 +186,33 @@ def _known(data: FederatedData, argument: str, client: int) -> None:
     )
 
 
-def _held(data: FederatedData, client: int, argument: str = "client") -> Examples:
-    """The examples of a client that must be there."""
-    _known(data, argument, client)
+def _examples(data: FederatedData, client: int, argument: str = "client") -> Examples:
+    """The examples of a client, or a refusal of `argument` if it is not there."""
+    _require_client(data, argument, client)
     return data.client(client)
 
 
 def _with(
     data: FederatedData, client: int, examples: Examples, *, idle: bool | None = None
 ) -> FederatedData:
-    """The federation in which one client holds other examples, and is idle or not (as it was if
-    None).
+    """The federation in which one client holds other examples.
+
+    The client becomes idle or not as `idle` says; it stays as it was if None.
     """
     x, y = examples
-    every_x, every_y, sizes, lazy = (
-        np.array(part) for part in (data.x, data.y, data.sizes, data.idle)
-    )
-    every_x[client], every_y[client] = 0, 0
-    every_x[client, : len(y)], every_y[client, : len(y)] = x, y
+    # put the rows in the place of the client's old ones, with zeros as padding
+    every_x = np.array(data.x)
+    every_y = np.array(data.y)
+    every_x[client] = 0
+    every_y[client] = 0
+    every_x[client, : len(y)] = x
+    every_y[client, : len(y)] = y
+    sizes = np.array(data.sizes)
     sizes[client] = len(y)
-    lazy[client] = lazy[client] if idle is None else idle
+    lazy = np.array(data.idle)
+    if idle is not None:
+        lazy[client] = idle
+    # pad to the largest client, who may be another one now
     longest = int(sizes.max())
     return replace(
         data,

@@ -23,7 +23,7 @@ class FederatedData:
         sizes: int32[C], examples per client.
         idle: bool[C], True for a client that uploads the model it received unchanged (a zero
             update).
-        validation: (x[T, ...], y[T]), the server's set on which coalitions are valued (Spec 1.2).
+        validation: (x[T, ...], y[T]), the server's set on which coalitions are valued.
         test: (x[T, ...], y[T]), the server's set on which a run is reported; the validation set is
             the test set where no other was given.
         names: the clients' names.
@@ -47,17 +47,24 @@ class FederatedData:
     def client(self, index: int) -> tuple[HostArray, HostArray]:
         """The examples of one client without padding, on the host."""
         size = int(self.sizes[index])
-        return np.asarray(self.x)[index, :size], np.asarray(self.y)[
-            index, :size
-        ]  # sliced here: no compilation
+        # as host arrays: to slice on the device would compile a program for each size
+        x = np.asarray(self.x)[index, :size]
+        y = np.asarray(self.y)[index, :size]
+        return x, y
 
     def pooled(self) -> "FederatedData":
-        """The federation of one client that holds everybody's data (Spec 9.1), as the clients hold
-        it.
-        """
-        x, y = (np.concatenate(parts) for parts in zip(*map(self.client, range(self.num_clients))))
+        """The federation of one client that holds the rows of all, as the clients hold them."""
+        clients = [self.client(index) for index in range(self.num_clients)]
+        everything = (
+            np.concatenate([x for x, _ in clients]),
+            np.concatenate([y for _, y in clients]),
+        )
         return from_arrays(
-            [(x, y)], self.test, self.validation, names=["pooled"], num_classes=self.num_classes
+            [everything],
+            self.test,
+            self.validation,
+            names=["pooled"],
+            num_classes=self.num_classes,
         )
 
 
@@ -87,60 +94,41 @@ def from_arrays(
         InvalidInputError: no clients, an empty client, shapes that disagree, NaN, or a label out of
             range.
     """
-    require(len(clients) > 0, "Expected clients to hold at least one client, got none.")
-    names = (
-        [f"client {i}" for i in range(len(clients))] if names is None else [str(n) for n in names]
-    )
-    require(
-        len(names) == len(clients),
-        f"Expected names to have {len(clients)} entries, got {len(names)}.",
-    )
-    require(
-        len(set(names)) == len(names), f"Expected names to differ from each other, got {names}."
-    )
-    held = [_examples(f"clients[{name}]", c) for name, c in zip(names, clients)]
-    served = _examples("test", test)
-    valued = served if validation is None else _examples("validation", validation)
-    shape = held[0][0].shape[1:]
-    every = [*zip((f"clients[{n}]" for n in names), held), ("test", served), ("validation", valued)]
-    labels = max(int(y.max()) for _, (_, y) in every) + 1 if num_classes is None else num_classes
-    for name, (x, y) in every:
-        require(
-            x.shape[1:] == shape,
-            f"Expected {name}.x to have examples of shape {shape} as the first client's, got "
-            f"{x.shape[1:]}.",
-        )
-        require(
-            y.min() >= 0 and y.max() < labels,
-            f"Expected labels of {name} in 0..{labels - 1} (num_classes={labels}), got "
-            f"{y.min()}..{y.max()}.",
-        )
-    padded_x, padded_y, sizes = _padded(held)
-    lazy = np.zeros(len(held), bool) if idle is None else np.asarray(idle, bool)
-    require(
-        lazy.shape == (len(held),),
-        f"Expected idle to have {len(held)} entries, got shape {lazy.shape}.",
-    )
+    called = _names(names, len(clients))
+    checked = [_examples(f"clients[{name}]", c) for name, c in zip(called, clients)]
+    tested = _examples("test", test)
+    validated = tested
+    if validation is not None:
+        validated = _examples("validation", validation)
+    sets = {f"clients[{name}]": examples for name, examples in zip(called, checked)}
+    count = _require_alike({**sets, "test": tested, "validation": validated}, num_classes)
+    x, y, sizes = _padded(checked)
     return FederatedData(
-        x=jnp.asarray(padded_x),
-        y=jnp.asarray(padded_y),
+        x=jnp.asarray(x),
+        y=jnp.asarray(y),
         sizes=jnp.asarray(sizes),
-        idle=jnp.asarray(lazy),
-        validation=(jnp.asarray(valued[0]), jnp.asarray(valued[1])),
-        test=(jnp.asarray(served[0]), jnp.asarray(served[1])),
-        names=tuple(names),
-        num_classes=labels,
+        idle=jnp.asarray(_idle(idle, len(checked))),
+        validation=(jnp.asarray(validated[0]), jnp.asarray(validated[1])),
+        test=(jnp.asarray(tested[0]), jnp.asarray(tested[1])),
+        names=called,
+        num_classes=count,
     )
 
 
-def _padded(held: Sequence[Examples]) -> tuple[HostArray, HostArray, HostArray]:
-    """The clients' examples with zeros up to the largest: x[C, N, ...], y[C, N], sizes[C]."""
-    sizes = np.array([len(y) for _, y in held], np.int32)
-    padded_x = np.zeros((len(held), sizes.max(), *held[0][0].shape[1:]), np.float32)
-    padded_y = np.zeros((len(held), sizes.max()), np.int32)
-    for i, (x, y) in enumerate(held):
-        padded_x[i, : len(y)], padded_y[i, : len(y)] = x, y
-    return padded_x, padded_y, sizes
+def _names(names: Sequence[str] | None, num_clients: int) -> tuple[str, ...]:
+    """The clients' names, or a refusal: none, too many or too few, or the same name twice."""
+    require(num_clients > 0, "Expected clients to hold at least one client, got none.")
+    if names is None:
+        return tuple(f"client {index}" for index in range(num_clients))
+    called = [str(name) for name in names]
+    require(
+        len(called) == num_clients,
+        f"Expected names to have {num_clients} entries, got {len(called)}.",
+    )
+    require(
+        len(set(called)) == num_clients, f"Expected names to differ from each other, got {called}."
+    )
+    return tuple(called)
 
 
 def _examples(name: str, examples: Examples) -> tuple[HostArray, HostArray]:
@@ -158,11 +146,57 @@ def _examples(name: str, examples: Examples) -> tuple[HostArray, HostArray]:
     require(
         np.issubdtype(y.dtype, np.number), f"Expected {name}.y to be integer labels, got {y.dtype}."
     )
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # what float32 and int32 cannot hold is refused below
-        held, labels = x.astype(np.float32), y.astype(np.int32)
-    finite(f"{name}.x", held)
+    # what float32 and int32 cannot hold is refused below
+    with np.errstate(over="ignore", invalid="ignore"):
+        features = x.astype(np.float32)
+        labels = y.astype(np.int32)
+    finite(f"{name}.x", features)
     finite(f"{name}.y", y)
     require(bool((y == labels).all()), f"Expected {name}.y to be integer labels, got {y.dtype}.")
-    return held, labels
+    return features, labels
+
+
+def _require_alike(sets: dict[str, tuple[HostArray, HostArray]], num_classes: int | None) -> int:
+    """The number of classes L; refuses sets of another shape than the first's, or other labels."""
+    first, _ = next(iter(sets.values()))
+    shape = first.shape[1:]
+    if num_classes is None:
+        num_classes = max(int(y.max()) for _, y in sets.values()) + 1
+    for name, (x, y) in sets.items():
+        require(
+            x.shape[1:] == shape,
+            f"Expected {name}.x to have examples of shape {shape} as the first client's, got "
+            f"{x.shape[1:]}.",
+        )
+        require(
+            y.min() >= 0 and y.max() < num_classes,
+            f"Expected labels of {name} in 0..{num_classes - 1} (num_classes={num_classes}), got "
+            f"{y.min()}..{y.max()}.",
+        )
+    return num_classes
+
+
+def _idle(idle: Sequence[bool] | None, num_clients: int) -> HostArray:
+    """Who is idle, bool[C]; nobody if None."""
+    if idle is None:
+        return np.zeros(num_clients, bool)
+    lazy = np.asarray(idle, bool)
+    require(
+        lazy.shape == (num_clients,),
+        f"Expected idle to have {num_clients} entries, got shape {lazy.shape}.",
+    )
+    return lazy
+
+
+def _padded(
+    clients: Sequence[tuple[HostArray, HostArray]],
+) -> tuple[HostArray, HostArray, HostArray]:
+    """The clients' examples with zeros up to the largest: x[C, N, ...], y[C, N], sizes[C]."""
+    sizes = np.array([len(y) for _, y in clients], np.int32)
+    first, _ = clients[0]
+    padded_x = np.zeros((len(clients), sizes.max(), *first.shape[1:]), np.float32)
+    padded_y = np.zeros((len(clients), sizes.max()), np.int32)
+    for index, (x, y) in enumerate(clients):
+        padded_x[index, : len(y)] = x
+        padded_y[index, : len(y)] = y
+    return padded_x, padded_y, sizes

@@ -1,6 +1,4 @@
-"""Raw files, gzipped or not: found, and read as idx, libsvm, csv or npz, or else what is wrong with
-them.
-"""
+"""Raw files, gzipped or not, read as idx, libsvm, csv or npz, or refused with what is wrong."""
 
 import csv
 import gzip
@@ -36,12 +34,13 @@ def locate(folder: str | None, inside: str, names: Sequence[str], *, origin: str
         InvalidInputError: no folder, or no such file: which one, every place that was looked at,
             and its origin.
     """
-    root = os.environ.get(VARIABLE) if folder is None else folder
+    root = folder
+    if folder is None:
+        root = os.environ.get(VARIABLE)
     if not root:
         raise InvalidInputError(
             "Expected a folder of data sets, as folder=, --data or the environment variable "
-            f"{VARIABLE}, to find "
-            f"{names[0]} there (from {origin})."
+            f"{VARIABLE}, to find {names[0]} there (from {origin})."
         )
     places = [Path(root) / inside, Path(root)]
     for place in places:
@@ -66,7 +65,9 @@ def contents(path: Path) -> bytes:
     """All bytes of a file, unpacked if they are gzipped (whatever its name)."""
     try:
         raw = path.read_bytes()
-        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        if raw[:2] == b"\x1f\x8b":
+            return gzip.decompress(raw)
+        return raw
     except (EOFError, OSError, zlib.error) as error:
         raise InvalidInputError(
             f"Expected {path} to be readable, but it is not: {error}."
@@ -127,10 +128,11 @@ def libsvm(path: Path, *, num_features: int) -> tuple[HostArray, HostArray]:
         InvalidInputError: no line, or a line that is not of this form, by its number.
     """
     lines = [line.split() for line in text(path).splitlines()]
-    held = [(number, line) for number, line in enumerate(lines, 1) if line]
-    require(len(held) > 0, f"Expected {path} to hold at least one line, but it is empty.")
-    x, y = np.zeros((len(held), num_features), np.float32), np.zeros(len(held))
-    for row, (number, (label, *pairs)) in enumerate(held):
+    filled = [(number, line) for number, line in enumerate(lines, 1) if line]
+    require(len(filled) > 0, f"Expected {path} to hold at least one line, but it is empty.")
+    x = np.zeros((len(filled), num_features), np.float32)
+    y = np.zeros(len(filled))
+    for row, (number, (label, *pairs)) in enumerate(filled):
         try:
             y[row] = float(label)
             for pair in pairs:
@@ -153,8 +155,9 @@ def libsvm(path: Path, *, num_features: int) -> tuple[HostArray, HostArray]:
 def rows(
     path: Path, *, width: int | None = None, skip: str | None = None
 ) -> list[tuple[int, list[str]]]:
-    """The lines of a comma-separated file, split into cells without surrounding blanks; empty lines
-    are passed over.
+    """The lines of a comma-separated file, split into cells without surrounding blanks.
+
+    Empty lines are passed over.
 
     Args:
         path: the file.
@@ -169,23 +172,25 @@ def rows(
             cells.
     """
     reader = csv.reader(io.StringIO(text(path), newline=""), skipinitialspace=True, strict=True)
-    held = []
+    lines = []
     try:
         for cells in reader:
-            if cells not in ([], [""]) and not (skip is not None and cells[0].startswith(skip)):
-                held.append((reader.line_num, [cell.strip() for cell in cells]))
+            empty = cells in ([], [""])
+            if not empty and not (skip is not None and cells[0].startswith(skip)):
+                lines.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error as error:
         raise InvalidInputError(
             f"Expected line {reader.line_num} of {path} to be comma-separated, but: {error}."
         ) from error
-    require(len(held) > 0, f"Expected {path} to hold at least one line, but it is empty.")
-    width = len(held[0][1]) if width is None else width
-    for number, cells in held:
+    require(len(lines) > 0, f"Expected {path} to hold at least one line, but it is empty.")
+    if width is None:
+        width = len(lines[0][1])
+    for number, cells in lines:
         require(
             len(cells) == width,
             f"Expected line {number} of {path} to have {width} cells, but it has {len(cells)}.",
         )
-    return held
+    return lines
 
 
 def npz(path: Path, needed: Sequence[str]) -> dict[str, HostArray]:
@@ -203,8 +208,8 @@ def npz(path: Path, needed: Sequence[str]) -> dict[str, HostArray]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            held = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
-        arrays = {name: np.load(io.BytesIO(raw), allow_pickle=False) for name, raw in held.items()}
+            raw = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
+        arrays = {name: np.load(io.BytesIO(one), allow_pickle=False) for name, one in raw.items()}
     except (
         zipfile.BadZipFile,
         zlib.error,

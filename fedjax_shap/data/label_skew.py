@@ -1,20 +1,17 @@
-"""Partitions that give clients different classes: Dirichlet proportions, shards, and pairs of
-classes.
-"""
+"""Partitions by class: Dirichlet proportions, shards, and pairs of classes."""
 
 import numpy as np
 
 from fedjax_shap._validate import fraction, integer, number, one_of, require
 from fedjax_shap.data.pool import Pool
-from fedjax_shap.data.shares import Partition, Shares, apportion, as_shares, drawn
+from fedjax_shap.data.shares import Partition, Shares, apportion, as_shares, draw_counts
 from fedjax_shap.typing import HostArray
 
 
 def dirichlet(
     *, num_clients: int, alpha: float, on_empty: str = "redraw", min_size: int = 1
 ) -> Partition:
-    """Label skew: the rows of each class are divided among the clients in proportions drawn from
-    Dirichlet(alpha).
+    """Label skew: each class is divided in proportions drawn from Dirichlet(alpha).
 
     Args:
         num_clients: C.
@@ -43,20 +40,18 @@ def dirichlet(
             parts = rng.dirichlet(np.full(num_clients, alpha), size=pool.num_classes)
             return np.stack([apportion(part, count) for part, count in zip(parts, of_class)])
 
-        counts = drawn(
-            draw, pool, num_clients, on_empty, min_size, f"dirichlet with alpha={alpha:g}"
-        )
-        return _dealt_by_class(rng, pool, counts)
+        what = f"dirichlet with alpha={alpha:g}"
+        counts = draw_counts(draw, pool, num_clients, on_empty, min_size, what)
+        return _split_by_class(rng, pool, counts)
 
     return split
 
 
 def shards(*, num_clients: int, classes_per_client: int = 2) -> Partition:
-    """Pathological label skew: rows sorted by class are cut into equal shards, and each client gets
-    a few at random.
+    """Pathological label skew: each client gets a few shards of the rows sorted by class.
 
-    All rows are used: shards differ by one row at most. A shard that spans the border of two
-    classes holds both.
+    The shards are of equal size, to the row, and use all rows; a shard that spans the border of two
+    classes holds both. Clients get theirs at random.
 
     Args:
         num_clients: C.
@@ -77,27 +72,27 @@ def shards(*, num_clients: int, classes_per_client: int = 2) -> Partition:
         require(
             count <= pool.num_rows,
             f"Expected num_clients={num_clients} times classes_per_client={classes_per_client} "
-            "shards to be at most "
-            f"the pool's {pool.num_rows} rows.",
+            f"shards to be at most the pool's {pool.num_rows} rows.",
         )
         rows = rng.permutation(pool.num_rows)
+        # sort by class, in random order within a class, and cut
         cut = np.array_split(rows[np.argsort(pool.y[rows], kind="stable")], count)
-        dealt = rng.permutation(count).reshape(num_clients, classes_per_client)
-        return as_shares([np.concatenate([cut[shard] for shard in own]) for own in dealt])
+        # hand the shards out at random
+        shards_of = rng.permutation(count).reshape(num_clients, classes_per_client)
+        return as_shares([np.concatenate([cut[shard] for shard in own]) for own in shards_of])
 
     return split
 
 
 def label_pairs(*, num_clients: int = 10, major: float = 0.8) -> Partition:
-    """Same size, different classes: each pair of classes belongs for the most part to its own
-    clients.
+    """Same size, different classes: each pair of classes belongs mostly to its own clients.
 
     Classes 2g and 2g + 1 are pair g (an odd last class is a pair alone). The clients are divided in
     order among the pairs as evenly as can be: of 10 clients and 10 classes, clients 2g and 2g + 1
     own pair g, of 5 clients, client g does; where there are fewer clients than pairs, the pairs are
-    divided among the clients. The owners of a pair share the fraction `major` of its rows equally,
-    and all other clients share the rest. With classes of one size, and owners in equal numbers,
-    clients are of equal size (to the row, where that is possible).
+    divided among the clients. The owners of a pair get equal parts of the fraction `major` of its
+    rows, all other clients equal parts of the rest. With classes of one size, and owners in equal
+    numbers, clients are of equal size (to the row, where that is possible).
 
     Args:
         num_clients: C, at least 2.
@@ -120,30 +115,35 @@ def label_pairs(*, num_clients: int = 10, major: float = 0.8) -> Partition:
             pairs > 1, f"Expected a pool of at least 3 classes, got num_classes={pool.num_classes}."
         )
         of_class = np.bincount(pool.y, minlength=pool.num_classes)
-        clients, owed, counts = np.arange(num_clients), np.zeros(num_clients), []
+        counts = []
+        owed = np.zeros(num_clients)  # what rounding kept from a client, it gets of the next class
         for label, count in enumerate(of_class):
-            pair = label // 2
-            owns = clients * pairs // num_clients == pair
-            if num_clients < pairs:
-                owns = clients == pair * num_clients // pairs
+            owns = _owners(label // 2, pairs, num_clients)
             part = np.where(owns, major / owns.sum(), (1 - major) / (~owns).sum())
-            wanted = np.maximum(
-                part * count + owed, 0
-            )  # what rounding kept from a client, it gets of the next class
-            counts.append(apportion(wanted, count) if wanted.any() else np.zeros(num_clients, int))
-            owed += part * count - counts[-1]
-        return _dealt_by_class(rng, pool, np.stack(counts))
+            wanted = np.maximum(part * count + owed, 0)
+            given = np.zeros(num_clients, int)
+            if wanted.any():
+                given = apportion(wanted, count)
+            counts.append(given)
+            owed += part * count - given
+        return _split_by_class(rng, pool, np.stack(counts))
 
     return split
 
 
-def _dealt_by_class(rng: np.random.Generator, pool: Pool, counts: HostArray) -> Shares:
-    """Rows dealt at random, counts[label, client] of each class; each client's rows in random
-    order.
-    """
-    held: list[list[HostArray]] = [[] for _ in range(counts.shape[1])]
+def _owners(pair: int, pairs: int, num_clients: int) -> HostArray:
+    """bool[C]: the clients that own a pair of classes."""
+    clients = np.arange(num_clients)
+    if num_clients < pairs:
+        return np.asarray(clients == pair * num_clients // pairs)
+    return np.asarray(clients * pairs // num_clients == pair)
+
+
+def _split_by_class(rng: np.random.Generator, pool: Pool, counts: HostArray) -> Shares:
+    """Rows given out at random, counts[label, client] of each class; in random order."""
+    pieces: list[list[HostArray]] = [[] for _ in range(counts.shape[1])]
     for label, of_clients in enumerate(counts):
         rows = rng.permutation(np.flatnonzero(pool.y == label))
-        for own, part in zip(held, np.split(rows, np.cumsum(of_clients)[:-1])):
-            own.append(part)
-    return as_shares([rng.permutation(np.concatenate(own)) for own in held])
+        for own, piece in zip(pieces, np.split(rows, np.cumsum(of_clients)[:-1])):
+            own.append(piece)
+    return as_shares([rng.permutation(np.concatenate(own)) for own in pieces])

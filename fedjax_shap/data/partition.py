@@ -1,6 +1,4 @@
-"""Partitions: who gets which rows of a pool, every row to exactly one client, the same for the same
-generator.
-"""
+"""Partitions by size or by column, and the registry of all: who gets which rows of a pool."""
 
 import re
 from collections.abc import Callable
@@ -10,12 +8,12 @@ import numpy as np
 from fedjax_shap._validate import integer, number, one_of, require
 from fedjax_shap.data.label_skew import dirichlet, label_pairs, shards
 from fedjax_shap.data.pool import Pool
-from fedjax_shap.data.shares import Partition, Shares, apportion, as_shares, drawn
+from fedjax_shap.data.shares import Partition, Shares, apportion, as_shares, draw_counts
 from fedjax_shap.typing import HostArray
 
 
 def iid(*, num_clients: int) -> Partition:
-    """Rows dealt out at random, to sizes that differ by one at most.
+    """Rows given out at random, to sizes that differ by one at most.
 
     Args:
         num_clients: C.
@@ -39,8 +37,7 @@ def quantity(
     on_empty: str = "redraw",
     min_size: int = 1,
 ) -> Partition:
-    """Size skew: rows dealt out at random, to sizes in stated ratios or in proportions drawn from
-    Dirichlet(alpha).
+    """Size skew: rows given out at random, to sizes in ratios or drawn from Dirichlet(alpha).
 
     Args:
         num_clients: C; as many as there are ratios if None.
@@ -64,40 +61,59 @@ def quantity(
     )
     one_of("on_empty", on_empty, ("redraw", "refuse"))
     integer("min_size", min_size, least=1)
-    if ratios is not None:
-        for i, ratio in enumerate(ratios):
-            number(f"ratios[{i}]", ratio, above=0)
-        clients = len(ratios) if num_clients is None else num_clients
-        integer("num_clients", clients, least=1)
-        require(
-            len(ratios) == clients, f"Expected ratios={ratios} to be num_clients={clients} numbers."
-        )
-    else:
+    if ratios is None:
         number("alpha", alpha, above=0)
         integer("num_clients", num_clients, least=1)
-        clients = int(num_clients or 0)
+        assert num_clients is not None and alpha is not None  # checked above
+        return _by_concentration(num_clients, alpha, on_empty, min_size)
+    for i, ratio in enumerate(ratios):
+        number(f"ratios[{i}]", ratio, above=0)
+    clients = len(ratios) if num_clients is None else num_clients
+    integer("num_clients", clients, least=1)
+    require(
+        len(ratios) == clients, f"Expected ratios={ratios} to be num_clients={clients} numbers."
+    )
+    return _by_ratios(ratios, min_size)
+
+
+def _by_ratios(ratios: tuple[float, ...], min_size: int) -> Partition:
+    """Clients of sizes in stated ratios."""
 
     def split(rng: np.random.Generator, pool: Pool) -> Shares:
         def draw() -> HostArray:
-            parts = (
-                rng.dirichlet(np.full(clients, alpha))
-                if ratios is None
-                else np.asarray(ratios, float)
-            )
-            return apportion(parts, pool.num_rows)[None]
+            return apportion(np.asarray(ratios, float), pool.num_rows)[None]
 
-        what = f"quantity with ratios={ratios}" if ratios else f"quantity with alpha={alpha:g}"
-        sizes = drawn(draw, pool, clients, "refuse" if ratios else on_empty, min_size, what)[0]
-        return as_shares(np.split(rng.permutation(pool.num_rows), np.cumsum(sizes)[:-1]))
+        what = f"quantity with ratios={ratios}"
+        counts = draw_counts(draw, pool, len(ratios), "refuse", min_size, what)
+        return _of_sizes(rng, pool, counts[0])
 
     return split
 
 
-def by_column(*, column: str | None = None) -> Partition:
-    """The federation that the data come in: each value of a column is a client of that name, in
-    sorted order.
+def _by_concentration(num_clients: int, alpha: float, on_empty: str, min_size: int) -> Partition:
+    """Clients of sizes drawn from Dirichlet(alpha)."""
 
-    Numbers inside names count as numbers: "client 2" stands before "client 10".
+    def split(rng: np.random.Generator, pool: Pool) -> Shares:
+        def draw() -> HostArray:
+            return apportion(rng.dirichlet(np.full(num_clients, alpha)), pool.num_rows)[None]
+
+        what = f"quantity with alpha={alpha:g}"
+        counts = draw_counts(draw, pool, num_clients, on_empty, min_size, what)
+        return _of_sizes(rng, pool, counts[0])
+
+    return split
+
+
+def _of_sizes(rng: np.random.Generator, pool: Pool, sizes: HostArray) -> Shares:
+    """Clients of these sizes, int[C], whose rows are drawn at random."""
+    return as_shares(np.split(rng.permutation(pool.num_rows), np.cumsum(sizes)[:-1]))
+
+
+def by_column(*, column: str | None = None) -> Partition:
+    """The federation that the data come in: each value of a column is a client of that name.
+
+    Clients stand in sorted order, in which numbers inside names count as numbers: "client 2" stands
+    before "client 10".
 
     Args:
         column: the column; None for the pool's natural one.
@@ -118,22 +134,26 @@ def by_column(*, column: str | None = None) -> Partition:
         cells = np.asarray(pool.columns[name])
         values = sorted(np.unique(cells).tolist(), key=_natural_order)
         return Shares(
-            [np.flatnonzero(cells == value) for value in values], [str(value) for value in values]
+            rows=[np.flatnonzero(cells == value) for value in values],
+            names=[str(value) for value in values],
         )
 
     return split
 
 
 def natural(*, num_clients: int = 10) -> Partition:
-    """The federation that the data come in, or rows dealt out at random where they come in none.
+    """The federation that the data come in, or else rows given out at random.
 
     Args:
         num_clients: C, for a pool without a natural column.
     """
-    dealt, found = iid(num_clients=num_clients), by_column()
+    at_random = iid(num_clients=num_clients)
+    as_they_come = by_column()
 
     def split(rng: np.random.Generator, pool: Pool) -> Shares:
-        return (dealt if pool.natural is None else found)(rng, pool)
+        if pool.natural is None:
+            return at_random(rng, pool)
+        return as_they_come(rng, pool)
 
     return split
 
@@ -150,6 +170,11 @@ PARTITIONS: dict[str, Callable[..., Partition]] = {
 
 
 def _natural_order(value: object) -> list[tuple[int, int, str]]:
-    """A key that sorts digits in names as numbers."""
-    parts = re.findall(r"\d+|\D+", str(value))
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+    """A key that sorts digits in names as numbers, before words."""
+    key = []
+    for part in re.findall(r"\d+|\D+", str(value)):
+        if part.isdecimal():
+            key.append((0, int(part), ""))
+        else:
+            key.append((1, 0, part))
+    return key

@@ -23,7 +23,7 @@ class Pool:
             be given to clients.
         natural: the column that is the natural federation (a row's hospital, say); None if there is
             none.
-        notes: what else the source tells: "features" (their names), "labels" (the classes' names),
+        notes: what else the source says: "features" (their names), "labels" (the classes' names),
             published results.
     """
 
@@ -42,39 +42,42 @@ class Pool:
 
 
 def hold_out(
-    rng: np.random.Generator, y: HostArray, share: float, name: str
+    rng: np.random.Generator, y: HostArray, fraction: float, name: str
 ) -> tuple[HostArray, HostArray]:
     """Splits rows in two at random, so that each class is held out in nearly its own proportion.
 
     Args:
         rng: the generator that decides.
         y: [T], the rows' labels.
-        share: the share of the rows to hold out, in (0, 1).
-        name: how the share is called in a refusal.
+        fraction: the fraction of the rows to hold out, in (0, 1).
+        name: how the fraction is called in a refusal.
 
     Returns:
-        (kept, held), row indices in random order; round(share * T) rows are held.
+        (kept, held out), row indices in random order; round(fraction * T) rows are held out.
 
     Raises:
-        InvalidInputError: a share outside (0, 1), or one that leaves either side without a row.
+        InvalidInputError: a fraction outside (0, 1), or one that leaves either side without a row.
     """
-    number(name, share)
-    require(0 < share < 1, f"Expected {name}={share!r} to lie strictly between 0 and 1.")
-    count = round(share * len(y))
+    number(name, fraction)
+    require(0 < fraction < 1, f"Expected {name}={fraction!r} to lie strictly between 0 and 1.")
+    count = round(fraction * len(y))
     require(
         0 < count < len(y),
-        f"Expected {name}={share!r} of {len(y)} rows to leave a row on both sides.",
+        f"Expected {name}={fraction!r} of {len(y)} rows to leave a row on both sides.",
     )
+    # sort by class, in random order within a class
     rows = rng.permutation(len(y))
     rows = rows[np.argsort(y[rows], kind="stable")]
+    # hold out evenly spaced rows, from a random start
     chosen = np.zeros(len(y), bool)
     chosen[((np.arange(count) + rng.random()) * len(y) / count).astype(int)] = True
     return rng.permutation(rows[~chosen]), rng.permutation(rows[chosen])
 
 
 def standardise(reference: HostArray, *others: HostArray) -> tuple[HostArray, ...]:
-    """Scales columns by the mean and standard deviation of `reference`; a constant column becomes
-    zero.
+    """Scales columns by the mean and standard deviation of `reference`.
+
+    A column that is constant there becomes zero where it has that constant.
 
     Args:
         reference: float[T, features], the training rows.
@@ -83,10 +86,8 @@ def standardise(reference: HostArray, *others: HostArray) -> tuple[HostArray, ..
     Returns:
         float32 copies of `reference` and of each of `others`.
     """
-    mean, deviation = (
-        reference.mean(axis=0, dtype=np.float64),
-        reference.std(axis=0, dtype=np.float64),
-    )
+    mean = reference.mean(axis=0, dtype=np.float64)
+    deviation = reference.std(axis=0, dtype=np.float64)
     scale = np.where(deviation > 1e-12 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
     return tuple(((part - mean) / scale).astype(np.float32) for part in (reference, *others))
 
@@ -102,8 +103,8 @@ def classes(cells: HostArray, name: str) -> tuple[HostArray, tuple[str, ...]]:
         int32[T] labels, and the L classes' names in the order of the labels.
 
     Raises:
-        InvalidInputError: fewer than two classes, or numbers that are not whole (a quantity, not a
-            class).
+        InvalidInputError: fewer than two classes, or numbers that are not whole (quantities, not
+            classes).
     """
     cells = np.asarray(cells)
     try:

@@ -1,39 +1,43 @@
-"""Published tables from their own files: heart disease in four hospitals, adult, a9a, and FLCE's
-tic-tac-toe.
-"""
+"""Published tables from their own files: heart disease, adult, a9a, and FLCE's tic-tac-toe."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.data import files
 from fedjax_shap.data.pool import Pool, standardise
-from fedjax_shap.data.tables import Table, numbers, pool_of, read_table
+from fedjax_shap.data.tables import Table, numbers, pool_of, read_table, table_of
 from fedjax_shap.typing import HostArray
 
 HOSPITALS = ("Cleveland", "Hungary", "Switzerland", "VA")
 ADULT = (
-    *(
-        "age",
-        "workclass",
-        "fnlwgt",
-        "education",
-        "education-num",
-        "marital-status",
-        "occupation",
-        "relationship",
-    ),
-    *("race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income"),
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education-num",
+    "marital-status",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+    "capital-gain",
+    "capital-loss",
+    "hours-per-week",
+    "native-country",
+    "income",
 )
 A9A_FEATURES = 123
 HEART_FEATURES = 13
+HEART_OTHERS = {"center", "split", "y"}  # the columns that are not features
 
 
 def heart_disease(*, folder: str | None = None, normalise: str = "pooled") -> Pool:
-    """Heart disease in four hospitals (UCI), 13 features, in FLamby's split of 486 training and 254
-    test patients.
+    """Heart disease in four hospitals (UCI), 13 features, 486 training and 254 test patients.
 
-    The natural federation is the column "center"; `notes["test_center"]` tells the hospital of each
-    test patient.
+    The split is FLamby's. The natural federation is the column "center"; `notes["test_center"]` is
+    the hospital of each test patient.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -48,37 +52,51 @@ def heart_disease(*, folder: str | None = None, normalise: str = "pooled") -> Po
         Ogier du Terrail et al. 2022, "FLamby" (NeurIPS Datasets and Benchmarks).
     """
     one_of("normalise", normalise, ("pooled", "per_client", "none"))
-    path = files.locate(
-        folder,
-        "heart_disease",
-        ["flamby_split_features.csv"],
-        origin="the UCI archive's Heart Disease set (processed.*.data), with the rows and the split of FLamby's loader",
-    )
-    table = read_table(path)
-    split, center = table.column("split", "split"), table.column("center", "center")
-    names = [name for name in table.columns if name not in {"center", "split", "y"}]
-    require(
-        len(names) == HEART_FEATURES
-        and set(center) == {"0", "1", "2", "3"}
-        and set(split) == {"train", "test"},
-        f"Expected {path} to have columns center (0..3), split (train, test), y and "
-        f"{HEART_FEATURES} features, got "
-        f"{list(table.columns)}.",
-    )
+    table = _heart_table(folder)
+    names = [name for name in table.columns if name not in HEART_OTHERS]
     raw = np.stack([_numeric(table, name) for name in names], axis=1)
-    y, train, hospital = _numeric(table, "y"), split == "train", center.astype(np.int64)
-    require(bool(np.isin(y, (0, 1)).all()), f"Expected column 'y' of {path} to hold 0 and 1 only.")
-    x, y = _normalised(raw, train, hospital, normalise), y.astype(np.int32)
-    held = np.array(HOSPITALS)[hospital]
+    y = _numeric(table, "y")
+    require(
+        bool(np.isin(y, (0, 1)).all()),
+        f"Expected column 'y' of {table.name} to hold 0 and 1 only.",
+    )
+    y = y.astype(np.int32)
+    train = table.columns["split"] == "train"
+    hospital = table.columns["center"].astype(np.int64)
+    x = _normalised(raw, train, hospital, normalise)
+    center = np.array(HOSPITALS)[hospital]
+    notes = {"features": names, "labels": ("healthy", "disease"), "test_center": center[~train]}
     return Pool(
         x=x[train],
         y=y[train],
         test=(x[~train], y[~train]),
         num_classes=2,
-        columns={"center": held[train]},
+        columns={"center": center[train]},
         natural="center",
-        notes={"features": names, "labels": ("healthy", "disease"), "test_center": held[~train]},
+        notes=notes,
     )
+
+
+def _heart_table(folder: str | None) -> Table:
+    """The table of `heart_disease`, whose columns are those that are expected."""
+    path = files.locate(
+        folder,
+        "heart_disease",
+        ["flamby_split_features.csv"],
+        origin="the UCI archive's Heart Disease set (processed.*.data), with the rows and the "
+        "split of FLamby's loader",
+    )
+    table = read_table(path)
+    split = table.column("split", "split")
+    center = table.column("center", "center")
+    require(
+        len(table.columns.keys() - HEART_OTHERS) == HEART_FEATURES
+        and set(center) == {"0", "1", "2", "3"}
+        and set(split) == {"train", "test"},
+        f"Expected {path} to have columns center (0..3), split (train, test), y and "
+        f"{HEART_FEATURES} features, got {list(table.columns)}.",
+    )
+    return table
 
 
 def adult(*, folder: str | None = None) -> Pool:
@@ -101,26 +119,21 @@ def adult(*, folder: str | None = None) -> Pool:
         files.locate(folder, "adult", [name], origin=origin)
         for name in ("adult.data", "adult.test")
     ]
-    held = [files.rows(path, width=len(ADULT), skip="|") for path in paths]
-    body = [*held[0], *held[1]]
-    columns = {
-        name: np.array(cells) for name, cells in zip(ADULT, zip(*(cells for _, cells in body)))
-    }
-    columns["income"] = np.char.rstrip(columns["income"], ".")
-    for cell in np.unique(columns["income"]):
-        one_of(f"a label of {paths[0]} and {paths[1]}", str(cell), ("<=50K", ">50K"))
-    table = Table(
-        name=f"{paths[0]} and {paths[1]}",
-        columns=columns,
-        lines=np.array([line for line, _ in body]),
-    )
-    train = np.arange(len(body)) < len(held[0])
-    return pool_of(table, label="income", client=None, train=train)
+    train, test = (files.rows(path, width=len(ADULT), skip="|") for path in paths)
+    table = table_of(f"{paths[0]} and {paths[1]}", ADULT, [*train, *test])
+    # the test file writes a full stop after each label
+    income = np.char.rstrip(table.columns["income"], ".")
+    for cell in np.unique(income):
+        one_of(f"a label of {table.name}", str(cell), ("<=50K", ">50K"))
+    table = replace(table, columns={**table.columns, "income": income})
+    first = np.arange(len(income)) < len(train)
+    return pool_of(table, label="income", client=None, train=first)
 
 
 def a9a(*, folder: str | None = None) -> Pool:
-    """a9a (LIBSVM's form of Adult), 32,561 training and 16,281 test rows, 123 binary features, two
-    classes.
+    """a9a (LIBSVM's form of Adult), 32,561 training and 16,281 test rows, 123 binary features.
+
+    There are two classes.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -141,17 +154,15 @@ def a9a(*, folder: str | None = None) -> Pool:
             bool(np.isin(y, (-1, 1)).all()), f"Expected the labels of {path} to be -1 and +1 only."
         )
         sets.append((x, (y > 0).astype(np.int32)))
-    return Pool(
-        x=sets[0][0], y=sets[0][1], test=sets[1], num_classes=2, notes={"labels": ("<=50K", ">50K")}
-    )
+    (x, y), test = sets
+    return Pool(x=x, y=y, test=test, num_classes=2, notes={"labels": ("<=50K", ">50K")})
 
 
 def flce(*, folder: str | None = None, task: str = "tictactoe_quantity", seed: int = 6694) -> Pool:
-    """FLCE's tic-tac-toe (VLDB 2024), 27 features, 8 clients, with the exact Shapley values
-    published for it.
+    """FLCE's tic-tac-toe (VLDB 2024), 27 features, 8 clients, with the published Shapley values.
 
-    The natural federation is the column "client"; `notes["exact_shapley"]` is float64[8], the
-    published values.
+    The natural federation is the column "client"; `notes["exact_shapley"]` is float64[8], the exact
+    values that were published.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -166,33 +177,44 @@ def flce(*, folder: str | None = None, task: str = "tictactoe_quantity", seed: i
         repository's results.
     """
     integer("seed", seed, least=0)
-    origin = "the FLCE benchmark's repository: each client's rows x_i, y_i, the set x_test, y_test, and exact_shapley"
-    path = files.locate(folder, "flce", [f"{task}_{seed}.npz"], origin=origin)
-    held = files.npz(path, ["x_test", "y_test", "exact_shapley"])
-    count = len(held["exact_shapley"])
-    ids = range(count)
-    parts = [(f"x_{i}", f"y_{i}") for i in ids] + [("x_test", "y_test")]
-    for x, y in parts:
-        require(
-            x in held
-            and y in held
-            and held[x].ndim == 2
-            and held[x].shape == (len(held[y]), *held["x_test"].shape[1:]),
-            f"Expected {path} to hold a table {x} and its labels {y} for each of {count} clients.",
-        )
-        require(
-            bool(np.isin(held[y], (0, 1)).all()), f"Expected {y} of {path} to hold 0 and 1 only."
-        )
-    owner = np.repeat(ids, [len(held[f"y_{i}"]) for i in ids])
+    arrays = _flce_arrays(folder, f"{task}_{seed}.npz")
+    ids = range(len(arrays["exact_shapley"]))
+    owner = np.repeat(ids, [len(arrays[f"y_{i}"]) for i in ids])
     return Pool(
-        x=np.concatenate([held[f"x_{i}"] for i in ids]).astype(np.float32),
-        y=np.concatenate([held[f"y_{i}"] for i in ids]).astype(np.int32),
-        test=(held["x_test"].astype(np.float32), held["y_test"].astype(np.int32)),
+        x=np.concatenate([arrays[f"x_{i}"] for i in ids]).astype(np.float32),
+        y=np.concatenate([arrays[f"y_{i}"] for i in ids]).astype(np.int32),
+        test=(arrays["x_test"].astype(np.float32), arrays["y_test"].astype(np.int32)),
         num_classes=2,
         columns={"client": np.array([f"client {i}" for i in ids])[owner]},
         natural="client",
-        notes={"exact_shapley": held["exact_shapley"].astype(np.float64)},
+        notes={"exact_shapley": arrays["exact_shapley"].astype(np.float64)},
     )
+
+
+def _flce_arrays(folder: str | None, file: str) -> dict[str, HostArray]:
+    """The arrays of one of FLCE's federations, whose shapes and labels are those expected."""
+    origin = (
+        "the FLCE benchmark's repository: each client's rows x_i, y_i, the set x_test, y_test, and "
+        "exact_shapley"
+    )
+    path = files.locate(folder, "flce", [file], origin=origin)
+    arrays = files.npz(path, ["x_test", "y_test", "exact_shapley"])
+    count = len(arrays["exact_shapley"])
+    for suffix in (*range(count), "test"):
+        x = f"x_{suffix}"
+        y = f"y_{suffix}"
+        require(
+            x in arrays
+            and y in arrays
+            and arrays[x].ndim == 2
+            and arrays[x].shape == (len(arrays[y]), *arrays["x_test"].shape[1:]),
+            f"Expected {path} to hold a table {x} and its labels {y} for each of {count} clients.",
+        )
+        require(
+            bool(np.isin(arrays[y], (0, 1)).all()),
+            f"Expected {y} of {path} to hold 0 and 1 only.",
+        )
+    return arrays
 
 
 def _numeric(table: Table, name: str) -> HostArray:
@@ -203,7 +225,7 @@ def _numeric(table: Table, name: str) -> HostArray:
 
 
 def _normalised(raw: HostArray, train: HostArray, hospital: HostArray, how: str) -> HostArray:
-    """The features of `heart_disease`, float32[T, 13]."""
+    """The features of `heart_disease`, float32[T, 13], standardised as `normalise` says."""
     if how == "none":
         return raw.astype(np.float32)
     if how == "pooled":

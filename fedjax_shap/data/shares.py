@@ -1,9 +1,7 @@
-"""Shares: the rows of each client, the sizes they come to, and the refusal to leave a client with
-too few.
-"""
+"""Shares: the rows of each client, their sizes, and the refusal of a client with too few rows."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -11,7 +9,7 @@ from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.typing import HostArray
 
-MOST_DRAWS = 1000  # how often a partition that leaves a client too little is drawn anew
+MOST_DRAWS = 1000  # of a partition that leaves a client too little
 
 
 class Shares(NamedTuple):
@@ -21,31 +19,51 @@ class Shares(NamedTuple):
     names: list[str]
 
 
-Partition: TypeAlias = Callable[[np.random.Generator, Pool], Shares]
+class Partition(Protocol):
+    """Who gets which rows of a pool; made by the factories in `PARTITIONS`, or your own."""
+
+    def __call__(self, rng: np.random.Generator, pool: Pool, /) -> Shares:
+        """Splits a pool.
+
+        Args:
+            rng: decides everything that is drawn.
+            pool: whose rows are split.
+
+        Returns:
+            The rows of each client, and the clients' names.
+
+        Raises:
+            InvalidInputError: a pool that cannot be split in this way.
+
+        Guarantees:
+            Every row goes to exactly one client, every client gets a row, and the same generator
+            gives the same split.
+        """
 
 
 def as_shares(rows: Sequence[HostArray]) -> Shares:
     """Clients called "client 0", ... with these rows; a refusal if one of them has none."""
-    for i, held in enumerate(rows):
+    for client, own in enumerate(rows):
         require(
-            len(held) > 0,
-            f"Expected num_clients={len(rows)} clients to hold a row each, but client {i} got "
+            len(own) > 0,
+            f"Expected num_clients={len(rows)} clients to hold a row each, but client {client} got "
             "none.",
         )
-    return Shares(list(rows), [f"client {i}" for i in range(len(rows))])
+    return Shares(list(rows), [f"client {client}" for client in range(len(rows))])
 
 
 def apportion(weights: HostArray, total: int) -> HostArray:
-    """`total` rows divided in proportion to `weights` by largest remainder: int[C] that sums to
-    `total`.
+    """`total` rows in proportion to `weights`, by largest remainder: int[C] that sums to `total`.
+
+    Of equal remainders, the first clients' are rounded up.
     """
     exact = np.asarray(weights, float) / np.sum(weights) * total
-    counts = np.floor(exact).astype(int)
+    counts: HostArray = np.floor(exact).astype(int)
     counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
     return counts
 
 
-def drawn(
+def draw_counts(
     draw: Callable[[], HostArray],
     pool: Pool,
     num_clients: int,
@@ -53,11 +71,11 @@ def drawn(
     min_size: int,
     what: str,
 ) -> HostArray:
-    """Draws until each client has enough.
+    """Draws until each client has enough rows.
 
     Args:
-        draw: gives counts, int[..., C], that sum to each client's rows over the leading axis.
-        pool: whose rows are dealt.
+        draw: gives counts, int[..., C], whose sums over the leading axis are the clients' sizes.
+        pool: whose rows are split.
         num_clients: C.
         on_empty: "redraw" to draw up to `MOST_DRAWS` times, "refuse" to draw once.
         min_size: the least number of rows a client must get.
@@ -67,14 +85,16 @@ def drawn(
         The first counts that give each client at least `min_size` rows.
 
     Raises:
-        InvalidInputError: too few rows for it, or none such were drawn.
+        InvalidInputError: fewer rows than that takes, or too few for a client in every draw.
     """
     require(
         num_clients * min_size <= pool.num_rows,
         f"Expected num_clients={num_clients} times min_size={min_size} to be at most the pool's "
         f"{pool.num_rows} rows.",
     )
-    draws = MOST_DRAWS if on_empty == "redraw" else 1
+    draws = MOST_DRAWS
+    if on_empty == "refuse":
+        draws = 1
     for _ in range(draws):
         counts = draw()
         if counts.sum(axis=0).min() >= min_size:
@@ -82,6 +102,5 @@ def drawn(
     sizes = counts.sum(axis=0)
     raise InvalidInputError(
         f"Expected {what} to give each of {num_clients} clients at least min_size={min_size} rows, "
-        "but the last of "
-        f"{draws} draws gives client {int(sizes.argmin())} only {int(sizes.min())}."
+        f"but the last of {draws} draws gives client {int(sizes.argmin())} only {int(sizes.min())}."
     )

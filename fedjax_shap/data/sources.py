@@ -1,6 +1,4 @@
-"""Sources of data by name: two that come with scikit-learn, images from idx files, published
-tables, your own files.
-"""
+"""Sources of data by name: from scikit-learn, images, published tables, and your own files."""
 
 import inspect
 from collections.abc import Callable
@@ -9,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap._validate import integer, one_of, require
-from fedjax_shap.data import files, published, tables
+from fedjax_shap.data import files, own_files, published
 from fedjax_shap.data.pool import Pool, hold_out, standardise
 from fedjax_shap.typing import HostArray
 
@@ -31,13 +29,10 @@ def load(name: str, /, **keywords: Any) -> Pool:
     settings = inspect.signature(SOURCES[name]).parameters
     for keyword in keywords:
         one_of(f"a setting of source {name!r}", keyword, settings)
-    needed = [
-        key
-        for key, value in settings.items()
-        if value.default is value.empty and key not in keywords
-    ]
+    required = [key for key, setting in settings.items() if setting.default is setting.empty]
+    missing = [key for key in required if key not in keywords]
     require(
-        not needed, f"Expected source {name!r} to be given {', '.join(needed)}, but it was not."
+        not missing, f"Expected source {name!r} to be given {', '.join(missing)}, but it was not."
     )
     return SOURCES[name](**keywords)
 
@@ -47,29 +42,32 @@ def digits(*, image: bool = False, test_fraction: float = 0.25, seed: int = 0) -
 
     Args:
         image: False for 64 features a row, True for [8, 8, 1].
-        test_fraction: the share of rows drawn for the test set, nearly the same in each class.
+        test_fraction: the fraction of rows drawn for the test set, nearly the same in each class.
         seed: decides which.
     """
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
-    x = (x / 16).astype(np.float32).reshape(-1, *((8, 8, 1) if image else (64,)))
-    return _drawn(x, y, test_fraction, seed, {"labels": tuple("0123456789")})
+    x = (x / 16).astype(np.float32)
+    if image:
+        x = x.reshape(-1, 8, 8, 1)
+    return _with_drawn_test_set(x, y, test_fraction, seed, {"labels": tuple("0123456789")})
 
 
 def breast_cancer(*, test_fraction: float = 0.25, seed: int = 0) -> Pool:
-    """Breast cancer diagnosis (comes with scikit-learn), 569 rows of 30 standardised features, two
-    classes.
+    """Breast cancer diagnosis (comes with scikit-learn), 569 rows of 30 features, two classes.
+
+    Features are standardised by the training rows.
 
     Args:
-        test_fraction: the share of rows drawn for the test set, nearly the same in each class.
+        test_fraction: the fraction of rows drawn for the test set, nearly the same in each class.
         seed: decides which.
     """
     from sklearn.datasets import load_breast_cancer
 
     bunch = load_breast_cancer()
     notes = {"features": bunch.feature_names.tolist(), "labels": tuple(bunch.target_names.tolist())}
-    pool = _drawn(bunch.data, bunch.target, test_fraction, seed, notes)
+    pool = _with_drawn_test_set(bunch.data, bunch.target, test_fraction, seed, notes)
     x, test_x = standardise(pool.x, pool.test[0])
     return Pool(x=x, y=pool.y, test=(test_x, pool.test[1]), num_classes=2, notes=notes)
 
@@ -83,12 +81,11 @@ def mnist(
     balanced: bool = False,
     seed: int = 0,
 ) -> Pool:
-    """MNIST handwritten digits from idx files, 60,000 training and 10,000 test images in [0, 1],
-    ten classes.
+    """MNIST handwritten digits, 60,000 training and 10,000 test images in [0, 1], ten classes.
 
     Args:
-        folder: the folder of data sets, the files in its folder mnist or in itself; None for the
-            environment variable FEDJAX_SHAP_DATA.
+        folder: the folder of data sets, with the idx files in its folder mnist or in itself; None
+            for the environment variable FEDJAX_SHAP_DATA.
         flat: False for [28, 28, 1], True for 784 features a row.
         train_limit: how many training images to draw; all if None.
         test_limit: how many test images to draw; all if None.
@@ -115,12 +112,11 @@ def fashion_mnist(
     balanced: bool = False,
     seed: int = 0,
 ) -> Pool:
-    """Fashion-MNIST articles of clothing from idx files, 60,000 training and 10,000 test images in
-    [0, 1], ten classes.
+    """Fashion-MNIST clothing, 60,000 training and 10,000 test images in [0, 1], ten classes.
 
     Args:
-        folder: the folder of data sets, the files in its folder fashion_mnist or in itself; None
-            for the environment variable FEDJAX_SHAP_DATA.
+        folder: the folder of data sets, with the idx files in its folder fashion_mnist or in
+            itself; None for the environment variable FEDJAX_SHAP_DATA.
         flat: False for [28, 28, 1], True for 784 features a row.
         train_limit: how many training images to draw; all if None.
         test_limit: how many test images to draw; all if None.
@@ -147,12 +143,12 @@ SOURCES: dict[str, Callable[..., Pool]] = {
     "adult": published.adult,
     "a9a": published.a9a,
     "flce": published.flce,
-    "csv": tables.csv,
-    "npz": tables.npz,
+    "csv": own_files.csv,
+    "npz": own_files.npz,
 }
 
 
-def _drawn(
+def _with_drawn_test_set(
     x: HostArray, y: HostArray, test_fraction: float, seed: int, notes: dict[str, Any]
 ) -> Pool:
     """A pool whose test set is drawn from its rows."""
@@ -176,48 +172,66 @@ def _images(
     """The pool of a data set in MNIST's four files."""
     integer("seed", seed, least=0)
     sets = []
-    for i, (part, limit) in enumerate(zip(("train", "t10k"), limits)):
-        held = []
-        for kind, dimensions in (("images", 3), ("labels", 1)):
-            known = [f"{part}-{kind}{mark}idx{dimensions}-ubyte" for mark in "-."]
-            path = files.locate(folder, name, known, origin=origin)
-            held.append((path, files.idx(path, dimensions=dimensions)))
-        (_, x), (path, y) = held
-        require(
-            len(x) == len(y),
-            f"Expected {path} to hold a label for each of {len(x)} images, got {len(y)}.",
-        )
-        require(
-            len(y) > 0 and y.max() < NUM_IMAGE_CLASSES,
-            f"Expected {path} to hold labels, each of them in 0..9.",
-        )
-        rng = np.random.default_rng([seed, i])
-        chosen = _chosen(rng, y, limit, balanced, ("train_limit", "test_limit")[i])
-        shape = (-1,) if flat else (*x.shape[1:], 1)
-        sets.append(
-            (x[chosen].astype(np.float32).reshape(len(chosen), *shape) / np.float32(255), y[chosen])
-        )
-    (x, y), (test_x, test_y) = sets
-    test = (test_x, test_y.astype(np.int32))
-    return Pool(x=x, y=y.astype(np.int32), test=test, num_classes=NUM_IMAGE_CLASSES)
+    for position, (part, setting) in enumerate((("train", "train_limit"), ("t10k", "test_limit"))):
+        x, y = _images_and_labels(name, folder, origin, part)
+        rng = np.random.default_rng([seed, position])
+        rows = _chosen(rng, y, limits[position], balanced, setting)
+        shape = (*x.shape[1:], 1)
+        if flat:
+            shape = (-1,)
+        images = x[rows].astype(np.float32).reshape(len(rows), *shape) / np.float32(255)
+        sets.append((images, y[rows].astype(np.int32)))
+    (x, y), test = sets
+    return Pool(x=x, y=y, test=test, num_classes=NUM_IMAGE_CLASSES)
+
+
+def _images_and_labels(
+    name: str, folder: str | None, origin: str, part: str
+) -> tuple[HostArray, HostArray]:
+    """Images uint8[T, 28, 28] and labels uint8[T] of one of the two sets, "train" or "t10k"."""
+    paths = {}
+    for kind, dimensions in (("images", 3), ("labels", 1)):
+        known = [f"{part}-{kind}{mark}idx{dimensions}-ubyte" for mark in "-."]
+        paths[kind] = files.locate(folder, name, known, origin=origin)
+    x = files.idx(paths["images"], dimensions=3)
+    y = files.idx(paths["labels"], dimensions=1)
+    require(
+        len(x) == len(y),
+        f"Expected {paths['labels']} to hold a label for each of {len(x)} images, got {len(y)}.",
+    )
+    require(
+        len(y) > 0 and y.max() < NUM_IMAGE_CLASSES,
+        f"Expected {paths['labels']} to hold labels, each of them in 0..9.",
+    )
+    return x, y
 
 
 def _chosen(
     rng: np.random.Generator, y: HostArray, limit: int | None, balanced: bool, name: str
 ) -> HostArray:
     """The rows to keep in their order: all, `limit` at random, or equally many of each class."""
-    counts = np.bincount(y, minlength=NUM_IMAGE_CLASSES)
     if limit is not None:
         integer(name, limit, least=1, most=len(y))
-    if not balanced:
-        return np.arange(len(y)) if limit is None else np.sort(rng.permutation(len(y))[:limit])
-    each = int(counts.min()) if limit is None else limit // NUM_IMAGE_CLASSES
-    require(
-        limit is None or (limit % NUM_IMAGE_CLASSES == 0 and each <= counts.min()),
-        f"Expected {name}={limit} with balanced=True to be a multiple of {NUM_IMAGE_CLASSES} of at "
-        "most "
-        f"{NUM_IMAGE_CLASSES * counts.min()}, equally many of each class.",
-    )
+    if balanced:
+        return _chosen_by_class(rng, y, limit, name)
+    if limit is None:
+        return np.arange(len(y))
+    return np.sort(rng.permutation(len(y))[:limit])
+
+
+def _chosen_by_class(
+    rng: np.random.Generator, y: HostArray, limit: int | None, name: str
+) -> HostArray:
+    """Equally many rows of each class, `limit` in all or as many as the rarest class allows."""
+    rarest = int(np.bincount(y, minlength=NUM_IMAGE_CLASSES).min())
+    each = rarest
+    if limit is not None:
+        each = limit // NUM_IMAGE_CLASSES
+        require(
+            limit % NUM_IMAGE_CLASSES == 0 and each <= rarest,
+            f"Expected {name}={limit} with balanced=True to be a multiple of {NUM_IMAGE_CLASSES} "
+            f"of at most {NUM_IMAGE_CLASSES * rarest}, equally many of each class.",
+        )
     rows = [
         rng.permutation(np.flatnonzero(y == label))[:each] for label in range(NUM_IMAGE_CLASSES)
     ]

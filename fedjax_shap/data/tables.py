@@ -1,6 +1,4 @@
-"""Tables: numbers standardised, categories one-hot; and the sources that are a user's own csv and
-npz files.
-"""
+"""Tables of text as features: numbers standardised, categories one-hot."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, finite, integer, one_of, require
+from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.data import files
-from fedjax_shap.data.pool import Pool, classes, hold_out, standardise
+from fedjax_shap.data.pool import Pool, classes, standardise
 from fedjax_shap.typing import HostArray
 
-MISSING = frozenset(
-    {"", "nan", "na", "n/a", "null"}
-)  # how a table says that it does not know, in lower case
+MISSING = frozenset({"", "nan", "na", "n/a", "null"})  # a cell without a value, in lower case
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,7 +21,7 @@ class Table:
     Attributes:
         name: the file it came from.
         columns: str[T] by name.
-        lines: int[T], the number of the line from which each row came.
+        lines: int[T], the number of the line that each row came from.
     """
 
     name: str
@@ -33,7 +29,7 @@ class Table:
     lines: HostArray
 
     def column(self, argument: str, name: str) -> HostArray:
-        """One column; `argument` is what asked for it, named if the table has no such column."""
+        """One column, or a refusal of `argument` if the table has no such column."""
         one_of(argument, name, self.columns)
         return self.columns[name]
 
@@ -58,10 +54,17 @@ def read_table(path: files.Path) -> Table:
                     f"Expected {path} to hold a value in every cell, but column {name!r} of line "
                     f"{line} is {cell!r}."
                 )
-    columns = {
-        name: np.array(cells) for name, cells in zip(header, zip(*(cells for _, cells in body)))
-    }
-    return Table(name=str(path), columns=columns, lines=np.array([line for line, _ in body]))
+    return table_of(str(path), header, body)
+
+
+def table_of(name: str, header: Sequence[str], body: Sequence[tuple[int, Sequence[str]]]) -> Table:
+    """A table from the names of its columns and its (line number, cells)."""
+    columns = zip(*(cells for _, cells in body))
+    return Table(
+        name=name,
+        columns={column: np.array(cells) for column, cells in zip(header, columns)},
+        lines=np.array([line for line, _ in body]),
+    )
 
 
 def numbers(table: Table, name: str) -> HostArray | None:
@@ -76,7 +79,7 @@ def numbers(table: Table, name: str) -> HostArray | None:
     except ValueError:
         good = np.array([_is_number(cell) for cell in cells])
         if 2 * good.sum() <= len(cells):
-            return None
+            return None  # words for the most part: categories
         row = int(np.argmin(good))
     else:
         if np.isfinite(values).all():
@@ -84,8 +87,7 @@ def numbers(table: Table, name: str) -> HostArray | None:
         row = int(np.argmin(np.isfinite(values)))
     raise InvalidInputError(
         f"Expected column {name!r} of {table.name} to hold finite numbers as most of it does, but "
-        "line "
-        f"{table.lines[row]} holds {str(cells[row])!r}."
+        f"line {table.lines[row]} holds {str(cells[row])!r}."
     )
 
 
@@ -103,18 +105,22 @@ def encode(
     Returns:
         float32[T, features]; the columns of categories, str[T] by name; the features' names.
     """
-    parts, categories, names = [], {}, []
+    blocks = []
+    categories = {}
+    names = []
     for name in used:
         values = numbers(table, name)
         if values is None:
-            categories[name] = table.columns[name]
-            kinds = np.unique(table.columns[name][train])
-            parts.append((table.columns[name][:, None] == kinds).astype(np.float32))
+            # a column of 0 and 1 for each category that a training row has
+            cells = table.columns[name]
+            kinds = np.unique(cells[train])
+            categories[name] = cells
+            blocks.append((cells[:, None] == kinds).astype(np.float32))
             names += [f"{name}={kind}" for kind in kinds]
         else:
-            parts.append(standardise(values[train, None], values[:, None])[1])
+            blocks.append(standardise(values[train, None], values[:, None])[1])
             names.append(name)
-    return np.concatenate(parts, axis=1), categories, names
+    return np.concatenate(blocks, axis=1), categories, names
 
 
 def pool_of(
@@ -134,7 +140,7 @@ def pool_of(
         client: the column that is the natural federation, not a feature; None if there is none.
         train: bool[T], the training rows; the others are the test set.
         drop: further columns that are not features.
-        **notes: what else to tell.
+        **notes: further entries of the pool's notes.
     """
     require(
         bool(train.any()),
@@ -161,142 +167,6 @@ def pool_of(
         natural=client,
         notes={"features": features, "labels": kinds, **notes},
     )
-
-
-def csv(
-    *,
-    path: str,
-    label: str,
-    client: str | None = None,
-    test_column: str | None = None,
-    test_fraction: float = 0.25,
-    seed: int = 0,
-) -> Pool:
-    """Any comma-separated file (gzipped or not) with a line of column names, a label and perhaps a
-    client column.
-
-    Columns that hold only numbers are standardised by the training rows, the others become one-hot.
-
-    Args:
-        path: the file.
-        label: the column of classes, which become 0..L-1 in sorted order.
-        client: the column that says whose a row is, which then is not a feature; None if there is
-            none.
-        test_column: a column of "train" and "test" that says which rows are the test set; None to
-            draw them.
-        test_fraction: the share of rows drawn for the test set, nearly the same in each class.
-        seed: decides which.
-
-    Raises:
-        InvalidInputError: no such file or column, ragged lines, an empty or NaN cell, fewer than
-            two classes.
-    """
-    integer("seed", seed, least=0)
-    table = read_table(files.given(path))
-    asked = {"label": label, "client": client, "test_column": test_column}
-    for argument, name in asked.items():
-        if name is not None:
-            table.column(argument, name)
-    named = [name for name in asked.values() if name is not None]
-    require(
-        len(set(named)) == len(named),
-        f"Expected label, client and test_column to differ, got {named}.",
-    )
-    train = np.zeros(len(table.lines), bool)
-    if test_column is None:
-        train[
-            hold_out(
-                np.random.default_rng(seed), table.columns[label], test_fraction, "test_fraction"
-            )[0]
-        ] = True
-    else:
-        cells = table.columns[test_column]
-        for cell in np.unique(cells):
-            one_of(
-                f"a cell of column {test_column!r} of {table.name}", str(cell), ("train", "test")
-            )
-        train = cells == "train"
-    return pool_of(
-        table,
-        label=label,
-        client=client,
-        train=train,
-        drop=() if test_column is None else [test_column],
-    )
-
-
-def npz(*, path: str, test_fraction: float = 0.25, seed: int = 0) -> Pool:
-    """A NumPy npz file with arrays x and y, perhaps client, and perhaps test_x and test_y.
-
-    Args:
-        path: the file: x[T, ...] used as it is, y[T] whose classes become 0..L-1 in sorted order,
-            client[T] that says whose a row is, test_x and test_y.
-        test_fraction: the share of rows drawn for the test set if the file holds none, nearly the
-            same in each class.
-        seed: decides which.
-
-    Raises:
-        InvalidInputError: not an npz file, an array that is missing or of another length, NaN,
-            fewer than two classes.
-    """
-    integer("seed", seed, least=0)
-    held = files.npz(files.given(path), ["x", "y"])
-    require(
-        ("test_x" in held) == ("test_y" in held),
-        f"Expected {path} to hold test_x and test_y, or neither.",
-    )
-    own = "test_x" in held
-    for name in ("x", "y", "client", "test_x", "test_y"):
-        if name in held:
-            partner = "test_y" if name.startswith("test_") else "y"
-            require(
-                np.shape(held[name])[:1] == held[partner].shape
-                and held[partner].ndim == 1
-                and held[partner].size > 0,
-                f"Expected {name} of {path} to have a row for each of {partner}, got shapes "
-                f"{held[name].shape} and "
-                f"{held[partner].shape}.",
-            )
-    x = np.concatenate([_features(path, held, name, "x") for name in ("x", *["test_x"] * own)])
-    y, kinds = classes(
-        np.concatenate([held[name] for name in ("y", *["test_y"] * own)]), f"y of {path}"
-    )
-    if own:
-        train, test = np.arange(len(held["y"])), np.arange(len(held["y"]), len(y))
-    else:
-        train, test = hold_out(np.random.default_rng(seed), y, test_fraction, "test_fraction")
-    return Pool(
-        x=x[train],
-        y=y[train],
-        test=(x[test], y[test]),
-        num_classes=len(kinds),
-        columns={"client": held["client"].astype(str)[train]} if "client" in held else {},
-        natural="client" if "client" in held else None,
-        notes={"labels": kinds},
-    )
-
-
-def _features(path: str, held: Mapping[str, HostArray], name: str, like: str) -> HostArray:
-    """An array of features as float32, or a refusal: not numbers, not finite, or rows of another
-    shape.
-    """
-    values = held[name]
-    real = np.issubdtype(values.dtype, np.number) and not np.issubdtype(
-        values.dtype, np.complexfloating
-    )
-    require(
-        real or values.dtype == bool,
-        f"Expected {name} of {path} to be real numbers, got {values.dtype}.",
-    )
-    require(
-        values.shape[1:] == held[like].shape[1:],
-        f"Expected rows of {name} of {path} to have shape {held[like].shape[1:]}, got "
-        f"{values.shape[1:]}.",
-    )
-    with np.errstate(over="ignore"):  # what float32 cannot hold is refused
-        values = values.astype(np.float32)
-    finite(f"{name} of {path}", values)
-    return values
 
 
 def _is_number(cell: str) -> bool:
