@@ -125,6 +125,42 @@ def test_the_seed_decides_and_one_more_corruption_changes_no_earlier_one(data):
     assert not np.array_equal(one.y, other.y)
 
 
+def twins(size=4000, classes=5):
+    """Two clients with the same rows."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((size, 1)), rng.integers(0, classes, size)
+    return from_arrays([rows, rows], (np.zeros((classes, 1)), np.arange(classes)))
+
+
+def test_corruptions_at_different_positions_draw_independently():
+    data = twins()
+    size = len(data.y[0])
+    both = [feature_noise(client=client, variance=1.0) for client in (0, 1)]
+    first, second = np.asarray(corrupt(data, both, seed=0).x - data.x)[..., 0]
+    assert abs(np.corrcoef(first, second)[0, 1]) < 5 / np.sqrt(size)
+
+    both = [label_noise(client=client, rate=0.5) for client in (0, 1)]
+    wrong = np.asarray(corrupt(data, both, seed=0).y != data.y)
+    assert abs(wrong.all(axis=0).sum() - size / 4) < 5 * np.sqrt(size) / 4
+
+    both = [free_rider(client=client, how="random_labels") for client in (0, 1)]
+    first, second = corrupt(data, both, seed=0).y
+    assert abs((first == second).sum() - size / 5) < 5 * np.sqrt(size * 0.2 * 0.8)
+
+
+def test_a_corruption_of_one_client_twice_draws_twice():
+    data = twins()
+    size = len(data.y[0])
+    twice = corrupt(data, [feature_noise(client=0, variance=1.0)] * 2, seed=0)
+    noise = np.asarray(twice.x - data.x)[0]
+    assert abs(noise.var() / 2 - 1) < 5 * np.sqrt(2 / size), "the same draws twice: variance 4"
+
+    twice = corrupt(data, [label_noise(client=0, rate=0.5)] * 2, seed=0)
+    right = np.asarray(twice.y == data.y)[0].sum()  # never drawn, or drawn twice and put right
+    law = 1 / 4 + 1 / 4 * 1 / 4
+    assert abs(right - size * law) < 5 * np.sqrt(size * law * (1 - law))
+
+
 def test_the_federation_given_is_not_changed(data):
     before = np.array(data.x), np.array(data.y)
     corrupt(data, [feature_noise(client=0, variance=1), label_noise(client=0, rate=1)], seed=0)

@@ -146,6 +146,16 @@ def test_stated_ratios_are_met_to_the_row(balanced):
     assert [len(rows) for rows in gtg.rows] == [30, 30, 45, 45, 60, 60, 75, 75, 90, 90]
 
 
+def test_rows_are_given_out_at_random_in_stated_ratios():
+    pool = pool_with(np.arange(60) % 3)
+    seeds = 400
+    held = np.zeros(60)
+    for seed in range(seeds):
+        held[dealt("quantity", pool, seed, ratios=(1, 2)).rows[0]] += 1
+    z = (held - seeds / 3) / np.sqrt(seeds * 1 / 3 * 2 / 3)
+    assert (np.abs(z) < 5).all(), "a row goes to the first client in a third of all splits"
+
+
 def test_shards_of_equal_classes_give_a_client_that_many_classes(balanced):
     rows = dealt("shards", balanced, num_clients=5, classes_per_client=2).rows
     assert all(len(np.unique(balanced.y[held])) <= 2 and len(held) == 120 for held in rows)
