@@ -39,28 +39,26 @@ def test_every_corruption_is_tested():
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_only_the_named_client_changes_and_padding_stays_zero(name, data):
-    spoilt = corrupt(data, [CORRUPTIONS[name](client=1, **SETTINGS[name])], seed=0)
+    noisy = corrupt(data, [CORRUPTIONS[name](client=1, **SETTINGS[name])], seed=0)
     for i in (0, 2, 3):
-        for before, after in zip(data.client(i), spoilt.client(i)):
+        for before, after in zip(data.client(i), noisy.client(i)):
             np.testing.assert_array_equal(before, after)
-    same = [
-        np.array_equal(before, after) for before, after in zip(data.client(1), spoilt.client(1))
-    ]
+    same = [np.array_equal(before, after) for before, after in zip(data.client(1), noisy.client(1))]
     assert not all(same)
-    padding = np.arange(spoilt.x.shape[1]) >= np.asarray(spoilt.sizes)[:, None]
-    assert (np.asarray(spoilt.x)[padding] == 0).all() and (np.asarray(spoilt.y)[padding] == 0).all()
-    assert spoilt.x.shape[1] == np.asarray(spoilt.sizes).max()
-    assert np.asarray(spoilt.y).min() >= 0 and np.asarray(spoilt.y).max() < 5
-    assert (spoilt.x.dtype, spoilt.y.dtype) == (data.x.dtype, data.y.dtype)
-    np.testing.assert_array_equal(spoilt.test[0], data.test[0])
-    np.testing.assert_array_equal(spoilt.validation[1], data.validation[1])
+    padding = np.arange(noisy.x.shape[1]) >= np.asarray(noisy.sizes)[:, None]
+    assert (np.asarray(noisy.x)[padding] == 0).all() and (np.asarray(noisy.y)[padding] == 0).all()
+    assert noisy.x.shape[1] == np.asarray(noisy.sizes).max()
+    assert np.asarray(noisy.y).min() >= 0 and np.asarray(noisy.y).max() < 5
+    assert (noisy.x.dtype, noisy.y.dtype) == (data.x.dtype, data.y.dtype)
+    np.testing.assert_array_equal(noisy.test[0], data.test[0])
+    np.testing.assert_array_equal(noisy.validation[1], data.validation[1])
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.05, 1 / 3, 1.0])
 def test_label_noise_changes_exactly_the_stated_number_of_labels(rate, data):
-    spoilt = corrupt(data, [label_noise(client=1, rate=rate)], seed=3)
-    assert (spoilt.client(1)[1] != data.client(1)[1]).sum() == round(rate * 301)
-    np.testing.assert_array_equal(spoilt.x, data.x)
+    noisy = corrupt(data, [label_noise(client=1, rate=rate)], seed=3)
+    assert (noisy.client(1)[1] != data.client(1)[1]).sum() == round(rate * 301)
+    np.testing.assert_array_equal(noisy.x, data.x)
 
 
 def test_a_wrong_label_is_uniform_over_the_other_classes():

@@ -1,5 +1,4 @@
-"""Partitions: every row to exactly one client, the same for the same seed, nobody left empty
-unasked."""
+"""Partitions: every row to exactly one client, the same for the same seed, no client left empty."""
 
 import numpy as np
 import pytest
@@ -30,7 +29,7 @@ def pool_with(labels, num_classes=None, **keywords):
     return Pool(x=x, y=y, test=(x[:20], y[:20]), num_classes=num_classes, **keywords)
 
 
-def dealt(name, pool, seed=0, **settings):
+def split(name, pool, seed=0, **settings):
     return PARTITIONS[name](**settings)(np.random.default_rng(seed), pool)
 
 
@@ -50,7 +49,7 @@ def test_every_partition_is_tested():
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_row_goes_to_exactly_one_client(name, balanced):
-    shares = dealt(name, balanced, **SETTINGS[name])
+    shares = split(name, balanced, **SETTINGS[name])
     assert sorted(np.concatenate(shares.rows).tolist()) == list(range(600))
     assert len(shares.rows) == len(shares.names) == len(set(shares.names)) == 4
     assert min(map(len, shares.rows)) > 0
@@ -71,7 +70,7 @@ def test_a_partition_deals_every_row_once_or_refuses(name, labels, num_clients, 
         assume(num_clients >= 2)
     pool = pool_with(labels, num_classes=7)
     try:
-        shares = dealt(name, pool, seed, **settings)
+        shares = split(name, pool, seed, **settings)
     except InvalidInputError as refusal:
         assert str(refusal).startswith("Expected ")
         # dealing evenly never fails for want of rows unless there are too few of them
@@ -86,19 +85,19 @@ def test_a_partition_deals_every_row_once_or_refuses(name, labels, num_clients, 
     "name", [name for name in SETTINGS if name not in {"by_column", "natural"}]
 )
 def test_the_seed_decides_the_partition(name, balanced):
-    first, again, other = (dealt(name, balanced, seed, **SETTINGS[name]).rows for seed in (3, 3, 4))
+    first, again, other = (split(name, balanced, seed, **SETTINGS[name]).rows for seed in (3, 3, 4))
     assert all(np.array_equal(a, b) for a, b in zip(first, again))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other))
 
 
 def test_iid_sizes_differ_by_one_at_most(balanced):
-    sizes = [len(rows) for rows in dealt("iid", balanced, num_clients=7).rows]
+    sizes = [len(rows) for rows in split("iid", balanced, num_clients=7).rows]
     assert max(sizes) - min(sizes) == 1
 
 
 def test_dirichlet_is_skewed_for_small_alpha_and_even_for_large(balanced):
     def spread(alpha):
-        rows = dealt("dirichlet", balanced, num_clients=5, alpha=alpha).rows
+        rows = split("dirichlet", balanced, num_clients=5, alpha=alpha).rows
         shares = np.stack([np.bincount(balanced.y[held], minlength=10) / 60 for held in rows])
         return np.abs(shares - 0.2).mean()
 
@@ -108,7 +107,7 @@ def test_dirichlet_is_skewed_for_small_alpha_and_even_for_large(balanced):
 def test_dirichlet_proportions_have_the_spread_of_their_law():
     pool = pool_with(np.zeros(10_000, int), num_classes=1)
     shares = [
-        len(dealt("dirichlet", pool, s, num_clients=4, alpha=2.0).rows[0]) / 10_000
+        len(split("dirichlet", pool, s, num_clients=4, alpha=2.0).rows[0]) / 10_000
         for s in range(400)
     ]
     law = 0.25 * 0.75 / (4 * 2.0 + 1)  # variance of a Dirichlet(2, 2, 2, 2) share
@@ -120,13 +119,13 @@ def test_dirichlet_proportions_have_the_spread_of_their_law():
 def test_a_client_below_the_least_size_is_redrawn_or_refused_as_asked(name, least, balanced):
     settings = {"num_clients": 6, "alpha": 0.3, "min_size": least}
     seeds = range(20)
-    assert all(min(map(len, dealt(name, balanced, s, **settings).rows)) >= least for s in seeds)
+    assert all(min(map(len, split(name, balanced, s, **settings).rows)) >= least for s in seeds)
     with pytest.raises(
         InvalidInputError,
         match=f"at least min_size={least} rows, but the last of 1 draws gives client",
     ):
         for seed in seeds:
-            dealt(name, balanced, seed, on_empty="refuse", **settings)
+            split(name, balanced, seed, on_empty="refuse", **settings)
 
 
 @pytest.mark.parametrize(
@@ -134,13 +133,13 @@ def test_a_client_below_the_least_size_is_redrawn_or_refused_as_asked(name, leas
 )
 def test_redrawing_ends_in_a_refusal(name, alpha, balanced):
     with pytest.raises(InvalidInputError, match="the last of 1000 draws gives client"):
-        dealt(name, balanced, num_clients=30, alpha=alpha)
+        split(name, balanced, num_clients=30, alpha=alpha)
 
 
 def test_stated_ratios_are_met_to_the_row(balanced):
-    shares = dealt("quantity", balanced, ratios=(2, 3, 4, 5, 6))
+    shares = split("quantity", balanced, ratios=(2, 3, 4, 5, 6))
     assert [len(rows) for rows in shares.rows] == [60, 90, 120, 150, 180]
-    gtg = dealt(
+    gtg = split(
         "quantity", balanced, num_clients=10, ratios=(10, 10, 15, 15, 20, 20, 25, 25, 30, 30)
     )
     assert [len(rows) for rows in gtg.rows] == [30, 30, 45, 45, 60, 60, 75, 75, 90, 90]
@@ -151,24 +150,24 @@ def test_rows_are_given_out_at_random_in_stated_ratios():
     seeds = 400
     held = np.zeros(60)
     for seed in range(seeds):
-        held[dealt("quantity", pool, seed, ratios=(1, 2)).rows[0]] += 1
+        held[split("quantity", pool, seed, ratios=(1, 2)).rows[0]] += 1
     z = (held - seeds / 3) / np.sqrt(seeds * 1 / 3 * 2 / 3)
     assert (np.abs(z) < 5).all(), "a row goes to the first client in a third of all splits"
 
 
 def test_shards_of_equal_classes_give_a_client_that_many_classes(balanced):
-    rows = dealt("shards", balanced, num_clients=5, classes_per_client=2).rows
+    rows = split("shards", balanced, num_clients=5, classes_per_client=2).rows
     assert all(len(np.unique(balanced.y[held])) <= 2 and len(held) == 120 for held in rows)
 
 
 def test_label_pairs_hold_the_major_part_of_two_classes_at_one_size(balanced):
-    rows = dealt("label_pairs", balanced, num_clients=10).rows
+    rows = split("label_pairs", balanced, num_clients=10).rows
     table = np.stack([np.bincount(balanced.y[held], minlength=10) for held in rows])
     assert (table.sum(axis=1) == 60).all() and (table.sum(axis=0) == 60).all()
     own = np.arange(10)[:, None] // 2 == np.arange(10) // 2
     assert (table[own] == 24).all()  # 0.8 * 60 rows of each class, for two clients
     assert np.isin(table[~own], (1, 2)).all()  # 0.2 * 60 rows, for eight
-    five = dealt("label_pairs", balanced, num_clients=5).rows
+    five = split("label_pairs", balanced, num_clients=5).rows
     table = np.stack([np.bincount(balanced.y[held], minlength=10) for held in five])
     own = np.arange(5)[:, None] == np.arange(10) // 2
     assert (table[own] == 48).all() and (
@@ -177,12 +176,12 @@ def test_label_pairs_hold_the_major_part_of_two_classes_at_one_size(balanced):
 
 
 def test_by_column_names_clients_by_value_in_natural_order(balanced):
-    shares = dealt("by_column", balanced)
+    shares = split("by_column", balanced)
     assert shares.names == ["a", "b", "c", "d"]
     owner = balanced.columns["owner"]
     assert all((owner[rows] == name).all() for rows, name in zip(shares.rows, shares.names))
     held = pool_with([0, 1, 0, 1], columns={"site": np.array(["s10", "s2", "S", "s2"])})
-    assert dealt("by_column", held, column="site").names == ["S", "s2", "s10"]
+    assert split("by_column", held, column="site").names == ["S", "s2", "s10"]
 
 
 @pytest.mark.parametrize(
@@ -213,20 +212,21 @@ def test_by_column_names_clients_by_value_in_natural_order(balanced):
 )
 def test_a_setting_that_cannot_be_is_refused_in_one_sentence(name, settings, said, balanced):
     with pytest.raises(InvalidInputError, match=said) as refusal:
-        dealt(name, balanced, **settings)
+        split(name, balanced, **settings)
     assert str(refusal.value).startswith("Expected ") and "\n" not in str(refusal.value)
 
 
 def test_pools_that_a_partition_cannot_split_are_refused():
     with pytest.raises(InvalidInputError, match="at least 3 classes, got num_classes=2"):
-        dealt("label_pairs", pool_with([0, 1, 0, 1]), num_clients=2)
+        split("label_pairs", pool_with([0, 1, 0, 1]), num_clients=2)
     with pytest.raises(InvalidInputError, match="no natural federation"):
-        dealt("by_column", pool_with([0, 1]))
+        split("by_column", pool_with([0, 1]))
 
 
 @given(st.lists(st.floats(0.01, 1e6), min_size=1, max_size=30), st.integers(0, 10_000))
 def test_apportioned_rows_sum_to_the_total_and_miss_their_quota_by_less_than_one(weights, total):
-    counts, quota = apportion(np.array(weights), total), np.array(weights) / np.sum(weights) * total
+    counts = apportion(np.array(weights), total)
+    quota = np.array(weights) / np.sum(weights) * total
     assert (
         counts.sum() == total and (counts >= 0).all() and (np.abs(counts - quota) < 1 + 1e-6).all()
     )
@@ -246,9 +246,9 @@ def test_a_federation_holds_the_rows_its_partition_gave(balanced):
 def test_a_validation_share_is_taken_out_of_the_test_set_and_leaves_the_clients_as_they_are(
     balanced,
 ):
-    split = PARTITIONS["iid"](num_clients=3)
+    partition = PARTITIONS["iid"](num_clients=3)
     whole, parted, again = (
-        federate(balanced, split, seed=2, validation=v) for v in (0.0, 0.25, 0.25)
+        federate(balanced, partition, seed=2, validation=v) for v in (0.0, 0.25, 0.25)
     )
     np.testing.assert_array_equal(whole.x, parted.x)
     np.testing.assert_array_equal(parted.validation[0], again.validation[0])
@@ -270,11 +270,11 @@ def test_a_validation_share_that_cannot_be_is_refused(share, balanced):
     st.floats(0.01, 0.99),
     st.integers(0, 1000),
 )
-def test_holding_out_keeps_every_row_once_and_the_classes_in_proportion(labels, share, seed):
+def test_holding_out_keeps_every_row_once_and_the_classes_in_proportion(labels, fraction, seed):
     y = np.array(labels)
-    count = round(share * len(y))
+    count = round(fraction * len(y))
     assume(0 < count < len(y))
-    kept, held = hold_out(np.random.default_rng(seed), y, share, "share")
+    kept, held = hold_out(np.random.default_rng(seed), y, fraction, "fraction")
     assert len(held) == count and sorted([*kept, *held]) == list(range(len(y)))
     wanted = np.bincount(y, minlength=5) * count / len(y)
     assert (np.abs(np.bincount(y[held], minlength=5) - wanted) <= 1 + 1e-9).all()
@@ -305,10 +305,10 @@ def test_classes_are_sorted_by_number_or_else_by_name():
 
 
 def test_the_natural_federation_is_the_column_where_there_is_one_and_iid_where_not(balanced):
-    for ours, theirs in zip(dealt("natural", balanced).rows, dealt("by_column", balanced).rows):
+    for ours, theirs in zip(split("natural", balanced).rows, split("by_column", balanced).rows):
         assert ours.tolist() == theirs.tolist()
     plain = pool_with(np.arange(60) % 3)
     for ours, theirs in zip(
-        dealt("natural", plain, num_clients=7).rows, dealt("iid", plain, num_clients=7).rows
+        split("natural", plain, num_clients=7).rows, split("iid", plain, num_clients=7).rows
     ):
         assert ours.tolist() == theirs.tolist()

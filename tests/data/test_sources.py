@@ -1,5 +1,4 @@
-"""Sources: the published sets are read as they were published, and a bad file is refused in one
-sentence."""
+"""Sources: published sets are read as published, a bad file is refused in one sentence."""
 
 import gzip
 import inspect
@@ -57,7 +56,7 @@ def idx_bytes(array):
 
 @pytest.fixture
 def small_mnist(tmp_path):
-    """The four files of MNIST with 40 and 20 made-up images, the training images gzipped."""
+    """The four files of MNIST with 40 and 20 random images, the training images gzipped."""
     rng = np.random.default_rng(0)
     for part, count in (("train", 40), ("t10k", 20)):
         images = idx_bytes(rng.integers(0, 256, (count, 28, 28), dtype=np.uint8))
@@ -226,7 +225,7 @@ def test_a_missing_file_is_named_with_all_places_and_its_origin(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("damage", "said"),
     [
         (lambda raw: gzip.compress(raw)[:-20], "to be readable"),
         (lambda raw: gzip.compress(raw)[:10] + b"\xff" * 50, "to be readable"),
@@ -237,9 +236,9 @@ def test_a_missing_file_is_named_with_all_places_and_its_origin(
         (lambda raw: b"", "magic number"),
     ],
 )
-def test_a_damaged_idx_file_is_named_with_what_is_wrong(spoil, said, tmp_path):
+def test_a_damaged_idx_file_is_named_with_what_is_wrong(damage, said, tmp_path):
     path = tmp_path / "images"
-    path.write_bytes(spoil(idx_bytes(np.zeros((40, 28, 28), np.uint8))))
+    path.write_bytes(damage(idx_bytes(np.zeros((40, 28, 28), np.uint8))))
     with pytest.raises(InvalidInputError, match=said) as raised:
         idx(path, dimensions=3)
     assert str(path) in str(raised.value)

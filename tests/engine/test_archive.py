@@ -1,5 +1,4 @@
-"""Stores on disk: nothing that is wrong with them stays unsaid, merging and exporting lose
-nothing."""
+"""Stores on disk: all that is wrong with them is named, merging and exporting lose nothing."""
 
 import csv
 import io
@@ -39,7 +38,7 @@ def contents(folder):
     }
 
 
-def spoil(part):
+def corrupt(part):
     part.write_bytes(part.read_bytes()[:-30])
 
 
@@ -76,10 +75,10 @@ def test_an_empty_store_is_whole(tmp_path):
     assert held.problems == ()
 
 
-def test_verify_names_all_that_is_wrong_and_changes_nothing(tmp_path):
+def test_all_that_is_wrong_is_named_and_nothing_is_changed(tmp_path):
     fill(tmp_path, [1, 2], [3, 4], [5])
     first, cut, flipped = sorted(tmp_path.glob("part-*"))
-    spoil(cut)
+    corrupt(cut)
     flipped.write_bytes(flipped.read_bytes().replace(WORTH[5].tobytes(), WORTH[6].tobytes()))
     foreign = write_part(tmp_path, "another", EVERY[[7]], WORTH[[7]])
     misfit = write_part(tmp_path, "a", all_subsets(3), np.zeros(8))
@@ -108,7 +107,7 @@ def test_verify_names_all_that_is_wrong_and_changes_nothing(tmp_path):
     assert first in held.parts and cut not in held.parts
 
 
-def test_verify_names_a_damaged_or_missing_label(tmp_path):
+def test_a_damaged_or_missing_label_is_named(tmp_path):
     fill(tmp_path / "one", [1])
     (tmp_path / "one" / "store.json").write_text("{")
     fill(tmp_path / "two", [1])
@@ -161,7 +160,7 @@ def test_a_merged_part_is_as_old_as_its_oldest(tmp_path):
 def test_merging_leaves_broken_parts_where_they_are_and_names_them(tmp_path):
     fill(tmp_path, [1], [2], [3])
     broken = sorted(tmp_path.glob("part-*"))[1]
-    spoil(broken)
+    corrupt(broken)
     (merged,) = merge([tmp_path])
     assert merged.coalitions == 2 and broken.name in merged.problems[0] and broken.exists()
 
@@ -268,7 +267,7 @@ def test_a_csv_has_a_row_for_each_coalition(tmp_path):
     assert [float(row[5]) for row in rows] == WORTH[[0, 2, 3, 15]].tolist()
 
 
-def test_trailing_axes_become_columns_and_stores_are_told_apart(tmp_path):
+def test_trailing_axes_become_columns_and_stores_are_named(tmp_path):
     worth = np.random.default_rng(0).normal(size=(16, 2, 2))
     archives = [
         read(fill(tmp_path / name, [row], worth=worth)) for name, row in (("x", 1), ("y", 8))

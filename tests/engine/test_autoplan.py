@@ -1,5 +1,4 @@
-"""Plans by measurement: what is fixed stays, what is open is the fastest of those tried, and is
-remembered."""
+"""Plans by measurement: what is fixed stays, what is open is the fastest, and is remembered."""
 
 import numpy as np
 import pytest
@@ -31,7 +30,8 @@ def game():
 @pytest.fixture
 def rates(monkeypatch, tmp_path):
     """Member-steps a second by chunk, instead of measured ones, and the plans that were tried."""
-    table, tried = {}, []
+    table = {}
+    tried = []
     monkeypatch.setenv("FEDJAX_SHAP_CACHE", str(tmp_path))
 
     def rate(game, effort, key, masks, plan):

@@ -9,11 +9,15 @@ import pytest
 from fedjax_shap.engine import cache
 
 RUN = """
-import sys
-from fedjax_shap.config import parse
-from fedjax_shap.experiment import Stopwatch, run
-config = parse({"data": {"name": "digits"}, "partition": {"name": "iid", "num_clients": 3},
-                "local": {"batch_size": 256}, "algorithm": {"max_rounds": 2}, "game": {"metric": "negative_loss"}})
+from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.run import Stopwatch, run
+config = parse({
+    "data": {"name": "digits"},
+    "partition": {"name": "iid", "num_clients": 3},
+    "local": {"batch_size": 256},
+    "algorithm": {"max_rounds": 2},
+    "game": {"metric": "negative_loss"},
+})
 with Stopwatch() as watch:
     result = run(config)
 print(watch.programs, watch.cached, result.attribution.values.tolist())
@@ -34,7 +38,8 @@ def ran(folder):
 
 @pytest.mark.slow
 def test_a_second_identical_run_compiles_nothing_and_gives_the_same_bits(tmp_path):
-    first, second = ran(str(tmp_path)), ran(str(tmp_path))
+    first = ran(str(tmp_path))
+    second = ran(str(tmp_path))
     assert first[:2] == (first[0], 0)
     assert second[0] == second[1] == first[0] > 0
     assert first[2] == second[2]

@@ -120,7 +120,8 @@ def test_a_chunk_for_which_the_device_has_no_room_is_halved_and_nothing_is_value
             raise NoRoomError("RESOURCE_EXHAUSTED: Out of memory")
         return call(self, coalitions)
 
-    store, sizes = UtilityStore(), []
+    store = UtilityStore()
+    sizes = []
     with (
         pytest.MonkeyPatch.context() as patch,
         pytest.warns(UserWarning, match="No room for 8 .* going on by 4"),
@@ -169,15 +170,17 @@ def test_the_key_decides_the_mini_batches_and_nothing_else_does(game, reference,
     ("layout", "batch_size"), [("client", 5), ("coalition", 5), ("client", None)]
 )
 def test_padding_never_leaks(layout, batch_size, game, key):
-    game = game if batch_size else mini_batch_game(batch_size=None)
-    plan, data = Plan(chunk=16, layout=layout, buckets=1), game.world.data
+    if batch_size is None:
+        game = mini_batch_game(batch_size=None)
+    plan = Plan(chunk=16, layout=layout, buckets=1)
+    data = game.world.data
     padding = np.arange(data.y.shape[1]) >= np.asarray(data.sizes)[:, None]
     assert padding.any()
-    spoiled = data.replace(
+    corrupted = data.replace(
         x=jnp.where(jnp.asarray(padding)[..., None], jnp.nan, data.x),
         y=jnp.where(jnp.asarray(padding), 10**6, data.y),
     )
-    wild = game.replace(world=game.world.replace(data=spoiled))
+    wild = game.replace(world=game.world.replace(data=corrupted))
     assert_array_equal(evaluate(wild, key, EVERY, plan), evaluate(game, key, EVERY, plan))
 
 
@@ -190,8 +193,21 @@ def test_client_by_client_the_whole_game_is_compiled_once_whatever_the_number_of
         evaluate(once, key, EVERY, Plan(chunk=4))
 
 
+def test_a_program_that_gives_not_one_utility_a_coalition_is_refused(game, key):
+    def twice(world, key, chunk):
+        return jnp.tile(game.values(world, key, chunk), 2)
+
+    def nothing(world, key, chunk):
+        return game.values(world, key, chunk).sum()
+
+    for wrong in (twice, nothing):
+        with pytest.raises(AssertionError, match="prefix"):
+            evaluate(game.replace(values=wrong), key, EVERY, Plan(chunk=4))
+
+
 def test_repeated_coalitions_are_valued_once(key):
-    store, reports = UtilityStore(), []
+    store = UtilityStore()
+    reports = []
     masks = EVERY[[5, 3, 5, 5, 0, 3]]
     utilities = evaluate(
         named_game(), key, masks, Plan(chunk=2), store, lambda *report: reports.append(report)
@@ -213,10 +229,8 @@ def test_trailing_axes_of_utilities_are_kept(key):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_utility_that_is_not_finite_is_named_and_the_others_are_kept(bad, key):
-    store, game = (
-        UtilityStore(),
-        named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), bad, rank)),
-    )
+    store = UtilityStore()
+    game = named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), bad, rank))
     with pytest.raises(
         InvalidInputError, match=r"those of coalitions \[0, 2\], \[0, 1, 2\] are not: training"
     ):
@@ -251,10 +265,8 @@ def test_a_utility_with_one_slice_that_is_not_finite_is_not_finite_and_never_sto
 
 
 def test_a_utility_that_is_not_finite_may_count_as_that_of_nobody_or_be_kept(key):
-    store, game = (
-        UtilityStore(),
-        named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), jnp.inf, rank - 3)),
-    )
+    store = UtilityStore()
+    game = named_game(lambda rank: jnp.where((rank == 5) | (rank == 7), jnp.inf, rank - 3))
     wanted = np.arange(16) - 3.0
     with pytest.warns(
         UserWarning,
@@ -296,8 +308,7 @@ def test_masks_of_another_shape_are_refused(shape, key):
 
 @pytest.mark.parametrize("layout", ["client", "coalition"])
 def test_what_was_compiled_for_a_game_goes_with_it(layout, key):
-    """Or a sweep over thousands of games in one process is ended by Linux, at 65,530 pieces of
-    mapped memory."""
+    """Else Linux ends a sweep over thousands of games, at 65,530 pieces of mapped memory."""
     game = mini_batch_game()
     evaluate(game, key, EVERY, Plan(chunk=16, layout=layout))
     program = weakref.ref(game.value)

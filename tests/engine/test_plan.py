@@ -14,7 +14,8 @@ from fedjax_shap.engine.plan import Plan, useful_fraction
 
 @st.composite
 def work(draw):
-    players, chunk = draw(st.integers(1, 6)), draw(st.integers(1, 9))
+    players = draw(st.integers(1, 6))
+    chunk = draw(st.integers(1, 9))
     rows = draw(st.lists(st.integers(0, 2**players - 1), min_size=1, unique=True))
     return all_subsets(players)[rows], chunk
 
@@ -26,7 +27,8 @@ def contents(chunk):
 @given(work())
 def test_client_by_client_each_coalition_is_valued_once_in_chunks_of_one_shape(given_work):
     masks, size = given_work
-    seen, shapes = [], set()
+    seen = []
+    shapes = set()
     for rows, chunk in Plan(chunk=size).by_client(masks):
         seen += rows.tolist()
         shapes.add((chunk.mask.shape, chunk.rows.shape))
@@ -34,9 +36,9 @@ def test_client_by_client_each_coalition_is_valued_once_in_chunks_of_one_shape(g
         assert not chunk.mask[len(rows) :].any()
         assert not chunk.present[chunk.num_turns :].any()
         for player in range(masks.shape[1]):
-            turns = np.flatnonzero(chunk.player[: chunk.num_turns] == player)
+            visits = np.flatnonzero(chunk.player[: chunk.num_turns] == player)
             assert_array_equal(
-                chunk.rows[turns][chunk.present[turns]], np.flatnonzero(chunk.mask[:, player])
+                chunk.rows[visits][chunk.present[visits]], np.flatnonzero(chunk.mask[:, player])
             )
     assert sorted(seen) == list(range(len(masks)))
     assert len(shapes) == 1
@@ -47,7 +49,8 @@ def test_coalition_by_coalition_each_is_valued_once_in_as_many_widths_as_allowed
     given_work, buckets
 ):
     masks, size = given_work
-    seen, shapes = [], set()
+    seen = []
+    shapes = set()
     for rows, coalitions in Plan(chunk=size, buckets=buckets).by_coalition(masks):
         seen += rows.tolist()
         shapes.add(coalitions.members.shape)
@@ -76,8 +79,9 @@ def test_what_is_left_of_a_request_is_cut_into_the_same_chunks(layout, given_wor
     done = [rows for rows in whole if np.random.default_rng(seed).random() < 0.5]
     left = np.setdiff1d(np.arange(len(masks)), np.concatenate([np.empty(0, int), *done]))
     before = {rows.tobytes(): contents(chunk) for rows, chunk in plan.cut(masks, masks)}
-    for rows, chunk in plan.cut(masks[left], masks) if len(left) else ():
-        assert contents(chunk) == before[left[rows].tobytes()]
+    if len(left):
+        for rows, chunk in plan.cut(masks[left], masks):
+            assert contents(chunk) == before[left[rows].tobytes()]
 
 
 def test_a_small_request_takes_a_small_chunk():
@@ -89,7 +93,8 @@ def test_a_small_request_takes_a_small_chunk():
 
 
 def test_the_useful_fraction_counts_members_steps_against_computed_ones():
-    masks, steps = all_subsets(3), np.array([1, 10, 100])
+    masks = all_subsets(3)
+    steps = np.array([1, 10, 100])
     assert useful_fraction(Plan(chunk=8), masks, steps) == 1
     assert (
         useful_fraction(Plan(chunk=1, layout="coalition", buckets=3), masks[[1, 2, 4]], steps) == 1
@@ -97,11 +102,11 @@ def test_the_useful_fraction_counts_members_steps_against_computed_ones():
     alone = useful_fraction(Plan(chunk=4, layout="coalition"), masks[[1, 2, 4]], steps)
     assert alone == pytest.approx(111 / 400), "all wait for the slowest, and one slot is a repeat"
     assert useful_fraction(Plan(chunk=4), masks[[1, 2, 4]], steps) == 1 / 2, (
-        "one coalition in turns of two"
+        "a client trains for one coalition, in slots for two"
     )
     together = masks[[7, 7, 7]]
     assert useful_fraction(Plan(chunk=4), together, steps) == pytest.approx(3 / 4), (
-        "two turns of two"
+        "a client trains for three coalitions, in slots for two, twice"
     )
 
 

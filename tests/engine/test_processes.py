@@ -1,3 +1,5 @@
+"""Several processes: they join, exchange, value together, and stop where one of them is lost."""
+
 import json
 import os
 import signal
@@ -27,12 +29,13 @@ place = (coordinator, int(count), int(rank)) if count != "-" else (coordinator,)
 try:
     with processes.together(*place):
         rank = processes.rank()
-        for turn in range(3):
-            mine = bytes([rank, turn]) * (2_000_000 if rank else 1)
+        for round_ in range(3):
+            mine = bytes([rank, round_]) * (2_000_000 if rank else 1)
             got = processes.exchange(mine)
-            if turn == 2 and fate == "die":
+            if round_ == 2 and fate == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
-            assert [one[:2] for one in got] == [bytes([r, turn]) for r in range(processes.count())]
+            ranks = range(processes.count())
+            assert [one[:2] for one in got] == [bytes([r, round_]) for r in ranks]
             assert [len(one) for one in got] == [2] + [4_000_000] * (processes.count() - 1)
         if fate == "raise":
             raise ZeroDivisionError
@@ -47,7 +50,8 @@ try:
                 time.sleep(0.1)
         if fate == "linger":
             time.sleep(2)
-        arrays = processes.exchange_arrays({"rows": np.arange(rank), "values": np.full((2, 3), rank / 3)})
+        mine = {"rows": np.arange(rank), "values": np.full((2, 3), rank / 3)}
+        arrays = processes.exchange_arrays(mine)
         assert [len(one["rows"]) for one in arrays] == list(range(processes.count()))
         assert all((one["values"] == r / 3).all() for r, one in enumerate(arrays))
     print("done")
@@ -175,10 +179,10 @@ def test_processes_exchange_in_order_of_rank_and_end_in_silence():
 )
 def test_the_others_stop_with_a_sentence_where_one_dies_or_leaves(fates):
     began = time.monotonic()
-    told = company(*fates)
+    ended_as = company(*fates)
     assert time.monotonic() - began < 45  # most of it is importing
     gone = next(rank for rank, fate in enumerate(fates) if fate in ("die", "leave"))
-    for rank, (code, out, err) in enumerate(told):
+    for rank, (code, out, err) in enumerate(ended_as):
         if rank != gone:
             assert code == 3 and "Traceback" not in err
             assert out.startswith(
@@ -189,9 +193,9 @@ def test_the_others_stop_with_a_sentence_where_one_dies_or_leaves(fates):
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_an_error_of_one_is_made_known_to_the_other(victim):
-    told = company(*("raise" if rank == victim else "wait" for rank in range(2)))
-    assert "ZeroDivisionError" in told[victim][2]
-    code, out, _ = told[1 - victim]
+    ended_as = company(*("raise" if rank == victim else "wait" for rank in range(2)))
+    assert "ZeroDivisionError" in ended_as[victim][2]
+    code, out, _ = ended_as[1 - victim]
     assert code == 3 and f"Process {victim} (of 0..1)" in out
 
 
@@ -280,24 +284,32 @@ revenue = 100
 chunk = 2
 """
 # The command line, with a store that is written more often than every few seconds.
-RUN = "import fedjax_shap.engine.store as s; s.SECONDS_BETWEEN_FLUSHES = 0.2; import fedjax_shap.__main__ as m; "
-RUN += "raise SystemExit(m.main())"
+RUN = """
+from fedjax_shap.cli.main import main
+from fedjax_shap.engine import store
+
+store.SECONDS_BETWEEN_FLUSHES = 0.2
+raise SystemExit(main())
+"""
 
 
 def launch(out: Path, rank: int = 0, count: int = 1, port: int = 1) -> subprocess.Popen:
     """Process `rank` of a run whose results go to `out`."""
     config = out.with_suffix(".toml")
     config.write_text(CONFIG)
-    place = ["--coordinator", f"127.0.0.1:{port}", "--num-processes", count, "--process-id", rank]
-    return start("-c", RUN, "run", config, "--out", out, *(place if count > 1 else ()))
+    command = ["-c", RUN, "run", config, "--out", out]
+    if count > 1:
+        command += ["--coordinator", f"127.0.0.1:{port}"]
+        command += ["--num-processes", count, "--process-id", rank]
+    return start(*command)
 
 
 def stored(out: Path) -> dict[bytes, float]:
     """The utilities in a store, by coalition."""
-    held = [np.load(part) for part in sorted(out.glob("utilities/part-*.npz"))]
+    parts = [np.load(part) for part in sorted(out.glob("utilities/part-*.npz"))]
     return {
         mask.tobytes(): value
-        for one in held
+        for one in parts
         for mask, value in zip(one["masks"], one["utilities"].tolist())
     }
 
@@ -390,8 +402,9 @@ def test_processes_with_different_games_are_refused(valued):
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_work_and_find_what_one_finds(alone, tmp_path):
-    out, port = tmp_path / "out", free_port()
+def test_two_processes_divide_the_work_and_give_the_values_of_one(alone, tmp_path):
+    out = tmp_path / "out"
+    port = free_port()
     first, second = ended(launch(out, 0, 2, port), launch(out, 1, 2, port))
     assert (first[0], first[2]) == (0, "") and "together" in first[1]  # process 0 speaks for both
     assert second == (0, "", "")
@@ -403,7 +416,9 @@ def test_two_processes_share_the_work_and_find_what_one_finds(alone, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_one_process_killed_stops_the_other_and_a_restart_alone_finishes(alone, tmp_path, victim):
-    out, port, deadline = tmp_path / "out", free_port(), time.monotonic() + 90
+    out = tmp_path / "out"
+    port = free_port()
+    deadline = time.monotonic() + 90
     both = [launch(out, rank, 2, port) for rank in range(2)]
     while not list(out.glob("utilities/part-*.npz")) and time.monotonic() < deadline:
         time.sleep(0.05)

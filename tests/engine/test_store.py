@@ -1,5 +1,4 @@
-"""The utility store: a coalition is trained once, what was trained is kept, no game reads what
-another trained."""
+"""The utility store: a coalition is trained once and kept, and no game reads another's."""
 
 import json
 import os
@@ -77,7 +76,8 @@ def store(request, tmp_path):
 
 
 def test_what_was_added_is_known_and_read(store):
-    masks, worths = EVERY[[3, 9, 4]], np.array([0.1, -2.0, 1e-300])
+    masks = EVERY[[3, 9, 4]]
+    worths = np.array([0.1, -2.0, 1e-300])
     assert not store.known(masks).any()
     store.add(masks, worths)
     assert_array_equal(store.known(EVERY), np.isin(np.arange(16), [3, 9, 4]))
@@ -227,10 +227,11 @@ def test_a_file_in_place_of_the_folder_is_refused_in_one_sentence(tmp_path):
             UtilityStore(folder, fingerprint="a")
 
 
-def test_no_spoilt_byte_of_a_part_is_read(tmp_path):
+def test_no_corrupted_byte_of_a_part_is_read(tmp_path):
     fill(UtilityStore(tmp_path, fingerprint="a"), [1, 2, 3])
     (part,) = tmp_path.glob("part-*.npz")
-    whole, broken = part.read_bytes(), 0
+    whole = part.read_bytes()
+    broken = 0
     for place in range(len(whole)):
         part.write_bytes(
             whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :]
@@ -444,7 +445,9 @@ def dying(patch, step):
 
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_crash_at_any_file_operation_leaves_whole_parts_only(fresh, tmp_path):
-    survived, step, outcomes = False, 0, set()
+    survived = False
+    step = 0
+    outcomes = set()
     while not survived:
         folder = tmp_path / "deep" / str(step)
         if not fresh:
@@ -545,7 +548,7 @@ def test_the_fingerprint_names_the_game_and_not_the_object(name, key):
     assert fingerprint(training_game(data=federation()), jax.random.key(0)) == name
 
 
-def test_games_of_one_table_are_told_apart_by_what_they_compute(key):
+def test_games_of_one_table_have_different_fingerprints_if_they_compute_differently(key):
     weights = np.array([1.0, 2.0, 3.0])
     assert fingerprint(additive(weights).game, key) != fingerprint(airport(weights).game, key)
 
@@ -606,7 +609,8 @@ def test_the_fingerprint_is_the_same_in_another_process(key):
         ).stdout.strip()
         for _ in range(2)
     ]
-    training, rule = local(optimizer="adam", batch_size=5), fedavg(max_rounds=3, tol=0.01)
+    training = local(optimizer="adam", batch_size=5)
+    rule = fedavg(max_rounds=3, tol=0.01)
     game = silo(federation(), Training(mlp(hidden=(5,)), training, rule, initial=initial(4, 5, 3)))
     assert names == [fingerprint(game, key)] * 2
 
@@ -618,7 +622,8 @@ def test_the_label_of_a_store_holds_its_fingerprint(tmp_path):
 
 @pytest.mark.parametrize("folder", [None, "store"])
 def test_a_store_serves_one_game_and_key(folder, tmp_path, key):
-    one, other = additive([1.0, 2.0]).game, additive([1.0, 3.0]).game
+    one = additive([1.0, 2.0]).game
+    other = additive([1.0, 3.0]).game
     masks = all_subsets(2)
     path = None if folder is None else tmp_path / folder
     store = UtilityStore(path, fingerprint=fingerprint(one, key))
