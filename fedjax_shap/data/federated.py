@@ -94,6 +94,7 @@ def from_arrays(
         InvalidInputError: no clients, an empty client, shapes that disagree, NaN, or a label out of
             range.
     """
+    # check each set by itself, then all against each other
     called = _names(names, len(clients))
     checked = [_examples(f"clients[{name}]", c) for name, c in zip(called, clients)]
     tested = _examples("test", test)

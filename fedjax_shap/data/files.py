@@ -98,12 +98,14 @@ def idx(path: Path, *, dimensions: int) -> HostArray:
         InvalidInputError: another magic number, or more or fewer bytes than the header promises.
     """
     raw = contents(path)
+    # two zeros, the type (8: unsigned bytes), the number of axes
     magic = bytes((0, 0, 8, dimensions))
     require(
         raw[:4] == magic,
         f"Expected {path} to begin with the idx magic number 0x{magic.hex()}, got "
         f"0x{raw[:4].hex()}.",
     )
+    # the length of each axis, then the bytes
     start = 4 + 4 * dimensions
     shape = tuple(int(size) for size in np.frombuffer(raw[4:start], ">u4", len(raw[4:start]) // 4))
     size = int(np.prod(shape, dtype=np.int64))
@@ -132,6 +134,7 @@ def libsvm(path: Path, *, num_features: int) -> tuple[HostArray, HostArray]:
     require(len(filled) > 0, f"Expected {path} to hold at least one line, but it is empty.")
     x = np.zeros((len(filled), num_features), np.float32)
     y = np.zeros(len(filled))
+    # what a line leaves out stays zero
     for row, (number, (label, *pairs)) in enumerate(filled):
         try:
             y[row] = float(label)
@@ -183,6 +186,7 @@ def rows(
             f"Expected line {reader.line_num} of {path} to be comma-separated, but: {error}."
         ) from error
     require(len(lines) > 0, f"Expected {path} to hold at least one line, but it is empty.")
+    # every line is as wide as the first
     if width is None:
         width = len(lines[0][1])
     for number, cells in lines:

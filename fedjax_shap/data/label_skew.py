@@ -36,6 +36,7 @@ def dirichlet(
     def split(rng: np.random.Generator, pool: Pool) -> Shares:
         of_class = np.bincount(pool.y, minlength=pool.num_classes)
 
+        # counts[label, client]: each class in proportions of its own
         def draw() -> HostArray:
             parts = rng.dirichlet(np.full(num_clients, alpha), size=pool.num_classes)
             return np.stack([apportion(part, count) for part, count in zip(parts, of_class)])
@@ -118,8 +119,10 @@ def label_pairs(*, num_clients: int = 10, major: float = 0.8) -> Partition:
         counts = []
         owed = np.zeros(num_clients)  # what rounding kept from a client, it gets of the next class
         for label, count in enumerate(of_class):
+            # owners divide `major` of the class equally, the others the rest
             owns = _owners(label // 2, pairs, num_clients)
             part = np.where(owns, major / owns.sum(), (1 - major) / (~owns).sum())
+            # whole rows, in proportion to what each is to get by now
             wanted = np.maximum(part * count + owed, 0)
             given = np.zeros(num_clients, int)
             if wanted.any():
@@ -143,6 +146,7 @@ def _split_by_class(rng: np.random.Generator, pool: Pool, counts: HostArray) -> 
     """Rows given out at random, counts[label, client] of each class; in random order."""
     pieces: list[list[HostArray]] = [[] for _ in range(counts.shape[1])]
     for label, of_clients in enumerate(counts):
+        # shuffle the class, and cut it at the clients' counts
         rows = rng.permutation(np.flatnonzero(pool.y == label))
         for own, piece in zip(pieces, np.split(rows, np.cumsum(of_clients)[:-1])):
             own.append(piece)

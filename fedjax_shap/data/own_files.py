@@ -75,6 +75,7 @@ def npz(*, path: str, test_fraction: float = 0.25, seed: int = 0) -> Pool:
     integer("seed", seed, least=0)
     arrays = files.npz(files.given(path), ["x", "y"])
     _require_rows(path, arrays)
+    # the file's own test set stands behind the training rows
     own_test = "test_x" in arrays
     x = _features(path, arrays, "x")
     y = arrays["y"]

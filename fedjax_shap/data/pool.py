@@ -88,6 +88,7 @@ def standardise(reference: HostArray, *others: HostArray) -> tuple[HostArray, ..
     """
     mean = reference.mean(axis=0, dtype=np.float64)
     deviation = reference.std(axis=0, dtype=np.float64)
+    # a column that is constant up to rounding is not divided
     scale = np.where(deviation > 1e-12 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
     return tuple(((part - mean) / scale).astype(np.float32) for part in (reference, *others))
 
@@ -107,6 +108,7 @@ def classes(cells: HostArray, name: str) -> tuple[HostArray, tuple[str, ...]]:
             classes).
     """
     cells = np.asarray(cells)
+    # numbers if all are numbers, else words
     try:
         values = cells.astype(np.float64)
     except ValueError:

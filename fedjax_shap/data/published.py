@@ -64,6 +64,7 @@ def heart_disease(*, folder: str | None = None, normalise: str = "pooled") -> Po
     train = table.columns["split"] == "train"
     hospital = table.columns["center"].astype(np.int64)
     x = _normalised(raw, train, hospital, normalise)
+    # hospitals by name, as clients and for the test patients
     center = np.array(HOSPITALS)[hospital]
     notes = {"features": names, "labels": ("healthy", "disease"), "test_center": center[~train]}
     return Pool(

@@ -58,6 +58,7 @@ def apportion(weights: HostArray, total: int) -> HostArray:
     Of equal remainders, the first clients' are rounded up.
     """
     exact = np.asarray(weights, float) / np.sum(weights) * total
+    # round down, and give the rows that are left to the largest remainders
     counts: HostArray = np.floor(exact).astype(int)
     counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
     return counts

@@ -174,6 +174,7 @@ def _images(
     sets = []
     for position, (part, setting) in enumerate((("train", "train_limit"), ("t10k", "test_limit"))):
         x, y = _images_and_labels(name, folder, origin, part)
+        # each set has a generator of its own
         rng = np.random.default_rng([seed, position])
         rows = _chosen(rng, y, limits[position], balanced, setting)
         shape = (*x.shape[1:], 1)
@@ -232,6 +233,7 @@ def _chosen_by_class(
             f"Expected {name}={limit} with balanced=True to be a multiple of {NUM_IMAGE_CLASSES} "
             f"of at most {NUM_IMAGE_CLASSES * rarest}, equally many of each class.",
         )
+    # the first of each class in random order
     rows = [
         rng.permutation(np.flatnonzero(y == label))[:each] for label in range(NUM_IMAGE_CLASSES)
     ]

@@ -47,6 +47,7 @@ def read_table(path: files.Path) -> Table:
     require(
         len(body) > 0, f"Expected {path} to hold rows below its line of names, but there are none."
     )
+    # every cell must hold something
     for line, cells in body:
         for name, cell in zip(header, cells):
             if cell.lower() in MISSING:

@@ -77,7 +77,7 @@ def start(*arguments: object, **variables: str) -> subprocess.Popen:
     )
 
 
-def ended(*running: subprocess.Popen, within: float = 90) -> list[tuple[int, str, str]]:
+def ended(*running: subprocess.Popen, within: float = 240) -> list[tuple[int, str, str]]:
     """(exit code, output, errors) of each."""
     try:
         said = [one.communicate(timeout=within) for one in running]
@@ -85,6 +85,7 @@ def ended(*running: subprocess.Popen, within: float = 90) -> list[tuple[int, str
     finally:
         for one in running:
             one.kill()
+            one.communicate()
 
 
 def company(*fates: str) -> list[tuple[int, str, str]]:
