@@ -97,7 +97,8 @@ def test_sets_that_come_with_scikit_learn_are_split_by_the_seed(name):
 
 
 def test_digits_are_scaled_to_one_and_can_be_images():
-    flat, image = load("digits"), load("digits", image=True)
+    flat = load("digits")
+    image = load("digits", image=True)
     assert flat.x.shape[1:] == (64,) and image.x.shape[1:] == (8, 8, 1)
     assert flat.x.min() == 0 and flat.x.max() == 1
     np.testing.assert_array_equal(flat.x, image.x.reshape(-1, 64))
@@ -335,7 +336,9 @@ def test_a_category_that_no_training_row_has_is_all_zeros_in_the_test_set(tmp_pa
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_by_line_and_column(change, keywords, said, table):
-    table.write_text(TABLE.replace(*change) if change[0] else TABLE)
+    old, new = change
+    if old:
+        table.write_text(TABLE.replace(old, new))
     assert said.format(path=table) in refusal(
         "csv", **{"path": str(table), "label": "sick", **keywords}
     )
@@ -349,7 +352,9 @@ def test_a_table_without_rows_or_of_other_bytes_is_refused(table):
 
 def test_arrays_of_ones_own_are_taken_with_their_clients_and_their_test_set(tmp_path):
     rng = np.random.default_rng(0)
-    x, y, client = rng.random((12, 2, 3)), np.array([3, 5, 7] * 4), np.arange(12) % 2
+    x = rng.random((12, 2, 3))
+    y = np.array([3, 5, 7] * 4)
+    client = np.arange(12) % 2
     path = str(tmp_path / "own.npz")
     np.savez(path, x=x, y=y, client=client, test_x=x[:3], test_y=y[:3])
     pool = sound(load("npz", path=path))

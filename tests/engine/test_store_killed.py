@@ -36,7 +36,9 @@ from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.training import Training
 
 TESTS = Path(__file__).resolve().parents[1]
-PLAYERS, CHUNK, KILLS = 7, 4, 20
+PLAYERS = 7
+CHUNK = 4
+KILLS = 20
 EVERY = all_subsets(PLAYERS)
 
 
@@ -44,7 +46,8 @@ def work(folder):
     """Values every coalition into the store in `folder`, every chunk a part; waits to be killed."""
     store_module.SECONDS_BETWEEN_FLUSHES = -1.0
     data = federation((7, 12, 4, 5, 9, 6, 8))
-    rule, start = fedavg(max_rounds=40), initial(FEATURES, CLASSES)
+    rule = fedavg(max_rounds=40)
+    start = initial(FEATURES, CLASSES)
     game = silo(
         data, Training(linear(), local(batch_size=5), rule, initial=start), metric="negative_loss"
     )
@@ -73,7 +76,8 @@ def known(folder):
 
 def seconds_until(count, folder):
     """Waits until so many coalitions are on disk; how long that took."""
-    began, store = time.monotonic(), UtilityStore(folder, fingerprint="a")
+    began = time.monotonic()
+    store = UtilityStore(folder, fingerprint="a")
     while len(store) < count:
         assert time.monotonic() - began < 120, f"{len(store)} of {count} coalitions in {folder}"
         time.sleep(0.002)
@@ -99,16 +103,22 @@ def drive(folder):
     until_first = seconds_until(1, folder / "whole")
     a_chunk = seconds_until(len(EVERY), folder / "whole") * CHUNK / len(EVERY)
     end(child)
-    draw, kills, store = random.Random(0), [], None
+    draw = random.Random(0)
+    kills = []
+    store = None
     while store is None or len(kills) < KILLS or known(store) < len(EVERY):
         fresh = store is None or known(store) == len(EVERY)
-        store = folder / f"killed-{len(kills)}" if fresh else store
+        if fresh:
+            store = folder / f"killed-{len(kills)}"
         there = known(store)
         child = fork(store)
-        if (chunks := 0 if fresh else draw.choice((0, 0, 1, 1, 2))) == 0:
-            time.sleep(
-                draw.uniform(0, until_first / 2 if fresh else until_first)
-            )  # while it loads and compiles
+        chunks = 0
+        latest = until_first / 2
+        if not fresh:
+            chunks = draw.choice((0, 0, 1, 1, 2))
+            latest = until_first
+        if chunks == 0:
+            time.sleep(draw.uniform(0, latest))  # while it loads and compiles
         else:
             seconds_until(min(there + chunks * CHUNK, len(EVERY)), store)
             time.sleep(draw.uniform(0, a_chunk))  # while it computes, writes, renames
