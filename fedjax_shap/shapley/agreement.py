@@ -1,6 +1,6 @@
 """How far values are from reference values, by the measures that the field reports."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -16,22 +16,23 @@ def agreement(
     Args:
         values: float64[P].
         reference: float64[P], such as exact values.
-        normalised: whether both are divided by their sums first, as contribution indices are (Liu
-            et al. 2022, equations 11 to 13).
+        normalised: whether both are divided by their sums first, as contribution indices are (Liu,
+            Chen, Zhang, Lu 2022, "GTG-Shapley", equations 11 to 13).
 
     Returns:
-        relative_l2: |values - reference| / |reference|; euclidean: |values - reference|;
-            max_difference: the largest
-        |difference| of a player; cosine_distance: 1 - cos; spearman, kendall: rank correlations, 1 where neither
-        vector orders the players and 0 where only one does.
+        `relative_l2`: |values - reference| / |reference|; `euclidean`: |values - reference|;
+        `max_difference`: the largest |difference| of a player; `cosine_distance`: 1 - cos;
+        `spearman`, `kendall`: rank correlations, 1 if neither vector orders the players and 0 if
+        only one does.
 
     Raises:
-        InvalidInputError: other shapes, a number that is not finite, or a sum or norm of 0 to
-            divide by.
+        InvalidInputError: the shapes differ, a number is not finite, or a sum or norm to divide by
+            is 0.
     """
     from scipy.stats import kendalltau, spearmanr
 
-    values, reference = np.asarray(values, np.float64), np.asarray(reference, np.float64)
+    values = np.asarray(values, np.float64)
+    reference = np.asarray(reference, np.float64)
     require(
         values.shape == reference.shape and values.ndim == 1 and len(values) > 0,
         f"Expected values and reference to be float64[P] of one length, got shapes {values.shape}, "
@@ -40,28 +41,42 @@ def agreement(
     finite("values", values)
     finite("reference", reference)
     if normalised:
-        for name, one in (("values", values), ("reference", reference)):
-            require(
-                one.sum() != 0,
-                f"Expected {name} to have a sum other than 0 to be normalised by, got 0.",
-            )
-        values, reference = values / values.sum(), reference / reference.sum()
-    norm, distance = float(np.linalg.norm(reference)), float(np.linalg.norm(values - reference))
+        values = _normalised("values", values)
+        reference = _normalised("reference", reference)
+    norm = float(np.linalg.norm(reference))
+    distance = float(np.linalg.norm(values - reference))
     require(norm > 0, "Expected reference to differ from 0, but all its values are 0.")
-    own = float(np.linalg.norm(values))
     return {
         "relative_l2": distance / norm,
         "euclidean": distance,
         "max_difference": float(np.abs(values - reference).max()),
-        "cosine_distance": max(0.0, 1 - float(values @ reference) / (norm * own))
-        if own > 0
-        else 1.0,
-        "spearman": _ranked(values, reference, lambda: spearmanr(values, reference).statistic),
-        "kendall": _ranked(values, reference, lambda: kendalltau(values, reference).statistic),
+        "cosine_distance": _cosine_distance(values, reference),
+        "spearman": _ranked(values, reference, spearmanr),
+        "kendall": _ranked(values, reference, kendalltau),
     }
 
 
-def _ranked(values: HostArray, reference: HostArray, correlation: Callable[[], float]) -> float:
-    """A rank correlation, defined where a vector does not order the players, too."""
-    flat = [bool(np.ptp(one) == 0) for one in (values, reference)]
-    return float(all(flat)) if any(flat) else float(correlation())
+def _normalised(name: str, vector: HostArray) -> HostArray:
+    """float64[P]: the vector divided by its sum."""
+    require(
+        vector.sum() != 0,
+        f"Expected {name} to have a sum other than 0 to be normalised by, got 0.",
+    )
+    return vector / vector.sum()
+
+
+def _cosine_distance(values: HostArray, reference: HostArray) -> float:
+    """1 - cos of the angle between the vectors; 1 where `values` are all 0."""
+    own = float(np.linalg.norm(values))
+    if own == 0:
+        return 1.0
+    norm = float(np.linalg.norm(reference))
+    return max(0.0, 1 - float(values @ reference) / (norm * own))
+
+
+def _ranked(values: HostArray, reference: HostArray, correlation: Any) -> float:
+    """SciPy's rank correlation; 1 if neither vector orders the players, 0 if only one does."""
+    flat = [bool(np.ptp(vector) == 0) for vector in (values, reference)]
+    if any(flat):
+        return float(all(flat))
+    return float(correlation(values, reference).statistic)

@@ -1,10 +1,8 @@
-"""Which stratum the next draw goes to: equal shares, Neyman's, or those of empirical Bernstein
-bounds.
-"""
+"""Which stratum the next draw goes to: equally often, by Neyman's rule, or by Bernstein bounds."""
 
 from collections.abc import Callable
 from math import log
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,34 +12,31 @@ from fedjax_shap.shapley.estimator import Guarantees
 from fedjax_shap.typing import HostArray
 
 Allocation = Literal["equal", "neyman", "bernstein"]
-SquaredErrors = Callable[
-    [HostArray], HostArray
-]  # draws int[K] of each stratum -> squared errors float64[K]
 
-ADAPTIVE = "how often a stratum is drawn depends on what its first draws gave; the bias falls like one over the draws"
-# new coalitions in a turn of the Bernstein allocation, or P where that is more: an engine stays
-# full
-BATCH = 32
-RISK = (
-    0.05  # that a Bernstein bound fails; a smaller one gives ranges more weight against variances
+ADAPTIVE = (
+    "how often a stratum is drawn depends on what its first draws gave; the bias falls like one "
+    "over the draws"
 )
+# New coalitions in a batch of the Bernstein allocation, or P where that is more: an engine stays
+# full.
+BATCH = 32
+# The probability that a Bernstein bound fails; a smaller one gives ranges more weight against
+# variances.
+RISK = 0.05
 
 
-def guarantees_of(allocation: Allocation, **others: Any) -> Guarantees:
-    """What holds of an allocation: draws that follow what was told are biased, and follow all
-    slices together.
-    """
-    adaptive = allocation != "equal"
-    return Guarantees(
-        unbiased=not adaptive, bias=ADAPTIVE if adaptive else "", slicewise=not adaptive, **others
-    )
+class SquaredErrors(Protocol):
+    """The squared error that each stratum contributes."""
+
+    def __call__(self, draws: HostArray, /) -> HostArray:
+        """float64[K]: the squared errors of K strata that had draws [K] each."""
 
 
 class Spreads(NamedTuple):
     """How widely draws of each stratum spread, summed over players and trailing axes.
 
     Attributes:
-        draws: int[K], how many draws of each stratum this was seen in.
+        draws: int[K], how many draws of each stratum were observed.
         squares: float64[K], sums of variances.
         products: float64[K], sums of standard deviations times ranges.
         ranges: float64[K], sums of squared ranges.
@@ -53,46 +48,64 @@ class Spreads(NamedTuple):
     ranges: HostArray
 
 
+def guarantees_of(allocation: Allocation, **others: Any) -> Guarantees:
+    """What holds with an allocation, besides `others`.
+
+    Draws that depend on utilities are biased, and depend on all slices together.
+    """
+    if allocation == "equal":
+        return Guarantees(**others)
+    return Guarantees(unbiased=False, bias=ADAPTIVE, slicewise=False, **others)
+
+
 def apportion(
     errors: SquaredErrors, drawn: HostArray, count: int, *, least: HostArray, most: HostArray
 ) -> HostArray:
     """The strata of the next draws, each where it lowers the sum of squared errors most.
 
     For errors variance / draws this is Neyman's optimum in whole numbers (Wright 2012, The American
-    Statistician 66: Neyman allocation and equal proportions are one), and for any convex errors it
-    is the optimum likewise.
+    Statistician 66, "The equivalence of Neyman optimum allocation for sampling and equal
+    proportions for apportioning"); for any convex errors it is the optimum likewise.
 
     Args:
-        errors: what the squared error of each stratum is, by its draws.
+        errors: the squared error of each stratum, by its draws.
         drawn: int[K], draws that each stratum has had.
         count: how many draws to place.
-        least: int[K], draws that each stratum gets before any other rule holds.
-        most: float64[K], draws after which nothing of a stratum is left.
+        least: int[K], draws that each stratum gets before errors count.
+        most: float64[K], draws after which a stratum is exhausted.
 
     Returns:
-        int[D], strata in 0..K-1; D < `count` only where nothing is left of any.
+        int[D], strata in 0..K-1; D < `count` only where all strata are exhausted.
     """
-    drawn, chosen = drawn.astype(np.float64), np.empty(count, np.int64)
+    drawn = drawn.astype(np.float64)
+    chosen = np.empty(count, np.int64)
+    if not len(drawn):
+        return chosen[:0]
     for draw in range(count):
-        held = np.maximum(drawn, 1)
-        gains = np.where(drawn < least, np.inf, errors(held) - errors(held + 1))
+        # by how much one more draw lowers the error of each stratum
+        before = np.maximum(drawn, 1)
+        gains = np.where(drawn < least, np.inf, errors(before) - errors(before + 1))
         gains = np.where(drawn < most, gains, -np.inf)
-        best = np.lexsort((drawn, -gains))[0] if len(gains) else 0
-        if not len(gains) or gains[best] == -np.inf:
+        # the largest, of equals the one with the fewest draws
+        best = np.lexsort((drawn, -gains))[0]
+        if gains[best] == -np.inf:
             return chosen[:draw]
-        chosen[draw], drawn[best] = best, drawn[best] + 1
+        chosen[draw] = best
+        drawn[best] += 1
     return chosen
 
 
 def variances(squares: HostArray) -> SquaredErrors:
-    """The squared errors of means of draws whose variances are float64[K]; all alike: equal
-    shares.
-    """
-    return lambda drawn: squares / drawn
+    """The squared errors of means of draws whose variances are float64[K]."""
+
+    def errors(draws: HostArray) -> HostArray:
+        return squares / draws
+
+    return errors
 
 
 def neyman(spreads: Spreads) -> SquaredErrors:
-    """Squared errors by the variances seen (Neyman 1934; for Shapley values Castro et al. 2017).
+    """Squared errors by the variances observed (Neyman 1934; Castro et al. 2017).
 
     Each variance counts as if one more draw had shown the mean variance of all strata: one whose
     few first draws agreed by chance is not left out for good.
@@ -100,37 +113,36 @@ def neyman(spreads: Spreads) -> SquaredErrors:
     return variances(_smoothed(spreads).squares)
 
 
-def _smoothed(spreads: Spreads) -> Spreads:
-    seen, *kinds = spreads
-    return Spreads(seen, *((seen * kind + kind.mean()) / (seen + 1) for kind in kinds))
-
-
 def bernstein(spreads: Spreads) -> SquaredErrors:
-    """Squared empirical Bernstein bounds (sigma sqrt(2 L / m) + 3 L range / m)^2 with L = log(3 /
-    RISK).
+    """Squared empirical Bernstein bounds, (sigma sqrt(2 L / m) + 3 L range / m)^2.
 
-    The bound is that of Audibert, Munos, Szepesvari (2009, theorem 1), with the range seen in place
-    of the true one; to draw next where the bound falls most is after Burgess and Chapman (2021),
-    who bound all strata jointly.
+    L is log(3 / RISK), m the number of draws. The bound is that of Audibert, Munos, Szepesvari
+    (2009, theorem 1), with the range observed in place of the true one. To draw next where the
+    bound falls most is after Burgess and Chapman (2021), who bound all strata jointly.
     """
-    bits, spreads = log(3 / RISK), _smoothed(spreads)
+    bits = log(3 / RISK)
+    spreads = _smoothed(spreads)
 
-    def errors(drawn: HostArray) -> HostArray:
-        mixed = 2 * 3 * bits * np.sqrt(2 * bits) * spreads.products / drawn**1.5
-        return np.asarray(
-            2 * bits * spreads.squares / drawn + mixed + (3 * bits) ** 2 * spreads.ranges / drawn**2
-        )
+    def errors(draws: HostArray) -> HostArray:
+        mixed = 2 * 3 * bits * np.sqrt(2 * bits) * spreads.products / draws**1.5
+        ranges = (3 * bits) ** 2 * spreads.ranges / draws**2
+        return np.asarray(2 * bits * spreads.squares / draws + mixed + ranges)
 
     return errors
 
 
+def _smoothed(spreads: Spreads) -> Spreads:
+    """The spreads, as if one more draw of each stratum had shown the mean spread of all."""
+    seen, *kinds = spreads
+    return Spreads(seen, *((seen * kind + kind.mean()) / (seen + 1) for kind in kinds))
+
+
 def spreads_of(draws: HostArray) -> tuple[float, float, float]:
-    """(squares, products, ranges) of `Spreads` for one stratum, of whose draws float64[D, ...] each
-    is one.
-    """
+    """(squares, products, ranges) of `Spreads` for the draws float64[D, ...] of one stratum."""
     if len(draws) < 2:
         return 0.0, 0.0, 0.0
-    squares, ranges = draws.var(axis=0, ddof=1), np.ptp(draws, axis=0)
+    squares = draws.var(axis=0, ddof=1)
+    ranges = np.ptp(draws, axis=0)
     return float(squares.sum()), float((np.sqrt(squares) * ranges).sum()), float((ranges**2).sum())
 
 
@@ -145,58 +157,58 @@ def rule(
 
     Args:
         allocation: which rule.
-        pilot: the share of the budget in which Neyman's allocation first sees the variances.
-        state: what was drawn and told.
+        pilot: the fraction of the budget after which Neyman's allocation uses the variances
+            observed.
+        state: what was drawn and observed.
         alike: float64[K], variances of the strata as far as they are known before any draw.
-        measured: the spreads seen in draws.
+        measured: the spreads observed in draws.
     """
-    known = observed_draws(state)
-    if (
-        allocation == "equal"
-        or known is None
-        or (allocation == "neyman" and piloting(state, pilot))
-    ):
+    draws = observed_draws(state)
+    in_pilot = allocation == "neyman" and piloting(state, pilot)
+    if allocation == "equal" or draws is None or in_pilot:
         return variances(alike)
-    return {"neyman": neyman, "bernstein": bernstein}[allocation](measured(known))
+    if allocation == "neyman":
+        return neyman(measured(draws))
+    return bernstein(measured(draws))
 
 
 def observed_draws(state: SamplingState) -> Draws | None:
-    """The draws whose utilities are told, without those that wait for theirs; None before the
-    first.
-    """
-    told = 0 if state.evaluations.utilities is None else len(state.evaluations.utilities)
-    turns = [turn for turn, rows in enumerate(state.rows) if rows.max() < told]
-    if not turns:
+    """The draws of the batches whose utilities are known; None before the first."""
+    known = state.evaluations.num_observed
+    batches = [batch for batch, rows in enumerate(state.rows) if rows.max() < known]
+    if not batches:
         return None
     kept = state._replace(
-        units=tuple(state.units[t] for t in turns), rows=tuple(state.rows[t] for t in turns)
+        units=tuple(state.units[batch] for batch in batches),
+        rows=tuple(state.rows[batch] for batch in batches),
     )
     return kept.draws
 
 
 def piloting(state: SamplingState, pilot: float) -> bool:
-    """Whether the pilot's share of the budget is not told yet."""
-    told = 0 if state.evaluations.utilities is None else len(state.evaluations.utilities)
-    return told + 2 * state.num_players < pilot * state.budget
+    """Whether the pilot's fraction of the budget is not observed yet."""
+    return state.evaluations.num_observed + 2 * state.num_players < pilot * state.budget
 
 
 def stages(allocation: Allocation, pilot: float) -> Callable[[SamplingState], int] | None:
-    """`Design.stage_size`: one for equal shares, the pilot and the rest for Neyman's, batches for
-    Bernstein bounds.
+    """`Design.stage_size`: none for "equal", pilot and rest for "neyman", batches for
+    "bernstein".
     """
     if allocation == "equal":
         return None
     if allocation == "bernstein":
         return lambda state: max(BATCH, state.num_players)
-    return lambda state: (
-        int(pilot * state.budget) - len(state.evaluations)
-        if piloting(state, pilot)
-        else state.budget
-    )
+
+    def pilot_and_rest(state: SamplingState) -> int:
+        if piloting(state, pilot):
+            return int(pilot * state.budget) - len(state.evaluations)
+        return state.budget
+
+    return pilot_and_rest
 
 
 def check(allocation: str, pilot: float) -> None:
-    """Refuses an allocation that is none, or a pilot that is no share."""
+    """Refuses an unknown allocation, and a pilot that is not a fraction of the budget."""
     one_of("allocation", allocation, ("equal", "neyman", "bernstein"), "an allocation")
     number("pilot", pilot)
     require(0 < pilot < 1, f"Expected pilot={pilot!r} to lie in (0, 1).")

@@ -1,8 +1,7 @@
-"""The Shapley axioms as checks that anyone can call on values and the table they were read from
-(Shapley 1953).
-"""
+"""The Shapley axioms as checks of values against the table of all utilities (Shapley 1953)."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -14,15 +13,14 @@ from fedjax_shap.typing import HostArray, Utilities
 
 @dataclass(frozen=True, kw_only=True)
 class AxiomReport:
-    """By how much values break each axiom; all are 0, up to rounding, for exact Shapley values.
+    """By how much values violate each axiom; all are 0, up to rounding, for exact Shapley values.
 
     Attributes:
         efficiency: |sum of values - (V(N) - V(empty))|.
         symmetry: the largest difference between the values of two interchangeable players.
         null_player: the largest |value| of a player who adds nothing to any coalition.
-        additivity: the largest |value - Shapley value of the table|; the Shapley value is the only
-            one that keeps all four axioms, so this is where a rule that keeps the other three
-            shows.
+        additivity: the largest |value - Shapley value of the table|. The Shapley value alone
+            satisfies all four axioms, so this number shows a rule that satisfies the other three.
         twins: pairs of interchangeable players.
         nulls: players who add nothing.
         holds: whether each number is within the tolerance.
@@ -48,33 +46,41 @@ def check(values: HostArray, table: Utilities, *, tolerance: float = 1e-9) -> Ax
     Raises:
         InvalidInputError: the table does not have 2^P rows.
     """
-    values, table = np.asarray(values, np.float64), np.asarray(table, np.float64)
+    values = np.asarray(values, np.float64)
+    table = np.asarray(table, np.float64)
     require(
         values.ndim == 1 and table.shape == (2 ** len(values),),
         f"Expected table to have 2^{len(values)} rows for {len(values)} values, got shape "
         f"{table.shape}.",
     )
     allowed = tolerance * max(float(np.ptp(table)), np.finfo(float).tiny)
-    twins, nulls = twin_players(table, allowed), null_players(table, allowed)
-    breaks = {
-        "efficiency": abs(float(values.sum() - (table[-1] - table[0]))),
-        "symmetry": max((abs(float(values[i] - values[j])) for i, j in twins), default=0.0),
-        "null_player": max((abs(float(values[i])) for i in nulls), default=0.0),
-        "additivity": float(np.abs(values - shapley_values(table)).max()),
-    }
-    holds = all(gap <= allowed * len(values) for gap in breaks.values())
-    return AxiomReport(**breaks, twins=twins, nulls=nulls, holds=holds)
+    twins = twin_players(table, allowed)
+    nulls = null_players(table, allowed)
+    efficiency = abs(float(values.sum() - (table[-1] - table[0])))
+    symmetry = max((abs(float(values[i] - values[j])) for i, j in twins), default=0.0)
+    null_player = max((abs(float(values[i])) for i in nulls), default=0.0)
+    additivity = float(np.abs(values - shapley_values(table)).max())
+    gaps = (efficiency, symmetry, null_player, additivity)
+    return AxiomReport(
+        efficiency=efficiency,
+        symmetry=symmetry,
+        null_player=null_player,
+        additivity=additivity,
+        twins=twins,
+        nulls=nulls,
+        holds=all(gap <= allowed * len(values) for gap in gaps),
+    )
 
 
 def null_players(table: Utilities, tolerance: float = 0.0) -> tuple[int, ...]:
     """Players whose joining changes no coalition's utility by more than `tolerance`."""
-    num_players = len(table).bit_length() - 1
     rows = np.arange(len(table))
-    return tuple(
-        i
-        for i in range(num_players)
-        if np.abs(table[rows | (1 << i)] - table[rows & ~(1 << i)]).max() <= tolerance
-    )
+    found = []
+    for player in range(len(table).bit_length() - 1):
+        marginals = table[rows | (1 << player)] - table[rows & ~(1 << player)]
+        if np.abs(marginals).max() <= tolerance:
+            found.append(player)
+    return tuple(found)
 
 
 def twin_players(table: Utilities, tolerance: float = 0.0) -> tuple[tuple[int, int], ...]:
@@ -82,9 +88,10 @@ def twin_players(table: Utilities, tolerance: float = 0.0) -> tuple[tuple[int, i
     masks = all_subsets(len(table).bit_length() - 1)
     rows = np.arange(len(table))
     pairs = []
-    for i in range(masks.shape[1]):
-        for j in range(i + 1, masks.shape[1]):
-            differ = rows[masks[:, i] & ~masks[:, j]]
-            if np.abs(table[differ] - table[differ ^ (1 << i) ^ (1 << j)]).max() <= tolerance:
-                pairs.append((i, j))
+    for i, j in combinations(range(masks.shape[1]), 2):
+        # compare each coalition with i and without j with the one in which they are exchanged
+        with_i = rows[masks[:, i] & ~masks[:, j]]
+        exchanged = with_i ^ (1 << i) ^ (1 << j)
+        if np.abs(table[with_i] - table[exchanged]).max() <= tolerance:
+            pairs.append((i, j))
     return tuple(pairs)

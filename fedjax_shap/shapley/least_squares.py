@@ -1,14 +1,17 @@
-"""Values as least squares: coalitions drawn by their sizes, regressed on who is in them.
+"""Values as least squares: coalitions drawn by their sizes, regressed on membership.
 
-Charnes et al. (1988): the Shapley values are the slopes of the weighted least squares fit of V(S) -
-V(empty) on membership, their sum held to V(N) - V(empty), where a coalition of s members weighs (P
-- 1) / (C(P, s) s (P - s)). Coalitions are drawn here; what is drawn of a *stratum*, the coalitions
-of one size, weighs in sum what the stratum weighs (Cochran 1977, chapter 5).
+The Shapley values are the slopes of the weighted least squares fit of V(S) - V(empty) on
+membership, with their sum fixed at V(N) - V(empty), where a coalition of s members has the weight
+(P - 1) / (C(P, s) s (P - s)). Here coalitions are sampled. Those of one size are a *stratum*; those
+drawn of a stratum have together the weight of the whole stratum.
+
+References:
+    Charnes, Golany, Keane, Rousseau 1988, "Extremal principle solutions of games in characteristic
+    function form". Cochran 1977, "Sampling techniques", chapter 5.
 """
 
-from collections.abc import Callable
 from math import comb
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,22 +25,22 @@ from fedjax_shap.shapley.strata import draw_of_size, shuffle_of_size
 from fedjax_shap.typing import HostArray, Masks
 
 REGRESSION_BIAS = (
-    "a regression divides by the moments of the coalitions drawn, which go with what is drawn"
+    "a regression divides by the moments of the coalitions drawn, which vary with the draws"
 )
 
 
 class RegressionRows(NamedTuple):
-    """The drawn coalitions as rows of a regression that goes through nobody and everybody.
+    """The drawn coalitions as rows of a regression through the empty and the grand coalition.
 
     Attributes:
         masks: bool[U, P], the coalition of each row, the first of each pair.
-        features: float64[U, P], membership less its mean s / P, so that slopes of any common part
-            do not count.
-        responses: float64[U, T], V(S) - V(empty) - (s / P) (V(N) - V(empty)); of a pair, half the
+        features: float64[U, P], membership minus its mean s / P, so that a part common to all
+            slopes does not count.
+        responses: float64[U, T], V(S) - V(empty) - (s / P) (V(N) - V(empty)); for a pair, half the
             difference of both.
-        strata: int[U], the size of the coalition, of a pair that of the smaller one.
+        strata: int[U], the size of the coalition, for a pair that of the smaller one.
         weights: float64[U], the stratum's weight over how many were drawn of it.
-        unseen: float64[U], the share of the stratum that was not drawn.
+        unseen: float64[U], the fraction of the stratum that was not drawn.
         paired: whether rows are pairs.
     """
 
@@ -50,7 +53,15 @@ class RegressionRows(NamedTuple):
     paired: bool
 
 
-Solve = Callable[[RegressionRows], tuple[HostArray, HostArray]]
+class Solve(Protocol):
+    """Fits slopes to the rows of a regression."""
+
+    def __call__(self, rows: RegressionRows, /) -> tuple[HostArray, HostArray]:
+        """(influence float64[P, U], residuals float64[U, T]).
+
+        The influence is how much each response counts in each slope. The residuals say by how much
+        each response may be off; standard errors are computed from them.
+        """
 
 
 def regression_estimator(
@@ -58,18 +69,17 @@ def regression_estimator(
 ) -> Estimator:
     """An estimator that regresses the coalitions drawn.
 
-    Of every size two are drawn first. Then the size that is furthest behind its share comes next
-    (Webster's method), and of that size a coalition not yet drawn, each as likely as any other.
-    What is drawn first is drawn again until it spans the games that are additive.
+    Of every size two are drawn first. Then the size that is furthest behind its weight comes next
+    (Webster's method), and of that size a coalition not yet drawn, each as likely as any other. The
+    first batch is drawn again until an additive game can be read off it.
 
     Args:
         name: what refusals call it.
-        solve: rows -> (influence float64[P, U] of each response on each value; float64[U, T], how
-            much each response may be off, from which standard errors are told).
+        solve: fits the slopes.
         guarantees: what it promises.
         paired: draw each coalition with its complement.
-        power: the share of size s is (1 / (s (P - s)))**power: 1 as coalitions weigh, 0 all sizes
-            alike.
+        power: size s is drawn in proportion to (1 / (s (P - s)))**power: 1 as coalitions are
+            weighted, 0 all sizes equally often.
     """
     group = 2 if paired else 1
 
@@ -79,123 +89,139 @@ def regression_estimator(
 
     def reduce(draws: Draws) -> tuple[HostArray, HostArray]:
         rows = _rows(draws, paired)
-        influence, left = solve(rows)
-        level = (draws.grand - draws.empty) / draws.fixed.shape[1]
-        values, shape = influence @ rows.responses, (draws.fixed.shape[1], *level.shape)
-        return values.reshape(shape) + level, _standard_errors(rows, influence, left).reshape(shape)
+        influence, residuals = solve(rows)
+        num_players = draws.fixed.shape[1]
+        mean = (draws.grand - draws.empty) / num_players
+        shape = (num_players, *mean.shape)
+        values = (influence @ rows.responses).reshape(shape) + mean
+        return values, _standard_errors(rows, influence, residuals).reshape(shape)
 
-    plain = sampling_estimator(
-        Design(name=name, propose=propose, reduce=reduce, unit_size=lambda _: group), guarantees
-    )
+    design = Design(name=name, propose=propose, reduce=reduce, unit_size=lambda _: group)
+    estimator = sampling_estimator(design, guarantees)
 
     def init(num_players: int, budget: int | None, turn: int | None = None) -> SamplingState:
         integer("num_players", num_players, least=1)
         if budget is not None:
             integer("budget", budget, least=min(2**num_players, 2 * num_players + 4))
-        return plain.init(num_players, budget, turn)  # type: ignore[no-any-return]
+        state: SamplingState = estimator.init(num_players, budget, turn)
+        return state
 
-    return plain._replace(init=init)
+    return estimator._replace(init=init)
 
 
 def least_squares(rows: RegressionRows) -> tuple[HostArray, HostArray]:
-    """The weighted least squares slopes, the shortest ones where the rows do not span the players.
+    """The weighted least squares slopes, the shortest ones if the rows do not span the players.
 
     Returns:
-        influence float64[P, U], and left float64[U, T]: residuals over the root of what the row
-        leaves undetermined, which has the variance that the response has (MacKinnon, White 1985,
-        HC2).
+        influence float64[P, U], and residuals float64[U, T], each divided by the root of the
+        fraction of its variance that the fit leaves (MacKinnon and White 1985, HC2).
     """
     weighted = rows.features * rows.weights[:, None]
     influence = slopes(rows.features.T @ weighted) @ weighted.T
     free = 1 - np.einsum("up,pu->u", rows.features, influence)
-    left = rows.responses - rows.features @ (influence @ rows.responses)
-    return influence, left / np.sqrt(np.maximum(free, 1e-9))[:, None]
+    residuals = rows.responses - rows.features @ (influence @ rows.responses)
+    return influence, residuals / np.sqrt(np.maximum(free, 1e-9))[:, None]
 
 
 def slopes(moments: HostArray) -> HostArray:
-    """float64[P, P]: the pseudo-inverse of the normal equations' matrix, which is singular on
-    slopes that are alike.
+    """float64[P, P]: the pseudo-inverse of the normal equations' matrix.
+
+    The matrix is singular, since a part common to all slopes does not count.
     """
     return np.linalg.pinv(moments, rcond=1e-11, hermitian=True)
 
 
 def known_moments(rows: RegressionRows) -> tuple[HostArray, HostArray]:
-    """The slopes with the matrix of the normal equations as it is in expectation (Covert, Lee
-    2021).
+    """The slopes with the expected matrix of the normal equations (Covert and Lee 2021, section 3).
 
     Over all coalitions of size s it is s (P - s) / (P (P - 1)) times the identity, on slopes that
     sum to 0.
     """
     num_players = rows.masks.shape[1]
-    moment = (
-        rows.weights
-        @ (rows.strata * (num_players - rows.strata))
-        / (num_players * (num_players - 1))
-    )
+    variances = rows.strata * (num_players - rows.strata)
+    moment = rows.weights @ variances / (num_players * (num_players - 1))
     return rows.features.T * (rows.weights / moment), rows.responses
 
 
 def _rows(draws: Draws, paired: bool) -> RegressionRows:
-    masks, trailing = draws.masks[:, 0], (draws.grand - draws.empty).ravel()
-    num_players, sizes = masks.shape[1], masks.sum(axis=1)
-    share = sizes[:, None] / num_players
+    """The draws as rows of a regression."""
+    masks = draws.masks[:, 0]
+    num_players = masks.shape[1]
+    sizes = masks.sum(axis=1)
+    # subtract from membership and utilities what an equal division gives
+    fraction = sizes[:, None] / num_players
+    total = (draws.grand - draws.empty).ravel()
     own = draws.utilities.reshape(*draws.utilities.shape[:2], -1)
     if paired:
-        responses = (own[:, 0] - own[:, 1] - (2 * share - 1) * trailing) / 2
+        strata = np.minimum(sizes, num_players - sizes)
+        responses = (own[:, 0] - own[:, 1] - (2 * fraction - 1) * total) / 2
     else:
-        responses = own[:, 0] - draws.empty.ravel() - share * trailing
-    strata = np.minimum(sizes, num_players - sizes) if paired else sizes
+        strata = sizes
+        responses = own[:, 0] - draws.empty.ravel() - fraction * total
+    # weight each row so that those drawn of a stratum have the weight of the stratum
     drawn = np.bincount(strata, minlength=num_players)
-    count = {size: _how_many(num_players, size, paired) for size in range(1, num_players)}
-    unseen = np.array(
-        [0.0] + [1 - int(drawn[size]) / count[size] for size in range(1, num_players)]
+    available = [_how_many(num_players, size, paired) for size in range(1, num_players)]
+    unseen = [1 - int(drawn[size]) / many for size, many in enumerate(available, 1)]
+    return RegressionRows(
+        masks=masks,
+        features=masks - fraction,
+        responses=responses,
+        strata=strata,
+        weights=_size_weights(num_players, 1.0, paired)[strata] / drawn[strata],
+        unseen=np.array([0.0, *unseen])[strata],
+        paired=paired,
     )
-    weights = _shares(num_players, 1.0, paired)[strata] / drawn[strata]
-    return RegressionRows(masks, masks - share, responses, strata, weights, unseen[strata], paired)
 
 
-def _standard_errors(rows: RegressionRows, influence: HostArray, left: HostArray) -> HostArray:
-    """float64[P, T]: of stratified sampling without replacement (Cochran 1977, chapter 5),
-    linearised.
+def _standard_errors(rows: RegressionRows, influence: HostArray, residuals: HostArray) -> HostArray:
+    """float64[P, T]: those of stratified sampling without replacement, linearised.
+
+    References:
+        Cochran 1977, "Sampling techniques", chapter 5.
     """
-    variance = np.zeros((len(influence), left.shape[1]))
+    variance = np.zeros((len(influence), residuals.shape[1]))
     for size in np.unique(rows.strata):
         mine = rows.strata == size
-        count, unseen = mine.sum(), rows.unseen[mine][0]
-        own, left_own = influence[:, mine], left[mine]
-        squares, total = own**2 @ left_own**2, own @ left_own
-        # A stratum of which one was drawn tells no spread: its mean is taken to be 0, as that over
-        # all strata is.
-        centred = count / (count - 1) * (squares - total**2 / count) if count > 1 else squares
-        variance += unseen * np.maximum(centred, 0)
+        count = mine.sum()
+        unseen = rows.unseen[mine][0]
+        own = influence[:, mine]
+        own_residuals = residuals[mine]
+        # A single draw of a stratum shows no spread: its mean is taken to be 0, as that over all
+        # strata is.
+        spread = own**2 @ own_residuals**2
+        if count > 1:
+            total = own @ own_residuals
+            spread = count / (count - 1) * (spread - total**2 / count)
+        variance += unseen * np.maximum(spread, 0)
     return np.sqrt(variance)
 
 
 def _how_many(num_players: int, size: int, paired: bool) -> int:
-    """How many coalitions, or pairs, there are in the stratum of a size."""
-    return comb(num_players, size) // (2 if paired and 2 * size == num_players else 1)
+    """How many coalitions, or pairs, the stratum of a size has."""
+    if paired and 2 * size == num_players:
+        return comb(num_players, size) // 2
+    return comb(num_players, size)
 
 
-def _shares(num_players: int, power: float, paired: bool) -> HostArray:
-    """float64[P]: the share of each stratum, by its size; paired, sizes over P / 2 have none."""
+def _size_weights(num_players: int, power: float, paired: bool) -> HostArray:
+    """float64[P]: the weight of each stratum, by its size; if paired, 0 above P / 2."""
     size = np.arange(1, num_players)
-    shares = np.concatenate([[0.0], (1 / (size * (num_players - size))) ** power])
+    weights = np.concatenate([[0.0], (1 / (size * (num_players - size))) ** power])
     if paired:
-        shares[1:] += shares[:0:-1]
-        shares[num_players // 2 + 1 :] = 0
+        weights[1:] += weights[:0:-1]
+        weights[num_players // 2 + 1 :] = 0
         if num_players % 2 == 0:
-            shares[num_players // 2] /= 2
-    return shares
+            weights[num_players // 2] /= 2
+    return weights
 
 
 def _spanning(
     rng: np.random.Generator, evaluations: Evaluations, count: int, power: float, paired: bool
 ) -> Masks:
-    """`_next`, drawn again while it says less of games that are additive than that many rows
-    can.
-    """
+    """The next draws, drawn again while their rows have a lower rank than so many rows can have."""
     masks = _next(rng, evaluations, count, power, paired)
-    before, most = evaluations.masks[2 :: 2 if paired else 1], evaluations.masks.shape[1] - 1
+    before = evaluations.masks[2 :: 2 if paired else 1]
+    most = evaluations.masks.shape[1] - 1
     while len(before) < most and _rank(np.concatenate([before, masks])) < min(
         len(before) + len(masks), most
     ):
@@ -204,7 +230,7 @@ def _spanning(
 
 
 def _rank(masks: Masks) -> int:
-    """How many players' slopes, less one, the coalitions tell apart."""
+    """The rank of a regression on coalitions bool[U, P], P - 1 at most."""
     features = masks - masks.mean(axis=1, keepdims=True)
     return int(np.linalg.matrix_rank(features.T @ features, hermitian=True))
 
@@ -212,9 +238,7 @@ def _rank(masks: Masks) -> int:
 def _next(
     rng: np.random.Generator, evaluations: Evaluations, count: int, power: float, paired: bool
 ) -> Masks:
-    """bool[count, P]: coalitions besides those told, their sizes dealt by shares; fewer if there
-    are no more.
-    """
+    """bool[count, P]: new coalitions, in the order of their sizes; fewer if there are no more."""
     sizes = _next_sizes(evaluations, count, power, paired)
     masks = np.zeros((len(sizes), evaluations.masks.shape[1]), bool)
     for size in np.unique(sizes):
@@ -229,7 +253,7 @@ def _next_sizes(evaluations: Evaluations, count: int, power: float, paired: bool
     drawn = np.bincount(evaluations.masks.sum(axis=1), minlength=num_players + 1).tolist()
     if paired and num_players % 2 == 0:
         drawn[num_players // 2] //= 2
-    weights = _shares(num_players, power, paired)
+    weights = _size_weights(num_players, power, paired)
     available = [_how_many(num_players, size, paired) for size in range(num_players)]
     return next_sizes(weights, drawn, available, count, least=2)
 

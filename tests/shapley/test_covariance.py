@@ -6,16 +6,8 @@ from numpy.testing import assert_allclose
 from scipy.optimize import approx_fprime
 
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.shapley.covariance import (
-    JITTER,
-    Kernel,
-    _prior,
-    _unlikeliness,
-    fitted,
-    fixed_of,
-    inverse_root,
-    weights_of,
-)
+from fedjax_shap.shapley.covariance import JITTER, Kernel, inverse_root, weights_of
+from fedjax_shap.shapley.covariance_fit import _prior, fitted, fixed_of, negative_log_likelihood
 from fedjax_shap.shapley.exact import shapley_values
 
 
@@ -66,8 +58,10 @@ def test_the_likelihood_that_settings_are_fitted_by_has_the_gradient_it_says():
     rng, players = np.random.default_rng(0), 5
     fixed, utilities = fixed_of(all_subsets(players)[::2]), rng.normal(size=16)
     settings = _prior(players)[0] + rng.uniform(0, 0.2, 2 * players + 6)
-    _, slope = _unlikeliness(settings, fixed, utilities)
-    numeric = approx_fprime(settings, lambda x: _unlikeliness(x, fixed, utilities)[0], 1e-6)
+    _, slope = negative_log_likelihood(settings, fixed, utilities)
+    numeric = approx_fprime(
+        settings, lambda x: negative_log_likelihood(x, fixed, utilities)[0], 1e-6
+    )
     assert_allclose(slope, numeric, rtol=2e-3, atol=2e-3)
 
 

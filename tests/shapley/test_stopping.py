@@ -83,7 +83,7 @@ def test_rules_compose():
     assert yes(now) == "50 coalitions asked for" and no(now) is None and never()(now) is None
     assert (yes | no)(now) == (no | yes)(now) == "50 coalitions asked for"
     assert (yes & no)(now) is None
-    assert (yes & wall_clock(2))(now) == "50 coalitions asked for and 3.0 s gone by"
+    assert (yes & wall_clock(2))(now) == "50 coalitions asked for and 3.0 s have passed"
     assert (no | yes & wall_clock(2))(now) is not None
 
 
@@ -91,7 +91,7 @@ def test_a_rule_can_be_written_as_text():
     now = progress([1.0], [1.0], coalitions=50, seconds=3)
     assert (
         parse_rule("budget(60) | standard_error(0.05) | wall_clock(seconds=3)")(now)
-        == "3.0 s gone by"
+        == "3.0 s have passed"
     )
     assert parse_rule("budget(50) & (wall_clock(9) | standard_error(0.2))")(now) is not None
 

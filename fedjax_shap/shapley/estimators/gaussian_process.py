@@ -21,7 +21,8 @@ from functools import partial
 import numpy as np
 
 from fedjax_shap._validate import integer, number
-from fedjax_shap.shapley.covariance import fitted, inverse_root, weights_of
+from fedjax_shap.shapley.covariance import inverse_root, weights_of
+from fedjax_shap.shapley.covariance_fit import fitted
 from fedjax_shap.shapley.design import MANY_PLAYERS, Design, Draws
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.quotas import SizeDistribution

@@ -15,7 +15,8 @@ import numpy as np
 
 from fedjax_shap._validate import one_of, require
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.shapley.covariance import fitted, inverse_root, weights_of
+from fedjax_shap.shapley.covariance import inverse_root, weights_of
+from fedjax_shap.shapley.covariance_fit import fitted
 from fedjax_shap.typing import HostArray, Masks
 
 MOST_LISTED = 14  # players; of more not all coalitions are predicted, but those along orders

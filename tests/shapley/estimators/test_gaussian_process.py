@@ -8,7 +8,8 @@ from played import error_ratio, play, saturating
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
-from fedjax_shap.shapley.covariance import JITTER, fitted
+from fedjax_shap.shapley.covariance import JITTER
+from fedjax_shap.shapley.covariance_fit import fitted
 from fedjax_shap.shapley.estimators.gaussian_process import gaussian_process
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import shapley_values
