@@ -1,4 +1,4 @@
-"""Measures of agreement: the formulas written out, and vectors that order nobody."""
+"""Measures of agreement: the formulas written out, and vectors that order no players."""
 
 import numpy as np
 import pytest
@@ -18,6 +18,14 @@ def test_the_measures_are_their_formulas():
     assert_allclose(found["cosine_distance"], 1 - (1 + 4 + 12 + 15) / np.sqrt(30 * 39))
     assert_allclose(found["spearman"], 1 - 6 * (1 + 1) / (4 * 15))
     assert_allclose(found["kendall"], (5 - 1) / 6)
+
+
+def test_values_of_exactly_zero_count_like_any_others():
+    found = agreement([0.0, 2.0, 1.0], [1.0, 2.0, 0.0])
+    assert_allclose(found["max_difference"], 1)
+    assert_allclose(found["relative_l2"], np.sqrt(2 / 5))
+    assert_allclose(found["spearman"], 0.5)
+    assert agreement([0.0, 0.0], [1.0, 2.0])["cosine_distance"] == 1
 
 
 def test_normalised_values_are_shares_of_their_sum():

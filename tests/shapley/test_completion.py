@@ -75,9 +75,7 @@ def away_of_run(seed, **options):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_from_rounds_of_three_of_ten_weighting_finds_values_that_plain_regularisation_takes_for_nothing(
-    seed,
-):
+def test_weighting_recovers_values_from_sparse_rounds_where_plain_regularisation_does_not(seed):
     assert away_of_run(seed, rank=1, regularisation=1e-3) < 0.05
     weighted, plain = away_of_run(seed), away_of_run(seed, weighted=False)
     assert weighted < 0.25 and plain > 3 * weighted

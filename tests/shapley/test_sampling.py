@@ -79,6 +79,15 @@ def test_projection_shares_what_is_missing_and_keeps_what_is_not():
     np.testing.assert_allclose(shared.std_errors**2, [difference, difference])
 
 
+def test_projection_shifts_a_value_of_exactly_zero_and_its_standard_error_too():
+    found = Attribution(
+        np.array([0.0, 3.0]), np.array([0.4, 0.0]), np.float64(0), np.float64(4), 4, ""
+    )
+    shared = projected(found)
+    assert_array_equal(shared.values, [0.5, 3.5])
+    np.testing.assert_allclose(shared.std_errors, [0.2, 0.2])
+
+
 def test_a_mean_has_the_standard_error_of_its_jackknife():
     """Efron and Stein 1981: of a mean the jackknife is the usual standard error."""
     draws = np.random.default_rng(0).normal(size=(12, 3))

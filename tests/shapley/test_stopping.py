@@ -1,4 +1,4 @@
-"""Stopping rules: each says why, they compose, and what they stop is what they looked at."""
+"""Stopping rules: each says why, they compose, and the estimate returned is the one they saw."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def progress(*values, errors=0.1, coalitions=10, seconds=1.0):
     history = [
         Attribution(
             np.asarray(v, float),
-            np.full(np.shape(v), errors),
+            np.broadcast_to(np.asarray(errors, float), np.shape(v)),
             np.float64(0),
             np.float64(4),
             coalitions,
@@ -48,6 +48,51 @@ def test_a_standard_error_stops_in_units_of_the_utility_or_of_what_there_is_to_s
     assert standard_error(0.025, relative=True)(twice) and not standard_error(0.024, relative=True)(
         twice
     )
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        standard_error(1.0),
+        standard_error(1.0, relative=True),
+        rank_stability(last=1),
+        settled(last=1),
+        never(),
+    ],
+)
+def test_a_first_batch_alone_stops_nothing_that_compares_or_needs_a_spread(rule):
+    """Errors of 0 after one batch may mean that its few draws agreed by chance."""
+    assert rule(progress([0, 0], errors=0.0)) is None
+
+
+def test_a_first_batch_alone_may_use_up_the_coalitions_or_the_time():
+    once = progress([1.0, 2.0], coalitions=10, seconds=3.0)
+    assert budget(10)(once) == "10 coalitions asked for" and budget(11)(once) is None
+    assert wall_clock(3.0)(once) == "3.0 s have passed" and wall_clock(3.1)(once) is None
+    assert (standard_error(1.0) | budget(10))(once) == "10 coalitions asked for"
+    assert (standard_error(1.0) & budget(10))(once) is None
+
+
+@pytest.mark.parametrize("last", [1, 3])
+def test_rules_that_look_back_need_one_batch_more_than_they_look_back(last):
+    for rule in (rank_stability(last=last), settled(last=last)):
+        assert rule(progress(*[[1.0, 2.0]] * last)) is None
+        assert rule(progress(*[[1.0, 2.0]] * (last + 1))) is not None
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_value_of_exactly_zero_counts_with_its_standard_error(relative):
+    """A player who added nothing so far may still do: the error decides, not the value."""
+    errors = np.array([0.01, 0.3])
+    twice = progress([1, 0], [1, 0], errors=errors)
+    scale = 4 if relative else 1
+    assert standard_error(0.29 / scale, relative=relative)(twice) is None
+    assert standard_error(0.31 / scale, relative=relative)(twice) is not None
+
+
+def test_a_value_that_becomes_exactly_zero_has_not_settled_and_one_that_stays_zero_has():
+    assert settled(last=1)(progress([1.0, 0.1], [1.0, 0.0])) is None
+    assert settled(last=1)(progress([1.0, 0.0], [1.0, 0.0])) is not None
 
 
 def test_ranks_are_stable_once_they_agree_with_each_of_the_last_turns():
@@ -152,7 +197,7 @@ def test_a_turn_below_one_is_refused(key):
 
 @pytest.mark.parametrize("rule", [standard_error(1e-6), rank_stability(), settled(), budget(60)])
 @pytest.mark.parametrize("name", ["permutation", "kernelshap", "tmc", "svarm"])
-def test_a_game_in_which_nothing_changes_is_stopped_and_its_cost_told(rule, name, key):
+def test_a_game_in_which_nothing_changes_is_stopped_and_its_cost_reported(rule, name, key):
     found = estimate(
         table(np.full(512, 0.5)).game,
         ESTIMATORS[name](),
