@@ -197,7 +197,7 @@ def of_estimator(name: str) -> dict[str, Any]:
 def tried(name: str, given: dict[str, Any]) -> dict[str, Any] | str:
     """The values of one estimator, or that it refuses."""
     try:
-        return of_values(fs.estimate(game_of_six(), fs.ESTIMATORS[name](), **given))
+        return of_values(fs.estimate(game_of_six(), fs.ESTIMATORS[name](), fs.Options(**given)))
     except fs.InvalidInputError:
         return "refused"
 
@@ -206,7 +206,7 @@ def of_table() -> dict[str, Any]:
     """What is read off the whole table, and how near an estimate is to it."""
     table = utilities_of_six()
     exact = fs.semivalues(table)
-    near = fs.estimate(game_of_six(), fs.ESTIMATORS["permutation"](), budget=40).values
+    near = fs.estimate(game_of_six(), fs.ESTIMATORS["permutation"](), fs.Options(budget=40)).values
     return {
         "utilities": plain(table),
         "semivalues": {name: plain(fs.semivalues(table, name)) for name in SEMIVALUES},
