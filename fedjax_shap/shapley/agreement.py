@@ -33,13 +33,7 @@ def agreement(
 
     values = np.asarray(values, np.float64)
     reference = np.asarray(reference, np.float64)
-    require(
-        values.shape == reference.shape and values.ndim == 1 and len(values) > 0,
-        f"Expected values and reference to be float64[P] of one length, got shapes {values.shape}, "
-        f"{reference.shape}.",
-    )
-    finite("values", values)
-    finite("reference", reference)
+    _check(values, reference)
     if normalised:
         values = _normalised("values", values)
         reference = _normalised("reference", reference)
@@ -54,6 +48,17 @@ def agreement(
         "spearman": _ranked(values, reference, spearmanr),
         "kendall": _ranked(values, reference, kendalltau),
     }
+
+
+def _check(values: HostArray, reference: HostArray) -> None:
+    """Refuses vectors of different lengths and what is not finite."""
+    require(
+        values.shape == reference.shape and values.ndim == 1 and len(values) > 0,
+        f"Expected values and reference to be float64[P] of one length, got shapes {values.shape}, "
+        f"{reference.shape}.",
+    )
+    finite("values", values)
+    finite("reference", reference)
 
 
 def _normalised(name: str, vector: HostArray) -> HostArray:

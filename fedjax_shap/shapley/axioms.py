@@ -75,12 +75,12 @@ def check(values: HostArray, table: Utilities, *, tolerance: float = 1e-9) -> Ax
 def null_players(table: Utilities, tolerance: float = 0.0) -> tuple[int, ...]:
     """Players whose joining changes no coalition's utility by more than `tolerance`."""
     rows = np.arange(len(table))
-    found = []
+    nulls = []
     for player in range(len(table).bit_length() - 1):
         marginals = table[rows | (1 << player)] - table[rows & ~(1 << player)]
         if np.abs(marginals).max() <= tolerance:
-            found.append(player)
-    return tuple(found)
+            nulls.append(player)
+    return tuple(nulls)
 
 
 def twin_players(table: Utilities, tolerance: float = 0.0) -> tuple[tuple[int, int], ...]:

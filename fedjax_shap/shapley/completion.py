@@ -1,5 +1,14 @@
 """Utilities that were never observed, filled in at low rank: completed federated values.
 
+The matrix of utilities U of rounds t and coalitions S is completed as w_t h_S, which minimises
+
+    sum over observed (t, S) of (U_tS - w_t h_S)^2 + lambda (sum_t n_t |w_t|^2 + sum_S n_S |h_S|^2),
+
+for U in units of the root mean square of what is observed, so that values are in proportion to
+utilities. If weighted, n counts the observed entries of a row or a column (Zhou et al. 2008); if
+not, it is 1 as in Fan et al. (2022). With one round fully observed and a few entries of the others,
+plain regularisation makes it cheapest to take the others for 0.
+
 References:
     Fan, Fang, Zhou, Pei, Friedlander, Liu, Zhang 2022, "Improving fairness for data valuation in
     horizontal federated learning". Zhou, Wilkinson, Schreiber, Pan 2008, "Large-scale parallel
@@ -49,12 +58,6 @@ def complete(
 ) -> Completed:
     """The matrix of low rank nearest to the observed one, by alternating least squares in float64.
 
-    Minimises sum over observed (t, S) of (U_tS - w_t h_S)^2 + lambda (sum_t n_t |w_t|^2 + sum_S n_S
-    |h_S|^2), for U in units of the root mean square of what is observed, so that values are in
-    proportion to utilities. If weighted, n counts the observed entries of a row or a column (Zhou
-    et al. 2008); if not, it is 1 as in Fan et al. (2022). With one round fully observed and a few
-    entries of the others, plain regularisation makes it cheapest to take the others for 0.
-
     Args:
         utilities: float64[R, M], finite where observed; other entries are not read.
         observed: bool[R, M].
@@ -79,19 +82,12 @@ def complete(
     # work in units of the root mean square of what is observed
     count = max(int(observed.sum()), 1)
     scale = float(np.sqrt((known**2).sum() / count)) or 1.0
-    known = known / scale
-    # add one factor at a time, and fit all of them again
     sides = (
         _Side.of(observed, regularisation, weighted),
         _Side.of(observed.T, regularisation, weighted),
     )
-    rounds = np.zeros((len(known), 0))
-    coalitions = np.zeros((known.shape[1], 0))
-    for _ in range(min(rank, *known.shape)):
-        unexplained = np.where(observed, known - rounds @ coalitions.T, 0.0)
-        rounds = np.hstack([rounds, _leading(unexplained)])
-        rounds, coalitions = _alternated(known, observed, sides, rounds, tolerance, max_sweeps)
-    unexplained = np.where(observed, known - rounds @ coalitions.T, 0.0)
+    rounds, coalitions = _factors(known / scale, observed, sides, rank, tolerance, max_sweeps)
+    unexplained = np.where(observed, known / scale - rounds @ coalitions.T, 0.0)
     residual = scale * float(np.sqrt((unexplained**2).sum() / count))
     root = np.sqrt(scale)
     return Completed(rounds * root, coalitions * root, residual)
@@ -184,6 +180,24 @@ class _Side(NamedTuple):
     def charge(self, factor: HostArray) -> float:
         """The regularisation of a factor float64[R, K]."""
         return float(self.penalty[self.which] @ (factor**2).sum(axis=1))
+
+
+def _factors(
+    known: HostArray,
+    observed: HostArray,
+    sides: tuple[_Side, _Side],
+    rank: int,
+    tolerance: float,
+    max_sweeps: int,
+) -> tuple[HostArray, HostArray]:
+    """(rounds float64[R, K], coalitions float64[M, K]), grown by one factor at a time."""
+    rounds = np.zeros((len(known), 0))
+    coalitions = np.zeros((known.shape[1], 0))
+    for _ in range(min(rank, *known.shape)):
+        unexplained = np.where(observed, known - rounds @ coalitions.T, 0.0)
+        rounds = np.hstack([rounds, _leading(unexplained)])
+        rounds, coalitions = _alternated(known, observed, sides, rounds, tolerance, max_sweeps)
+    return rounds, coalitions
 
 
 def _alternated(

@@ -67,8 +67,8 @@ def fitted(masks: Masks, utilities: HostArray, *, steps: int) -> Kernel:
         return value + 0.5 * float(away @ away), slope + away / width
 
     options = {"maxiter": steps}
-    found = minimize(objective, mean, jac=True, method="L-BFGS-B", bounds=bounds.T, options=options)
-    return _kernel(found.x, num_players)
+    best = minimize(objective, mean, jac=True, method="L-BFGS-B", bounds=bounds.T, options=options)
+    return _kernel(best.x, num_players)
 
 
 def fixed_of(masks: Masks) -> Fixed:

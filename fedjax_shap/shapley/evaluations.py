@@ -31,7 +31,9 @@ class Evaluations:
     @property
     def num_observed(self) -> int:
         """K, of how many coalitions the utility is known."""
-        return 0 if self.utilities is None else len(self.utilities)
+        if self.utilities is None:
+            return 0
+        return len(self.utilities)
 
     @property
     def observed(self) -> Utilities:

@@ -78,14 +78,14 @@ def interactions(table: Utilities, *, order: int = 2, index: Index = "k-SII") ->
     one_of("index", index, get_args(Index))
     integer("order", order, least=1, most=2)
     num_players = _num_players(table)
-    found = np.zeros((num_players, num_players, *table.shape[1:]))
+    indices = np.zeros((num_players, num_players, *table.shape[1:]))
     if order == 2 and num_players > 1:
         weights = _pair_weights(index, num_players)
         for first, second in combinations(range(num_players), 2):
-            found[first, second] = _pair(table, first, second, weights)
-            found[second, first] = found[first, second]
-    found[np.arange(num_players), np.arange(num_players)] = _singles(table, found, order, index)
-    return found
+            indices[first, second] = _pair(table, first, second, weights)
+            indices[second, first] = indices[first, second]
+    indices[np.arange(num_players), np.arange(num_players)] = _singles(table, indices, order, index)
+    return indices
 
 
 def _singles(table: HostArray, pairs: HostArray, order: int, index: Index) -> HostArray:

@@ -102,8 +102,8 @@ def _with_next_units(
 ) -> SamplingState:
     """The state after the units of a batch, before which `before` coalitions were asked for.
 
-    A batch ends after the unit that fills it, and only the budget turns a unit away: to turn away
-    those that bring much new at the end of each batch would favour those that bring little.
+    A batch ends after the unit that fills it; only the budget rejects a unit. To reject units with
+    many new coalitions at the end of each batch would favour those with few.
     """
     size = max(design.unit_size(state.num_players), 1)
     until = _end_of_batch(design, state, before, size)

@@ -6,7 +6,7 @@ References:
 
 import re
 from math import comb
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from scipy.special import betaln
@@ -15,6 +15,7 @@ from fedjax_shap._validate import InvalidInputError, number, require
 from fedjax_shap.typing import HostArray, Utilities
 
 
+@runtime_checkable  # configurations check their values by it
 class Coefficients(Protocol):
     """The weights that make up a semivalue."""
 

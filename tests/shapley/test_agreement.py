@@ -9,7 +9,8 @@ from fedjax_shap.shapley.agreement import agreement
 
 
 def test_the_measures_are_their_formulas():
-    values, reference = np.array([1.0, 2.0, 4.0, 3.0]), np.array([1.0, 2.0, 3.0, 5.0])
+    values = np.array([1.0, 2.0, 4.0, 3.0])
+    reference = np.array([1.0, 2.0, 3.0, 5.0])
     found = agreement(values, reference)
     distance = np.sqrt(0 + 0 + 1 + 4)
     assert_allclose(found["euclidean"], distance)

@@ -42,7 +42,8 @@ def best(errors, total):
 )
 def test_draws_are_placed_as_well_as_by_trying_all_ways(rule, seed):
     rng = np.random.default_rng(seed)
-    deviation, span = rng.uniform(0, 3, 3), rng.uniform(3, 9, 3)
+    deviation = rng.uniform(0, 3, 3)
+    span = rng.uniform(3, 9, 3)
     errors = rule(Spreads(np.full(3, 5), deviation**2, deviation * span, span**2))
     placed = shares(errors, 17)
     assert placed.sum() == 20
@@ -90,17 +91,16 @@ def test_the_bernstein_bound_is_that_of_audibert_munos_and_szepesvari():
     rng = np.random.default_rng(0)
     draws = [rng.normal(size=(6, 4)) * scale for scale in (1, 3)]
     seen = Spreads(np.array([6, 6]), *np.array([spreads_of(one) for one in draws]).T)
-    bits, wanted = log(3 / RISK), np.zeros(2)
+    bits = log(3 / RISK)
+    wanted = np.zeros(2)
     pulled = [
         np.array([kind.mean() for kind in seen[1:]])
     ] * 2  # one draw more that shows the mean of all strata
     for stratum, one in enumerate(draws):
         parts = np.zeros(3)
         for player in range(4):
-            deviation, span = (
-                one[:, player].std(ddof=1),
-                one[:, player].max() - one[:, player].min(),
-            )
+            deviation = one[:, player].std(ddof=1)
+            span = one[:, player].max() - one[:, player].min()
             parts += [deviation**2, deviation * span, span**2]
         square, mixed, span = (6 * parts + pulled[stratum]) / 7
         m = 10
@@ -113,7 +113,8 @@ def test_the_bernstein_bound_is_that_of_audibert_munos_and_szepesvari():
 
 
 def test_bernstein_bounds_give_few_draws_with_a_wide_range_more_than_variances_do():
-    deviation, span = np.array([1.0, 1.0, 1.0]), np.array([2.0, 2.0, 20.0])
+    deviation = np.array([1.0, 1.0, 1.0])
+    span = np.array([2.0, 2.0, 20.0])
     seen = Spreads(np.full(3, 50), deviation**2, deviation * span, span**2)
     assert shares(bernstein(seen), 27)[2] > 14 > shares(neyman(seen), 27)[2] == 10
 

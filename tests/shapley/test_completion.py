@@ -44,7 +44,8 @@ def test_a_matrix_of_low_rank_comes_back_from_two_thirds_of_it(rank, weighted):
 
 
 def test_one_full_round_and_a_few_entries_of_the_others_determine_a_matrix_of_rank_one():
-    whole, observed = low_rank(1, num_columns=200), np.zeros((12, 200), bool)
+    whole = low_rank(1, num_columns=200)
+    observed = np.zeros((12, 200), bool)
     observed[0] = observed[:, :3] = True
     assert_allclose(
         product(complete(np.where(observed, whole, np.nan), observed, rank=1, **FINE)),
@@ -59,16 +60,16 @@ def away_of_run(seed, **options):
 
     The utilities are near rank one: a saturating game, times a factor of its own in each round.
     """
-    rng, masks, present = np.random.default_rng(seed), all_subsets(10), np.zeros((10, 10), bool)
+    rng = np.random.default_rng(seed)
+    masks = all_subsets(10)
+    present = np.zeros((10, 10), bool)
     present[0] = True
     for row in present[1:]:
         row[rng.permutation(10)[:3]] = True
     saturating = 1 - np.exp(-(masks @ rng.uniform(0.2, 1, size=10)))
     noise = 0.01 * rng.normal(size=(10, 1024)) * masks.any(axis=1)
-    whole, observed = (
-        rng.uniform(0.5, 1.5, size=(10, 1)) * saturating + noise,
-        observable(masks, present),
-    )
+    whole = rng.uniform(0.5, 1.5, size=(10, 1)) * saturating + noise
+    observed = observable(masks, present)
     found, _ = values_of_table(complete(np.where(observed, whole, np.nan), observed, **options))
     expected = oracle.shapley(whole.sum(axis=0))
     return np.linalg.norm(found - expected) / np.linalg.norm(expected)
@@ -77,7 +78,8 @@ def away_of_run(seed, **options):
 @pytest.mark.parametrize("seed", range(3))
 def test_weighting_recovers_values_from_sparse_rounds_where_plain_regularisation_does_not(seed):
     assert away_of_run(seed, rank=1, regularisation=1e-3) < 0.05
-    weighted, plain = away_of_run(seed), away_of_run(seed, weighted=False)
+    weighted = away_of_run(seed)
+    plain = away_of_run(seed, weighted=False)
     assert weighted < 0.25 and plain > 3 * weighted
 
 
@@ -97,7 +99,8 @@ def test_what_it_finds_is_stationary_for_what_it_minimises(weighted):
         tolerance=1e-15,
         max_sweeps=5000,
     )
-    w, h = found.rounds / np.sqrt(scale), found.coalitions / np.sqrt(scale)
+    w = found.rounds / np.sqrt(scale)
+    h = found.coalitions / np.sqrt(scale)
     n_t, n_s = (
         observed.sum(axis=axis) if weighted else np.ones(whole.shape[1 - axis]) for axis in (1, 0)
     )
@@ -121,16 +124,20 @@ def test_values_go_in_proportion_to_utilities():
 
 
 def test_what_is_not_observed_is_not_read_and_a_column_never_observed_is_zero():
-    whole, observed = low_rank(2), np.ones((12, 40), bool)
-    observed[:, 7], observed[3, 5] = False, False
+    whole = low_rank(2)
+    observed = np.ones((12, 40), bool)
+    observed[:, 7] = False
+    observed[3, 5] = False
     found = [complete(np.where(observed, whole, hidden), observed) for hidden in (0.0, np.inf)]
     assert_array_equal(product(found[0]), product(found[1]))
     assert_array_equal(found[0].coalitions[7], 0)
 
 
 def test_columns_observed_alike_come_out_alike():
-    whole, observed = low_rank(3), np.random.default_rng(4).random((12, 40)) < 0.5
-    whole[:, 9], observed[:, 9] = whole[:, 2], observed[:, 2]
+    whole = low_rank(3)
+    observed = np.random.default_rng(4).random((12, 40)) < 0.5
+    whole[:, 9] = whole[:, 2]
+    observed[:, 9] = observed[:, 2]
     found = complete(whole, observed)
     assert_allclose(found.coalitions[9], found.coalitions[2], rtol=1e-9)
 
@@ -163,7 +170,8 @@ def test_the_values_of_all_orders_are_those_of_the_table():
 
 def test_errors_of_orders_are_the_spread_of_what_each_order_says():
     rng = np.random.default_rng(6)
-    table, orders = rng.normal(size=16), np.stack([rng.permutation(4) for _ in range(9)])
+    table = rng.normal(size=16)
+    orders = np.stack([rng.permutation(4) for _ in range(9)])
     said = np.zeros((9, 4))
     for row, order in zip(said, orders):
         joined = 0
@@ -179,7 +187,8 @@ def test_errors_of_orders_are_the_spread_of_what_each_order_says():
 
 
 def test_a_coalition_is_observable_where_all_of_it_took_part():
-    masks, present = all_subsets(3), np.array([[1, 1, 1], [1, 0, 1], [0, 0, 0]], bool)
+    masks = all_subsets(3)
+    present = np.array([[1, 1, 1], [1, 0, 1], [0, 0, 0]], bool)
     expected = [[set(np.flatnonzero(m)) <= set(np.flatnonzero(p)) for m in masks] for p in present]
     assert_array_equal(observable(masks, present), expected)
 

@@ -13,7 +13,8 @@ from fedjax_shap.shapley.exact import shapley_values
 
 def kernel(players):
     rng = np.random.default_rng(players)
-    lengths, decays = rng.uniform(0.05, 1, players), rng.uniform(0, 0.4, players)
+    lengths = rng.uniform(0.05, 1, players)
+    decays = rng.uniform(0, 0.4, players)
     return Kernel(lengths, decays, white=0.3, linear=0.2, pairs=0.1, size=0.7)
 
 
@@ -29,13 +30,12 @@ def test_covariances_of_values_are_the_values_of_covariances(players):
 
 
 def test_the_covariance_is_the_formula_written_out():
-    ours, masks = kernel(4), all_subsets(4)[[0, 3, 9, 14, 15]]
+    ours = kernel(4)
+    masks = all_subsets(4)[[0, 3, 9, 14, 15]]
     for a, one in enumerate(masks):
         for b, other in enumerate(masks):
-            shared, places = (
-                (one & other).sum(),
-                [np.log1p(m.sum()) / np.log1p(4) for m in (one, other)],
-            )
+            shared = (one & other).sum()
+            places = [np.log1p(m.sum()) / np.log1p(4) for m in (one, other)]
             total = (
                 100
                 + 0.2 * shared
@@ -55,8 +55,10 @@ def test_weights_give_the_shapley_values():
 
 
 def test_the_likelihood_that_settings_are_fitted_by_has_the_gradient_it_says():
-    rng, players = np.random.default_rng(0), 5
-    fixed, utilities = fixed_of(all_subsets(players)[::2]), rng.normal(size=16)
+    rng = np.random.default_rng(0)
+    players = 5
+    fixed = fixed_of(all_subsets(players)[::2])
+    utilities = rng.normal(size=16)
     settings = _prior(players)[0] + rng.uniform(0, 0.2, 2 * players + 6)
     _, slope = negative_log_likelihood(settings, fixed, utilities)
     numeric = approx_fprime(

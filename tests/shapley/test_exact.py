@@ -79,7 +79,8 @@ def test_interchangeable_players_get_the_same():
 
 
 def test_the_estimator_asks_for_all_coalitions_in_one_turn(key):
-    estimator, table = exact(), np.random.default_rng(0).normal(size=16)
+    estimator = exact()
+    table = np.random.default_rng(0).normal(size=16)
     masks, state = estimator.ask(key, estimator.init(4, None))
     assert_array_equal(masks, all_subsets(4))
     state = estimator.tell(state, masks, table)

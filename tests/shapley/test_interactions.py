@@ -81,7 +81,8 @@ def test_singles_and_pairs_sum_to_what_there_is(index):
 @each_index
 def test_a_game_of_pairs_has_their_surplus_as_interactions(index):
     rng = np.random.default_rng(1)
-    alone, surplus = rng.normal(size=6), np.triu(rng.normal(size=(6, 6)), 1)
+    alone = rng.normal(size=6)
+    surplus = np.triu(rng.normal(size=(6, 6)), 1)
     joined = all_subsets(6).astype(float)
     found = interactions(
         2.5 + joined @ alone + np.einsum("mi,ij,mj->m", joined, surplus, joined), index=index
@@ -102,7 +103,8 @@ def test_one_who_adds_nothing_does_not_interact(index):
 
 
 def test_dividends_sum_to_the_utility_of_each_coalition():
-    found, masks = moebius(TABLE), all_subsets(5)
+    found = moebius(TABLE)
+    masks = all_subsets(5)
     inside = (masks[:, None] <= masks[None]).all(axis=2)  # [subset, coalition]
     assert_allclose(found @ inside, TABLE, atol=1e-12)
 
@@ -132,7 +134,8 @@ def test_a_table_is_left_as_it_was():
 @each_index
 def test_trailing_axes_are_read_one_by_one(index):
     tables = np.random.default_rng(2).normal(size=(16, 2, 3))
-    together, dividends = interactions(tables, index=index), moebius(tables)
+    together = interactions(tables, index=index)
+    dividends = moebius(tables)
     assert together.shape == (4, 4, 2, 3) and dividends.shape == tables.shape
     for a in range(2):
         for b in range(3):

@@ -49,7 +49,8 @@ def brute_force(table):
     """(values, e*) of four players: the least over all vertices, then the least norm over all
     faces."""
     masks = all_subsets(4)[1:-1].astype(float)
-    gains, total = table[1:-1] - table[0], table[-1] - table[0]
+    gains = table[1:-1] - table[0]
+    total = table[-1] - table[0]
     least = np.inf
     for rows in map(list, combinations(range(14), 4)):
         tight = np.vstack([np.c_[masks[rows], np.ones(4)], [1, 1, 1, 1, 0]])
@@ -60,7 +61,8 @@ def brute_force(table):
     best = None
     for size in range(4):
         for rows in map(list, combinations(range(14), size)):
-            tight, level = np.vstack([np.ones(4), masks[rows]]), np.r_[total, gains[rows] - least]
+            tight = np.vstack([np.ones(4), masks[rows]])
+            level = np.r_[total, gains[rows] - least]
             point = np.linalg.pinv(tight) @ level
             feasible = (masks @ point >= gains - least - 1e-9).all() and np.abs(
                 tight @ point - level
@@ -95,7 +97,8 @@ def test_values_are_those_of_a_brute_force_over_vertices_and_faces(seed):
 )
 @pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
 def test_the_instability_is_the_optimum_of_the_whole_linear_program_in_any_unit(game, scale):
-    masks, gains = all_subsets(9)[1:-1], scale * (game.table[1:-1] - game.table[0])
+    masks = all_subsets(9)[1:-1]
+    gains = scale * (game.table[1:-1] - game.table[0])
     total = scale * (game.table[-1] - game.table[0])
     bounds = np.c_[-masks.astype(float), -np.ones(510)], -gains / scale
     whole = linprog(
@@ -145,8 +148,10 @@ def test_the_budget_is_respected_and_values_sum_to_what_there_is(turn):
 
 @pytest.mark.parametrize("budget", [None, 128, 90])
 def test_values_may_be_read_after_each_turn_and_end_where_they_would_at_once(budget, key):
-    game, estimator = saturating(7), least_core()
-    state, read = estimator.init(7, budget, 20), []
+    game = saturating(7)
+    estimator = least_core()
+    state = estimator.init(7, budget, 20)
+    read = []
     while len((turn := estimator.ask(jax.random.fold_in(key, len(read)), state))[0]):
         state = estimator.tell(turn[1], turn[0], game.utility(turn[0]))
         read.append(estimator.read(state))
@@ -170,7 +175,8 @@ def test_few_players_and_one_alone_are_valued(players):
 @pytest.mark.parametrize("game", [saturating(10), voting(10)], ids=["saturating", "voting"])
 def test_who_hears_more_coalitions_finds_more_objections(game):
     exact, _ = play(least_core(), game.utility, 10, budget=1024)
-    objections, misses = [], []
+    objections = []
+    misses = []
     for budget in (40, 600):
         runs = [
             play(least_core(), game.utility, 10, budget=budget, seed=seed)[0] for seed in range(3)
@@ -253,7 +259,8 @@ def test_the_key_decides_the_draws_and_the_store_does_not(key):
     )
     assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-6
-    store, solved = UtilityStore(), closed_form.table(game.table[:64])
+    store = UtilityStore()
+    solved = closed_form.table(game.table[:64])
     fresh = estimate(solved.game, least_core(), Options(budget=40, stores=store), key=key)
     again = estimate(solved.game, least_core(), Options(budget=40, stores=store), key=key)
     assert_array_equal(fresh.values, again.values)
@@ -261,7 +268,8 @@ def test_the_key_decides_the_draws_and_the_store_does_not(key):
 
 
 def test_repeated_coalitions_change_nothing():
-    game, masks = saturating(5), all_subsets(5)
+    game = saturating(5)
+    masks = all_subsets(5)
     once = least_core_values(masks, game.table)
     twice = least_core_values(
         np.concatenate([masks, masks[::-1]]), np.concatenate([game.table, game.table[::-1]])

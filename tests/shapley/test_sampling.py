@@ -32,7 +32,8 @@ def recorded(proposed, players=6):
 
 @pytest.mark.parametrize("turn", [None, 1, 7])
 def test_only_the_budget_turns_a_draw_away(turn):
-    proposed, estimator = [], None
+    proposed = []
+    estimator = None
     estimator = recorded(proposed)
     state = estimator.init(6, 40, turn)
     for index in range(100):

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.shapley.semivalue import (
+    Coefficients,
     banzhaf,
     beta,
     coefficients_of,
@@ -100,6 +101,12 @@ def test_a_name_stands_for_its_function(name, function):
 def test_a_function_is_called_by_its_name():
     assert name_of(shapley) == "shapley"
     assert name_of(partial(shapley)) == "semivalue"
+
+
+def test_a_configuration_can_tell_coefficients_from_other_values():
+    """Configured values are checked against annotations at run time."""
+    assert isinstance(shapley, Coefficients) and isinstance(beta(4, 1), Coefficients)
+    assert not isinstance("shapley", Coefficients) and not isinstance(3, Coefficients)
 
 
 @pytest.mark.parametrize("name", ["shapley", "banzhaf", "banzhaf(0.3)", "beta(4, 1)"])

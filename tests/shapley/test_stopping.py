@@ -124,7 +124,8 @@ def test_values_settle_by_the_five_percent_rule():
 
 def test_rules_compose():
     now = progress([1.0], [1.0], coalitions=50, seconds=3)
-    yes, no = budget(50), wall_clock(4)
+    yes = budget(50)
+    no = wall_clock(4)
     assert yes(now) == "50 coalitions asked for" and no(now) is None and never()(now) is None
     assert (yes | no)(now) == (no | yes)(now) == "50 coalitions asked for"
     assert (yes & no)(now) is None
