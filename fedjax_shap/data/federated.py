@@ -91,10 +91,8 @@ def from_arrays(
         The federation, padded to the largest client.
 
     Raises:
-        InvalidInputError: no clients, an empty client, shapes that disagree, NaN, or a label out of
-            range.
+        InvalidInputError: no or empty clients, shapes that disagree, NaN, or a label out of range.
     """
-    # check each set by itself, then all against each other
     called = _names(names, len(clients))
     checked = [_examples(f"clients[{name}]", c) for name, c in zip(called, clients)]
     tested = _examples("test", test)

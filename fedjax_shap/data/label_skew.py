@@ -115,23 +115,28 @@ def label_pairs(*, num_clients: int = 10, major: float = 0.8) -> Partition:
         require(
             pairs > 1, f"Expected a pool of at least 3 classes, got num_classes={pool.num_classes}."
         )
-        of_class = np.bincount(pool.y, minlength=pool.num_classes)
-        counts = []
-        owed = np.zeros(num_clients)  # what rounding kept from a client, it gets of the next class
-        for label, count in enumerate(of_class):
-            # owners divide `major` of the class equally, the others the rest
-            owns = _owners(label // 2, pairs, num_clients)
-            part = np.where(owns, major / owns.sum(), (1 - major) / (~owns).sum())
-            # whole rows, in proportion to what each is to get by now
-            wanted = np.maximum(part * count + owed, 0)
-            given = np.zeros(num_clients, int)
-            if wanted.any():
-                given = apportion(wanted, count)
-            counts.append(given)
-            owed += part * count - given
-        return _split_by_class(rng, pool, np.stack(counts))
+        owners = np.stack([_owners(pair, pairs, num_clients) for pair in range(pairs)])
+        return _split_by_class(rng, pool, _pair_counts(pool, owners, major))
 
     return split
+
+
+def _pair_counts(pool: Pool, owners: HostArray, major: float) -> HostArray:
+    """int[L, C]: the rows of each class for each client, where owners[pair, client] is True."""
+    counts = []
+    owed = np.zeros(owners.shape[1])  # what rounding kept from a client, it gets of the next class
+    for label, count in enumerate(np.bincount(pool.y, minlength=pool.num_classes)):
+        # owners divide `major` of the class equally, the others the rest
+        owns = owners[label // 2]
+        part = np.where(owns, major / owns.sum(), (1 - major) / (~owns).sum())
+        # whole rows, in proportion to what each is to get by now
+        wanted = np.maximum(part * count + owed, 0)
+        given = np.zeros(len(owed), int)
+        if wanted.any():
+            given = apportion(wanted, count)
+        counts.append(given)
+        owed += part * count - given
+    return np.stack(counts)
 
 
 def _owners(pair: int, pairs: int, num_clients: int) -> HostArray:
