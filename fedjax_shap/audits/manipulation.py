@@ -68,6 +68,8 @@ def merging(evidence: Evidence) -> Finding:
     pairs = list(combinations(range(len(evidence.names)), 2))
 
     def gains() -> dict[str, list[Fraction]]:
+        if not pairs:  # one player alone, which needs no utilities
+            return {"merged": []}
         before = _before(evidence)
         return {"merged": [_merge_gain(evidence, before, one, other) for one, other in pairs]}
 

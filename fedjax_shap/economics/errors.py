@@ -64,13 +64,13 @@ def payment_std_errors(
         in_sum = [not counts or close for counts, close in zip(division.counted, near)]
     noise = sum((square for square, adds in zip(squares, in_sum) if adds), Fraction(0))
     # The variance of each payment, of its own error and of what it shares with the others.
-    scale = division.pool / total
+    scale = (division.pool / total) ** 2
     errors = []
     for value, square, moves, adds in zip(claim.values, squares, moving, in_sum):
-        share = value / total
-        others = noise - square * adds
-        spread = _own(share, square, efficient) + share**2 * others
-        errors.append(_root((scale * moves) ** 2 * spread))
+        variance = Fraction(0)
+        if moves:
+            variance = scale * _variance(value / total, square, noise, adds, efficient)
+        errors.append(_root(variance))
     finite = all(map(math.isfinite, errors))
     require(finite, "Expected std_errors to be of the order of the values, but they overflow.")
     return tuple(errors)
@@ -106,11 +106,17 @@ def read_errors(
     return errors, ()
 
 
-def _own(share: Fraction, square: Fraction, efficient: bool) -> Fraction:
-    """What a player's own error adds to the variance of its payment, in units of (B / S)^2."""
-    if efficient:
-        return square
-    return (1 - share) ** 2 * square
+def _variance(
+    share: Fraction, square: Fraction, noise: Fraction, adds: bool, efficient: bool
+) -> Fraction:
+    """The variance of a payment in units of (B / S)^2; `adds` says whether noise has the square."""
+    own = square
+    if not efficient:
+        own = (1 - share) ** 2 * square
+    others = noise
+    if adds:
+        others = noise - square
+    return own + share**2 * others
 
 
 def _is_unknown(error: Any) -> bool:

@@ -20,6 +20,7 @@ LOSS = ("formula", "in_proportion_to_costs", "equal", "refuse")
 # Values whose sum is this much smaller than their magnitudes cancel down to rounding error, and no
 # share of it means anything.
 _CANCELLED = Fraction(1, 10**12)
+_NOTHING = Fraction(0)
 
 
 def in_proportion(claims: Claims, negative: str) -> tuple[tuple[Fraction, ...], tuple[bool, ...]]:
@@ -36,11 +37,16 @@ def in_proportion(claims: Claims, negative: str) -> tuple[tuple[Fraction, ...], 
     Raises:
         InvalidInputError: the sum of the values after the policy is not above zero.
     """
-    counted = tuple(negative == "formula" or value >= 0 for value in claims.values)
-    # A value that does not count weighs nothing.
-    weights = [value * counts for value, counts in zip(claims.values, counted)]
-    total = sum(weights, Fraction(0))
-    magnitude = sum(map(abs, weights))
+    if negative == "formula":
+        counted = (True,) * len(claims.values)
+        weights = claims.values
+        total = sum(weights, Fraction(0))
+        magnitude = sum(map(abs, weights), Fraction(0))
+    else:  # a value that does not count weighs nothing
+        counted = tuple(value >= 0 for value in claims.values)
+        weights = tuple(max(value, _NOTHING) for value in claims.values)
+        total = sum(weights, Fraction(0))
+        magnitude = total
     if total <= _CANCELLED * magnitude:
         raise _no_positive_sum(claims, negative, total)
     return tuple(weight / total for weight in weights), counted

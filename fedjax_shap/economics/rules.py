@@ -177,13 +177,17 @@ def _cost_aware(name: str, of: str, negative: str, reimburse: bool, loss: str) -
         if loss == "refuse":
             require_covered(claims)
         # Costs come back to everyone, or to those whose value is not negative.
-        kept = tuple(reimburse or value >= 0 for value in claims.values)
-        bases = tuple(cost * keeps for cost, keeps in zip(claims.costs, kept))
-        if sum(bases) > claims.revenue and loss != "formula":
+        kept = (True,) * len(claims.values)
+        bases = claims.costs
+        if not reimburse:
+            kept = tuple(value >= 0 for value in claims.values)
+            bases = tuple(cost * keeps for cost, keeps in zip(bases, kept))
+        pool = claims.revenue - sum(bases)
+        if pool < 0 and loss != "formula":
             if reimburse:
                 return loss_by_costs(claims, bases, loss, kept)
             return loss_by_costs(claims, bases, loss, kept, *touched(claims, negative, _OWN_COST))
-        division = _profit_by_value(claims, bases, negative, _OUTCOMES[policy])
+        division = _profit_by_value(claims, bases, pool, negative, _OUTCOMES[policy])
         if loss == "refuse":
             require_rational(claims, division, setting, "negative='clip'")
         return division
@@ -192,10 +196,9 @@ def _cost_aware(name: str, of: str, negative: str, reimburse: bool, loss: str) -
 
 
 def _profit_by_value(
-    claims: Claims, bases: tuple[Fraction, ...], negative: str, outcome: str
+    claims: Claims, bases: tuple[Fraction, ...], pool: Fraction, negative: str, outcome: str
 ) -> Division:
-    """The division that shares what the bases leave of the revenue in proportion to value."""
-    pool = claims.revenue - sum(bases)
+    """The division that shares the pool, what the bases leave, in proportion to value."""
     shares, counted = in_proportion(claims, negative)
     notes, applied = touched(claims, negative, outcome)
     loss = loss_by_shares(claims, shares, pool, "shared in proportion to value")

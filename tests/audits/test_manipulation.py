@@ -199,6 +199,11 @@ def test_a_settlement_of_capped_costs_is_audited_by_its_rule():
     assert plain == capped
 
 
+def test_one_player_has_nobody_to_merge_with():
+    alone = merging(evidence_of(np.array([0.0, 1.0]), rule=cost_aware(), known=False))
+    assert alone.holds is True and alone.numbers["who"] == []
+
+
 def test_what_cannot_be_computed_is_said():
     for finding in (false_name_splitting, replication, merging):
         unknown = finding(evidence_of(rule=cost_aware(), known=False))
