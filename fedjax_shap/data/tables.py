@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Table:
         return self.columns[name]
 
 
-def read_table(path: files.Path) -> Table:
+def read_table(path: Path) -> Table:
     """A comma-separated file whose first line names the columns; every cell must hold something.
 
     Raises:

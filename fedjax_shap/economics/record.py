@@ -7,8 +7,10 @@ from typing import Any
 
 from fedjax_shap._validate import one_of, require
 from fedjax_shap.economics.claims import quoted
-from fedjax_shap.economics.rules import RULES, Rule
-from fedjax_shap.economics.settle import Settlement, settle
+from fedjax_shap.economics.division import Rule
+from fedjax_shap.economics.rules import RULES
+from fedjax_shap.economics.settle import settle
+from fedjax_shap.economics.settlement import Settlement
 
 _NEEDED = ("values", "costs", "revenue")
 _PER_PLAYER = ("values", "costs", "std_errors", "sizes")

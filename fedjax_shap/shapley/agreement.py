@@ -67,7 +67,8 @@ def _normalised(name: str, vector: HostArray) -> HostArray:
         vector.sum() != 0,
         f"Expected {name} to have a sum other than 0 to be normalised by, got 0.",
     )
-    return vector / vector.sum()
+    normalised: HostArray = vector / vector.sum()
+    return normalised
 
 
 def _cosine_distance(values: HostArray, reference: HostArray) -> float:

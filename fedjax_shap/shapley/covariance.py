@@ -95,7 +95,9 @@ class Kernel(NamedTuple):
         num_players = len(self.lengths)
         by_size = self.size * (2 - 2 * np.exp(-2.0)) / num_players**2
         polynomial = self.linear + self.pairs * (num_players - 1) / 4
-        return _product_variance(self) + polynomial + by_size + self.white * _white_variance(self)
+        white = self.white * _white_variance(self)
+        variance: HostArray = _product_variance(self) + polynomial + by_size + white
+        return variance
 
 
 def weights_of(masks: Masks) -> HostArray:
@@ -104,7 +106,8 @@ def weights_of(masks: Masks) -> HostArray:
     sizes = masks.sum(axis=1)
     with_player = np.concatenate([[0.0], counts])[sizes]
     without = np.concatenate([counts, [0.0]])[sizes]
-    return np.where(masks.T, with_player, -without)
+    signed: HostArray = np.where(masks.T, with_player, -without)
+    return signed
 
 
 def inverse_root(covariance: HostArray) -> HostArray:
@@ -150,7 +153,8 @@ def _product_shapley(kernel: Kernel, masks: Masks) -> HostArray:
     products = np.exp(member @ np.log(inside) + (1 - member) @ np.log(outside)) * weights
     joins = ((both_have - one_has)[:, None] / inside) @ products.T
     misses = ((one_has - 1)[:, None] / outside) @ products.T
-    return np.where(masks.T, joins, misses)
+    covariances: HostArray = np.where(masks.T, joins, misses)
+    return covariances
 
 
 def _quadrature(num_players: int) -> tuple[HostArray, HostArray]:

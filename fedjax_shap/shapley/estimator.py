@@ -42,7 +42,8 @@ class Attribution:
     @property
     def efficiency_gap(self) -> HostArray:
         """float64[...]: the sum of the values minus (V(N) - V(empty)); 0 where efficiency holds."""
-        return self.values.sum(axis=0) - (self.grand - self.empty)
+        gap: HostArray = self.values.sum(axis=0) - (self.grand - self.empty)
+        return gap
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,7 @@ class Evaluations:
     @property
     def complete(self) -> bool:
         """Whether every coalition of these players was asked for."""
-        num_players = self.masks.shape[1]
+        num_players: int = self.masks.shape[1]
         return num_players < MOST_IN_A_TABLE and len(self.masks) == 2**num_players
 
     def ask(self, masks: Masks) -> tuple[Masks, "Evaluations"]:

@@ -96,7 +96,8 @@ def _singles(table: HostArray, pairs: HostArray, order: int, index: Index) -> Ho
         return semivalues(table)
     if index == "STII":
         return np.asarray(table[1 << np.arange(_num_players(table))] - table[0])
-    return semivalues(table) - pairs.sum(axis=1) / 2  # B_1 = -1/2, the first Bernoulli number
+    single: HostArray = semivalues(table) - pairs.sum(axis=1) / 2  # B_1 = -1/2 (Bernoulli)
+    return single
 
 
 def _pair(table: HostArray, first: int, second: int, weights: HostArray) -> HostArray:

@@ -145,7 +145,8 @@ def _sobol_digits(num_players: int) -> HostArray:
 
     points = qmc.Sobol(num_players, scramble=False).random(SOBOL_POINTS)
     numbers = (points * SOBOL_POINTS).astype(np.int64)
-    return numbers[..., None] >> np.arange(SOBOL_POINTS.bit_length() - 1)[::-1] & 1
+    digits: HostArray = numbers[..., None] >> np.arange(SOBOL_POINTS.bit_length() - 1)[::-1] & 1
+    return digits
 
 
 @lru_cache(maxsize=4 * ABREAST)  # a block that is asked for a few orders at a time is drawn once
