@@ -24,7 +24,7 @@ from rich.console import Console
 
 from benchmarks.harness import ROOT, Record, add_counts, at_least, parser_of, present, table
 from fedjax_shap._validate import require
-from fedjax_shap.report.run_figures import BLUE, GREY, ORANGE
+from fedjax_shap.report.style import BLUE, GREY, ORANGE
 
 CLIENTS = tuple(range(4, 15))
 DEVICES = (1, 2, 4)

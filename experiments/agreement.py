@@ -74,7 +74,7 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.training import Training
-from fedjax_shap.report.run_figures import BLUE, ORANGE
+from fedjax_shap.report.style import BLUE, ORANGE
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.repeats import noise_floor
 

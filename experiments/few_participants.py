@@ -25,7 +25,7 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import uniform
 from fedjax_shap.learning.training import Training
-from fedjax_shap.report.run_figures import BLUE, GREEN, ORANGE
+from fedjax_shap.report.style import BLUE, GREEN, ORANGE
 from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact

@@ -76,7 +76,7 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.published import HOSPITALS, heart_disease
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
-from fedjax_shap.report.run_figures import BLUE, ORANGE
+from fedjax_shap.report.style import BLUE, ORANGE
 from fedjax_shap.typing import HostArray
 
 CONFIG: Settings = {

@@ -78,7 +78,7 @@ from experiments.unequal_speed import (
     summary,
     values,
 )
-from fedjax_shap.report.run_figures import BLUE, GREEN, GREY, ORANGE
+from fedjax_shap.report.style import BLUE, GREEN, GREY, ORANGE
 from fedjax_shap.typing import HostArray
 
 CONFIG: Settings = {

@@ -58,7 +58,7 @@ from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.report import run as run_report
-from fedjax_shap.report.run_figures import BLUE, GREEN, GREY, ORANGE
+from fedjax_shap.report.style import BLUE, GREEN, GREY, ORANGE
 
 CONFIG: dict[str, Any] = {
     "title": "Heart disease in four hospitals",

@@ -64,7 +64,7 @@ from experiments.harness import Settings, dress, legend_below, overridden, parse
 from experiments.misreports import OVERSTATED, WAYS, measure
 from fedjax_shap._validate import integer
 from fedjax_shap.economics.rules import RULES
-from fedjax_shap.report.run_figures import BLUE, GREEN, ORANGE
+from fedjax_shap.report.style import BLUE, GREEN, ORANGE
 from fedjax_shap.typing import HostArray
 
 CONFIG: Settings = {

@@ -66,7 +66,10 @@ from experiments.priced_hospitals import measure, read_intervals
 from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.cache import keep_programs
-from fedjax_shap.report import settlement_figures, tables
+from fedjax_shap.report import settlement_figures
+from fedjax_shap.report.findings import findings_table
+from fedjax_shap.report.render import to_rich
+from fedjax_shap.report.sweeps import Sweep
 
 CONFIG: Settings = {
     "repeats": 20,
@@ -116,10 +119,10 @@ def figure(record: Record) -> Figure:
     return drawn
 
 
-def _sweep(recorded: dict[str, Any]) -> settlement_figures.Sweep:
+def _sweep(recorded: dict[str, Any]) -> Sweep:
     """Payments at other prices, from the record."""
     arrays = {name: np.array(recorded[name], float) for name in ("at", "payments")}
-    return settlement_figures.Sweep(**{**recorded, **arrays})
+    return Sweep(**{**recorded, **arrays})
 
 
 def _findings(one: dict[str, Any]) -> list[Finding]:
@@ -150,7 +153,7 @@ def show(record: Record, console: Console) -> None:
         console.print(_table(rate, one))
         pairs = ", ".join(" and ".join(pair) for pair in one["not_told_apart"]) or "none"
         console.print(f"Pairs whose values cannot be distinguished: {pairs}.", highlight=False)
-        console.print(tables.findings_table(_findings(one), f"Audits at rate {rate}"))
+        console.print(to_rich(findings_table(_findings(one), f"Audits at rate {rate}")))
 
 
 def _table(rate: str, one: dict[str, Any]) -> Table:

@@ -19,7 +19,7 @@ from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import run
-from fedjax_shap.report import settlement_figures
+from fedjax_shap.report import sweeps
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray
 
@@ -129,8 +129,8 @@ def _prices(loaded: load.LoadedRun, result: Result, drawn: HostArray, draws: int
     by_replicates = payment_intervals(*claims, replicates=drawn, **keywords)
     by_delta = payment_intervals(*claims, std_errors=errors, **keywords)
     close = indistinguishable(settled.values, replicates=drawn, draws=draws)
-    revenue = settlement_figures.over_revenue(settled, rule=loaded.rule)
-    energy = settlement_figures.over_energy(settled, bill, ENERGY, rule=loaded.rule)
+    revenue = sweeps.over_revenue(settled, rule=loaded.rule)
+    energy = sweeps.over_energy(settled, bill, ENERGY, rule=loaded.rule)
     return {
         "bill": bill.to_json(),
         "intervals": {"replicates": plain(asdict(by_replicates)), "delta": plain(asdict(by_delta))},

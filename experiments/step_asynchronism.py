@@ -86,7 +86,7 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.published import a9a
 from fedjax_shap.data.shares import Partition
 from fedjax_shap.data.sources import breast_cancer
-from fedjax_shap.report.run_figures import GREY
+from fedjax_shap.report.style import GREY
 from fedjax_shap.typing import HostArray
 
 CONFIG: Settings = {

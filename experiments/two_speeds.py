@@ -65,7 +65,7 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.steps import Steps, constant
 from fedjax_shap.learning.training import Training
-from fedjax_shap.report.run_figures import BLUE, GREY, ORANGE
+from fedjax_shap.report.style import BLUE, GREY, ORANGE
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.estimate import estimate

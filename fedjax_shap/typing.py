@@ -11,16 +11,28 @@ the same ids.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import jax
 import numpy as np
 
-Array: TypeAlias = jax.Array
+if TYPE_CHECKING:
+    import jax
+
+    Array: TypeAlias = jax.Array
+    Key: TypeAlias = jax.Array  # a typed key, ``jax.random.key(seed)``
+
 HostArray: TypeAlias = np.ndarray[Any, Any]
-Key: TypeAlias = jax.Array  # a typed key, ``jax.random.key(seed)``
 Params: TypeAlias = Any  # a pytree of arrays
 PyTree: TypeAlias = Any
 Masks: TypeAlias = HostArray  # bool[M, P], on the host
 Utilities: TypeAlias = HostArray  # float64[M, ...], on the host
 Progress: TypeAlias = Callable[[int, int], None]  # (done, total) coalitions
+
+
+def __getattr__(name: str) -> Any:
+    """`Array` and `Key` on demand: what works on the host alone does not wait for JAX."""
+    if name in ("Array", "Key"):
+        import jax
+
+        return jax.Array
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,56 +1,50 @@
 """`fedjax-shap store ls | verify | merge | export`: utility stores on disk, without training."""
 
 import argparse
-import os
-import sys
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.filesize import decimal
-from rich.markup import escape
-from rich.table import Table
 
 from fedjax_shap._validate import require
-from fedjax_shap.atomic import replacing, writable
+from fedjax_shap.cli.output import counted, warn, write
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.export import FORMATS, export
+from fedjax_shap.report.render import to_terminal
+from fedjax_shap.report.tables import Table, numbers, text, word
 
-OUT = Console()
 
-
-def add_to(commands: Any) -> None:
-    """Adds the command `store` to the subparsers `commands`; `call` returns its exit code, None for
-    success.
-    """
-    parser = commands.add_parser(
-        "store", help="list, check, merge or export what runs keep in their utilities/ folder"
-    )
-    what = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
-    found = {"help": "a store, or a folder of stores such as runs/NAME/utilities"}
-    one = what.add_parser("ls", help="what stores hold")
-    one.add_argument("folder", metavar="DIR", **found)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what `store` takes."""
+    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
+    folder: dict[str, Any] = {
+        "metavar": "DIR",
+        "help": "a store, or a folder of stores such as runs/NAME/utilities",
+    }
+    one = commands.add_parser("ls", help="what stores contain")
+    one.add_argument("folder", **folder)
     one.set_defaults(call=_ls)
-    one = what.add_parser(
+    one = commands.add_parser(
         "verify",
-        help="check every part; exit code 1 if something is broken, contradictory or foreign",
+        help="check every part; exit code 1 if one is broken, contradicts another, or belongs to "
+        "another game",
     )
-    one.add_argument("folder", metavar="DIR", **found)
+    one.add_argument("folder", **folder)
     one.set_defaults(call=_verify)
-    one = what.add_parser(
+    one = commands.add_parser(
         "merge", help="make one part of each store's parts, or one store of several of one game"
     )
-    one.add_argument("folders", metavar="DIR", nargs="+", **found)
+    one.add_argument("folders", nargs="+", **folder)
     one.add_argument(
         "--into",
         metavar="TARGET",
         help="the store that takes in all others, which stay as they are",
     )
     one.set_defaults(call=_merge)
-    one = what.add_parser("export", help="one row for each coalition: members, size, utility")
-    one.add_argument("folder", metavar="DIR", **found)
+    one = commands.add_parser("export", help="one row for each coalition: members, size, utility")
+    one.add_argument("folder", **folder)
     one.add_argument(
         "--out", metavar="FILE", help="a file .csv, .json or .npz (default: CSV to standard output)"
     )
@@ -58,49 +52,49 @@ def add_to(commands: Any) -> None:
 
 
 def _ls(known: argparse.Namespace, rest: list[str]) -> None:
-    shown = Table(box=None, pad_edge=False)
-    for column in (
-        "store",
-        "fingerprint",
-        "coalitions",
-        "parts",
-        "utility",
-        "size",
-        "last written",
-    ):
-        left = column in ("store", "fingerprint", "last written")
-        shown.add_column(
-            column, justify="left" if left else "right", overflow="fold", no_wrap=column != "store"
-        )
-    for held in map(archive.read, archive.find(known.folder)):
-        _warn(held.folder, held.problems)
-        shown.add_row(
-            escape(str(held.folder)),
-            held.fingerprint[:8],
-            f"{len(held.masks):,}",
-            str(len(held.parts)),
-            " x ".join(map(str, held.utilities.shape[1:])) or "scalar",
-            decimal(held.size),
-            datetime.fromtimestamp(held.written).strftime("%Y-%m-%d %H:%M")
-            if held.parts
-            else "never",
-        )
-    OUT.print(shown)
+    rows = []
+    for store in map(archive.read, archive.find(known.folder)):
+        _warn(store.folder, store.problems)
+        rows.append(_row(store))
+    columns = (
+        text("store"),
+        word("fingerprint"),
+        *numbers("coalitions", "parts", "utility", "size"),
+        word("last written"),
+    )
+    to_terminal(Table("", columns, tuple(rows)), ruled=False)
+
+
+def _row(store: archive.Archive) -> tuple[str, ...]:
+    """What `ls` shows of a store."""
+    shape = " x ".join(map(str, store.utilities.shape[1:]))
+    written = "never"
+    if store.parts:
+        written = datetime.fromtimestamp(store.written).strftime("%Y-%m-%d %H:%M")
+    return (
+        str(store.folder),
+        store.fingerprint[:8],
+        f"{len(store.masks):,}",
+        str(len(store.parts)),
+        shape or "scalar",
+        decimal(store.size),
+        written,
+    )
 
 
 def _verify(known: argparse.Namespace, rest: list[str]) -> int:
     checked = {folder: archive.find_problems(folder) for folder in archive.find(known.folder)}
-    spoilt = {folder: problems for folder, problems in checked.items() if problems}
-    for folder, problems in spoilt.items():
+    damaged = {folder: problems for folder, problems in checked.items() if problems}
+    for folder, problems in damaged.items():
         for problem in problems:
             print(f"{folder}: {problem}")
-    if spoilt:
+    if damaged:
         print(
-            f"Of {_counted(len(checked), 'store')}, {len(spoilt)} failed; a run sets broken parts "
+            f"Of {counted(len(checked), 'store')}, {len(damaged)} failed; a run sets broken parts "
             "aside by itself."
         )
         return 1
-    print(f"{_counted(len(checked), 'store')}: every part is whole, and no two disagree.")
+    print(f"{counted(len(checked), 'store')}: every part is whole, and no two disagree.")
     return 0
 
 
@@ -108,47 +102,29 @@ def _merge(known: argparse.Namespace, rest: list[str]) -> None:
     for merged in archive.merge(known.folders, into=known.into):
         _warn(merged.folder, merged.problems)
         print(
-            f"{merged.folder}: {_counted(merged.coalitions, 'coalition')} from "
-            f"{_counted(merged.parts, 'part')}, "
-            f"{_counted(merged.removed, 'file')} removed."
+            f"{merged.folder}: {counted(merged.coalitions, 'coalition')} from "
+            f"{counted(merged.parts, 'part')}, {counted(merged.removed, 'file')} removed."
         )
 
 
 def _export(known: argparse.Namespace, rest: list[str]) -> None:
-    kind = "csv" if known.out is None else Path(known.out).suffix.removeprefix(".")
+    kind = "csv"
+    if known.out is not None:
+        kind = Path(known.out).suffix.removeprefix(".")
     require(
         kind in FORMATS,
         f"Expected out={known.out!r} to end in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}.",
     )
     stores = [archive.read(folder) for folder in archive.find(known.folder)]
-    for held in stores:
-        _warn(held.folder, held.problems)
-    content = export(
-        stores, [held.folder.relative_to(known.folder).as_posix() for held in stores], kind
-    )
-    if known.out is None:
-        to_standard_output(content.decode())
-        return
-    with writable("out", Path(known.out)), replacing(Path(known.out)) as file:
-        file.write(content)
-    print(f"Wrote {_counted(sum(len(held.masks) for held in stores), 'coalition')} to {known.out}")
-
-
-def to_standard_output(text: str) -> None:
-    """Prints; a reader such as `head` may stop early."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # or the interpreter complains on its way out
+    for store in stores:
+        _warn(store.folder, store.problems)
+    names = [store.folder.relative_to(known.folder).as_posix() for store in stores]
+    write(export(stores, names, kind), known.out)
+    if known.out is not None:
+        coalitions = sum(len(store.masks) for store in stores)
+        print(f"Wrote {counted(coalitions, 'coalition')} to {known.out}")
 
 
 def _warn(folder: Path, problems: Iterable[str]) -> None:
     for problem in problems:
-        print(f"warning: {folder}: {problem}", file=sys.stderr)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+        warn(f"{folder}: {problem}")

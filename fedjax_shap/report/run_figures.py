@@ -8,144 +8,122 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fedjax_shap.pipeline.result import LearningCurves, Result
+from fedjax_shap.pipeline.result import Result
+from fedjax_shap.report import style
 from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.typing import HostArray
 
-BLUE, ORANGE, GREY, GREEN = "#3b6ea5", "#d9822b", "#9aa0a6", "#4f9d69"
-MOST_NAMES = 30  # members named on an axis; beyond, they are numbered by matplotlib
+NORMAL = 1.96  # standard errors on either side of a value: a 95 % interval
 
 
 def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> Figure:
-    """Each member's Shapley value with its standard error, and other estimates of it as markers
-    beside the bar.
+    """Each member's value with its 95 % interval, and other estimates of it as markers on the bar.
+
+    Args:
+        result: what a run found out.
+        beside: other values of the same members, by what they are called.
     """
-    figure, axes = _canvas(len(result.data.names))
-    places = np.arange(len(result.data.names))
-    found = result.attribution
+    attribution = result.attribution
+    names = result.data.names
+    figure, axes = style.bar_figure(len(names))
+    places = np.arange(len(names))
     label = "in-run Shapley value" if result.setting == "cross-device" else "Shapley value"
-    axes.bar(places, found.values, color=BLUE, width=0.62, label=label, zorder=2)
-    if (found.std_errors > 0).any():
-        axes.errorbar(
-            places,
-            found.values,
-            1.96 * found.std_errors,
-            fmt="none",
-            ecolor="black",
-            capsize=3,
-            zorder=3,
-        )
+    style.bars(axes, places, attribution.values, style.BLUE, label)
+    if (attribution.std_errors > 0).any():
+        style.error_bars(axes, places, attribution.values, NORMAL * attribution.std_errors)
     for (name, other), marker in zip((beside or {}).items(), cycle("Dos^v"), strict=False):
-        axes.plot(places, other.values, marker, color=ORANGE, markersize=6, label=name, zorder=4)
-    axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_ylabel(
-        "value, V(N) - V(∅) = "
-        f"{float(found.grand - found.empty):.3f}\n({result.metric.replace('_', ' ')})"
-    )
-    axes.set_title(f"{result.config.title}: what each member's data is worth", loc="left")
-    _names(axes, result)
+        axes.plot(
+            places,
+            other.values,
+            marker,
+            color=style.ORANGE,
+            markersize=6,
+            label=style.plain(name),
+            zorder=4,
+        )
+    style.zero_line(axes)
+    surplus = float(attribution.grand - attribution.empty)
+    metric = style.plain(result.metric.replace("_", " "))
+    axes.set_ylabel(f"value, V(N) - V(∅) = {surplus:.3f}\n({metric})")
+    _title(axes, result, "what each member's data is worth")
+    style.name_members(axes, names)
     if beside:
-        figure.legend(frameon=False, loc="outside lower center", ncols=4)
+        _legend_below(figure, columns=4)
     return figure
 
 
 def payments(result: Result) -> Figure:
-    """Each member's payment, parted into its cost and its profit; a loss hangs below the axis."""
-    figure, axes = _canvas(len(result.data.names))
+    """Each member's payment, split into its cost and its profit; a loss hangs below the axis."""
     settled = result.settlement
+    figure, axes = style.bar_figure(len(settled.players))
     places = np.arange(len(settled.players))
-    cost = np.array([float(c) for c in settled.costs])
-    paid = np.array([float(p) for p in settled.payments])
-    covered = np.clip(np.minimum(paid, cost), 0, None)
-    axes.bar(places, covered, color=GREY, width=0.62, label="cost covered", zorder=2)
-    axes.bar(
-        places,
-        np.clip(paid - cost, 0, None),
-        bottom=cost,
-        color=GREEN,
-        width=0.62,
-        label="profit",
-        zorder=2,
-    )
-    lost, reach = np.minimum(paid - cost, 0), paid
-    if (lost < 0).any():
-        axes.bar(places, lost, color=ORANGE, width=0.62, label="loss", zorder=2)
-    if (found := result.intervals) is not None:
-        low, high = (np.array([float(end) for end in ends]) for ends in (found.low, found.high))
-        label = f"{found.level:.0%} interval".replace("%", " %")
-        both = np.stack([np.maximum(paid - low, 0), np.maximum(high - paid, 0)])
-        axes.errorbar(
-            places, paid, both, fmt="none", ecolor="black", capsize=3, zorder=3, label=label
-        )
-        reach = np.maximum(paid, high)
-    top = max(reach.max(), cost.max())
-    for place, amount in enumerate(settled.payments):
-        axes.text(
-            place,
-            max(reach[place], 0) + 0.015 * top,
-            f"{amount:,}",
-            ha="center",
-            va="bottom",
-            fontsize=8,
-        )
-    axes.axhline(0, color="black", linewidth=0.8)
+    cost = np.array(settled.costs, float)
+    paid = np.array(settled.payments, float)
+    profit = np.clip(paid - cost, 0, None)
+    loss = np.minimum(paid - cost, 0)
+    # stack the profit on the cost that is covered
+    style.bars(axes, places, np.clip(np.minimum(paid, cost), 0, None), style.GREY, "cost covered")
+    style.bars(axes, places, profit, style.GREEN, "profit", bottom=cost)
+    if (loss < 0).any():
+        style.bars(axes, places, loss, style.ORANGE, "loss")
+    reach = _payment_intervals(axes, result, paid)
+    # write each payment above its bar and interval
+    span = max(reach.max(), cost.max())
+    style.numbers_above(axes, reach, [f"{payment:,f}" for payment in settled.payments], span)
+    style.zero_line(axes)
     axes.set_ylabel("money")
     rule = settled.rule.replace("_", " ")
-    axes.set_title(
-        f"{result.config.title}: payments of {settled.revenue:,} by the rule '{rule}'", loc="left"
-    )
-    figure.legend(frameon=False, loc="outside lower center", ncols=4)
-    _names(axes, result)
+    _title(axes, result, f"payments of {settled.revenue:,f} by the rule '{rule}'")
+    _legend_below(figure, columns=4)
+    style.name_members(axes, settled.players)
     return figure
 
 
 def curve(result: Result) -> Figure:
-    """Test accuracy by round: the federation, each member alone, and one model on everybody's
-    data.
-    """
-    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    """Test accuracy by round: the federation, each member alone, and one model on all data."""
+    figure = Figure(figsize=(7.0, style.HEIGHT), layout="constrained")
     axes = figure.subplots()
-    followed: LearningCurves = result.curve
-    for index, alone in enumerate([] if followed.alone is None else followed.alone):
-        label = "each member alone" if index == 0 else None
-        axes.plot(
-            np.arange(1, len(alone) + 1), alone, color=GREY, linewidth=1, alpha=0.8, label=label
-        )
-    for accuracy, color, style, label in (
-        (followed.pooled, "black", "--", "pooled data"),
-        (followed.federated, BLUE, "-", "federated"),
-    ):
-        axes.plot(
-            np.arange(1, len(accuracy) + 1), accuracy, style, color=color, linewidth=2, label=label
-        )
+    curves = result.curve
+    if curves.alone is not None:
+        rounds = _rounds(curves.alone[0])
+        lines = axes.plot(rounds, curves.alone.T, color=style.GREY, linewidth=1, alpha=0.8)
+        lines[0].set_label("each member alone")
+    pooled = curves.pooled
+    federated = curves.federated
+    axes.plot(_rounds(pooled), pooled, "--", color="black", linewidth=2, label="pooled data")
+    axes.plot(_rounds(federated), federated, color=style.BLUE, linewidth=2, label="federated")
     axes.set(xlabel="round", ylabel="test accuracy", ylim=(0, 1.02))
-    axes.set_title(f"{result.config.title}: accuracy by round", loc="left")
-    axes.grid(alpha=0.3)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(frameon=False, loc="outside lower center", ncols=3)
-    _bare(axes)
+    _title(axes, result, "accuracy by round")
+    style.open_frame(axes)
+    axes.grid(axis="x", alpha=0.3)
+    _legend_below(figure, columns=3)
     return figure
 
 
-def _canvas(bars: int) -> tuple[Figure, Axes]:
-    """A figure wide enough for so many bars."""
-    figure = Figure(figsize=(min(max(7.0, 0.75 * bars), 16.0), 4.2), layout="constrained")
-    axes = figure.subplots()
-    axes.grid(axis="y", alpha=0.3, zorder=0)
-    _bare(axes)
-    return figure, axes
+def _payment_intervals(axes: Axes, result: Result, paid: HostArray) -> HostArray:
+    """Draws the intervals of the payments, if known; float[P], the tops of bars and intervals."""
+    intervals = result.intervals
+    if intervals is None:
+        return paid
+    low = np.asarray(intervals.low, float)
+    high = np.asarray(intervals.high, float)
+    # rounding can leave a payment outside its interval by a minor unit
+    reach = np.stack([np.maximum(paid - low, 0), np.maximum(high - paid, 0)])
+    label = f"{100 * intervals.level:g} % interval"
+    style.error_bars(axes, np.arange(len(paid)), paid, reach, label)
+    tops: HostArray = np.maximum(paid, high)
+    return tops
 
 
-def _names(axes: Axes, result: Result) -> None:
-    """Members' names under their bars, turned where they would touch."""
-    names = result.data.names
-    if len(names) > MOST_NAMES:
-        axes.set_xlabel("member")
-        return
-    turned = max(map(len, names)) * len(names) > 80
-    axes.set_xticks(
-        range(len(names)), names, rotation=30 if turned else 0, ha="right" if turned else "center"
-    )
+def _rounds(accuracies: HostArray) -> HostArray:
+    """The numbers of the rounds, from 1."""
+    return np.arange(1, len(accuracies) + 1)
 
 
-def _bare(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
+def _title(axes: Axes, result: Result, what: str) -> None:
+    axes.set_title(style.plain(f"{result.config.title}: {what}"), loc="left")
+
+
+def _legend_below(figure: Figure, columns: int) -> None:
+    figure.legend(frameon=False, loc="outside lower center", ncols=columns)

@@ -1,116 +1,99 @@
-"""Settlements and findings as CSV and as tables to look at."""
+"""Tables as plain data: what a table says, without how it is drawn (`render` draws it)."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
-
-from rich import box
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
-
-from fedjax_shap.audits.evidence import Finding
-from fedjax_shap.economics.intervals import Intervals
-from fedjax_shap.economics.money import written
-from fedjax_shap.economics.settlement import Settlement
-
-_HOLDS = {True: "yes", False: "no", None: "not judged"}
+from typing import Literal
 
 
-def as_json(settled: Settlement, intervals: Intervals | None = None) -> dict[str, Any]:
-    """A settlement as `Settlement.to_json` has it; with intervals, these under one key more."""
-    record = settled.to_json()
-    if intervals is not None:
-        record["intervals"] = intervals.to_json()
-    return record
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
 
-
-def as_csv(settled: Settlement, intervals: Intervals | None = None) -> str:
-    """A settlement as CSV, a row for each player: player, value, share, cost, payment, profit.
-
-    Where they are known, `std_error` is that of the payment, `low` and `high` its interval. The
-    rule and the notes do not fit into a table.
+    Attributes:
+        name: its heading.
+        align: the side on which its cells are flush; "right" suits numbers.
+        wraps: whether a long cell may take several lines. A number never may: half an amount is a
+            wrong one.
     """
-    columns: dict[str, Iterable[Any]] = {
-        "player": settled.players,
-        "value": settled.values,
-        "share": settled.shares,
-        "cost": map(written, settled.costs),
-        "payment": map(written, settled.payments),
-        "profit": map(written, settled.profits),
-    }
-    if settled.std_errors is not None:
-        columns["std_error"] = settled.std_errors
-    if intervals is not None:
-        columns |= {"low": map(float, intervals.low), "high": map(float, intervals.high)}
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(
-        [tuple(columns), *zip(*columns.values(), strict=True)]
-    )
-    return text.getvalue()
+
+    name: str
+    align: Literal["left", "right"] = "right"
+    wraps: bool = False
 
 
-def as_table(settled: Settlement, intervals: Intervals | None = None) -> Table:
-    """A settlement to look at: a row for each player, and their sums."""
-    kept = (
-        settled.policy
-        if settled.policy == "values not used"
-        else f"negative values: {settled.policy}"
-    )
-    title = f"{settled.revenue:,f} by the rule '{settled.rule.replace('_', ' ')}' ({kept})"
-    between = () if intervals is None else (f"{100 * intervals.level:g} % interval",)
-    shown = _empty(title, ("player", "value", "cost", "payment", *between, "profit"))
-    places = max(0, -int(settled.minor_unit.as_tuple().exponent))
-    for i, name in enumerate(settled.players):
-        ends = (
-            ()
-            if intervals is None
-            else (f"{intervals.low[i]:,.{places}f} to {intervals.high[i]:,.{places}f}",)
-        )
-        money = [f"{column[i]:,f}" for column in (settled.costs, settled.payments, settled.profits)]
-        shown.add_row(escape(name), f"{settled.values[i]:.6g}", *money[:2], *ends, money[2])
-    shown.add_section()
-    sums = [
-        f"{sum(column, Decimal(0)):,f}"
-        for column in (settled.costs, settled.payments, settled.profits)
-    ]
-    shown.add_row(
-        "together", f"{sum(settled.values):.6g}", *sums[:2], *("" for _ in between), sums[2]
-    )
-    return _unbroken(shown)
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
 
-
-def findings_table(findings: Sequence[Finding], title: str) -> Table:
-    """Audits to look at: what was asked, whether it holds, and the sentence that says why."""
-    shown = _empty(title, ("audit", "holds", "finding"), left=("audit", "holds", "finding"))
-    for found in findings:
-        shown.add_row(
-            escape(found.name.replace("_", " ")), _HOLDS[found.holds], escape(found.sentence)
-        )
-    return _unbroken(shown)
-
-
-def _unbroken(shown: Table) -> Table:
-    """The table with columns that are never narrower than what is in them: half an amount is a
-    wrong one.
+    Attributes:
+        title: what stands above it; "" for nothing.
+        columns: the columns, from left to right.
+        rows: the rows, each with a cell for every column. Cells are plain text: no markup of any
+            renderer is read in them.
+        totals: more rows at the end, set apart from the others.
     """
-    for column in shown.columns:
-        if column.no_wrap:
-            column.min_width = max(
-                Text.from_markup(str(cell)).cell_len for cell in (column.header, *column.cells)
-            )
-    return shown
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    totals: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses a row that has not one cell for every column."""
+        for row in (*self.rows, *self.totals):
+            if len(row) != len(self.columns):
+                raise ValueError(f"Expected {len(self.columns)} cells, got the row {row}.")
 
 
-def _empty(title: str, columns: Sequence[str], left: Sequence[str] = ("player",)) -> Table:
-    """A table without rows."""
-    shown = Table(
-        title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-    )
-    for column in columns:
-        shown.add_column(
-            column, justify="left" if column in left else "right", no_wrap=column != "finding"
-        )
-    return shown
+def text(name: str) -> Column:
+    """A column of words that may wrap, such as members' names or sentences."""
+    return Column(name, align="left", wraps=True)
+
+
+def word(name: str) -> Column:
+    """A column of words that stay in one piece, such as names from a registry."""
+    return Column(name, align="left")
+
+
+def numbers(*names: str) -> tuple[Column, ...]:
+    """Columns of numbers."""
+    return tuple(Column(name) for name in names)
+
+
+def amount(value: Decimal, unit: Decimal | None = None) -> str:
+    """An amount of money as a table shows it.
+
+    Args:
+        value: the amount, which may be finer than the smallest payable unit.
+        unit: round to the decimals of this unit; None for all decimals.
+
+    Returns:
+        Plain decimal text with separators of thousands, such as "1,234.50".
+    """
+    if unit is not None and _exponent(value) < _exponent(unit):
+        value = value.quantize(Decimal(1).scaleb(min(_exponent(unit), 0)))
+    return f"{value:,f}"
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum of amounts of money, exactly."""
+    return sum(amounts, Decimal(0))
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Names one after the other; beyond `most`, how many more there are.
+
+    Args:
+        names: what to list, at least one.
+        most: how many are named at the most.
+    """
+    parts = list(names[:most])
+    if len(names) > most:
+        parts.append(f"and {len(names) - most:,} more")
+    return "; ".join(parts)
+
+
+def _exponent(value: Decimal) -> int:
+    """The power of ten of an amount's last digit: -2 for cents; amounts are finite."""
+    return int(value.as_tuple().exponent)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from console import refused, said
+from matplotlib.image import imread
 
 from fedjax_shap.cli.main import main
 from fedjax_shap.economics.intervals import payment_intervals
@@ -163,7 +164,11 @@ def test_intervals_are_those_of_the_package(form, folder, capsys):
 
 def test_a_figure_is_drawn_beside_the_settlement(folder, capsys):
     said(capsys, "settle", "in.csv", "--revenue", "100", "--figure", "page.png")
-    assert (folder / "page.png").stat().st_size > 20_000 and not list(folder.glob(".*"))
+    assert not list(folder.glob(".*"))
+    height, width, _ = imread(folder / "page.png").shape
+    assert width > height > 600, "two rows of two panels"
+    said(capsys, "settle", "in.csv", "--revenue", "100", "--figure", "page.svg")
+    assert "<svg" in (folder / "page.svg").read_text()
 
 
 def test_an_unknown_error_is_an_empty_cell(folder, capsys):

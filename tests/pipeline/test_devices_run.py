@@ -18,10 +18,10 @@ from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.config import parse, read_toml
 from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.payment import payer
-from fedjax_shap.report import run
+from fedjax_shap.report.run_tables import device_tables
 from fedjax_shap.valuation.options import Options
 
-# Device A does 100 steps in an hour, B in a day (Spec 4.5); both draw 100 W at 0.30 a kWh.
+# Device A does 100 steps in an hour, B in a day; both draw 100 W at 0.30 a kWh.
 BASE = {
     "data": {"name": "breast_cancer", "validation": 0.4},
     "partition": {"name": "quantity", "ratios": [1, 1]},
@@ -173,11 +173,11 @@ def test_a_table_shows_what_each_device_did_and_cost():
         )
     )
     members = SimpleNamespace(names=("hospital", "clinic"))
-    for table in run.devices(SimpleNamespace(metered=metered, data=members)):
-        assert list(table.columns[0].cells) == ["hospital", "clinic"] and table.row_count == 2
-    assert list(table.columns[1].cells) == ["t4", "raspberry_pi_4"]
-    assert list(table.columns[-1].cells) == ["0", "2.5"]
-    assert run.devices(SimpleNamespace(metered=None)) == []
+    for table in device_tables(SimpleNamespace(metered=metered, data=members)):
+        assert [row[0] for row in table.rows] == ["hospital", "clinic"]
+    assert [row[1] for row in table.rows] == ["t4", "raspberry_pi_4"]
+    assert [row[-1] for row in table.rows] == ["0", "2.5"]
+    assert device_tables(SimpleNamespace(metered=None)) == []
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.run import run
-from fedjax_shap.report.run import sentences
+from fedjax_shap.report.run_sentences import sentences
 from fedjax_shap.shapley.semivalue import semivalues
 
 RAW = {
@@ -86,7 +86,7 @@ def test_exact_values_have_no_intervals_and_sampled_ones_have():
     found, settled = sampled.intervals, np.array(sampled.settlement.payments, float)
     assert found.level == 0.95 and (found.low <= settled).all() and (settled <= found.high).all()
     assert ("client 0", "client 1") in sampled.alike and len(sampled.alike) <= 10
-    assert any("Not told apart" in sentence for sentence in sentences(sampled))
+    assert any("do not differ at the 95 % level" in sentence for sentence in sentences(sampled))
     assert sampled.to_json()["intervals"]["low"] == found.low.tolist()
 
 

@@ -1,0 +1,153 @@
+"""What the commands share: sentences on the terminal, files that are whole, and progress bars."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from fedjax_shap._validate import require
+from fedjax_shap.atomic import replacing, writable
+from fedjax_shap.typing import Progress as Report
+
+if TYPE_CHECKING:  # these need JAX or matplotlib, which help and refusals answer without
+    from matplotlib.figure import Figure
+
+    from fedjax_shap.pipeline.run import Watch
+
+FIGURES = (".png", ".svg", ".pdf")  # the endings of `--figure`
+
+
+def say(sentence: str, file: TextIO | None = None) -> None:
+    """Prints a sentence, broken between words on a narrow terminal and on one line elsewhere.
+
+    Args:
+        sentence: plain text, in which nothing is read as markup.
+        file: where to; None for standard output.
+    """
+    console = Console(file=file)
+    console.print(
+        sentence,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=not console.is_terminal,
+    )
+
+
+def complain(sentence: str) -> None:
+    """Prints why a command failed on standard error, on one line."""
+    Console(stderr=True).print(
+        f"error: {sentence}",
+        style="red",
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=True,
+    )
+
+
+def warn(sentence: str) -> None:
+    """Prints on standard error what a user should know of a command that goes on all the same."""
+    print(f"warning: {sentence}", file=sys.stderr)
+
+
+def to_standard_output(text: str) -> None:
+    """Writes text as it is; a reader such as `head` may stop early."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # without another target, the interpreter would complain when it closes standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def write(content: bytes, path: str | None, argument: str = "out") -> None:
+    """Writes to a file that is whole or absent.
+
+    Args:
+        content: what to write, in UTF-8.
+        path: where to; None for standard output.
+        argument: what `path` is called in a refusal.
+
+    Raises:
+        InvalidInputError: the file cannot be written.
+    """
+    if path is None:
+        to_standard_output(content.decode())
+        return
+    with writable(argument, Path(path)), replacing(Path(path)) as file:
+        file.write(content)
+
+
+def require_figure(path: str | None) -> None:
+    """Refuses a figure of an unknown kind before any work is done."""
+    fits = path is None or Path(path).suffix.lower() in FIGURES
+    require(fits, f"Expected figure={path!r} to end in {', '.join(FIGURES[:-1])} or {FIGURES[-1]}.")
+
+
+def write_figure(figure: "Figure", path: str) -> None:
+    """Writes the figure that `--figure` asked for.
+
+    Raises:
+        InvalidInputError: the file cannot be written.
+    """
+    from fedjax_shap.report import style
+
+    with writable("figure", Path(path)):
+        style.save(figure, Path(path), dpi=150)
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """A number and its noun: "1 entry", "2,000 entries"; the plural ends in an s if None."""
+    if count == 1:
+        return f"1 {singular}"
+    return f"{count:,} {plural or singular + 's'}"
+
+
+def progress_bars(*, shown: bool = True) -> Progress:
+    """Bars on standard error, to be used as a context; none where it is not a terminal.
+
+    Args:
+        shown: False for a process that leaves the bars to another one.
+    """
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not (shown and console.is_terminal),
+    )
+
+
+def watch_on(bars: Progress) -> "Watch":
+    """One bar a stage, with coalitions done, their rate, and the time left."""
+
+    def stage(name: str) -> Report:
+        task = bars.add_task(name, total=None, rate="")
+
+        def report(done: int, total: int) -> None:
+            elapsed = bars.tasks[task].elapsed
+            rate = ""
+            if done and elapsed:
+                rate = f"{done / elapsed:.1f}/s"
+            bars.update(task, completed=done, total=total, rate=rate)
+
+        return report
+
+    return stage

@@ -1,0 +1,181 @@
+"""`fedjax-shap run`: a configuration is run, shown and written into a folder."""
+
+import argparse
+import inspect
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fedjax_shap._validate import require
+from fedjax_shap.cli.output import complain, progress_bars, say, watch_on
+
+if TYPE_CHECKING:  # the rest of the package needs JAX, which help and refusals answer without
+    from fedjax_shap.pipeline.result import Result
+    from fedjax_shap.report.run_tables import Beside
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what `run` takes."""
+    parser.description = (
+        "Every field of the configuration can be set on the command line by its dotted name, such "
+        "as --partition.alpha 0.3, --seed 1 or --corrupt.0.rate 0.5; `fedjax-shap list` shows what "
+        "there is."
+    )
+    parser.add_argument("config", help="a TOML file")
+    parser.add_argument(
+        "--data", help="the folder of data sets (default: the variable FEDJAX_SHAP_DATA)"
+    )
+    parser.add_argument("--out", help="where results go (default: runs/NAME_OF_THE_FILE)")
+    parser.add_argument(
+        "--plan",
+        metavar="CHUNK[,LAYOUT]",
+        help="how many coalitions are trained at once, and whether in the layout client or "
+        "coalition",
+    )
+    parser.add_argument(
+        "--on-nonfinite",
+        choices=("error", "floor"),
+        help="what a coalition whose training diverged is: an error, once all others are valued, "
+        "or worth V(empty)",
+    )
+    parser.add_argument(
+        "--profile", metavar="DIR", help="write a JAX trace of the run, for TensorBoard or Perfetto"
+    )
+    _add_processes(
+        parser.add_argument_group(
+            "several processes, on one host or many, each with the same command"
+        )
+    )
+    parser.set_defaults(call=_run)
+
+
+def show(result: "Result", folder: Path, beside: "Beside | None" = None) -> None:
+    """Writes the result of a run into a folder and prints its tables and sentences.
+
+    Args:
+        result: what a run found out.
+        folder: where to.
+        beside: other values of the same members, shown next to the result's.
+    """
+    from fedjax_shap.report import run as report
+    from fedjax_shap.report.render import to_terminal
+    from fedjax_shap.report.run_sentences import sentences
+    from fedjax_shap.report.run_tables import device_tables, members_table
+
+    report.write(result, folder, beside)
+    for table in [members_table(result, beside), *device_tables(result)]:
+        to_terminal(table)
+    for sentence in sentences(result, beside):
+        say(sentence)
+    say(f"Wrote result.json, values, payments and curve to {folder}/")
+
+
+def _add_processes(options: argparse._ArgumentGroup) -> None:
+    options.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="where process 0 listens; all others must reach it, and whoever reaches it can join, "
+        "so use it inside a cluster. Or `slurm`, under srun: it needs no other option and gives "
+        "each process on a host its own GPU (else set CUDA_VISIBLE_DEVICES)",
+    )
+    options.add_argument("--num-processes", type=int, metavar="N", help="how many there are")
+    options.add_argument(
+        "--process-id",
+        type=int,
+        metavar="I",
+        help="which one this is, 0..N-1; 0 writes the results",
+    )
+
+
+def _run(known: argparse.Namespace, rest: list[str]) -> int:
+    from fedjax_shap.pipeline import config as configuration
+
+    raw = configuration.read_toml(known.config)
+    raw = configuration.override(raw, _assignments(rest))
+    if known.data is not None:
+        _set_data_folder(raw, known.data)
+    _set_shorthands(raw, known)
+    config = configuration.parse(raw)
+
+    from fedjax_shap.engine import processes
+    from fedjax_shap.pipeline.run import run
+    from fedjax_shap.report import run as report
+
+    folder = known.out or Path("runs") / Path(known.config).stem
+    try:
+        with (
+            processes.together(known.coordinator, known.num_processes, known.process_id),
+            _trace(known.profile),
+            report.output(folder) as out,
+        ):
+            first = processes.rank() == 0
+            with progress_bars(shown=first) as bars:
+                result = run(config, store=out / "utilities", watch=watch_on(bars))
+            if first:
+                show(result, out)
+    except processes.PeerLostError as error:
+        complain(str(error))
+        return 3
+    return 0
+
+
+def _assignments(rest: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs (dotted name, text) from `--a.b text` and `--a.b=text`."""
+    pairs = []
+    waiting = list(rest)
+    while waiting:
+        option, equals, text = waiting.pop(0).partition("=")
+        require(
+            bool(re.fullmatch(r"--[\w.]+", option)),
+            f"Expected an option such as --partition.alpha, got {option!r}.",
+        )
+        if not equals:
+            require(bool(waiting), f"Expected a value after {option}.")
+            text = waiting.pop(0)
+        pairs.append((option[2:], text))
+    return pairs
+
+
+def _set_data_folder(raw: dict[str, Any], folder: str) -> None:
+    """Hands the folder of data sets to a source that reads from one."""
+    from fedjax_shap.pipeline.schema import SECTIONS
+
+    section = raw.setdefault("data", {})
+    if not isinstance(section, dict):  # refused in `parse`
+        return
+    source = SECTIONS["data"].entries.get(section.get("name", ""))
+    if source is not None and "folder" in inspect.signature(source).parameters:
+        section.setdefault("folder", folder)
+
+
+def _set_shorthands(raw: dict[str, Any], known: argparse.Namespace) -> None:
+    """Sets the fields that options stand for: --plan 64,coalition and --on-nonfinite floor."""
+    given: dict[str, dict[str, Any]] = {}
+    if known.plan is not None:
+        chunk, _, layout = known.plan.partition(",")
+        require(
+            chunk.isdecimal(),
+            f"Expected --plan {known.plan} to be CHUNK or CHUNK,LAYOUT, such as 64,client.",
+        )
+        given["plan"] = {"chunk": int(chunk)}
+        if layout:
+            given["plan"]["layout"] = layout
+    if known.on_nonfinite is not None:
+        given["estimator"] = {"on_nonfinite": known.on_nonfinite}
+    for name, fields in given.items():
+        section = raw.setdefault(name, {})
+        if isinstance(section, dict):  # what else it may be is refused in `parse`
+            section.update(fields)
+
+
+def _trace(folder: str | None) -> AbstractContextManager[None]:
+    """A JAX trace of what the devices do; Python's calls would make it a hundred times as long."""
+    if folder is None:
+        return nullcontext()
+    import jax
+
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level = 0
+    return jax.profiler.trace(folder, profiler_options=options)

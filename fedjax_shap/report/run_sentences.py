@@ -1,0 +1,164 @@
+"""What the tables of a run do not say, in sentences."""
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from fedjax_shap.devices.fleet import Metered
+from fedjax_shap.pipeline.result import Result
+from fedjax_shap.report.run_tables import Beside
+from fedjax_shap.report.tables import listed
+from fedjax_shap.shapley.estimator import Attribution
+
+MOST_ROUNDING = 1e-4  # of the values' sum: two programs that evaluate one model differ by less
+MOST_PAIRS = 10  # pairs of members named in a sentence; all of them are in result.json
+MOST_MEMBERS = 30  # members named in a sentence
+
+
+def sentences(result: Result, beside: Beside | None = None) -> list[str]:
+    """What the tables do not say, one sentence each.
+
+    Args:
+        result: what a run found out.
+        beside: other values of the same members, as in `members_table`.
+    """
+    said = [_utilities(result), _coverage(result), *_noise(result.attribution.notes)]
+    said += _payment(result)
+    if result.alike:
+        said.append(_indistinguishable(result.alike, len(result.data.names)))
+    if result.metered is not None:
+        said.append(_on_devices(result.metered))
+    for name, other in (beside or {}).items():
+        said.append(_agreement(name, spearman(result.attribution, other)))
+    if result.config.corruptions:
+        said.append(f"Corrupted on purpose: {'; '.join(_corruptions(result))}.")
+    timing = result.timing
+    said.append(
+        f"{timing['total_s']:.1f} s in all: {timing['train_s']:.1f} s valuing coalitions, "
+        f"{timing['compile_s']:.1f} s compiling."
+    )
+    return [*said, *result.settlement.notes]
+
+
+def spearman(one: Attribution, other: Attribution) -> float | None:
+    """The rank correlation of two attributions; None where it is undefined, as for equal values."""
+    from scipy.stats import spearmanr
+
+    agreement = spearmanr(one.values, other.values).statistic
+    if not isfinite(agreement):
+        return None
+    return float(agreement)
+
+
+def efficiency(attribution: Attribution) -> str:
+    """Whether the values sum to V(N) - V(empty), up to rounding, as a part of a sentence."""
+    gap = abs(float(attribution.efficiency_gap))
+    surplus = float(attribution.grand - attribution.empty)
+    shared = float(attribution.values.sum())
+    if gap <= MOST_ROUNDING * max(abs(surplus), abs(shared), 1.0):
+        return f"Values sum to V(N) - V(empty) within {gap:.1e}"
+    return f"Values do not sum to V(N) - V(empty) = {surplus:.4f} but to {shared:.4f}"
+
+
+def _utilities(result: Result) -> str:
+    """What the federated model, the untrained one and the pooled one are worth."""
+    attribution = result.attribution
+    pooled = result.centralized
+    beside = "the training on pooled data diverged"
+    if pooled["delta"] is not None:
+        beside = f"pooled data {pooled['pooled']:.4f}, |V_fed - V_central| = {pooled['delta']:.4f}"
+    return (
+        f"{result.metric} of the federation {float(attribution.grand):.4f}, of the untrained model "
+        f"{float(attribution.empty):.4f}; {beside}."
+    )
+
+
+def _coverage(result: Result) -> str:
+    """Whether values are efficient, why the estimate stopped, and how many coalitions it took."""
+    counted = result.coalitions
+    return (
+        f"{efficiency(result.attribution)}; {result.attribution.stopped}; coalitions requested "
+        f"{counted['asked']}, trained {counted['trained']}, from the store "
+        f"{counted['from_store']}."
+    )
+
+
+def _agreement(name: str, correlation: float | None) -> str:
+    """How far other values rank the members alike."""
+    if correlation is None:
+        return f"Rank agreement with {name}: Spearman undefined."
+    return f"Rank agreement with {name}: Spearman {correlation:+.2f}."
+
+
+def _noise(notes: Mapping[str, Any]) -> list[str]:
+    """How much of a value is noise, where that was measured."""
+    parts = {
+        "training": notes.get("training_noise"),
+        "sampled coalitions": notes.get("sampling_noise"),
+        "the test set": notes.get("test_set_noise"),
+    }
+    known = [
+        f"{name} {float(np.sqrt((part**2).mean())):.4f}"
+        for name, part in parts.items()
+        if part is not None
+    ]
+    said = []
+    if known:
+        said.append(f"Noise of a value, root mean square over members: {', '.join(known)}.")
+    floor = notes.get("noise_floor")
+    if floor is not None:
+        said.append(
+            f"Noise floor: the values of two trainings differ by {floor['relative_l2']:.3f} "
+            f"(relative L2) and agree in rank by Spearman {floor['spearman']:+.2f}; no estimate "
+            "can be shown to be closer to the truth than that."
+        )
+    return said
+
+
+def _payment(result: Result) -> list[str]:
+    """The rule, and the values that it divides by where these are not the ones in the table."""
+    settled = result.settlement
+    said = [f"Paid by the rule {settled.rule!r} ({settled.policy})."]
+    if settled.of not in ("", "shapley"):
+        values = [f"{name} {value:.4f}" for name, value in zip(result.data.names, settled.values)]
+        said.append(
+            f"The rule divides by its own kind of values, {settled.of}: "
+            f"{listed(values, MOST_MEMBERS)}."
+        )
+    return said
+
+
+def _indistinguishable(pairs: tuple[tuple[str, str], ...], num_members: int) -> str:
+    """Which values do not differ significantly; where pairs are many, a few of them and a count."""
+    named = listed([f"{one} and {other}" for one, other in pairs], MOST_PAIRS)
+    if len(pairs) <= MOST_PAIRS:
+        counted = "These values do not differ at the 95 % level"
+    else:
+        possible = num_members * (num_members - 1) // 2
+        counted = f"{len(pairs):,} of {possible:,} pairs of values do not differ at the 95 % level"
+    return f"{counted}, so no payment should depend on their order: {named}."
+
+
+def _on_devices(metered: Metered) -> str:
+    """How long the run would take on the members' devices, and what that rests on."""
+    rounds = metered.used.rounds
+    sent = metered.workload.messages
+    return (
+        f"On the members' devices, {len(rounds)} synchronous rounds would take {rounds.sum():.4g} "
+        f"s, each as long as its slowest member needs; a member sends {sent.upload:,} bytes a "
+        f"round and receives {sent.download:,}. Speeds, links and prices are given or assumed, "
+        "not measured."
+    )
+
+
+def _corruptions(result: Result) -> list[str]:
+    """Whose data the configuration corrupts, and how."""
+    said = []
+    for corruption in result.config.corruptions:
+        keywords = dict(corruption.keywords)
+        member = result.data.names[keywords.pop("client")]
+        how = ", ".join(f"{name}={value}" for name, value in keywords.items())
+        said.append(f"{member} by {corruption.name.replace('_', ' ')} ({how})")
+    return said
