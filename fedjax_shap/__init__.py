@@ -2,113 +2,172 @@
 
 Masks go in, utilities come out, values are read off, money follows::
 
-    training = Training(mlp(hidden=(32,)), local(batch_size=32), fedavg(max_rounds=20))
+    training = Training(models.mlp(hidden=(32,)), local(batch_size=32), algorithms.fedavg())
     game = silo(data, training)
     values = estimate(game, exact(), key=jax.random.key(0))
     payments = settle(values, costs, revenue)
+
+The nouns and verbs stand here. Families, of which a run picks one or a few, are modules:
+
+==================  ==================================================================
+`sources`           data sets by name, and how your own files are read
+`partitions`        which client gets which rows
+`corruptions`       what is done to a client's data, so that a method can notice it
+`models`            architectures
+`algorithms`        FedAvg and the others
+`steps`             how many local steps each client does
+`participation`     who takes part in which round
+`devices`           the members' machines
+`estimators`        ways to estimate values from some coalitions
+`in_run`            ways to value a whole run of rounds at once
+`stopping`          when enough coalitions have been valued
+`costs`             what taking part costs
+`revenues`          what a metric earns, and what other prices would change
+`rules`             how a revenue is divided
+`audits`            what can be said for and against payments
+`ledger`            a permanent record of runs and payments
+==================  ==================================================================
+
+A name is imported when it is first used, so `import fedjax_shap` does not wait for JAX.
 """
 
-from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.audits.evidence import Evidence, Finding
-from fedjax_shap.audits.registry import AUDITS, audit
-from fedjax_shap.coalitions import Coalition, all_subsets
-from fedjax_shap.data.corrupt import corrupt, duplicate, feature_noise, free_rider, label_noise
-from fedjax_shap.data.federate import federate
-from fedjax_shap.data.federated import FederatedData, from_arrays
-from fedjax_shap.data.partition import by_column, dirichlet, iid, label_pairs, quantity, shards
-from fedjax_shap.data.sources import load
-from fedjax_shap.devices import device
-from fedjax_shap.economics import revenue, rules
-from fedjax_shap.economics.baselines import by_size, costs_only, equal
-from fedjax_shap.economics.cost import given, per_example, per_step
-from fedjax_shap.economics.cost_cap import cap_costs
-from fedjax_shap.economics.intervals import indistinguishable, payment_intervals
-from fedjax_shap.economics.rules import RULES, cost_aware, costs_ignored
-from fedjax_shap.economics.settle import settle
-from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.engine.evaluate import evaluate
-from fedjax_shap.engine.plan import Plan
-from fedjax_shap.engine.store import UtilityStore, fingerprint
-from fedjax_shap.games.callable import from_callable
-from fedjax_shap.games.game import Game
-from fedjax_shap.games.reconstructed import reconstructed
-from fedjax_shap.games.rounds import rounds
-from fedjax_shap.games.silo import curves, silo
-from fedjax_shap.learning import steps
-from fedjax_shap.learning.algorithm import Algorithm
-from fedjax_shap.learning.algorithms.calibrated import calibrated
-from fedjax_shap.learning.algorithms.fedagrac import fedagrac
-from fedjax_shap.learning.algorithms.fedavg import fedavg
-from fedjax_shap.learning.algorithms.fednova import fednova
-from fedjax_shap.learning.algorithms.fedprox import fedprox
-from fedjax_shap.learning.algorithms.registry import ALGORITHMS
-from fedjax_shap.learning.algorithms.scaffold import scaffold
-from fedjax_shap.learning.algorithms.server_optimizer import (
-    fedadagrad,
-    fedadam,
-    fedopt,
-    fedsgd,
-    fedyogi,
-)
-from fedjax_shap.learning.local import local
-from fedjax_shap.learning.model import Model, cnn, linear, mlp
-from fedjax_shap.learning.participation import always, cyclic, dropping, independent, trace, uniform
-from fedjax_shap.learning.training import Training
-from fedjax_shap.ledger.ledger import Ledger
-from fedjax_shap.ledger.verify import verify
-from fedjax_shap.pipeline.config import Config, override, parse, read_toml
-from fedjax_shap.pipeline.result import Result
-from fedjax_shap.pipeline.run import run
-from fedjax_shap.shapley import stopping
-from fedjax_shap.shapley.agreement import agreement
-from fedjax_shap.shapley.axioms import check
-from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees, projected
-from fedjax_shap.shapley.estimators.complementary import complementary
-from fedjax_shap.shapley.estimators.gaussian_process import gaussian_process
-from fedjax_shap.shapley.estimators.group_testing import group_testing
-from fedjax_shap.shapley.estimators.gtg import gtg
-from fedjax_shap.shapley.estimators.ipss import ipss
-from fedjax_shap.shapley.estimators.kadditive import kadditive
-from fedjax_shap.shapley.estimators.kernelshap import kernelshap
-from fedjax_shap.shapley.estimators.leave_one_out import individual, leave_one_out
-from fedjax_shap.shapley.estimators.leverage import leverage
-from fedjax_shap.shapley.estimators.msr import banzhaf, msr
-from fedjax_shap.shapley.estimators.owen import owen
-from fedjax_shap.shapley.estimators.permutation import permutation
-from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
-from fedjax_shap.shapley.estimators.regression_msr import regression_msr
-from fedjax_shap.shapley.estimators.stratified import stratified
-from fedjax_shap.shapley.estimators.structured import structured
-from fedjax_shap.shapley.estimators.subsampling import subsampling
-from fedjax_shap.shapley.estimators.svarm import svarm
-from fedjax_shap.shapley.estimators.tmc import tmc
-from fedjax_shap.shapley.exact import exact, shapley_values
-from fedjax_shap.shapley.interactions import interactions, moebius
-from fedjax_shap.shapley.least_core import least_core
-from fedjax_shap.shapley.semivalue import beta, semivalues
-from fedjax_shap.valuation.bridges import as_shapiq_game
-from fedjax_shap.valuation.estimate import estimate
-from fedjax_shap.valuation.in_run import estimate_rounds, multi_round
-from fedjax_shap.valuation.in_run_methods import comfedsv, taylor
-from fedjax_shap.valuation.options import Options
-from fedjax_shap.valuation.repeats import estimate_repeated
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` say the same
+    from fedjax_shap import audits as audits
+    from fedjax_shap import devices as devices
+    from fedjax_shap import ledger as ledger
+    from fedjax_shap._validate import InvalidInputError as InvalidInputError
+    from fedjax_shap.audits.registry import audit as audit
+    from fedjax_shap.coalitions import Coalition as Coalition
+    from fedjax_shap.coalitions import all_subsets as all_subsets
+    from fedjax_shap.data import corrupt as corruptions
+    from fedjax_shap.data import partition as partitions
+    from fedjax_shap.data import sources as sources
+    from fedjax_shap.data.corrupt import corrupt as corrupt
+    from fedjax_shap.data.federate import federate as federate
+    from fedjax_shap.data.federated import FederatedData as FederatedData
+    from fedjax_shap.data.federated import from_arrays as from_arrays
+    from fedjax_shap.data.sources import load as load
+    from fedjax_shap.economics import cost as costs
+    from fedjax_shap.economics import revenue as revenues
+    from fedjax_shap.economics import rules as rules
+    from fedjax_shap.economics.intervals import indistinguishable as indistinguishable
+    from fedjax_shap.economics.intervals import payment_intervals as payment_intervals
+    from fedjax_shap.economics.settle import settle as settle
+    from fedjax_shap.economics.settlement import Settlement as Settlement
+    from fedjax_shap.engine.evaluate import evaluate as evaluate
+    from fedjax_shap.engine.plan import Plan as Plan
+    from fedjax_shap.engine.store import UtilityStore as UtilityStore
+    from fedjax_shap.games.callable import from_callable as from_callable
+    from fedjax_shap.games.game import Game as Game
+    from fedjax_shap.games.reconstructed import reconstructed as reconstructed
+    from fedjax_shap.games.rounds import rounds as rounds
+    from fedjax_shap.games.silo import curves as curves
+    from fedjax_shap.games.silo import silo as silo
+    from fedjax_shap.learning import model as models
+    from fedjax_shap.learning import participation as participation
+    from fedjax_shap.learning import steps as steps
+    from fedjax_shap.learning.algorithm import Algorithm as Algorithm
+    from fedjax_shap.learning.algorithms import registry as algorithms
+    from fedjax_shap.learning.local import local as local
+    from fedjax_shap.learning.model import Model as Model
+    from fedjax_shap.learning.training import Training as Training
+    from fedjax_shap.ledger.ledger import Ledger as Ledger
+    from fedjax_shap.pipeline.config import Config as Config
+    from fedjax_shap.pipeline.config import parse as parse
+    from fedjax_shap.pipeline.result import Result as Result
+    from fedjax_shap.pipeline.run import run as run
+    from fedjax_shap.shapley import stopping as stopping
+    from fedjax_shap.shapley.agreement import agreement as agreement
+    from fedjax_shap.shapley.axioms import check as check
+    from fedjax_shap.shapley.estimator import Attribution as Attribution
+    from fedjax_shap.shapley.estimator import Estimator as Estimator
+    from fedjax_shap.shapley.estimators import registry as estimators
+    from fedjax_shap.shapley.exact import exact as exact
+    from fedjax_shap.shapley.exact import shapley_values as shapley_values
+    from fedjax_shap.shapley.interactions import interactions as interactions
+    from fedjax_shap.shapley.semivalue import semivalues as semivalues
+    from fedjax_shap.valuation import in_run_methods as in_run
+    from fedjax_shap.valuation.bridges import as_shapiq_game as as_shapiq_game
+    from fedjax_shap.valuation.estimate import estimate as estimate
+    from fedjax_shap.valuation.in_run import estimate_rounds as estimate_rounds
+    from fedjax_shap.valuation.options import Options as Options
+    from fedjax_shap.valuation.repeats import estimate_repeated as estimate_repeated
+
+_MODULES = {  # a name -> the module of this package that defines it
+    "Algorithm": "learning.algorithm",
+    "Attribution": "shapley.estimator",
+    "Coalition": "coalitions",
+    "Config": "pipeline.config",
+    "Estimator": "shapley.estimator",
+    "FederatedData": "data.federated",
+    "Game": "games.game",
+    "InvalidInputError": "_validate",
+    "Ledger": "ledger.ledger",
+    "Model": "learning.model",
+    "Options": "valuation.options",
+    "Plan": "engine.plan",
+    "Result": "pipeline.result",
+    "Settlement": "economics.settlement",
+    "Training": "learning.training",
+    "UtilityStore": "engine.store",
+    "agreement": "shapley.agreement",
+    "all_subsets": "coalitions",
+    "as_shapiq_game": "valuation.bridges",
+    "audit": "audits.registry",
+    "check": "shapley.axioms",
+    "corrupt": "data.corrupt",
+    "curves": "games.silo",
+    "estimate": "valuation.estimate",
+    "estimate_repeated": "valuation.repeats",
+    "estimate_rounds": "valuation.in_run",
+    "evaluate": "engine.evaluate",
+    "exact": "shapley.exact",
+    "federate": "data.federate",
+    "from_arrays": "data.federated",
+    "from_callable": "games.callable",
+    "indistinguishable": "economics.intervals",
+    "interactions": "shapley.interactions",
+    "load": "data.sources",
+    "local": "learning.local",
+    "parse": "pipeline.config",
+    "payment_intervals": "economics.intervals",
+    "reconstructed": "games.reconstructed",
+    "rounds": "games.rounds",
+    "run": "pipeline.run",
+    "semivalues": "shapley.semivalue",
+    "settle": "economics.settle",
+    "shapley_values": "shapley.exact",
+    "silo": "games.silo",
+}
+_FAMILIES = {  # a family -> the module of this package that it is
+    "algorithms": "learning.algorithms.registry",
+    "audits": "audits",
+    "corruptions": "data.corrupt",
+    "costs": "economics.cost",
+    "devices": "devices",
+    "estimators": "shapley.estimators.registry",
+    "in_run": "valuation.in_run_methods",
+    "ledger": "ledger",
+    "models": "learning.model",
+    "participation": "learning.participation",
+    "partitions": "data.partition",
+    "revenues": "economics.revenue",
+    "rules": "economics.rules",
+    "sources": "data.sources",
+    "steps": "learning.steps",
+    "stopping": "shapley.stopping",
+}
 __all__ = [
-    "ALGORITHMS",
-    "AUDITS",
-    "DEFAULT",
-    "ESTIMATORS",
-    "RULES",
     "Algorithm",
     "Attribution",
     "Coalition",
     "Config",
     "Estimator",
-    "Evidence",
     "FederatedData",
-    "Finding",
     "Game",
-    "Guarantees",
     "InvalidInputError",
     "Ledger",
     "Model",
@@ -119,106 +178,64 @@ __all__ = [
     "Training",
     "UtilityStore",
     "agreement",
+    "algorithms",
     "all_subsets",
-    "always",
     "as_shapiq_game",
     "audit",
-    "banzhaf",
-    "beta",
-    "by_column",
-    "by_size",
-    "calibrated",
-    "cap_costs",
+    "audits",
     "check",
-    "cnn",
-    "comfedsv",
-    "complementary",
     "corrupt",
-    "cost_aware",
-    "costs_ignored",
-    "costs_only",
+    "corruptions",
+    "costs",
     "curves",
-    "cyclic",
-    "device",
-    "dirichlet",
-    "dropping",
-    "duplicate",
-    "equal",
+    "devices",
     "estimate",
     "estimate_repeated",
     "estimate_rounds",
+    "estimators",
     "evaluate",
     "exact",
-    "feature_noise",
-    "fedadagrad",
-    "fedadam",
-    "fedagrac",
-    "fedavg",
     "federate",
-    "fednova",
-    "fedopt",
-    "fedprox",
-    "fedsgd",
-    "fedyogi",
-    "fingerprint",
-    "free_rider",
     "from_arrays",
     "from_callable",
-    "gaussian_process",
-    "given",
-    "group_testing",
-    "gtg",
-    "iid",
-    "independent",
+    "in_run",
     "indistinguishable",
-    "individual",
     "interactions",
-    "ipss",
-    "kadditive",
-    "kernelshap",
-    "label_noise",
-    "label_pairs",
-    "least_core",
-    "leave_one_out",
-    "leverage",
-    "linear",
+    "ledger",
     "load",
     "local",
-    "mlp",
-    "moebius",
-    "msr",
-    "multi_round",
-    "override",
-    "owen",
+    "models",
     "parse",
+    "participation",
+    "partitions",
     "payment_intervals",
-    "per_example",
-    "per_step",
-    "permutation",
-    "projected",
-    "quantity",
-    "read_toml",
     "reconstructed",
-    "regression_msr",
-    "revenue",
+    "revenues",
     "rounds",
     "rules",
     "run",
-    "scaffold",
     "semivalues",
     "settle",
     "shapley_values",
-    "shards",
     "silo",
+    "sources",
     "steps",
     "stopping",
-    "stratified",
-    "structured",
-    "subsampling",
-    "svarm",
-    "taylor",
-    "tmc",
-    "trace",
-    "uniform",
-    "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name or a family, imported when it is first used."""
+    if name in _FAMILIES:
+        value: Any = import_module(f"{__name__}.{_FAMILIES[name]}")
+    elif name in _MODULES:
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names and the families."""
+    return sorted(__all__)
