@@ -1,4 +1,4 @@
-"""The public face: few names, families as documented modules, and no wait for JAX until it works."""
+"""The public face: few names, families as documented modules, and no wait for JAX."""
 
 import ast
 import subprocess

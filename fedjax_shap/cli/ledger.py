@@ -27,22 +27,24 @@ _HASH = 8  # characters of a hash that a table shows
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what `ledger` takes."""
     commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
+    _add_writing(commands)
+    _add_reading(commands)
 
-    def command(name: str, call: Callable[..., Any], **texts: Any) -> argparse.ArgumentParser:
-        one: argparse.ArgumentParser = commands.add_parser(name, **texts)
-        one.add_argument("ledger", metavar="LEDGER", help="the ledger's file")
-        one.set_defaults(call=call)
-        return one
 
-    one = command("init", _init, help="make a ledger in a new file")
+def _add_writing(commands: Any) -> None:
+    """Adds the commands that make a ledger and append to it."""
+    one = _add(commands, "init", _init, help="make a ledger in a new file")
     one.add_argument(
         "--key",
         metavar="KEYFILE",
         help="sign entries by this key; if there is no such file, the key is made, with its public "
         "half in KEYFILE.pub",
     )
-    one = command(
-        "append", _append, help="append the values, costs and payments of a run or a settlement"
+    one = _add(
+        commands,
+        "append",
+        _append,
+        help="append the values, costs and payments of a run or a settlement",
     )
     one.add_argument(
         "result",
@@ -50,13 +52,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run's folder or result.json, or what `settle` wrote as JSON",
     )
     one.add_argument("--key", metavar="KEYFILE", help="the key of a ledger that is signed")
-    one = command("show", _show, help="the entries, one a line, or one of them in full")
+
+
+def _add_reading(commands: Any) -> None:
+    """Adds the commands that show, check and export a ledger."""
+    one = _add(commands, "show", _show, help="the entries, one a line, or one of them in full")
     one.add_argument("entry", metavar="N", nargs="?", type=int, help="the number of an entry")
-    one = command(
+    one = _add(
+        commands,
         "verify",
         _verify,
         help="find what was altered, removed, reordered or inserted; exit code 1 if anything was",
-        description="Two changes need --expect to be found: entries that the owner of the key "
+        description="Two changes are found with --expect only: entries that the owner of the key "
         "wrote anew, and an older copy of the file in its place.",
     )
     one.add_argument(
@@ -67,13 +74,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--expect", metavar="HASH", help="the hash of an entry that was noted elsewhere"
     )
-    one = command(
+    one = _add(
+        commands,
         "export",
         _export,
         help="all entries as JSON, or as a table with a row for each player of an entry",
     )
     one.add_argument("out", metavar="OUT", help="the file to write")
     one.add_argument("--format", choices=FORMATS, help="default: by the ending of OUT")
+
+
+def _add(
+    commands: Any, name: str, call: Callable[..., Any], **texts: str
+) -> argparse.ArgumentParser:
+    """Adds a command that works on a ledger."""
+    one: argparse.ArgumentParser = commands.add_parser(name, **texts)
+    one.add_argument("ledger", metavar="LEDGER", help="the ledger's file")
+    one.set_defaults(call=call)
+    return one
 
 
 def _init(known: argparse.Namespace, rest: list[str]) -> None:
@@ -90,8 +108,7 @@ def _init(known: argparse.Namespace, rest: list[str]) -> None:
     same = path.absolute() in (Path(known.key).absolute(), public.absolute())
     require(not same, f"Expected key={known.key!r} to be another file than the ledger.")
     is_new = not Path(known.key).exists()
-    make_or_read = signing.new_key if is_new else signing.read_key
-    signer = make_or_read(known.key)
+    signer = _signer(known.key)
     Ledger.create(path, signer=signer)
     print(f"Made {path}, signed by the key in {known.key} (public key {signer.public}).")
     if is_new:
@@ -99,6 +116,13 @@ def _init(known: argparse.Namespace, rest: list[str]) -> None:
             f"Made that key, readable by its owner only, and {public}, which `verify` takes; keep "
             f"both away from {path}."
         )
+
+
+def _signer(key: str) -> signing.Signer:
+    """The key in a file, which is made if there is none."""
+    if Path(key).exists():
+        return signing.read_key(key)
+    return signing.new_key(key)
 
 
 def _append(known: argparse.Namespace, rest: list[str]) -> None:

@@ -10,6 +10,16 @@ import numpy as np
 from fedjax_shap._validate import finite, fraction, integer, number, one_of, require
 from fedjax_shap.data.federated import Examples, FederatedData
 
+__all__ = [
+    "CORRUPTIONS",
+    "Corruption",
+    "corrupt",
+    "duplicate",
+    "feature_noise",
+    "free_rider",
+    "label_noise",
+]
+
 
 class Corruption(Protocol):
     """What is done to a federation; made by the factories in `CORRUPTIONS`, or your own."""

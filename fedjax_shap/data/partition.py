@@ -11,6 +11,18 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.shares import Partition, Shares, apportion, as_shares, draw_counts
 from fedjax_shap.typing import HostArray
 
+__all__ = [
+    "PARTITIONS",
+    "Partition",
+    "by_column",
+    "dirichlet",
+    "iid",
+    "label_pairs",
+    "natural",
+    "quantity",
+    "shards",
+]
+
 
 def iid(*, num_clients: int) -> Partition:
     """Rows given out at random, to sizes that differ by one at most.

@@ -7,9 +7,27 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap._validate import integer, one_of, require
-from fedjax_shap.data import files, own_files, published
+from fedjax_shap.data import files
+from fedjax_shap.data.own_files import csv, npz
 from fedjax_shap.data.pool import Pool, hold_out, standardise
+from fedjax_shap.data.published import a9a, adult, flce, heart_disease
 from fedjax_shap.typing import HostArray
+
+__all__ = [
+    "SOURCES",
+    "Pool",
+    "a9a",
+    "adult",
+    "breast_cancer",
+    "csv",
+    "digits",
+    "fashion_mnist",
+    "flce",
+    "heart_disease",
+    "load",
+    "mnist",
+    "npz",
+]
 
 NUM_IMAGE_CLASSES = 10
 
@@ -139,12 +157,12 @@ SOURCES: dict[str, Callable[..., Pool]] = {
     "breast_cancer": breast_cancer,
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
-    "heart_disease": published.heart_disease,
-    "adult": published.adult,
-    "a9a": published.a9a,
-    "flce": published.flce,
-    "csv": own_files.csv,
-    "npz": own_files.npz,
+    "heart_disease": heart_disease,
+    "adult": adult,
+    "a9a": a9a,
+    "flce": flce,
+    "csv": csv,
+    "npz": npz,
 }
 
 

@@ -9,6 +9,19 @@ from typing import Any, Protocol, TypeAlias
 from fedjax_shap._validate import require
 from fedjax_shap.economics import money
 
+__all__ = [
+    "COSTS",
+    "Bill",
+    "CostModel",
+    "bill",
+    "free",
+    "given",
+    "metered",
+    "per_example",
+    "per_step",
+]
+
+
 Price: TypeAlias = float | int | str | Decimal
 JOULES_PER_KWH = 3_600_000
 SECONDS_PER_HOUR = 3_600

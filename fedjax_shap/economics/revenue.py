@@ -14,6 +14,15 @@ from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 
+__all__ = [
+    "RevenueCurve",
+    "Scenario",
+    "curve",
+    "fixed",
+    "proportional",
+    "what_if",
+]
+
 
 @dataclass(frozen=True)
 class RevenueCurve:

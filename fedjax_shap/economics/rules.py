@@ -28,6 +28,7 @@ from fractions import Fraction
 from fedjax_shap._validate import one_of, require
 from fedjax_shap.economics.baselines import by_size, costs_only, equal
 from fedjax_shap.economics.claims import Claims
+from fedjax_shap.economics.cost_cap import cap_costs
 from fedjax_shap.economics.division import Division, Rule, all_shared
 from fedjax_shap.economics.policies import (
     LOSS,
@@ -39,6 +40,20 @@ from fedjax_shap.economics.policies import (
     require_rational,
     touched,
 )
+
+__all__ = [
+    "RULES",
+    "Rule",
+    "banzhaf",
+    "by_size",
+    "cap_costs",
+    "cost_aware",
+    "costs_ignored",
+    "costs_only",
+    "equal",
+    "least_core",
+    "leave_one_out",
+]
 
 
 def cost_aware(*, negative: str = "clip", reimburse: bool = True, loss: str = "formula") -> Rule:

@@ -12,6 +12,16 @@ from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.learning.precision import Precision, computing
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
+__all__ = [
+    "MODELS",
+    "Architecture",
+    "Model",
+    "cnn",
+    "linear",
+    "mlp",
+    "num_params",
+]
+
 
 class Model(NamedTuple):
     """A classifier for one shape of example.

@@ -9,6 +9,20 @@ from fedjax_shap._validate import InvalidInputError, fraction, integer, places, 
 from fedjax_shap.data import files
 from fedjax_shap.typing import HostArray, Key
 
+__all__ = [
+    "PARTICIPATIONS",
+    "Participation",
+    "always",
+    "cyclic",
+    "dropping",
+    "independent",
+    "ordered",
+    "trace",
+    "trace_file",
+    "uniform",
+]
+
+
 # (key, num_rounds, num_clients) -> bool[R, C], or float[R, C]: the share of the round's work that a
 # client does. At 0 it is absent, at 1 it took part and uploaded; in between it dropped out in the
 # round, and its upload never arrives.

@@ -15,6 +15,20 @@ from fedjax_shap._validate import InvalidInputError, integer, number, require
 from fedjax_shap.learning.local import Local
 from fedjax_shap.typing import HostArray, Key
 
+__all__ = [
+    "STEPS",
+    "Steps",
+    "as_local_says",
+    "as_steps",
+    "constant",
+    "epochs",
+    "extreme",
+    "gaussian",
+    "linear",
+    "uniform",
+]
+
+
 # (key, sizes int[C], steps_per_epoch int[C], num_rounds) -> int32[R, C]
 Steps = Callable[[Key, HostArray, HostArray, int], HostArray]
 MOST_STEPS = 2**31 - 1  # that an int32 holds

@@ -27,8 +27,7 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
     names = result.data.names
     figure, axes = style.bar_figure(len(names))
     places = np.arange(len(names))
-    label = "in-run Shapley value" if result.setting == "cross-device" else "Shapley value"
-    style.bars(axes, places, attribution.values, style.BLUE, label)
+    style.bars(axes, places, attribution.values, style.BLUE, _value_name(result))
     if (attribution.std_errors > 0).any():
         style.error_bars(axes, places, attribution.values, NORMAL * attribution.std_errors)
     for (name, other), marker in zip((beside or {}).items(), cycle("Dos^v"), strict=False):
@@ -99,6 +98,13 @@ def curve(result: Result) -> Figure:
     axes.grid(axis="x", alpha=0.3)
     _legend_below(figure, columns=3)
     return figure
+
+
+def _value_name(result: Result) -> str:
+    """What the bars of the values are called in a legend."""
+    if result.setting == "cross-device":
+        return "in-run Shapley value"
+    return "Shapley value"
 
 
 def _payment_intervals(axes: Axes, result: Result, paid: HostArray) -> HostArray:

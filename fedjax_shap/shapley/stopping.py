@@ -13,6 +13,19 @@ from fedjax_shap._validate import InvalidInputError, fraction, integer, number, 
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
+__all__ = [
+    "STOPPING_RULES",
+    "EstimateProgress",
+    "StoppingRule",
+    "budget",
+    "never",
+    "parse_rule",
+    "rank_stability",
+    "settled",
+    "standard_error",
+    "wall_clock",
+]
+
 
 class EstimateProgress(NamedTuple):
     """How far an estimate is after a batch of requests.

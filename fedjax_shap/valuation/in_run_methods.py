@@ -24,6 +24,14 @@ from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 from fedjax_shap.valuation.in_run import Method, multi_round, played, worth_of_all
 from fedjax_shap.valuation.options import Options
 
+__all__ = [
+    "IN_RUN",
+    "Method",
+    "comfedsv",
+    "multi_round",
+    "taylor",
+]
+
 
 def comfedsv(*, rank: int = 2, regularisation: float = 0.01, weighted: bool = True) -> Method:
     """Completed federated values: what coalitions of the absent would have been worth is filled in

@@ -17,6 +17,23 @@ from fedjax_shap.learning.algorithms.server_optimizer import (
     fedyogi,
 )
 
+__all__ = [
+    "ALGORITHMS",
+    "Algorithm",
+    "calibrated",
+    "fedadagrad",
+    "fedadam",
+    "fedagrac",
+    "fedavg",
+    "fednova",
+    "fedopt",
+    "fedprox",
+    "fedsgd",
+    "fedyogi",
+    "scaffold",
+]
+
+
 ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
     "fedavg": fedavg,
     "fedprox": fedprox,

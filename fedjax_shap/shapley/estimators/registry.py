@@ -25,6 +25,34 @@ from fedjax_shap.shapley.estimators.tmc import tmc
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.least_core import least_core
 
+__all__ = [
+    "DEFAULT",
+    "ESTIMATORS",
+    "Estimator",
+    "banzhaf",
+    "complementary",
+    "exact",
+    "gaussian_process",
+    "group_testing",
+    "gtg",
+    "individual",
+    "ipss",
+    "kadditive",
+    "kernelshap",
+    "least_core",
+    "leave_one_out",
+    "leverage",
+    "msr",
+    "owen",
+    "permutation",
+    "regression_msr",
+    "stratified",
+    "structured",
+    "subsampling",
+    "svarm",
+    "tmc",
+]
+
 
 class EstimatorFactory(Protocol):
     """Makes an estimator from the keyword options that its function documents."""
