@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
 from console import refused, said
+from matplotlib.image import imread
 
 from fedjax_shap.audits.registry import AUDITS
 from fedjax_shap.cli.main import main
