@@ -116,7 +116,6 @@ def test_importing_the_package_does_not_import_jax():
         *([name, "--help"] for name in ("ledger", "store")),
         ["quickstart", "--fast"],
         ["run"],
-        ["run", "absent.toml"],
         ["settle", "absent.csv"],
         ["audit", "run", "--figure", "page.doc"],
         ["store", "ls", "absent"],

@@ -24,7 +24,7 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
         beside: other values of the same members, by what they are called.
     """
     attribution = result.attribution
-    names = result.data.names
+    names = result.settlement.players
     figure, axes = style.bar_figure(len(names))
     places = np.arange(len(names))
     style.bars(axes, places, attribution.values, style.BLUE, _value_name(result))

@@ -27,7 +27,7 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
     said = [_utilities(result), _coverage(result), *_noise(result.attribution.notes)]
     said += _payment(result)
     if result.alike:
-        said.append(_indistinguishable(result.alike, len(result.data.names)))
+        said.append(_indistinguishable(result.alike, len(result.settlement.players)))
     if result.metered is not None:
         said.append(_on_devices(result.metered))
     for name, other in (beside or {}).items():
@@ -122,7 +122,7 @@ def _payment(result: Result) -> list[str]:
     settled = result.settlement
     said = [f"Paid by the rule {settled.rule!r} ({settled.policy})."]
     if settled.of not in ("", "shapley"):
-        values = [f"{name} {value:.4f}" for name, value in zip(result.data.names, settled.values)]
+        values = [f"{name} {value:.4f}" for name, value in zip(settled.players, settled.values)]
         said.append(
             f"The rule divides by its own kind of values, {settled.of}: "
             f"{listed(values, MOST_MEMBERS)}."
@@ -158,7 +158,7 @@ def _corruptions(result: Result) -> list[str]:
     said = []
     for corruption in result.config.corruptions:
         keywords = dict(corruption.keywords)
-        member = result.data.names[keywords.pop("client")]
+        member = result.settlement.players[keywords.pop("client")]
         how = ", ".join(f"{name}={value}" for name, value in keywords.items())
         said.append(f"{member} by {corruption.name.replace('_', ' ')} ({how})")
     return said
