@@ -63,8 +63,8 @@ def _add_reading(commands: Any) -> None:
         "verify",
         _verify,
         help="find what was altered, removed, reordered or inserted; exit code 1 if anything was",
-        description="Two changes are found with --expect only: entries that the owner of the key "
-        "wrote anew, and an older copy of the file in its place.",
+        description="Two changes are found by --expect only: what the owner of the key rewrote or "
+        "cut, and an older copy of the file in its place.",
     )
     one.add_argument(
         "--public-key",
@@ -72,7 +72,9 @@ def _add_reading(commands: Any) -> None:
         help="the public key, kept elsewhere (default: the ledger's own)",
     )
     one.add_argument(
-        "--expect", metavar="HASH", help="the hash of an entry that was noted elsewhere"
+        "--expect",
+        metavar="HASH",
+        help="the hash of the last entry, or of an earlier one, that was noted elsewhere",
     )
     one = _add(
         commands,

@@ -29,6 +29,7 @@ __all__ = [
     "npz",
 ]
 
+
 NUM_IMAGE_CLASSES = 10
 
 
