@@ -48,7 +48,8 @@ is 0.8499:
     published, 0.5            6.21e-2     2.85e-2     0.8341    (0.1: 1.06e-1, 0.03: 1.64e-1)
     FedProx, mu = 0.1         1.32e-1     1.02e-1     0.8011
     FedNova                   1.64e-1     1.54e-1     0.7962
-    FedAvg                    2.20e-1     2.10e-1     0.7886    (FedAdam, FedYogi, FedAdagrad too)
+    FedAvg                    2.20e-1     2.10e-1     0.7886    (FedAdam, FedYogi, FedAdagrad the
+                                                                 same: 2.10e-1)
 
     So the patented form at its default lambda does what the published one does at lambda = 1, and
     sooner: the published one overshoots at first (f - f* = 6.7 in round 2). Seeds 1 and 2: FedAvg
