@@ -19,15 +19,18 @@ from fedjax_shap.learning.model import cnn
 def test_the_work_of_a_case_is_that_of_its_layers_batch_by_batch():
     case = Case(n=3, hidden=5, rounds=2, steps=16)
     data = case.data()
-    masks, sizes = all_subsets(3), np.asarray(data.sizes).tolist()
-    layers, flops = (64 * 5, 5 * 10), 0
+    masks = all_subsets(3)
+    sizes = np.asarray(data.sizes).tolist()
+    layers = (64 * 5, 5 * 10)
+    flops = 0
     for mask in masks:
         flops += len(data.validation[1]) * 2 * sum(layers)
         for size in (size for size, present in zip(sizes, mask) if present):
             left = 0
             for _ in range(case.rounds):
                 for step in range(case.steps):
-                    left = size if step % -(-size // 32) == 0 else left
+                    if step % -(-size // 32) == 0:
+                        left = size
                     flops += min(left, 32) * (4 * sum(layers) + 2 * layers[1])
                     left -= 32
     assert useful_flops(case, data, masks) == flops
@@ -52,10 +55,8 @@ def test_a_sample_of_coalitions_has_every_complement_and_the_sizes_of_all():
     names = pack(masks)
     assert len(set(names)) == 64 and set(names) == set(pack(~masks))
     np.testing.assert_array_equal(masks.sum(axis=0), 32)
-    sizes, expected = (
-        np.bincount(masks.sum(axis=1), minlength=9),
-        np.bincount(all_subsets(8).sum(axis=1)) / 4,
-    )
+    sizes = np.bincount(masks.sum(axis=1), minlength=9)
+    expected = np.bincount(all_subsets(8).sum(axis=1)) / 4
     assert np.abs(sizes - expected).max() <= 2
     np.testing.assert_array_equal(stratified(3, 8), all_subsets(3))
     for count in (5, 0, 18):

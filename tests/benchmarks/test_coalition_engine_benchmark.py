@@ -16,20 +16,9 @@ from benchmarks import (
 from benchmarks.games import Case
 from fedjax_shap._validate import InvalidInputError
 
-TINY = [
-    "--n",
-    "2",
-    "--hidden",
-    "3",
-    "--rounds",
-    "1",
-    "--steps",
-    "2",
-    "--repeats",
-    "1",
-    "--chunk",
-    "2",
-]
+SIZES = ["--n", "2", "--hidden", "3", "--rounds", "1", "--steps", "2"]
+TINY = [*SIZES, "--repeats", "1", "--chunk", "2"]
+WITHOUT_RIVALS = ["--no-loop", "--no-vmap", "--no-torch"]
 
 SECONDS = ("engine", "jitted_loop", "vmap_all", "torch_loop")
 
@@ -95,28 +84,15 @@ def test_the_suite_is_a_table_whose_cases_are_cut_to_the_work_that_is_asked_for(
         "SUITE",
         (Case(n=2, hidden=3), Case(n=2, hidden=3, batch_size=0, rounds=1)),
     )
-    out, rivals = tmp_path / "out.json", ["--no-loop", "--no-vmap", "--no-torch"]
-    given = [
-        "--suite",
-        "--gflop",
-        "0.005",
-        "--repeats",
-        "0",
-        "--chunk",
-        "2",
-        "--json",
-        str(out),
-        *rivals,
-    ]
+    out = tmp_path / "out.json"
+    given = ["--suite", "--gflop", "0.005", "--repeats", "0", "--chunk", "2", "--json", str(out)]
+    given += WITHOUT_RIVALS
     assert coalition_engine.main(given) == 0
     record = json.loads(out.read_text())
-    assert [row["batch_size"] for row in record["rows"]] == [
-        32,
-        0,
-    ] and "seconds_engine" not in record
-    assert record["rows"][0]["rounds"] < 5 and all(
-        row["useful_gflop"] < 0.007 for row in record["rows"]
-    )
+    assert [row["batch_size"] for row in record["rows"]] == [32, 0]
+    assert "seconds_engine" not in record
+    assert record["rows"][0]["rounds"] < 5
+    assert all(row["useful_gflop"] < 0.007 for row in record["rows"])
 
 
 def test_the_engine_benchmark_refuses_what_it_cannot_use(capsys):
@@ -127,9 +103,7 @@ def test_the_engine_benchmark_refuses_what_it_cannot_use(capsys):
         ["--torch-seconds", "0"],
         ["--chunk", "0"],
     ):
-        assert (
-            coalition_engine.main([*TINY, "--no-torch", "--no-loop", "--no-vmap", *wrong]) == 2
-        ), wrong
+        assert coalition_engine.main([*TINY, *WITHOUT_RIVALS, *wrong]) == 2, wrong
         assert capsys.readouterr().err.startswith("error: Expected "), wrong
     assert coalition_engine.main(["--model", "cnn"]) == 2
     assert "at least 12 x 12" in capsys.readouterr().err

@@ -15,14 +15,15 @@ from fedjax_shap.shapley.exact import shapley_values
 @pytest.fixture
 def small_flce(tmp_path):
     """A folder with a federation of three clients in FLCE's format."""
-    rng, held = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    arrays = {}
     for name, size in (("0", 5), ("1", 20), ("2", 33), ("test", 40)):
-        held[f"x_{name}"] = rng.normal(size=(size, 4)).astype(np.float32)
-        held[f"y_{name}"] = (held[f"x_{name}"][:, 0] > 0).astype(np.int64)
+        arrays[f"x_{name}"] = rng.normal(size=(size, 4)).astype(np.float32)
+        arrays[f"y_{name}"] = (arrays[f"x_{name}"][:, 0] > 0).astype(np.int64)
     (tmp_path / "flce").mkdir()
     np.savez(
         tmp_path / "flce" / "tictactoe_quantity_1.npz",
-        **held,
+        **arrays,
         exact_shapley=np.array([0.1, 0.3, 0.4]),
     )
     return tmp_path
@@ -75,14 +76,13 @@ def test_the_flce_benchmark_writes_its_record_and_finds_the_loops_equal(small_fl
 def test_a_loop_that_gives_other_utilities_is_refused_before_its_clock_starts(
     small_flce, monkeypatch, capsys
 ):
-    real, plain = flce.evaluate, flce.LOOPS["client"]
+    real = flce.evaluate
+    plain = flce.LOOPS["client"]
     monkeypatch.setattr(flce, "LOOPS", {"client": plain})
     monkeypatch.setattr(
         flce,
         "evaluate",
-        lambda game, key, masks, plan: (
-            real(game, key, masks, plan) + (0.2 if plan is plain else 0.0)
-        ),
+        lambda game, key, masks, plan: real(game, key, masks, plan) + 0.2 * (plan is plain),
     )
     given = ["--data", str(small_flce), "--seeds", "1", "--rounds", "2", "--repeats", "0"]
     assert flce.main(given) == 2

@@ -19,12 +19,11 @@ from fedjax_shap.engine.plan import Plan
 @pytest.fixture
 def small_mnist(tmp_path):
     """MNIST's four files with 60 and 20 of the small digits, enlarged."""
-    small, start = load_digits(), 0
-    for part, count in (("train", 60), ("t10k", 20)):
-        images, labels = small.images[start : start + count], small.target[start : start + count]
-        large = np.pad(np.kron(images * 15, np.ones((1, 3, 3))), ((0, 0), (2, 2), (2, 2)))
-        held, start = (large.astype(np.uint8), labels.astype(np.uint8)), start + count
-        for array, kind in zip(held, ("images", "labels")):
+    small = load_digits()
+    large = np.pad(np.kron(small.images * 15, np.ones((1, 3, 3))), ((0, 0), (2, 2), (2, 2)))
+    for part, rows in (("train", slice(60)), ("t10k", slice(60, 80))):
+        arrays = (large[rows].astype(np.uint8), small.target[rows].astype(np.uint8))
+        for array, kind in zip(arrays, ("images", "labels")):
             head = bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
             (tmp_path / f"{part}-{kind}-idx{array.ndim}-ubyte").write_bytes(head + array.tobytes())
     return tmp_path
@@ -32,7 +31,8 @@ def small_mnist(tmp_path):
 
 @pytest.mark.parametrize("num_clients", [5, 10])
 def test_the_five_settings_are_the_published_ones(num_clients):
-    pool, rungs = digits(image=True), np.arange(num_clients) * 5 // num_clients
+    pool = digits(image=True)
+    rungs = np.arange(num_clients) * 5 // num_clients
     equal = mnist_setting(pool, 1, num_clients=num_clients)
     assert np.ptp(np.asarray(equal.sizes)) <= 1
     for client, rung in enumerate(rungs):
@@ -51,7 +51,7 @@ def test_the_five_settings_are_the_published_ones(num_clients):
     np.testing.assert_array_equal(unequal.sizes, sizes)
 
 
-def test_a_setting_that_is_none_is_refused():
+def test_an_unknown_setting_is_refused():
     for wrong, said in (
         ({"setting": 6}, "setting=6"),
         ({"setting": 1, "num_clients": 7}, "num_clients=7"),
@@ -64,25 +64,17 @@ def test_a_setting_that_is_none_is_refused():
 def test_the_mnist_benchmark_calls_a_part_a_part_and_its_extrapolation_one(
     small_mnist, tmp_path, capsys
 ):
-    out, part = (
-        tmp_path / "out.json",
-        ["--coalitions", "4", "--rounds", "1", "--epochs", "1", "--images", "60"],
-    )
+    out = tmp_path / "out.json"
+    part = ["--coalitions", "4", "--rounds", "1", "--epochs", "1", "--images", "60"]
     given = ["--data", str(small_mnist), *part, "--chunk", "4", "--no-settings", "--json", str(out)]
     assert mnist_exact.main(given) == 0
     record = json.loads(out.read_text())
-    assert (
-        record["seconds_exact"] is None
-        and record["values"] is None
-        and record["published_seconds"] == 41168
-    )
-    assert record["fraction_run"] == pytest.approx(
-        20 / (5120 * 94 * 5 * 10)
-    )  # of 20 steps; whole: 94 batches an epoch
-    assert (
-        record["seconds_extrapolated"] > record["seconds_run"]
-        and 0 < record["useful_fraction"] <= 1
-    )
+    assert record["seconds_exact"] is None and record["values"] is None
+    assert record["published_seconds"] == 41168
+    # of 20 steps; the whole game has 94 batches an epoch
+    assert record["fraction_run"] == pytest.approx(20 / (5120 * 94 * 5 * 10))
+    assert record["seconds_extrapolated"] > record["seconds_run"]
+    assert 0 < record["useful_fraction"] <= 1
     assert "Extrapolated from" in capsys.readouterr().out
     for wrong in (["--coalitions", "3"], ["--rounds", "11"], ["--epochs", "0"]):
         assert mnist_exact.main([*given, *wrong]) == 2

@@ -7,25 +7,15 @@ import pytest
 
 from benchmarks import rounds_game
 
-SMALL_ROUND = [
-    "--participants",
-    "3",
-    "--examples",
-    "60",
-    "--hidden",
-    "4",
-    "--train",
-    "300",
-    "--rival-chunks",
-    "2",
-    "4",
-]
+SIZES = ["--participants", "3", "--examples", "60", "--hidden", "4", "--train", "300"]
+SMALL_ROUND = [*SIZES, "--rival-chunks", "2", "4"]
 
 
 @pytest.fixture
 def small_mnist(tmp_path):
     """A folder with 300 training and 60 test images of noise in MNIST's four files."""
-    rng, folder = np.random.default_rng(0), tmp_path / "mnist"
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "mnist"
     folder.mkdir()
     for part, count in (("train", 300), ("t10k", 60)):
         for kind, array in (
@@ -42,21 +32,15 @@ def test_the_rounds_game_benchmark_writes_its_record_and_finds_both_ways_equal(s
     given = ["--data", str(small_mnist), *SMALL_ROUND, "--repeats", "1", "--json", str(out)]
     assert rounds_game.main(given) == 0
     record = json.loads(out.read_text())
-    engine, rival = record["seconds_engine"], record["seconds_forward_per_model"]
-    assert (
-        record["speed_up"] == rival["warm"] / engine["warm"]
-        and 0 < engine["compile"] < engine["first"]
-    )
+    engine = record["seconds_engine"]
+    rival = record["seconds_forward_per_model"]
+    assert record["speed_up"] == rival["warm"] / engine["warm"]
+    assert 0 < engine["compile"] < engine["first"]
     assert 0 <= record["max_abs_diff"] <= rounds_game.GAP and rival["chunk"] in (2, 4)
-    assert (
-        len(set(record["sizes"])) > 1
-        and sum(record["sizes"]) == 300
-        and record["num_coalitions"] == 8
-    )
-    assert (
-        record["accuracy_differs_in_examples"]["most"] <= 1
-        and min(record["temporary_bytes"].values()) > 0
-    )
+    assert len(set(record["sizes"])) > 1 and sum(record["sizes"]) == 300
+    assert record["num_coalitions"] == 8
+    assert record["accuracy_differs_in_examples"]["most"] <= 1
+    assert min(record["temporary_bytes"].values()) > 0
     assert str(small_mnist) not in record["command"] and "times as fast" in capsys.readouterr().out
 
 

@@ -13,24 +13,17 @@ from benchmarks import (
 def test_the_scaling_benchmark_measures_each_number_in_a_process_of_its_own_and_draws_it(
     tmp_path, capsys
 ):
-    out, drawn = tmp_path / "out.json", tmp_path / "deep" / "out.png"
+    out = tmp_path / "out.json"
+    drawn = tmp_path / "deep" / "out.png"
     sizes = ["--clients", "2", "3", "--devices", "2", "--clients-on-devices", "3"]
-    given = [
-        *sizes,
-        "--rounds",
-        "1",
-        "--steps",
-        "1",
-        "--repeats",
-        "1",
-        "--json",
-        str(out),
-        "--figure",
-        str(drawn),
-    ]
+    work = ["--rounds", "1", "--steps", "1", "--repeats", "1"]
+    given = [*sizes, *work, "--json", str(out), "--figure", str(drawn)]
     assert scaling.main(given) == 0
     record = json.loads(out.read_text())
-    assert [row["n"] for row in record["rows"]] == [2, 3] and drawn.stat().st_size > 0
+    assert [row["n"] for row in record["rows"]] == [2, 3]
+    assert drawn.exists()
+    seconds, *_ = scaling.figure(record).axes
+    assert [line.get_xdata().tolist() for line in seconds.lines] == [[2, 3], [2, 3]]
     (spread,) = record["devices_rows"]
     assert spread["devices"] == 2 == spread["plan"]["devices"] and spread["device"].endswith(
         "2 device(s)"
@@ -41,6 +34,6 @@ def test_the_scaling_benchmark_measures_each_number_in_a_process_of_its_own_and_
     assert str(tmp_path) not in record["command"] and "trainings" in capsys.readouterr().out
 
 
-def test_a_process_that_fails_is_told_in_one_sentence(capsys):
+def test_a_process_that_fails_is_reported_in_one_sentence(capsys):
     assert scaling.main(["--clients", "0", "--devices"]) == 2
     assert "n=0" in capsys.readouterr().err

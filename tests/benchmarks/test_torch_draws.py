@@ -70,7 +70,8 @@ def test_a_batch_order_is_a_permutation_for_each_seed_its_own():
 
 def test_flamby_s_published_accuracies_come_out_from_its_initial_weights(data_folder):
     pool = heart_disease(folder=str(data_folder), normalise="per_client")
-    data, tested = federate(pool, by_column(), seed=0), pool.notes["test_center"]
+    data = federate(pool, by_column(), seed=0)
+    tested = pool.notes["test_center"]
     steps = local(optimizer="sgd", learning_rate=0.001, batch_size=4, steps=100)
     learning = learner(
         data,
@@ -82,7 +83,8 @@ def test_flamby_s_published_accuracies_come_out_from_its_initial_weights(data_fo
             learning.model.apply(params, world.data.test[0]).argmax(-1) == world.data.test[1]
         ).astype(jnp.float32)
 
-    game, everyone = trained(learning, right), np.ones((1, 4), bool)
+    game = trained(learning, right)
+    everyone = np.ones((1, 4), bool)
     for seed, published in FLAMBY_FEDAVG.items():
         weights = jax.tree.map(jnp.asarray, torch_draws.linear_layers(seed, (13, 1)))
         start = game.replace(world=game.world.replace(initial=weights))

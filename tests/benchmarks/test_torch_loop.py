@@ -19,12 +19,11 @@ from fedjax_shap.engine.plan import Plan
 @pytest.fixture
 def small_mnist(tmp_path):
     """MNIST's four files with 60 and 20 of the small digits, enlarged."""
-    small, start = load_digits(), 0
-    for part, count in (("train", 60), ("t10k", 20)):
-        images, labels = small.images[start : start + count], small.target[start : start + count]
-        large = np.pad(np.kron(images * 15, np.ones((1, 3, 3))), ((0, 0), (2, 2), (2, 2)))
-        held, start = (large.astype(np.uint8), labels.astype(np.uint8)), start + count
-        for array, kind in zip(held, ("images", "labels")):
+    small = load_digits()
+    large = np.pad(np.kron(small.images * 15, np.ones((1, 3, 3))), ((0, 0), (2, 2), (2, 2)))
+    for part, rows in (("train", slice(60)), ("t10k", slice(60, 80))):
+        arrays = (large[rows].astype(np.uint8), small.target[rows].astype(np.uint8))
+        for array, kind in zip(arrays, ("images", "labels")):
             head = bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
             (tmp_path / f"{part}-{kind}-idx{array.ndim}-ubyte").write_bytes(head + array.tobytes())
     return tmp_path
@@ -35,7 +34,8 @@ def test_pytorch_gets_the_rows_that_the_engine_draws(key, batch_size):
     data = Case(n=8).data()
     drawn = torch_loop.draw_batches(data, key, rounds=2, steps=9, batch_size=batch_size)
     for round_, client in ((0, 0), (1, 5)):
-        size, longest = int(data.sizes[client]), data.y.shape[1]
+        size = int(data.sizes[client])
+        longest = data.y.shape[1]
         settings = {"num_rows": longest, "size": size, "batch_size": batch_size, "steps": 9}
         expected = federations.drawn_batches(key, round_, client, **settings)
         assert [rows.tolist() for rows in drawn[round_][client]] == [

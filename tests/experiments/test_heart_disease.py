@@ -38,7 +38,7 @@ def test_the_settings_are_those_of_flambys_files(data_folder):
         "eps": "tau",
     }
     with (data_folder / "flamby_results" / "heart_seed42.csv").open(newline="") as lines:
-        theirs = {row["Method"].removesuffix("100"): row for row in csv.DictReader(lines)}
+        rows = {row["Method"].removesuffix("100"): row for row in csv.DictReader(lines)}
     for method, (_, rate, keywords) in flamby.FEDERATED.items():
         assert float(rows[method]["learning_rate"]) == rate, method
         for ours, theirs in names.items():
