@@ -20,7 +20,7 @@ from rich.table import Table
 
 from fedjax_shap._validate import InvalidInputError, integer
 from fedjax_shap.atomic import replacing, writable
-from fedjax_shap.engine.programs import num_cores
+from fedjax_shap.engine.machine import num_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("fedjax-shap", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")

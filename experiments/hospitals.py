@@ -121,9 +121,9 @@ def figure(record: Record) -> Figure:
 def _values(axes: Axes, record: Record) -> None:
     """Bars of the mean values at each rate, with standard deviations and a dot for each seed."""
     places = np.arange(len(record["players"]))
-    for place, (rate, found) in enumerate(record["rates"].items()):
+    for place, (rate, numbers) in enumerate(record["rates"].items()):
         at = places + (place - 0.5) * BAR
-        seeds = np.array(found["values"])
+        seeds = np.array(numbers["values"])
         mean = seeds.mean(axis=0)
         label = f"learning rate {rate}"
         axes.bar(at, mean, BAR * 0.92, color=COLORS[place], zorder=2, label=label)
@@ -166,16 +166,16 @@ def show(record: Record, console: Console) -> None:
     shown = table(title + "mean ± standard deviation", ("hospital", "ill", *columns, "payment"))
     first = np.array(record["rates"][f"{RATES[0]:g}"]["payments"])
     for i, name in enumerate(record["players"]):
-        values = [np.array(found["values"])[:, i] for found in record["rates"].values()]
+        values = [np.array(numbers["values"])[:, i] for numbers in record["rates"].values()]
         cells = [mean_and_deviation(each, ".3f") for each in values]
         payment = mean_and_deviation(first[:, i], ",.0f")
         shown.add_row(name, f"{record['ill'][i]:.0%}", *cells, payment)
     console.print(shown)
-    for rate, found in record["rates"].items():
-        accuracy = mean_and_deviation(found["accuracy"], ".3f")
+    for rate, numbers in record["rates"].items():
+        accuracy = mean_and_deviation(numbers["accuracy"], ".3f")
         console.print(
             f"Rate {rate}: accuracy of all four together {accuracy}, V(N) "
-            f"{np.mean(found['utility']):.3f}."
+            f"{np.mean(numbers['utility']):.3f}."
         )
 
 
