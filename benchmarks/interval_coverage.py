@@ -102,7 +102,8 @@ def _marginals(utilities: Utilities, orders: Any, seed: int) -> HostArray:
     start = estimator.init(len(utilities).bit_length() - 1, len(utilities), None)
     masks, state = estimator.ask(jax.random.key(seed), start)
     draws = estimator.tell(state, masks, utilities[ranks(masks)]).draws
-    return marginals(draws._replace(units=draws.units.orders)).mean(axis=1)
+    each: HostArray = marginals(draws._replace(units=draws.units.orders)).mean(axis=1)
+    return each
 
 
 CASES: dict[str, Callable[[str | None], Study]] = {

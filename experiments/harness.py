@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ from fedjax_shap._validate import InvalidInputError, one_of
 from fedjax_shap.typing import HostArray
 
 Settings = dict[str, Any]  # of an experiment, by name; `--set NAME=VALUE` changes one
+Grid = Literal["x", "y", "both"]
 Done = Callable[[str], None]  # takes a few words on what is done
 
 
@@ -98,7 +99,8 @@ def progress() -> Done:
 def deviation(each: Any) -> HostArray:
     """The standard deviation over the first axis, one a seed; 0 of a single seed."""
     values = np.asarray(each, float)
-    return values.std(axis=0, ddof=min(1, len(values) - 1))
+    spread: HostArray = values.std(axis=0, ddof=min(1, len(values) - 1))
+    return spread
 
 
 def mean_and_deviation(each: Any, form: str) -> str:
@@ -114,17 +116,17 @@ def ranked(values: Any) -> list[int]:
 # ------------------------------------------------------------------ panels of a figure
 
 
-def dress(axes: Axes, title: str, *, grid: str = "both", size: float | None = None) -> None:
+def dress(axes: Axes, title: str, *, grid: Grid = "both", size: float | None = None) -> None:
     """Gives a panel its title, faint lines, and an open frame.
 
     Args:
         axes: the panel.
         title: on its left.
-        grid: at whose ticks lines are drawn: "x", "y" or "both".
+        grid: at whose ticks lines are drawn.
         size: of the title, in points; matplotlib's if None.
     """
     axes.set_title(title, loc="left", fontsize=size)
-    axes.grid(axis=grid, alpha=0.3, zorder=0)  # type: ignore[arg-type]
+    axes.grid(axis=grid, alpha=0.3, zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -125,12 +125,13 @@ def measure(settings: Settings, name: str, done: Done) -> list[dict[str, Any]]:
 
 def floor_of(record: Record, name: str) -> dict[str, Any]:
     """The row of one of `FEDERATIONS` in which FedAvg trains with equal steps."""
-    (row,) = (
+    rows: list[dict[str, Any]] = record["rows"]
+    (floor,) = (
         row
-        for row in record["rows"]
+        for row in rows
         if (row["federation"], row["algorithm"], row["unequal"]) == (name, "fedavg", False)
     )
-    return row
+    return floor
 
 
 def figure(record: Record) -> Figure:
@@ -220,7 +221,8 @@ def _mean(each: Any, form: str) -> str:
 
 def _error(each: HostArray) -> HostArray:
     """The standard error over the first axis."""
-    return each.std(axis=0, ddof=1) / np.sqrt(len(each))
+    error: HostArray = each.std(axis=0, ddof=1) / np.sqrt(len(each))
+    return error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
