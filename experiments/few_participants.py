@@ -25,7 +25,7 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import uniform
 from fedjax_shap.learning.training import Training
-from fedjax_shap.report.style import BLUE, GREEN, ORANGE
+from fedjax_shap.report.style import BLUE, GREEN, ORANGE, RED
 from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import exact
@@ -34,7 +34,6 @@ from fedjax_shap.valuation.in_run import Method, estimate_rounds
 from fedjax_shap.valuation.in_run_methods import comfedsv, taylor
 from fedjax_shap.valuation.options import Options
 
-RED = "#b0483f"
 LIGHT_BLUE = "#8fb3d9"
 TWINS: dict[str, Any] = {
     "clients": 10,
