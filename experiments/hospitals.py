@@ -55,6 +55,7 @@ from benchmarks.harness import Record, at_least, table
 from experiments.harness import Settings, deviation, dress, mean_and_deviation, overridden, parser
 from experiments.harness import run as run_experiment
 from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.report import run as run_report
@@ -207,10 +208,11 @@ def _measure(settings: Settings, data: str | None, folder: Path) -> Record:
         if rate == RATES[0]:
             first = results[0]
     run_report.write(first, folder)
-    labels = [first.data.client(i)[1] for i in range(first.data.num_clients)]
+    data_of_all = federation_of(first.config).data
+    labels = [data_of_all.client(i)[1] for i in range(data_of_all.num_clients)]
     return {
         "settings": settings,
-        "players": list(first.data.names),
+        "players": list(first.players),
         "patients": [len(ill) for ill in labels],
         "ill": [float(ill.mean()) for ill in labels],
         "costs": [float(cost) for cost in first.settlement.costs],

@@ -84,7 +84,7 @@ def measure(settings: Settings, folder: str | None, rate: str) -> dict[str, Any]
     parts = result.attribution.notes
     return {
         "settlement": loaded.case.settlement.to_json(),
-        "sizes": np.asarray(result.data.sizes).tolist(),
+        "sizes": result.sizes.tolist(),
         "table": table.tolist(),  # row r holds hospital i where bit i of r is set
         "std_errors": result.attribution.std_errors.tolist(),
         "noise": {name: parts[name].tolist() for name in ("training_noise", "test_set_noise")},

@@ -231,3 +231,4 @@ STEPS: dict[str, Callable[..., Steps]] = {
     "linear": linear,
     "epochs": epochs,
 }
+BY_EXAMPLES = (as_local_says, epochs)  # laws that go by how many examples a client has

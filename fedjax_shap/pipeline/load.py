@@ -3,7 +3,7 @@ without its game.
 """
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,15 @@ from fedjax_shap.economics.revenue import RevenueCurve, curve
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.engine import archive
-from fedjax_shap.engine.parts import LABEL
 from fedjax_shap.pipeline.records import read_json
-from fedjax_shap.typing import HostArray, Masks
+from fedjax_shap.pipeline.stored import StoredUtilities, stored_utilities
+from fedjax_shap.typing import HostArray
 
-RESULT, UTILITIES = "result.json", "utilities"
-_ALONE = "This is a settlement alone, so what coalitions are worth is not known."
-_MOST_ROUNDING = 1e-9  # between a utility in a store and the same in result.json
+RESULT = "result.json"
+UTILITIES = "utilities"  # the folder of the utility stores beside it
+_ALONE = StoredUtilities(
+    None, None, "This is a settlement alone, so what coalitions are worth is not known."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,38 +87,41 @@ def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") ->
     )
     try:
         settled = Settlement.from_json(record["settlement"] if run else record)
-        count = len(settled.players)
-        errors = (
-            np.array(numbers("std_errors", record["std_errors"], settled.players))
-            if run and record.get("std_errors") is not None
-            else None
-        )
-        sizes = counts("sizes", record["sizes"], settled.players) if run else None
+        sizes, errors = _columns(record, settled.players) if run else (None, None)
         metered = record.get("member_devices")
         bill = None if metered is None else Bill.from_json(metered["costs"], settled.players)
-        config = record.get("config", {})
-        title = str(config.get("title", title)) if isinstance(config, dict) else title
     except KeyError as error:
         raise InvalidInputError(f"{expected}it lacks the key {error}.") from error
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        if isinstance(error, InvalidInputError) and str(error).startswith(
-            "Expected"
-        ):  # a sentence of its own
-            raise
+        if isinstance(error, InvalidInputError) and str(error).startswith("Expected"):
+            raise  # it is a sentence of its own
         raise InvalidInputError(f"{expected}{str(error).rstrip('.')}.") from error
-    masks, utilities, said = _utilities(record, stores, count) if run else (None, None, _ALONE)
+    known = _ALONE
+    if run:
+        known = stored_utilities(record, stores, len(settled.players))
     case = Evidence(
         settlement=settled,
         names=settled.players,
         values=np.array(settled.values),
         std_errors=errors,
-        masks=masks,
-        utilities=utilities,
+        masks=known.masks,
+        utilities=known.utilities,
         sizes=sizes,
         metered=None if bill is None else bill.total,
         revenue=_revenue(record),
     )
-    return LoadedRun(title=title, case=case, rule=_rule(case), bill=bill, said=said)
+    config = record.get("config")
+    if isinstance(config, Mapping):
+        title = str(config.get("title", title))
+    return LoadedRun(title=title, case=case, rule=_rule(case), bill=bill, said=known.sentence)
+
+
+def _columns(record: Mapping[str, Any], players: Sequence[str]) -> tuple[Any, HostArray | None]:
+    """The sizes and the standard errors of a run's players; None for errors that are not known."""
+    errors = record.get("std_errors")
+    if errors is not None:
+        errors = np.array(numbers("std_errors", errors, players))
+    return counts("sizes", record["sizes"], players), errors
 
 
 def _revenue(record: Mapping[str, Any]) -> RevenueCurve | None:
@@ -162,72 +166,3 @@ def _rule(case: Evidence) -> Rule | None:
         for one, other in zip(again.payments, settled.payments)
     )
     return rule if near else None
-
-
-def _utilities(
-    record: Mapping[str, Any], stores: Path | None, num_players: int
-) -> tuple[Masks | None, HostArray | None, str]:
-    """Every coalition whose worth the run's store knows, what it is worth, and a sentence on where
-    that is from.
-    """
-    found = list(_candidates(stores))
-    for folder, held in found:
-        if held.masks.shape[1:] != (num_players,) or not len(held.masks):
-            continue
-        utilities = _of_seeds(held.utilities)
-        if _belongs(record, held.masks, utilities):
-            broken = (
-                f"; {len(held.problems)} problems there, see `fedjax-shap store verify`"
-                if held.problems
-                else ""
-            )
-            known = (
-                f"{len(held.masks):,} of {2**num_players:,} coalitions"
-                if num_players < 64
-                else f"{len(held.masks):,}"
-            )
-            return (
-                held.masks,
-                utilities,
-                f"Utilities of {known} are known, from the store {folder.name!r}{broken}.",
-            )
-    if found:
-        return (
-            None,
-            None,
-            "The utility store beside the result is empty, or of another run, and was not used.",
-        )
-    if record.get("setting") == "cross-device" and stores is not None and stores.is_dir():
-        return (
-            None,
-            None,
-            "The values are sums over rounds, so no one table says what a coalition is worth.",
-        )
-    return None, None, "No utility store is beside it, so what coalitions are worth is not known."
-
-
-def _candidates(stores: Path | None) -> Iterator[tuple[Path, archive.Archive]]:
-    """The stores of a run that may hold its game: the run's own, and that of its repeats."""
-    for folder in () if stores is None else (stores, stores / "repeats"):
-        if (folder / LABEL).is_file():
-            yield folder, archive.read(folder)
-
-
-def _of_seeds(utilities: HostArray) -> HostArray:
-    """float64[M]: the mean over seeds of the utility itself, of utilities [M], [M, k] or [M, 1 +
-    resamples, k].
-    """
-    own = utilities[:, 0] if utilities.ndim == 3 else utilities
-    return own if own.ndim == 1 else own.mean(axis=1)
-
-
-def _belongs(record: Mapping[str, Any], masks: Masks, utilities: HostArray) -> bool:
-    """Whether a store says of everybody and of nobody what the result says, as far as it knows
-    them.
-    """
-    for name, wanted in (("grand", masks.all(axis=1)), ("empty", ~masks.any(axis=1))):
-        if wanted.any() and name in record:
-            told = float(record[name])
-            if not np.isclose(utilities[wanted][0], told, rtol=_MOST_ROUNDING, atol=_MOST_ROUNDING):
-                return False
-    return True

@@ -2,13 +2,13 @@
 their intervals.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from decimal import Decimal
+from functools import partial
+from typing import Any, NamedTuple, cast
 
-import numpy as np
-
-from fedjax_shap.devices.device import steps_done
+from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.devices.fleet import Metered
+from fedjax_shap.economics.cost import Bill, CostModel
 from fedjax_shap.economics.cost_cap import cap_costs
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.intervals import Intervals, indistinguishable, payment_intervals
@@ -16,18 +16,18 @@ from fedjax_shap.economics.revenue import curve
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.federation import Federation
-from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.pipeline.schema import SECTIONS
+from fedjax_shap.pipeline.settings.setting import Setting, Work
+from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.exact import exact
 
-BY_VALUES = (
-    "",
-    "shapley",
-)  # rules that divide by no values, or by those of the run, whatever these are
+BY_VALUES = ("", "shapley")  # rules that divide by no values, or by those of the run
+# values that need no draws where all coalitions are valued
+OF_ALL_COALITIONS = {"banzhaf": partial(exact, semivalue="banzhaf")}
 
 
-class Paid(NamedTuple):
+class Payments(NamedTuple):
     """What a run pays.
 
     Attributes:
@@ -44,98 +44,109 @@ class Paid(NamedTuple):
     metered: Metered | None
 
 
-def payer(config: Config) -> Callable[[Federation, Any, int], Paid]:
-    """(federation, values, rounds of the run of all) -> who is paid what by a configuration's rule
-    and costs.
-    """
-    rule, options = (
-        config.build("economics"),
-        {"revenue": 1000, **config.sections["economics"].keywords},
-    )
-    by_devices = config.sections["costs"].name == "devices"
-    reported = None if by_devices else config.build("costs")
-
-    def pay(federation: Federation, values: Any, num_rounds: int) -> Paid:
-        sizes, (num_steps, share) = (
-            np.asarray(federation.data.sizes).tolist(),
-            federation.work(num_rounds),
-        )
-        metered = federation.metered(num_steps, share)
-        costs = reported or config.build("costs", bill=metered and metered.bill)
-        charged = costs(sizes, steps_done(num_steps, share).sum(axis=0).tolist())
-        earned = _revenue(options, values)
-        implied = None if metered is None else metered.bill.total
-        given = {
-            "rule": _verified(rule, implied, options.get("verify")),
-            "players": list(federation.data.names),
-            "sizes": sizes,
-        }
-        given |= {
-            "minor_unit": options.get("minor_unit", "0.01"),
-            "efficient": efficient(config, rule),
-        }
-        settlement = settle(values, charged, earned, **given)
-        unsure = settlement.std_errors is not None and any(settlement.std_errors)
-        if not unsure:
-            return Paid(settlement, None, (), metered)
-        pairs = indistinguishable(
-            values.values, std_errors=values.std_errors, efficient=given["efficient"]
-        )
-        names = federation.data.names
-        alike = tuple((names[i], names[j]) for i, j in pairs)
-        return Paid(settlement, payment_intervals(values, charged, earned, **given), alike, metered)
-
-    return pay
-
-
-def divided_by(
-    config: Config, attribution: Attribution, value: Callable[[Any], Attribution]
-) -> Attribution:
-    """The values that the rule of a configuration divides by.
+def pay(config: Config, setting: Setting, values: Any, num_rounds: int | None) -> Payments:
+    """Who is paid what by a configuration's rule and costs.
 
     Args:
         config: the configuration.
-        attribution: the values of the run.
-        value: estimator -> its values of the same game, from the same stored utilities.
+        setting: its federation.
+        values: an `Attribution` with the values that the rule divides by, or numbers [P].
+        num_rounds: how many rounds the run of all took; see `settings.setting.CountWork`.
+
+    Raises:
+        InvalidInputError: a price or a revenue that is not an amount, or what `settle` refuses.
+    """
+    rule = config.build("economics")
+    work = setting.work(num_rounds)
+    metered = None if work is None else work.metered
+    costs = _costs(config, setting, work)
+    revenue = _revenue(config, values)
+    settings: dict[str, Any] = {
+        "rule": _with_costs_checked(rule, metered, config.value("economics", "verify")),
+        "players": list(setting.players),
+        "sizes": setting.sizes.tolist(),
+        "minor_unit": config.value("economics", "minor_unit"),
+        "efficient": is_efficient(config, setting, rule),
+    }
+    settlement = settle(values, costs, revenue, **settings)
+    if settlement.std_errors is None or not any(settlement.std_errors):
+        return Payments(settlement, None, (), metered)
+    pairs = indistinguishable(
+        values.values, std_errors=values.std_errors, efficient=settings["efficient"]
+    )
+    alike = tuple((setting.players[i], setting.players[j]) for i, j in pairs)
+    intervals = payment_intervals(values, costs, revenue, **settings)
+    return Payments(settlement, intervals, alike, metered)
+
+
+def estimator_for_rule(config: Config) -> Estimator | None:
+    """The estimator of the values that a configuration's rule divides by; None where these are
+    those of the run.
     """
     wanted = config.build("economics").of
     if wanted in BY_VALUES or wanted == config.sections["estimator"].name:
-        return attribution
-    return value(_estimator(config, wanted))
+        return None
+    return _estimator(config, wanted)
 
 
-def efficient(config: Config, rule: Rule) -> bool:
-    """Whether the errors of the values that a rule divides by sum to zero: not where V(N) is
-    uncertain itself.
+def is_efficient(config: Config, setting: Setting, rule: Rule) -> bool:
+    """Whether the errors of the values that a rule divides by sum to zero: not where V(N) has an
+    error of its own.
     """
-    given = config.sections["estimator"].keywords
-    if given.get("repeats", 1) > 1 or config.sections["game"].keywords.get("resamples", 0):
+    if not setting.grand_is_exact:
         return False
-    estimator = config.build("estimator") if rule.of in BY_VALUES else _estimator(config, rule.of)
-    return bool(given.get("efficient") or estimator.guarantees.efficient)
+    if config.value("estimator", "efficient"):
+        return True
+    estimator = _estimator(config, rule.of)
+    return isinstance(estimator, Estimator) and estimator.guarantees.efficient
 
 
-def _verified(rule: Rule, implied: Any, how: str | None) -> Rule:
-    """The rule, on costs held to what the members' devices imply where that is asked for."""
-    return rule if how is None or implied is None else cap_costs(rule, implied, method=how)
+def _costs(config: Config, setting: Setting, work: Work | None) -> tuple[Decimal, ...]:
+    """The costs of the members, by the bill of their devices or by what they did."""
+    bound = {}
+    if config.takes("costs", "bill"):
+        bound["bill"] = _bill(work)
+    model = config.build("costs", **bound)
+    steps = None if work is None else work.steps.tolist()
+    return cast(CostModel, model)(setting.sizes.tolist(), steps)
 
 
-def _revenue(options: Mapping[str, Any], values: Any) -> Any:
-    """What there is to divide: as given, or read off the curve at V(N); at its end for values
+def _bill(work: Work | None) -> Bill:
+    """What the members' devices cost them."""
+    metered = None if work is None else work.metered
+    if metered is None:
+        raise InvalidInputError(
+            "Expected other costs than those of the members' devices, which this game does not "
+            "meter."
+        )
+    return metered.bill
+
+
+def _with_costs_checked(rule: Rule, metered: Metered | None, method: str | None) -> Rule:
+    """The rule, on costs limited to what the members' devices imply where that is asked for."""
+    if method is None or metered is None:
+        return rule
+    return cap_costs(rule, metered.bill.total, method=method)
+
+
+def _revenue(config: Config, values: Any) -> Any:
+    """The revenue to divide: as given, or read off the curve at V(N); at its end for values
     without one.
     """
-    points = options.get("curve")
+    points = config.value("economics", "curve")
     if points is None:
-        return options["revenue"]
-    return curve(points).amount(
-        float(getattr(values, "grand", points[-1][0])), options.get("minor_unit", "0.01")
-    )
+        return config.value("economics", "revenue")
+    reached = float(getattr(values, "grand", points[-1][0]))
+    return curve(points).amount(reached, config.value("economics", "minor_unit"))
 
 
-def _estimator(config: Config, name: str) -> Any:
-    """That of the values that a rule asks for; of the whole table where the run values every
+def _estimator(config: Config, wanted: str) -> Estimator:
+    """That of the values called `wanted`; from the whole table where the run values every
     coalition.
     """
-    if config.sections["estimator"].name == "exact" and name == "banzhaf":
-        return exact(semivalue="banzhaf")
-    return ESTIMATORS[name]()
+    if wanted in BY_VALUES:
+        return cast(Estimator, config.build("estimator"))
+    estimators = SECTIONS["estimator"].entries
+    every_coalition = estimators[config.sections["estimator"].name] is exact
+    factory = OF_ALL_COALITIONS.get(wanted) if every_coalition else None
+    return cast(Estimator, (factory or ESTIMATORS[wanted])())

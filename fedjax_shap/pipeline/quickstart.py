@@ -6,9 +6,9 @@ import tomllib
 from importlib.resources import files
 
 from fedjax_shap.pipeline.config import override, parse
-from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.result import Result
-from fedjax_shap.pipeline.run import Watch, run
+from fedjax_shap.pipeline.run import Watch, attribution_of, run, unwatched
+from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.valuation.options import Options
 
@@ -27,9 +27,10 @@ def quickstart(*, watch: Watch | None = None) -> tuple[Result, dict[str, Attribu
     Returns:
         The cross-silo result, and the in-run values of the same federation, named for the table.
     """
-    watch = watch or (lambda stage: lambda done, total: None)
+    watch = watch or unwatched
     raw = tomllib.loads(toml())
     result = run(parse(raw), watch=watch)
-    inside = federation_of(parse(override(raw, [("game.name", "rounds")])))
-    in_run = inside.attribution(Options(progress=watch("in-run coalitions")))
+    in_rounds = parse(override(raw, [("game.name", "rounds")]))
+    options = Options(progress=watch("in-run coalitions"))
+    in_run = attribution_of(in_rounds, setting_of(in_rounds), options)
     return result, {"in-run value": in_run}

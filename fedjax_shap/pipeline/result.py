@@ -1,4 +1,4 @@
-"""What a run found out, as a record and as JSON."""
+"""The result of a run, as a record and as JSON."""
 
 import platform
 from dataclasses import dataclass
@@ -8,130 +8,121 @@ from typing import Any
 import jax
 import numpy as np
 
-from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.curves import LearningCurves, finite_or_none
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
 SCHEMA = 1  # of result.json; raised when a key changes its meaning
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearningCurves:
-    """Test accuracy by round.
-
-    Attributes:
-        federated: float[R], the whole federation.
-        alone: float[P, R], each member on its own; None where there are too many members to train
-            each.
-        pooled: float[R], one model on everybody's data.
-        pooled_metric: that model's metric on the validation set, by the same report as the
-            federation's.
-    """
-
-    federated: HostArray
-    alone: HostArray | None
-    pooled: HostArray
-    pooled_metric: float
+PACKAGES = ("fedjax-shap", "jax", "flax", "optax", "numpy")  # whose versions are recorded
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a run found out.
+    """The result of a run.
 
     Attributes:
         config: what was run.
-        data: the federation.
+        setting: the kind of federation: "cross-silo", where every coalition was trained;
+            "cross-device", where the rounds of one run were valued; or another kind's name.
+        players: the P members' names.
+        sizes: int[P], their training examples.
+        metric: what a coalition is worth is measured in.
+        value_label: what the values are called in figures.
         attribution: the members' values.
         settlement: their costs and payments.
         intervals: of the payments; None where the values have no errors, or unknown ones.
         alike: pairs of members whose values do not differ at 95 %.
-        curve: test accuracy by round.
+        curve: test accuracy by round; None where nothing was learned in rounds.
         metered: what the run took of the members' devices; None where these are not known.
         coalitions: {"asked", "trained", "from_store"}, as the store counted them.
         timing: {"compile_s", "train_s", "total_s"}: seconds in XLA's compiler, seconds valuing
             coalitions (its compilation left out), and seconds in all.
+        notes: what a reader should know of the federation, one sentence each.
     """
 
     config: Config
-    data: FederatedData
+    setting: str
+    players: tuple[str, ...]
+    sizes: HostArray
+    metric: str
+    value_label: str
     attribution: Attribution
     settlement: Settlement
     intervals: Intervals | None
     alike: tuple[tuple[str, str], ...]
-    curve: LearningCurves
+    curve: LearningCurves | None
     metered: Metered | None
     coalitions: dict[str, int]
     timing: dict[str, float]
+    notes: tuple[str, ...] = ()
 
     @property
-    def setting(self) -> str:
-        """Whether every coalition was trained, "cross-silo", or the rounds of one run were games,
-        "cross-device".
-        """
-        return "cross-device" if self.config.cross_device else "cross-silo"
-
-    @property
-    def metric(self) -> str:
-        """What a coalition is worth."""
-        return self.config.metric
-
-    @property
-    def centralized(self) -> dict[str, Any]:
-        """The federated model against the pooled one on the validation set: |V_fed - V_central|
-        (Spec 9.1).
+    def centralized(self) -> dict[str, Any] | None:
+        """The federated model against the pooled one on the validation set, |V_fed - V_central|;
+        None where there is no pooled one.
 
         `pooled` and `delta` are None where the pooled training diverged.
         """
-        federated, pooled = float(self.attribution.grand), self.curve.pooled_metric
-        told = _plain(np.array([pooled, abs(federated - pooled)]))
-        return {"metric": self.metric, "federated": federated, "pooled": told[0], "delta": told[1]}
+        if self.curve is None:
+            return None
+        federated = float(self.attribution.grand)
+        pooled = self.curve.pooled_metric
+        finite = finite_or_none(np.array([pooled, abs(federated - pooled)]))
+        return {
+            "metric": self.metric,
+            "federated": federated,
+            "pooled": finite[0],
+            "delta": finite[1],
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The result as a dict that JSON can hold; arrays are lists in the order of `players`."""
-        alone = self.curve.alone
-        return {
+        found = self.attribution
+        record = {
             "schema": SCHEMA,
             "config": self.config.to_dict(),
             "setting": self.setting,
-            "players": list(self.data.names),
-            "sizes": np.asarray(self.data.sizes).tolist(),
-            "values": self.attribution.values.tolist(),
-            "std_errors": self.attribution.std_errors.tolist(),
-            "empty": float(self.attribution.empty),
-            "grand": float(self.attribution.grand),
-            "efficiency_gap": float(self.attribution.efficiency_gap),
-            "stopped": self.attribution.stopped,
-            "num_coalitions": self.attribution.num_coalitions,
-            "notes": jax.tree.map(_told, self.attribution.notes),
+            "players": list(self.players),
+            "sizes": self.sizes.tolist(),
+            "values": found.values.tolist(),
+            "std_errors": found.std_errors.tolist(),
+            "empty": float(found.empty),
+            "grand": float(found.grand),
+            "efficiency_gap": float(found.efficiency_gap),
+            "stopped": found.stopped,
+            "num_coalitions": found.num_coalitions,
+            "notes": jax.tree.map(_plain, found.notes),
             "coalitions": self.coalitions,
             "settlement": self.settlement.to_json(),
             "intervals": None if self.intervals is None else self.intervals.to_json(),
             "centralized": self.centralized,
             "indistinguishable": [list(pair) for pair in self.alike],
-            "curve": {
-                "federated": _plain(self.curve.federated),
-                "alone": None if alone is None else [_plain(one) for one in alone],
-                "pooled": _plain(self.curve.pooled),
-            },
+            "curve": None if self.curve is None else self.curve.to_json(),
             "member_devices": None if self.metered is None else self.metered.to_json(),
             "timing": self.timing,
-            "versions": {
-                name: version(name) for name in ("fedjax-shap", "jax", "flax", "optax", "numpy")
-            }
-            | {"python": platform.python_version()},
-            "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()}), {jax.device_count()} device(s)",
+            "versions": _versions(),
+            "device": _device(),
         }
+        if self.notes:
+            record["setting_notes"] = list(self.notes)
+        return record
 
 
-def _told(note: Any) -> Any:
+def _plain(note: Any) -> Any:
     """A note as JSON has it."""
     return note.tolist() if isinstance(note, np.ndarray | np.generic) else note
 
 
-def _plain(numbers: HostArray) -> list[float | None]:
-    """Numbers as JSON has them: None where one is not finite."""
-    return [float(number) if np.isfinite(number) else None for number in numbers]
+def _versions() -> dict[str, str]:
+    versions = {name: version(name) for name in PACKAGES}
+    versions["python"] = platform.python_version()
+    return versions
+
+
+def _device() -> str:
+    kind = jax.devices()[0].device_kind
+    return f"{kind} ({jax.default_backend()}), {jax.device_count()} device(s)"

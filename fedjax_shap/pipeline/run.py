@@ -3,11 +3,9 @@ give.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -15,13 +13,30 @@ import numpy as np
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.federation import federation_of
-from fedjax_shap.pipeline.payment import divided_by, payer
+from fedjax_shap.pipeline.payment import estimator_for_rule, pay
 from fedjax_shap.pipeline.result import Result
+from fedjax_shap.pipeline.settings.registry import setting_of
+from fedjax_shap.pipeline.settings.setting import Setting
+from fedjax_shap.shapley.estimator import Attribution, Estimator, projected
 from fedjax_shap.typing import Progress
 from fedjax_shap.valuation.options import Options
 
-Watch = Callable[[str], Progress]  # stage -> where to report its progress
+ESTIMATOR_OPTIONS = ("budget", "until", "turn", "on_nonfinite")
+COUNTED = ("asked", "trained", "from_store")  # by a utility store
+
+
+class Watch(Protocol):
+    """Shows how far a run is."""
+
+    def __call__(self, stage: str, /) -> Progress:
+        """Begins a stage.
+
+        Args:
+            stage: what is done, in words, such as "coalitions".
+
+        Returns:
+            What is called with (coalitions done, coalitions to do) while the stage lasts.
+        """
 
 
 def run(config: Config, *, store: str | Path | None = None, watch: Watch | None = None) -> Result:
@@ -31,59 +46,96 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
         config: what to run.
         store: a folder in which utilities are kept and looked up; a run that was interrupted goes
             on from there.
-        watch: stage -> where to report its progress.
+        watch: shows the progress of each stage.
 
     Raises:
         InvalidInputError: what the configuration asks for cannot be done, in one sentence.
     """
-    watch = watch or (lambda stage: lambda done, total: None)
+    watch = watch or unwatched
     keep_programs()
-    stores: dict[str, UtilityStore] = {}
-
-    def open_store(part: str, fingerprint: str) -> UtilityStore:
-        return UtilityStore(None if store is None else Path(store) / part, fingerprint=fingerprint)
-
-    def of_values(part: str, fingerprint: str) -> UtilityStore:
-        if part not in stores:
-            stores[part] = open_store(part, fingerprint)
-        return stores[part]
-
+    stores = _Stores(store)
     with Stopwatch() as total:
-        federation, plan, pay = federation_of(config), config.build("plan"), payer(config)
-        pay(
-            federation, np.ones(federation.data.num_clients), 0
-        )  # refuses bad prices before any training
+        setting = setting_of(config)
+        pay(config, setting, np.ones(len(setting.players)), 0)  # refuses bad prices early
+        options = Options(plan=config.build("plan"), stores=stores.kept)
         with Stopwatch() as training:
-            options = Options(plan=plan, stores=of_values)
-            attribution = federation.attribution(replace(options, progress=watch("coalitions")))
-            basis = divided_by(
-                config,
-                attribution,
-                partial(federation.attribution, replace(options, progress=watch("for the rule"))),
+            attribution = attribution_of(
+                config, setting, replace(options, progress=watch("coalitions"))
             )
-        curve, num_rounds = federation.curve(
-            Options(plan=plan, stores=open_store, progress=watch("curves"))
-        )
-        paid = pay(federation, basis, num_rounds)
+            divided_by = attribution
+            other = estimator_for_rule(config)
+            if other is not None:
+                options_for_rule = replace(options, progress=watch("for the rule"))
+                divided_by = attribution_of(config, setting, options_for_rule, other)
+        curve = setting.curve(replace(options, stores=stores.open, progress=watch("curves")))
+        num_rounds = None if curve is None else curve.num_rounds
+        payments = pay(config, setting, divided_by, num_rounds)
     return Result(
         config=config,
-        data=federation.data,
+        setting=setting.kind,
+        players=setting.players,
+        sizes=setting.sizes,
+        metric=setting.metric,
+        value_label=setting.value_label,
         attribution=attribution,
-        settlement=paid.settlement,
-        intervals=paid.intervals,
-        alike=paid.alike,
+        settlement=payments.settlement,
+        intervals=payments.intervals,
+        alike=payments.alike,
         curve=curve,
-        metered=paid.metered,
-        coalitions={
-            n: sum(getattr(s, n) for s in stores.values())
-            for n in ("asked", "trained", "from_store")
-        },
+        metered=payments.metered,
+        coalitions=stores.counted(),
         timing={
             "compile_s": round(total.compiling, 3),
             "train_s": round(training.seconds - training.compiling, 3),
             "total_s": round(total.seconds, 3),
         },
+        notes=setting.notes,
     )
+
+
+def attribution_of(
+    config: Config, setting: Setting, options: Options, estimator: Estimator | None = None
+) -> Attribution:
+    """The values of a setting's players, as the section [estimator] asks for them.
+
+    Args:
+        config: the configuration.
+        setting: its federation.
+        options: the plan, the stores and the progress; the rest the configuration says.
+        estimator: another estimator than the configured one.
+    """
+    asked = {name: config.value("estimator", name) for name in ESTIMATOR_OPTIONS}
+    chosen = estimator or config.build("estimator")
+    found = setting.attribution(chosen, replace(options, **asked))
+    return projected(found) if config.value("estimator", "efficient") else found
+
+
+def unwatched(stage: str, /) -> Progress:
+    """Shows nothing."""
+    return lambda done, total: None
+
+
+class _Stores:
+    """The utility stores of a run, in a folder or in memory."""
+
+    def __init__(self, folder: str | Path | None) -> None:
+        self._folder = None if folder is None else Path(folder)
+        self._kept: dict[str, UtilityStore] = {}
+
+    def open(self, part: str, fingerprint: str, /) -> UtilityStore:
+        """Opens a store that is not counted."""
+        folder = None if self._folder is None else self._folder / part
+        return UtilityStore(folder, fingerprint=fingerprint)
+
+    def kept(self, part: str, fingerprint: str, /) -> UtilityStore:
+        """The store of a part of the valuation, opened once."""
+        if part not in self._kept:
+            self._kept[part] = self.open(part, fingerprint)
+        return self._kept[part]
+
+    def counted(self) -> dict[str, int]:
+        """What all kept stores counted."""
+        return {name: sum(getattr(one, name) for one in self._kept.values()) for name in COUNTED}
 
 
 class Stopwatch:

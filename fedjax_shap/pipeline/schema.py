@@ -1,165 +1,148 @@
-"""What a configuration may name: the registries of all rooms, and the keywords that their entries
-take.
+"""What a configuration may name: the registries of all rooms, by section.
+
+Registries are named by their modules and imported only where an entry is built: importing this
+module imports none of them.
 """
 
-import inspect
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from dataclasses import dataclass, field
+from importlib import import_module
+from inspect import signature
+from operator import attrgetter
+from typing import Any
 
-import optax
-
-from fedjax_shap.data.corrupt import CORRUPTIONS
-from fedjax_shap.data.partition import PARTITIONS
-from fedjax_shap.data.sources import SOURCES
-from fedjax_shap.devices.fleet import FLEETS
-from fedjax_shap.devices.timed import timed
-from fedjax_shap.economics.cost import COSTS
-from fedjax_shap.economics.rules import RULES
-from fedjax_shap.engine.plan import Plan
-from fedjax_shap.games.reconstructed import reconstructed
-from fedjax_shap.games.rounds import rounds
-from fedjax_shap.games.silo import silo
-from fedjax_shap.learning.algorithms.registry import ALGORITHMS
-from fedjax_shap.learning.local import OPTIMIZERS, local
-from fedjax_shap.learning.model import MODELS
-from fedjax_shap.learning.participation import PARTICIPATIONS
-from fedjax_shap.learning.steps import STEPS
-from fedjax_shap.shapley.estimators.registry import ESTIMATORS
-from fedjax_shap.valuation.in_run_methods import IN_RUN
-
-Registry = Mapping[str, Callable[..., Any]]
+from fedjax_shap.pipeline import keywords
+from fedjax_shap.pipeline.descriptions import (
+    Described,
+    SectionDescription,
+    first_sentence,
+    keyword,
+    parameters,
+)
+from fedjax_shap.pipeline.manifest import shipped
 
 
-@dataclass(frozen=True)
+def _itself(row: Any) -> Callable[..., Any]:
+    return row  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SectionSpec:
     """What a section of the configuration may say.
 
     Attributes:
-        entries: the registry of factories that `name` picks from.
-        default: the entry used where the section does not name one.
-        common: keywords every entry of this room takes besides its own, as a function's signature.
+        registries: "module:NAME" of the dicts that hold its entries. An entry may be added to one
+            of them at any time.
+        default: the entry used where the section names none.
+        shared: keywords that every entry takes besides its own, as a function's signature.
         bound: parameters of the factories that the run fills in, not the configuration.
+        implied: keyword -> the entry that it stands for where the section names none; "" stands for
+            any keyword at all.
+        factory: a registry's row -> the function whose signature says what the section may give.
     """
 
-    entries: Registry
+    registries: tuple[str, ...]
     default: str
-    common: Callable[..., Any] = lambda: None
+    shared: Callable[..., None] = keywords.none
     bound: tuple[str, ...] = ()
-
-    def keywords(self, name: str) -> dict[str, inspect.Parameter]:
-        """The keywords that entry `name` takes in its section."""
-        return {**self.own(name), **self.shared}
-
-    def own(self, name: str) -> dict[str, inspect.Parameter]:
-        """The keywords of entry `name` alone; `**keywords` in its signature stands for those of the
-        default entry.
-        """
-        taken = dict(inspect.signature(self.entries[name], eval_str=True).parameters)
-        passed_on = [k for k, p in taken.items() if p.kind is p.VAR_KEYWORD]
-        if passed_on:
-            del taken[passed_on[0]]
-            taken |= inspect.signature(self.entries[self.default], eval_str=True).parameters
-        return {
-            k: p.replace(annotation=_written(p.annotation))
-            for k, p in taken.items()
-            if k not in self.bound
-        }
+    implied: Mapping[str, str] = field(default_factory=dict)
+    factory: Callable[[Any], Callable[..., Any]] = _itself
 
     @property
-    def shared(self) -> dict[str, inspect.Parameter]:
-        """The keywords that every entry takes."""
-        taken = inspect.signature(self.common, eval_str=True).parameters
-        return {k: p for k, p in taken.items() if k not in self.bound}
+    def loaded(self) -> bool:
+        """Whether a registry was imported: then it decides, since entries may have been added."""
+        return any(registry.split(":")[0] in sys.modules for registry in self.registries)
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """The rows of all registries by name; imports them."""
+        rows: dict[str, Any] = {}
+        for registry in self.registries:
+            module, name = registry.split(":")
+            rows |= getattr(import_module(module), name)
+        return rows
+
+    def parameters(self, name: str) -> dict[str, Any]:
+        """The parameters of entry `name`, shared ones included, with annotations and defaults."""
+        rows = self.entries
+        default = self.factory(rows.get(self.default, rows[name]))
+        own = parameters(self.factory(rows[name]), default)
+        return {**own, **signature(self.shared, eval_str=True).parameters}
+
+    def describe(self) -> SectionDescription:
+        """What the section may say, by the registries themselves."""
+        factories = {name: self.factory(row) for name, row in self.entries.items()}
+        shared = signature(self.shared, eval_str=True).parameters
+        return SectionDescription(
+            default=self.default,
+            entries=Described(factories, self.default, self.bound),
+            shared={name: keyword(one) for name, one in shared.items()},
+            shared_summary=first_sentence(self.shared),
+        )
 
 
-def _written(annotation: Any) -> Any:
-    """A type less what no file can hold: a transformation of optax, where its name will do."""
-    parts = get_args(annotation)
-    if (
-        get_origin(annotation) not in (Union, UnionType)
-        or optax.GradientTransformation not in parts
-    ):
-        return annotation
-    return Union[tuple(part for part in parts if part is not optax.GradientTransformation)]  # noqa: UP007
-
-
-def type_name(annotation: Any) -> str:
-    """A type as a user writes what is of it: "int | None", "'random' | 'antithetic'"."""
-    parts = get_args(annotation)
-    if get_origin(annotation) is Literal:
-        return " | ".join(map(repr, parts))
-    if get_origin(annotation) in (Union, UnionType):
-        return " | ".join(type_name(part) for part in parts)
-    if get_origin(annotation) is Callable:
-        return "a function"
-    return inspect.formatannotation(annotation).replace("typing.", "").replace("NoneType", "None")
-
-
-def _data_keywords(*, validation: float = 0.0) -> None:
-    """`validation` is the share of the test set that becomes the validation set, on which
-    coalitions are valued.
-    """
-
-
-def _estimator_keywords(
-    *,
-    budget: int | None = None,
-    until: str | None = None,
-    turn: int | None = None,
-    repeats: int = 1,
-    efficient: bool = False,
-    on_nonfinite: Literal["error", "floor"] = "error",
-) -> None:
-    """`budget` is the most distinct coalitions to ask for; with the game `rounds`, in each round.
-    `until` stops before, by rules such as "standard_error(0.01) | wall_clock(600)", looked at after
-    each `turn` of so many coalitions. `repeats` is the number of training seeds over which values
-    are averaged (game `silo`). `efficient` shares out equally what the values lack to V(N) -
-    V(nobody). `on_nonfinite` is what becomes of a coalition whose training
-    diverged: an error, once all others are valued, or "floor": it counts as V(nobody).
-    """
-
-
-def _participation_keywords(*, drop_out: float | tuple[float, ...] = 0.0) -> None:
-    """`drop_out` is the probability that a member leaves in a round before it has uploaded, one for
-    all or one each.
-    """
-
-
-def _economics_keywords(
-    *,
-    revenue: float | int | str = 1000,
-    minor_unit: float | str = "0.01",
-    curve: tuple[tuple[float, float], ...] | None = None,
-    verify: Literal["cap", "replace"] | None = None,
-) -> None:
-    """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount. `curve`
-    has (metric, revenue) pairs instead, between which what the model earned is read off at its
-    metric on the validation set. `verify` caps costs at those that [devices] and the recorded work
-    imply, or replaces them.
-    """
-
-
-LOCALS: Registry = {name: partial(local, optimizer=name) for name in OPTIMIZERS}
-GAMES: Registry = {"silo": silo, "rounds": rounds, "reconstructed": reconstructed}
-_FROM_THE_RUN = ("data", "training", "batches")
 SECTIONS: dict[str, SectionSpec] = {
-    "data": SectionSpec(SOURCES, "digits", _data_keywords),
-    "partition": SectionSpec(PARTITIONS, "natural"),
-    "corrupt": SectionSpec(CORRUPTIONS, ""),
-    "model": SectionSpec(MODELS, "linear"),
-    "local": SectionSpec(LOCALS, "sgd", bound=("optimizer",)),
-    "algorithm": SectionSpec(ALGORITHMS, "fedavg"),
-    "devices": SectionSpec(FLEETS, "unknown"),
-    "steps": SectionSpec(
-        {**STEPS, "device": timed}, "local", bound=("local", "profiles", "flops_per_step")
+    "data": SectionSpec(
+        registries=("fedjax_shap.data.sources:SOURCES",), default="digits", shared=keywords.of_data
     ),
-    "participation": SectionSpec(PARTICIPATIONS, "always", _participation_keywords),
-    "game": SectionSpec(GAMES, "silo", bound=_FROM_THE_RUN),
-    "estimator": SectionSpec({**ESTIMATORS, **IN_RUN}, "exact", _estimator_keywords),
-    "costs": SectionSpec(COSTS, "free", bound=("bill",)),
-    "economics": SectionSpec(RULES, "cost_aware", _economics_keywords),
-    "plan": SectionSpec({"plan": Plan}, "plan"),
+    "partition": SectionSpec(
+        registries=("fedjax_shap.data.partition:PARTITIONS",), default="natural"
+    ),
+    "corrupt": SectionSpec(registries=("fedjax_shap.data.corrupt:CORRUPTIONS",), default=""),
+    "model": SectionSpec(registries=("fedjax_shap.learning.model:MODELS",), default="linear"),
+    "local": SectionSpec(
+        registries=("fedjax_shap.pipeline.entries:LOCALS",), default="sgd", bound=("optimizer",)
+    ),
+    "algorithm": SectionSpec(
+        registries=("fedjax_shap.learning.algorithms.registry:ALGORITHMS",), default="fedavg"
+    ),
+    "devices": SectionSpec(
+        registries=("fedjax_shap.devices.fleet:FLEETS",),
+        default="unknown",
+        implied={"path": "csv", "": "profiles"},
+    ),
+    "steps": SectionSpec(
+        registries=(
+            "fedjax_shap.learning.steps:STEPS",
+            "fedjax_shap.pipeline.entries:STEPS_OF_DEVICES",
+        ),
+        default="local",
+        bound=("local", "profiles", "flops_per_step"),
+    ),
+    "participation": SectionSpec(
+        registries=("fedjax_shap.learning.participation:PARTICIPATIONS",),
+        default="always",
+        shared=keywords.of_participation,
+    ),
+    "game": SectionSpec(
+        registries=("fedjax_shap.pipeline.settings.registry:SETTINGS",),
+        default="silo",
+        bound=("data", "training", "batches"),
+        factory=attrgetter("game"),
+    ),
+    "estimator": SectionSpec(
+        registries=(
+            "fedjax_shap.shapley.estimators.registry:ESTIMATORS",
+            "fedjax_shap.valuation.in_run_methods:IN_RUN",
+        ),
+        default="exact",
+        shared=keywords.of_estimator,
+        implied={"budget": "gaussian_process", "until": "gaussian_process"},
+    ),
+    "costs": SectionSpec(
+        registries=("fedjax_shap.economics.cost:COSTS",), default="free", bound=("bill",)
+    ),
+    "economics": SectionSpec(
+        registries=("fedjax_shap.economics.rules:RULES",),
+        default="cost_aware",
+        shared=keywords.of_economics,
+    ),
+    "plan": SectionSpec(registries=("fedjax_shap.pipeline.entries:PLANS",), default="plan"),
 }
+
+
+def describe(section: str) -> SectionDescription:
+    """What a section may say: by its registries where one was imported, else by the manifest."""
+    spec = SECTIONS[section]
+    return spec.describe() if spec.loaded else shipped()[section]

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.atomic import replacing
 from fedjax_shap.pipeline.result import Result
@@ -69,12 +71,13 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
         file.write((json.dumps(record, indent=1) + "\n").encode())
     values = run_figures.values(result, beside)
     payments = run_figures.payments(result)
-    curve = run_figures.curve(result)
-    for figure, names in (
+    figures: list[tuple[Figure, tuple[str, ...]]] = [
         (values, ("values.png", "values.svg")),
         (payments, ("payments.png", "payments.svg")),
-        (curve, ("curve.png",)),
-    ):
+    ]
+    if result.curve is not None:
+        figures.append((run_figures.curve(result.curve, result.config.title), ("curve.png",)))
+    for figure, names in figures:
         for name in names:
             written.append(target / name)
             style.save(figure, written[-1])

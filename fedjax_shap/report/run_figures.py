@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fedjax_shap.pipeline.curves import LearningCurves
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report import style
 from fedjax_shap.shapley.estimator import Attribution
@@ -27,7 +28,7 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
     names = result.settlement.players
     figure, axes = style.bar_figure(len(names))
     places = np.arange(len(names))
-    style.bars(axes, places, attribution.values, style.BLUE, _value_name(result))
+    style.bars(axes, places, attribution.values, style.BLUE, result.value_label)
     if (attribution.std_errors > 0).any():
         style.error_bars(axes, places, attribution.values, NORMAL * attribution.std_errors)
     for (name, other), marker in zip((beside or {}).items(), cycle("Dos^v"), strict=False):
@@ -44,7 +45,7 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
     surplus = float(attribution.grand - attribution.empty)
     metric = style.plain(result.metric.replace("_", " "))
     axes.set_ylabel(f"value, V(N) - V(∅) = {surplus:.3f}\n({metric})")
-    _title(axes, result, "what each member's data is worth")
+    _title(axes, result.config.title, "what each member's data is worth")
     style.name_members(axes, names)
     if beside:
         _legend_below(figure, columns=4)
@@ -72,17 +73,21 @@ def payments(result: Result) -> Figure:
     style.zero_line(axes)
     axes.set_ylabel("money")
     rule = settled.rule.replace("_", " ")
-    _title(axes, result, f"payments of {settled.revenue:,f} by the rule '{rule}'")
+    _title(axes, result.config.title, f"payments of {settled.revenue:,f} by the rule '{rule}'")
     _legend_below(figure, columns=4)
     style.name_members(axes, settled.players)
     return figure
 
 
-def curve(result: Result) -> Figure:
-    """Test accuracy by round: the federation, each member alone, and one model on all data."""
+def curve(curves: LearningCurves, title: str) -> Figure:
+    """Test accuracy by round: the federation, each member alone, and one model on all data.
+
+    Args:
+        curves: how the models learned.
+        title: of the run.
+    """
     figure = Figure(figsize=(7.0, style.HEIGHT), layout="constrained")
     axes = figure.subplots()
-    curves = result.curve
     if curves.alone is not None:
         rounds = _rounds(curves.alone[0])
         lines = axes.plot(rounds, curves.alone.T, color=style.GREY, linewidth=1, alpha=0.8)
@@ -93,18 +98,11 @@ def curve(result: Result) -> Figure:
     axes.plot(_rounds(federated), federated, color=style.BLUE, linewidth=2, label="federated")
     axes.set(xlabel="round", ylabel="test accuracy", ylim=(0, 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _title(axes, result, "accuracy by round")
+    _title(axes, title, "accuracy by round")
     style.open_frame(axes)
     axes.grid(axis="x", alpha=0.3)
     _legend_below(figure, columns=3)
     return figure
-
-
-def _value_name(result: Result) -> str:
-    """What the bars of the values are called in a legend."""
-    if result.setting == "cross-device":
-        return "in-run Shapley value"
-    return "Shapley value"
 
 
 def _payment_intervals(axes: Axes, result: Result, paid: HostArray) -> HostArray:
@@ -127,8 +125,8 @@ def _rounds(accuracies: HostArray) -> HostArray:
     return np.arange(1, len(accuracies) + 1)
 
 
-def _title(axes: Axes, result: Result, what: str) -> None:
-    axes.set_title(style.plain(f"{result.config.title}: {what}"), loc="left")
+def _title(axes: Axes, title: str, what: str) -> None:
+    axes.set_title(style.plain(f"{title}: {what}"), loc="left")
 
 
 def _legend_below(figure: Figure, columns: int) -> None:

@@ -39,7 +39,7 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
         f"{timing['total_s']:.1f} s in all: {timing['train_s']:.1f} s valuing coalitions, "
         f"{timing['compile_s']:.1f} s compiling."
     )
-    return [*said, *result.settlement.notes]
+    return [*said, *result.notes, *result.settlement.notes]
 
 
 def spearman(one: Attribution, other: Attribution) -> float | None:
@@ -66,8 +66,11 @@ def _utilities(result: Result) -> str:
     """What the federated model, the untrained one and the pooled one are worth."""
     attribution = result.attribution
     pooled = result.centralized
-    beside = "the training on pooled data diverged"
-    if pooled["delta"] is not None:
+    if pooled is None:
+        beside = "nothing is compared with pooled data"
+    elif pooled["delta"] is None:
+        beside = "the training on pooled data diverged"
+    else:
         beside = f"pooled data {pooled['pooled']:.4f}, |V_fed - V_central| = {pooled['delta']:.4f}"
     return (
         f"{result.metric} of the federation {float(attribution.grand):.4f}, of the untrained model "

@@ -20,7 +20,7 @@ def members_table(result: Result, beside: Beside | None = None) -> Table:
     attributions = {"value": result.attribution, **(beside or {})}
     settled = result.settlement
     money = [settled.costs, settled.payments, settled.profits]
-    sizes = result.data.sizes
+    sizes = result.sizes
     rows = [
         (
             name,
@@ -59,7 +59,7 @@ def _usage_table(result: Result) -> Table:
     measured = [used["training"], used["communication"], used["idle"], used["joules"], traffic]
     rows = [
         (name, str(used["steps"][member]), *(f"{column[member]:.3g}" for column in measured))
-        for member, name in enumerate(result.data.names)
+        for member, name in enumerate(result.players)
     ]
     units = numbers("steps", "training s", "messages s", "idle s", "energy J", "MB")
     return Table("use of the devices", (text("member"), *units), tuple(rows))
@@ -73,7 +73,7 @@ def _bill_table(result: Result) -> Table:
     profiles = result.metered.profiles
     rows = [
         (name, profile.name, *(amount(part[member]) for part in parts))
-        for member, (name, profile) in enumerate(zip(result.data.names, profiles))
+        for member, (name, profile) in enumerate(zip(result.players, profiles))
     ]
     columns = (text("member"), text("device"), *numbers("energy", "time", "traffic", "fixed"))
     return Table("costs of the devices", columns, tuple(rows))

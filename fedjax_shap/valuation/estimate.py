@@ -14,7 +14,7 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.stopping import EstimateProgress
 from fedjax_shap.typing import HostArray, Key
-from fedjax_shap.valuation.options import Options, UtilitySource
+from fedjax_shap.valuation.options import WHOLE, Options, UtilitySource
 
 SMALLEST_BATCH = 32  # coalitions asked for at a time, where a rule is looked at in between
 
@@ -60,7 +60,7 @@ def value_game(
     *,
     key: Key | None,
     players: Sequence[int] | HostArray | None,
-    part: str = "",
+    part: str = WHOLE,
 ) -> Attribution:
     """Does what `estimate` says; the game's store is that of `part`, see `options.Stores`."""
     key = jax.random.key(0) if key is None else key
@@ -80,7 +80,7 @@ def _chosen(players: Sequence[int] | HostArray | None, num_players: int) -> Host
     if players is None:
         return np.arange(num_players)
     chosen = np.asarray(players)
-    whole = chosen.dtype.kind in "iu" and chosen.ndim == 1
+    whole = np.issubdtype(chosen.dtype, np.integer) and chosen.ndim == 1
     distinct = whole and 0 < len(chosen) == len(np.unique(chosen))
     require(
         distinct and bool(np.isin(chosen, np.arange(num_players)).all()),

@@ -4,7 +4,7 @@ et al. 2020).
 
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -16,7 +16,7 @@ from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.typing import HostArray, Key, PyTree, Utilities
 from fedjax_shap.valuation.estimate import game_key, value_players
-from fedjax_shap.valuation.options import Options, UtilitySource
+from fedjax_shap.valuation.options import ROUND, Options, UtilitySource
 
 
 class Method(Protocol):
@@ -153,9 +153,11 @@ def played(run: Rounds, options: Options, key: Key) -> Iterator[PlayedRound]:
         "Expected somebody to take part in some round, but nobody ever does.",
     )
     seed = game_key(key)
-    name = fingerprint(run.start, seed) if callable(options.stores) else ""
+    name = ""
+    if callable(options.stores):
+        name = fingerprint(run.start, seed)
     for game, participants, index in run.play(seed):
-        store = options.store(f"round-{index:04d}", partial("{}-{}".format, name, index))
+        store = options.store(f"{ROUND}{index:04d}", partial("{}-{}".format, name, index))
         source = UtilitySource(game, seed, store, options)
         yield PlayedRound(source, participants, index, game.world)
 
@@ -183,17 +185,22 @@ def _summed(
             continue
         seed = jax.random.fold_in(key, 1 + one.number)
         found = value_players(one.source, estimator, seed, one.participants)
-        counts.append(weight * _per_unit(found) if weighting.normalise else weight)
+        if weighting.normalise:
+            weight *= _per_unit(found)
+        counts.append(weight)
         each.append(found)
     require(
         bool(each),
         f"Expected truncation={weighting.truncation} to leave a round in which somebody takes "
         "part.",
     )
-    # the last round may have been truncated: then nothing says yet what its model is worth
-    all_valued = len(each) == run.present.any(axis=1).sum()
-    grand = each[-1].grand if all_valued else worth_of_all(one, run)
-    notes = [found.notes for found in each]
+    grand = each[-1].grand
+    if len(each) < run.present.any(axis=1).sum():
+        # the last round may not have been valued: then nothing says yet what its model is worth
+        grand = worth_of_all(one, run)
+    notes: dict[str, Any] = {}
+    if any(found.notes for found in each):
+        notes["rounds"] = [found.notes for found in each]
     return Attribution(
         values=np.sum([c * found.values for c, found in zip(counts, each)], axis=0),
         std_errors=np.sqrt(
@@ -204,7 +211,7 @@ def _summed(
         num_coalitions=sum(found.num_coalitions for found in each),
         num_stored=sum(found.num_stored for found in each),
         stopped=f"{len(each)} rounds valued: {each[-1].stopped} in the last",
-        notes={"rounds": notes} if any(notes) else {},
+        notes=notes,
     )
 
 

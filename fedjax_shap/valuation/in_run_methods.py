@@ -68,16 +68,20 @@ def comfedsv(*, rank: int = 2, regularisation: float = 0.01, weighted: bool = Tr
         )
         # the columns: all coalitions, or the prefixes of random orders
         orders = _orders(run.num_players, options.budget, key)
-        masks = all_subsets(run.num_players) if orders is None else columns_of(orders)
+        if orders is None:
+            columns = "all coalitions"
+            masks = all_subsets(run.num_players)
+        else:
+            columns = f"the prefixes of {len(orders)} orders"
+            masks = columns_of(orders)
+        # their utilities where they are observed, and what is filled in
         observed, utilities, counted = _observed(run, masks, options, key)
         completed = complete(
             utilities, observed, rank=rank, regularisation=regularisation, weighted=weighted
         )
         if orders is None:
-            columns = "all coalitions"
             values, errors = values_of_table(completed)
         else:
-            columns = f"the prefixes of {len(orders)} orders"
             values, errors = values_of_orders(completed, orders)
         stopped = (
             f"{len(observed)} rounds of {columns} completed at rank {rank} from "

@@ -13,7 +13,7 @@ from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.typing import HostArray, Key
 from fedjax_shap.valuation.estimate import value_game
-from fedjax_shap.valuation.options import Options
+from fedjax_shap.valuation.options import REPEATS, Options
 
 
 def estimate_repeated(
@@ -54,7 +54,7 @@ def estimate_repeated(
     """
     integer("repeats", repeats, least=1)
     found = value_game(
-        repeated(game, repeats), estimator, options, key=key, players=players, part="repeats"
+        repeated(game, repeats), estimator, options, key=key, players=players, part=REPEATS
     )
     resampled, errors = _by_seed(found, game.resamples, repeats)
     values = resampled[:, 0]  # float64[P, k]

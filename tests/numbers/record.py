@@ -91,7 +91,7 @@ def of_result(result: Any) -> dict[str, Any]:
     used = None if metered is None else {**metered.used.totals(), "seconds": metered.used.rounds}
     return {
         **of_values(result.attribution),
-        "sizes": plain(np.asarray(result.data.sizes)),
+        "sizes": plain(result.sizes),
         "counted": result.coalitions,
         "settlement": of_settlement(result.settlement),
         "intervals": of_intervals(result.intervals),

@@ -1,0 +1,111 @@
+"""Whether the sections of a configuration go together; what concerns one kind of federation alone
+is checked by its row in `settings.registry`.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from fedjax_shap._validate import integer, require
+from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.settings.registry import SETTINGS
+from fedjax_shap.shapley.stopping import parse_rule
+from fedjax_shap.valuation.in_run_methods import IN_RUN
+
+OF_DEVICES = {"steps": "profiles", "costs": "bill"}  # section -> what its entries take of devices
+
+
+def checked(config: Config, given: Collection[str]) -> Config:
+    """The configuration with the sections that its game uses.
+
+    Args:
+        config: a configuration whose sections are each in order.
+        given: the names of the sections that say something.
+
+    Raises:
+        InvalidInputError: sections that do not go together.
+    """
+    config = _used(config, given)
+    _check_devices(config)
+    _check_steps(config)
+    _check_estimator(config)
+    _check_economics(config)
+    SETTINGS[config.sections["game"].name].check(config)
+    return config
+
+
+def _used(config: Config, given: Collection[str]) -> Config:
+    """Drops the sections that the game does not use, and refuses them where they are given."""
+    game = config.sections["game"].name
+    used = SETTINGS[game].sections
+    if not used:
+        return config
+    left_out = [name for name in (*config.sections, "corrupt") if name not in used]
+    for name in left_out:
+        require(
+            name not in given,
+            f"Expected [{name}] to be left out with game.name={game!r}, which does not use it.",
+        )
+    kept = {name: one for name, one in config.sections.items() if name in used}
+    return replace(config, sections=kept)
+
+
+def _check_devices(config: Config) -> None:
+    """Refuses entries that need the members' devices where these are not described."""
+    for section, parameter in OF_DEVICES.items():
+        if section in config.sections and config.takes(section, parameter):
+            require(
+                config.knows_devices,
+                f"Expected devices to be given with {section}.name="
+                f"{config.sections[section].name!r}, such as devices.profile='t4'.",
+            )
+
+
+def _check_steps(config: Config) -> None:
+    """Refuses steps of local training where another entry decides them."""
+    if "steps" not in config.sections or config.takes("steps", "local"):
+        return
+    said = sorted(config.given("local").keys() & {"steps", "epochs"})
+    require(
+        not said,
+        f"Expected local.{'/'.join(said)} to be left out with "
+        f"steps.name={config.sections['steps'].name!r}, which decides it.",
+    )
+
+
+def _check_estimator(config: Config) -> None:
+    """Refuses what the estimator's section cannot say, or not with this game."""
+    game = config.sections["game"].name
+    method = config.sections["estimator"].name
+    takes_methods = [repr(name) for name, kind in SETTINGS.items() if kind.takes_methods]
+    require(
+        method not in IN_RUN or SETTINGS[game].takes_methods,
+        f"Expected game.name={game!r} to be {' or '.join(takes_methods)} with "
+        f"estimator.name={method!r}, which values a run of rounds.",
+    )
+    repeats = config.value("estimator", "repeats")
+    integer("estimator.repeats", repeats, least=1)
+    require(
+        repeats == 1 or SETTINGS[game].repeats,
+        f"Expected estimator.repeats={repeats} to be left out with game.name={game!r}; run it once "
+        "a seed.",
+    )
+    until = config.value("estimator", "until")
+    if until is not None:
+        parse_rule(until)
+    turn = config.value("estimator", "turn")
+    if turn is not None:
+        integer("estimator.turn", turn, least=1)
+
+
+def _check_economics(config: Config) -> None:
+    """Refuses a revenue given twice, and costs held against devices that are not described."""
+    verify = config.value("economics", "verify")
+    require(
+        verify is None or config.knows_devices,
+        f"Expected devices to be given with economics.verify={verify!r}, which they imply.",
+    )
+    by_curve = config.value("economics", "curve") is not None
+    require(
+        not by_curve or "revenue" not in config.given("economics"),
+        "Expected economics.revenue to be left out with economics.curve, which decides it.",
+    )

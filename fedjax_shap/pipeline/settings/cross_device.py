@@ -1,0 +1,140 @@
+"""Cross-device federations: one run is valued, by the games of its rounds or reconstructed as one
+game.
+"""
+
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from fedjax_shap._validate import require
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.games.game import Game
+from fedjax_shap.games.reconstructed import reconstructed
+from fedjax_shap.games.rounds import Rounds, rounds
+from fedjax_shap.learning.training import Training
+from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.curves import LearningCurves, follow, follow_pooled, members_alone
+from fedjax_shap.pipeline.federation import Federation, federation_of
+from fedjax_shap.pipeline.settings.setting import Setting, Valuation, Work
+from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.typing import HostArray
+from fedjax_shap.valuation.estimate import estimate, game_key
+from fedjax_shap.valuation.in_run import estimate_rounds
+from fedjax_shap.valuation.options import Options
+
+
+def in_rounds(config: Config) -> Setting:
+    """The run of a configuration whose game is `rounds`: each round is a game, and values are sums
+    over rounds.
+    """
+    federation = federation_of(config)
+
+    @cache
+    def run() -> Rounds:
+        return rounds(federation.data, federation.training, **config.given("game"))
+
+    def attribution(estimator: Any, options: Options, /) -> Attribution:
+        return estimate_rounds(run(), estimator, options, key=federation.key)
+
+    return _setting(federation, attribution)
+
+
+def in_one_round(config: Config) -> Setting:
+    """The run of a configuration whose game is `reconstructed`: coalitions are put together from
+    the uploads of one run.
+    """
+    federation = federation_of(config)
+
+    @cache
+    def game() -> Game:
+        batches = game_key(federation.key)
+        return reconstructed(
+            federation.data, federation.training, batches=batches, **config.given("game")
+        )
+
+    def attribution(estimator: Any, options: Options, /) -> Attribution:
+        return estimate(game(), estimator, options, key=federation.key)
+
+    return _setting(federation, attribution)
+
+
+def fixed_length(config: Config) -> None:
+    """Refuses a tolerance at which training stops: these runs have a fixed number of rounds."""
+    tol = config.given("algorithm").get("tol")
+    require(
+        tol is None,
+        f"Expected algorithm.tol={tol} to be left out with game.name="
+        f"{config.sections['game'].name!r}, whose runs have one length.",
+    )
+
+
+def _setting(federation: Federation, attribution: Valuation) -> Setting:
+    """What both games share: their curves and their work."""
+    game = federation.config.given("game")
+    data = federation.data
+    inner_rounds = game.get("inner_rounds", 1)
+    everyone_first = game.get("everyone_first", False)
+
+    def work(num_rounds: int | None, /) -> Work:
+        done = federation.round_work(
+            num_rounds or 0, inner_rounds=inner_rounds, everyone_first=everyone_first
+        )
+        return Work(done.steps_done, federation.metered(done))
+
+    return Setting(
+        kind="cross-device",
+        players=data.names,
+        sizes=np.asarray(data.sizes),
+        metric=federation.config.value("game", "metric"),
+        attribution=attribution,
+        curve=partial(_curve, federation, inner_rounds),
+        work=work,
+        value_label="in-run Shapley value",
+    )
+
+
+def _curve(federation: Federation, inner_rounds: int, options: Options, /) -> LearningCurves:
+    """The run, beside each member alone and pooled data, which train through all inner rounds."""
+    data = federation.data
+    num_rounds = federation.base.algorithm.max_rounds
+    settings = {"key": federation.key, "metric": federation.config.value("game", "metric")}
+
+    def longer(training: Training) -> Training:
+        through = training.algorithm._replace(max_rounds=num_rounds * inner_rounds)
+        return training._replace(algorithm=through)
+
+    # a member that trains alone is always there
+    alone = members_alone(data.num_clients)
+    training = longer(federation.training._replace(participation=None))
+    _, _, tested, _ = follow(data, training, alone, options, **settings)
+    pooled, on_validation = follow_pooled(
+        data, longer(federation.pooled_training), options, **settings
+    )
+    return LearningCurves(
+        federated=_tested(federation, options.plan),
+        alone=tested if len(alone) else None,
+        pooled=pooled,
+        pooled_metric=float(on_validation[-1]),
+        num_rounds=num_rounds,
+    )
+
+
+def _tested(federation: Federation, plan: Plan | None) -> HostArray:
+    """float[R]: the accuracy on the test set after each round of the run."""
+    data = federation.data
+    game = federation.config.given("game")
+    seed = game_key(federation.key)
+    on_test = replace(data, validation=data.test)
+    run = rounds(on_test, federation.training, **{**game, "metric": "accuracy"})
+    reached = np.full(len(run.present), np.nan)
+    for game_of_round, _, index in run.play(seed):
+        if np.isnan(reached).all():
+            # before the first round with participants the model is the initial one
+            nobody = np.zeros((1, run.num_players), bool)
+            reached[:index] = evaluate(game_of_round, seed, nobody, plan, on_nonfinite="keep")[0]
+        present = run.present[[index]]
+        reached[index:] = evaluate(game_of_round, seed, present, plan, on_nonfinite="keep")[0]
+    return reached

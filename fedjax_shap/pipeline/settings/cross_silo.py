@@ -1,0 +1,78 @@
+"""Cross-silo federations: every coalition is trained on its own, from one initialisation."""
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from fedjax_shap.games.game import Game
+from fedjax_shap.games.silo import silo
+from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.curves import LearningCurves, follow, follow_pooled, members_alone
+from fedjax_shap.pipeline.federation import Federation, federation_of
+from fedjax_shap.pipeline.settings.setting import Setting, Work
+from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.typing import HostArray
+from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.options import Options
+from fedjax_shap.valuation.repeats import estimate_repeated
+
+
+def cross_silo(config: Config) -> Setting:
+    """The federation of a configuration whose game is `silo`: V(S) is what S alone trains."""
+    federation = federation_of(config)
+    data = federation.data
+    metric = config.value("game", "metric")
+    repeats = config.value("estimator", "repeats")
+    noisy = repeats > 1 or config.value("game", "resamples") > 0
+
+    @cache
+    def game() -> Game:
+        return silo(data, federation.training, **config.given("game"))
+
+    def attribution(estimator: Any, options: Options, /) -> Attribution:
+        if noisy:
+            return estimate_repeated(
+                game(), estimator, options, key=federation.key, repeats=repeats
+            )
+        return estimate(game(), estimator, options, key=federation.key)
+
+    def work(num_rounds: int | None, /) -> Work:
+        done = federation.round_work(num_rounds or 0)
+        return Work(done.steps_done, federation.metered(done))
+
+    return Setting(
+        kind="cross-silo",
+        players=data.names,
+        sizes=np.asarray(data.sizes),
+        metric=metric,
+        attribution=attribution,
+        curve=partial(_curve, federation),
+        work=work,
+        grand_is_exact=not noisy,
+    )
+
+
+def _curve(federation: Federation, options: Options, /) -> LearningCurves:
+    """The training of everyone, beside each member alone and one of pooled data."""
+    data = federation.data
+    settings = {"key": federation.key, "metric": federation.config.value("game", "metric")}
+    # each member alone, and everyone in the last row
+    alone = members_alone(data.num_clients)
+    masks = np.concatenate([alone, np.ones((1, data.num_clients), bool)])
+    _, going, tested, _ = follow(data, federation.training, masks, options, **settings)
+    pooled, on_validation = follow_pooled(data, federation.pooled_training, options, **settings)
+    return LearningCurves(
+        federated=tested[-1],
+        alone=tested[:-1] if len(alone) else None,
+        pooled=pooled,
+        pooled_metric=_reported(federation.config, on_validation),
+        num_rounds=int(going[-1].sum()),
+    )
+
+
+def _reported(config: Config, by_round: HostArray) -> float:
+    """The metric of a training as the game reports it, of the metric float[R] after each round."""
+    if config.value("game", "report") == "best":
+        return float(by_round[config.value("game", "skip_rounds") :].max())
+    return float(by_round[-1])

@@ -1,0 +1,26 @@
+"""The kinds of federation by the name of their game: what configurations and the command line
+read.
+"""
+
+from fedjax_shap.games.reconstructed import reconstructed
+from fedjax_shap.games.rounds import rounds
+from fedjax_shap.games.silo import silo
+from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.settings.cross_device import (
+    fixed_length,
+    in_one_round,
+    in_rounds,
+)
+from fedjax_shap.pipeline.settings.cross_silo import cross_silo
+from fedjax_shap.pipeline.settings.setting import Setting, SettingKind
+
+SETTINGS: dict[str, SettingKind] = {
+    "silo": SettingKind(build=cross_silo, game=silo, repeats=True),
+    "rounds": SettingKind(build=in_rounds, game=rounds, check=fixed_length, takes_methods=True),
+    "reconstructed": SettingKind(build=in_one_round, game=reconstructed, check=fixed_length),
+}
+
+
+def setting_of(config: Config) -> Setting:
+    """The federation that a configuration describes; see `Setting`."""
+    return SETTINGS[config.sections["game"].name].build(config)

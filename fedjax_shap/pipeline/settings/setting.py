@@ -1,0 +1,159 @@
+"""What a kind of federation is to all above the games: a `Setting`, which runs, payments, reports
+and audits speak to without asking for its name.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from fedjax_shap.devices.fleet import Metered
+from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.curves import LearningCurves
+from fedjax_shap.shapley.estimator import Attribution, Estimator
+from fedjax_shap.typing import HostArray
+from fedjax_shap.valuation.in_run import Method
+from fedjax_shap.valuation.options import Options
+
+
+class Work(NamedTuple):
+    """What the members did in a run: what costs are made of.
+
+    Attributes:
+        steps: number[P], local steps over all rounds.
+        metered: what the run took of the members' devices; None where these are not known.
+    """
+
+    steps: HostArray
+    metered: Metered | None
+
+
+class Valuation(Protocol):
+    """Values the players of a setting."""
+
+    def __call__(self, estimator: Estimator | Method, options: Options, /) -> Attribution:
+        """Values the players.
+
+        Args:
+            estimator: how; a method for whole runs only where the kind takes these.
+            options: the budget, where utilities are kept, how the work is cut, and when to stop.
+                Valued twice with the same stores, a coalition is valued once.
+
+        Returns:
+            Values float64[P] with standard errors.
+        """
+
+
+class Follow(Protocol):
+    """Follows how the joint model came about."""
+
+    def __call__(self, options: Options, /) -> LearningCurves | None:
+        """The learning curves of the run of all, beside pooled data and each member alone.
+
+        Args:
+            options: how coalitions are valued.
+
+        Returns:
+            The curves; None for a kind that does not learn round by round.
+        """
+
+
+class CountWork(Protocol):
+    """Counts what the members did."""
+
+    def __call__(self, num_rounds: int | None, /) -> Work | None:
+        """What the members do in the run of all.
+
+        Args:
+            num_rounds: how many rounds it took; None where no curves say so. With 0 nothing is
+                trained, but what cannot be counted is refused.
+
+        Returns:
+            The work; None for a kind that does not count it.
+        """
+
+
+def no_curves(options: Options, /) -> None:
+    """There is no training to follow."""
+
+
+def no_work(num_rounds: int | None, /) -> None:
+    """No work is counted."""
+
+
+class Setting(NamedTuple):
+    """A federation whose players can be valued and paid.
+
+    Attributes:
+        kind: what a result calls it, such as "cross-silo".
+        players: the P names of who is valued.
+        sizes: int[P], their training examples.
+        metric: what a coalition is worth is measured in, such as "accuracy".
+        attribution: values the players.
+        curve: follows how the joint model came about.
+        work: counts what the players did.
+        value_label: what the values are called in figures.
+        grand_is_exact: whether V(N) has no error of its own, such as from training anew.
+        notes: what a reader should know, one sentence each.
+    """
+
+    kind: str
+    players: tuple[str, ...]
+    sizes: HostArray
+    metric: str
+    attribution: Valuation
+    curve: Follow = no_curves
+    work: CountWork = no_work
+    value_label: str = "Shapley value"
+    grand_is_exact: bool = True
+    notes: tuple[str, ...] = ()
+
+
+class SettingFactory(Protocol):
+    """Brings a configuration to life."""
+
+    def __call__(self, config: Config, /) -> Setting:
+        """Loads what the configuration names; trains nothing yet.
+
+        Args:
+            config: a checked configuration of this kind.
+
+        Raises:
+            InvalidInputError: what the configuration asks for cannot be had.
+        """
+
+
+class ConfigCheck(Protocol):
+    """Checks a configuration before anything is loaded."""
+
+    def __call__(self, config: Config, /) -> None:
+        """Refuses a configuration that this kind cannot run.
+
+        Args:
+            config: a configuration whose sections are each in order.
+
+        Raises:
+            InvalidInputError: it cannot be run.
+        """
+
+
+def no_check(config: Config, /) -> None:
+    """Accepts every configuration."""
+
+
+class SettingKind(NamedTuple):
+    """A kind of federation, as a row of `registry.SETTINGS`.
+
+    Attributes:
+        build: makes a `Setting` of a configuration.
+        game: the function whose keywords the section [game] takes.
+        check: refuses a configuration before anything is loaded.
+        sections: those of the configuration that it uses, `title` and `seed` aside; all if empty.
+        takes_methods: whether methods for a whole run value it, see `valuation.in_run_methods`.
+        repeats: whether it can be trained again under further seeds, as `estimator.repeats` asks.
+    """
+
+    build: SettingFactory
+    game: Callable[..., Any]
+    check: ConfigCheck = no_check
+    sections: tuple[str, ...] = ()
+    takes_methods: bool = False
+    repeats: bool = False
