@@ -1,4 +1,5 @@
-"""Misreporting: federations misreport as they say, and gains are those of payments."""
+"""The experiment on misreporting: federations that misreport as they say, and gains that are what
+payments say."""
 
 import json
 from fractions import Fraction
@@ -16,9 +17,10 @@ from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.shapley.exact import shapley_values
 
-BORNE = misreports.Costs([Fraction(60), Fraction(90), Fraction(30)], [20, 30, 10])
-# Rising utilities under two trainings.
-TABLE = np.sort(np.random.default_rng(3).random((8, 2)), axis=0)
+COSTS, SIZES = [Fraction(60), Fraction(90), Fraction(30)], [20, 30, 10]
+TABLE = np.sort(
+    np.random.default_rng(3).random((8, 2)), axis=0
+)  # of rising utilities, under two trainings
 
 
 def federation():
@@ -46,7 +48,7 @@ def test_a_copy_is_a_second_member_and_a_repeat_is_none():
 
 
 def test_overstated_costs_gain_what_the_derivative_says_and_nothing_where_they_are_capped():
-    gains = misreports.overstated("cost_aware", TABLE, BORNE, cap=False)
+    gains = misreports.overstated("cost_aware", TABLE, COSTS, SIZES, cap=False)
     values = shapley_values(TABLE)
     shares = (values / values.sum(axis=0)).T
     for more, found in zip(misreports.OVERSTATED, gains, strict=True):
@@ -54,12 +56,12 @@ def test_overstated_costs_gain_what_the_derivative_says_and_nothing_where_they_a
             found, more / 100 * np.array([60, 90, 30]) * (1 - shares), atol=1e-9
         )
     for name in RULES:
-        capped = misreports.overstated(name, TABLE, BORNE, cap=True)
+        capped = misreports.overstated(name, TABLE, COSTS, SIZES, cap=True)
         np.testing.assert_allclose(capped, 0, atol=1e-9)
 
 
 def test_models_of_a_split_are_the_audits_on_every_training():
-    found = misreports.modelled(TABLE, BORNE)
+    found = misreports.modelled(TABLE, COSTS, SIZES)
     for training, table in enumerate(TABLE.T):
         settled = settle(shapley_values(table), [60, 90, 30], misreports.REVENUE)
         known = {"masks": all_subsets(3), "utilities": table}
@@ -75,30 +77,31 @@ def test_models_of_a_split_are_the_audits_on_every_training():
 
 @pytest.mark.parametrize("name", RULES)
 def test_payments_of_every_rule_are_the_revenue(name):
-    paid = misreports.paid(name, TABLE, BORNE)
+    paid = misreports.paid(name, TABLE, COSTS, SIZES)
     assert paid.shape == (2, 3)
     np.testing.assert_allclose(paid.sum(axis=1), misreports.REVENUE)
 
 
-def test_a_record_is_drawn_and_shown(capsys):
+def test_a_record_is_drawn_and_told(capsys):
     each = {
         "rounds": 3,
         "overstated": {
             which: {
-                name: misreports.overstated(name, TABLE, BORNE, cap=cap).tolist() for name in RULES
+                name: misreports.overstated(name, TABLE, COSTS, SIZES, cap).tolist()
+                for name in RULES
             }
             for which, cap in (("as claimed", False), ("capped", True))
         },
         "gains": {
             way: {name: [[1.0, 3.0], [5.0, 7.0], [-4.0, -6.0]] for name in RULES}
-            for way in misreports.WAYS
+            for way in misreports.SAID
         },
-        "models": misreports.modelled(TABLE, BORNE),
+        "models": misreports.modelled(TABLE, COSTS, SIZES),
     }
     misreporting.show({"runs": [each]}, Console(width=160))
-    shown = capsys.readouterr().out
-    assert shown.count("+1.0 (+6.0)") == 3 * len(RULES)
-    assert "A split under cost_aware gains +1.0; as modelled: " in shown
+    told = capsys.readouterr().out
+    assert told.count("+1.0 (+6.0)") == 3 * len(RULES)
+    assert "A split under cost_aware gains +1.0; as modelled: " in told
     drawn = misreporting.figure({"runs": [each, each]})
     assert [axes.get_title(loc="left").split(",")[0] for axes in drawn.axes][1:] == [
         "data misreported"
@@ -114,16 +117,13 @@ def test_what_cannot_be_run_is_refused_in_a_sentence(capsys):
 
 @pytest.mark.slow
 def test_the_experiment_runs_and_its_gains_are_of_payments(tmp_path):
-    out = tmp_path / "out.json"
-    drawn = tmp_path / "figure.png"
+    out, drawn = tmp_path / "out.json", tmp_path / "figure.png"
     small = ["members=2", "trainings=2", "rounds=4", "fewer_rounds=3"]
     arguments = [part for text in small for part in ("--set", text)]
     assert misreporting.main([*arguments, "--json", str(out), "--figure", str(drawn)]) == 0
     record = json.loads(out.read_text())
-    assert [run["rounds"] for run in record["runs"]] == [4, 3]
-    assert drawn.exists()
-    first = record["runs"][0]
-    sizes = np.array(first["sizes"])
+    assert [run["rounds"] for run in record["runs"]] == [4, 3] and drawn.stat().st_size > 10_000
+    first, sizes = record["runs"][0], np.array(record["runs"][0]["sizes"])
     np.testing.assert_allclose(first["costs"], 0.3 * sizes)
     for name in RULES:
         assert np.shape(first["gains"]["split"][name]) == (2, 2)
