@@ -1,7 +1,6 @@
 """`fedjax-shap run`: a configuration is run, shown and written into a folder."""
 
 import argparse
-import inspect
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -140,13 +139,13 @@ def _assignments(rest: Sequence[str]) -> list[tuple[str, str]]:
 
 def _set_data_folder(raw: dict[str, Any], folder: str) -> None:
     """Hands the folder of data sets to a source that reads from one."""
-    from fedjax_shap.pipeline.schema import SECTIONS
+    from fedjax_shap.pipeline.schema import describe
 
     section = raw.setdefault("data", {})
     if not isinstance(section, dict):  # refused in `parse`
         return
-    source = SECTIONS["data"].entries.get(section.get("name", ""))
-    if source is not None and "folder" in inspect.signature(source).parameters:
+    source = describe("data").entries.get(section.get("name", ""))
+    if source is not None and "folder" in source.keywords:
         section.setdefault("folder", folder)
 
 

@@ -149,4 +149,4 @@ def _estimator(config: Config, wanted: str) -> Estimator:
     estimators = SECTIONS["estimator"].entries
     every_coalition = estimators[config.sections["estimator"].name] is exact
     factory = OF_ALL_COALITIONS.get(wanted) if every_coalition else None
-    return cast(Estimator, (factory or ESTIMATORS[wanted])())
+    return (factory or ESTIMATORS[wanted])()
