@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeGuard
 
@@ -161,6 +161,37 @@ def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     if ast.get_docstring(node) is None:
         return 0
     return (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
+
+
+# ------------------------------------------------------------------ the picture of the house
+
+
+def modules_on_page(page: str) -> set[str]:
+    """The modules that the tree on a page names: a name a line, folders by indentation."""
+    tree = page.partition(f"\n{PACKAGE}/\n")[2].partition("```")[0]
+    folders: dict[int, str] = {}
+    modules = set()
+    for line in tree.splitlines():
+        match = re.match(r"( +)([\w]+)(/?)(\s|$)", line)
+        if not match:
+            continue
+        depth = len(match[1])
+        folder = "".join(folders[above] for above in sorted(folders) if above < depth)
+        folders = {above: name for above, name in folders.items() if above < depth}
+        if match[3]:
+            folders[depth] = f"{match[2]}/"
+        else:
+            modules.add(f"{folder}{match[2]}.py")
+    return modules
+
+
+def missing_from_page(page: str, modules: Iterable[str]) -> list[str]:
+    """Modules that a page's tree lacks, and those that it names and that are not there."""
+    there = {module for module in modules if "/" not in module or "__init__" not in module}
+    named = modules_on_page(page)
+    gone = [f"{module}: the page names it, but it is not there" for module in named - there]
+    new = [f"{module}: the page does not name it" for module in there - named]
+    return sorted(gone + new)
 
 
 # ------------------------------------------------------------------ counts over all modules

@@ -87,6 +87,12 @@ def test_the_type_checker_is_rarely_silenced():
     assert len(wrong) <= IGNORED_TYPES, "\n".join([f"{len(wrong)}:", *wrong])
 
 
+def test_every_module_stands_in_the_picture_of_the_house():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    missing = house.missing_from_page(page, sources())
+    assert not missing, "\n".join(missing)
+
+
 def test_tracked_files_name_no_registry_and_no_machine():
     wrong = over_tracked(house.unshareable)
     assert not wrong, "\n".join(wrong)
@@ -188,6 +194,14 @@ def test_conditional_expressions_and_silenced_types_are_counted():
     nested = "a = 1 if b else 2 if c else 3\nif a:\n    b = 1\n"
     assert len(house.conditional_expressions(nested, "x.py")) == 2
     assert len(house.ignored_types("a = b  # type: " + "ignore[misc]\nc = 1", "x.py")) == 1
+
+
+def test_a_module_that_the_picture_lacks_or_invents_is_caught():
+    page = "```\npackage/\n  one                what it does\n\n  room/     a room    floor 1\n"
+    page += "    two                what it does\n    gone               what it did\n```\n"
+    modules = ("one.py", "room/__init__.py", "room/two.py", "room/three.py")
+    wrong = house.missing_from_page(page.replace("package/", "fedjax_shap/"), modules)
+    assert [sentence.split(":")[0] for sentence in wrong] == ["room/gone.py", "room/three.py"]
 
 
 def test_a_registry_or_a_machine_is_caught():
