@@ -1,20 +1,18 @@
-"""The command line as a user meets it: what a command prints, and the sentence with which it is
-refused."""
+"""The command line as a user meets it: what a command prints, and how it is refused."""
 
 from fedjax_shap.cli.main import main
 
 
 def called(capsys, *arguments: object) -> tuple[int, str, str]:
-    """(exit code, standard output, standard error) of a command, none of whose errors is a
-    traceback."""
+    """(exit code, standard output, standard error) of a command that shows no traceback."""
     capsys.readouterr()
     try:
         code = main([str(argument) for argument in arguments])
     except SystemExit as stopped:
         code = int(stopped.code or 0)
-    found = capsys.readouterr()
-    assert "Traceback" not in found.err
-    return code, found.out, found.err
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
+    return code, printed.out, printed.err
 
 
 def said(capsys, *arguments: object) -> str:

@@ -1,5 +1,4 @@
-"""The benchmark of intervals: its truth and its draws are the package's, its shares are counted as
-they should be."""
+"""The benchmark of intervals: truth and draws are the package's, coverage is counted correctly."""
 
 import json
 
@@ -71,19 +70,17 @@ def test_the_record_has_a_row_for_each_case_and_method_and_its_coverage_is_near_
     assert interval_coverage.main(["--runs", "20", "--replicates", "60", "--json", str(out)]) == 0
     record = json.loads(out.read_text())
     rows = {(row["case"], row["method"]): row for row in record["rows"]}
-    both, told = (
-        {"delta", "replicates"},
-        {name: {m for case, m in rows if case == name} for name in interval_coverage.CASES},
-    )
-    assert told["additive"] == told["kink"] == both
-    assert told["airport"] == told["digits"] == both | {"delta, independent"}
+    both = {"delta", "replicates"}
+    methods = {name: {m for case, m in rows if case == name} for name in interval_coverage.CASES}
+    assert methods["additive"] == methods["kink"] == both
+    assert methods["airport"] == methods["digits"] == both | {"delta, independent"}
     for (case, _), row in rows.items():
         covered = np.array(row["coverage"])
         assert len(row["band"]) == len(row["owed"]) == len(covered)
         assert (covered >= 0.6).all() and (case == "kink" or covered.mean() < 1)
-    assert rows["kink", "delta"]["width"][5] == 0  # surely harmful, surely paid its cost
+    assert rows["kink", "delta"]["width"][5] == 0  # certainly harmful, so paid its cost
 
 
-def test_what_is_no_number_of_runs_is_refused(capsys):
+def test_too_few_runs_are_refused(capsys):
     assert interval_coverage.main(["--cases", "additive", "--runs", "1"]) == 2
     assert "runs=1 to be an integer >= 2" in capsys.readouterr().err

@@ -148,7 +148,7 @@ def test_verify_names_what_was_altered_and_exits_with_1(filled, capsys):
     ]
 
 
-def test_a_file_that_is_spoilt_is_said_in_one_sentence(filled, capsys):
+def test_a_damaged_file_is_said_in_one_sentence(filled, capsys):
     content = bytearray(Path("ledger.db").read_bytes())
     content[:100] = bytes(100)
     Path("ledger.db").write_bytes(content)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from console import refused, said
+from console import called, refused, said
+from matplotlib.image import imread
 
 from fedjax_shap.cli.main import main
 from fedjax_shap.economics.intervals import payment_intervals
@@ -25,7 +26,12 @@ RECORD = {
     "sizes": [120, 80, 7],
 }
 EXACT = json.loads(json.dumps(RECORD), parse_float=Decimal)  # as a file has it: 0.1 is a tenth
-CSV = "player,value,cost,std_error,size\nnorth,0.5,10.00,0.05,120\nsouth,.3,20.50,0.04,80\n[red]west,-1e-1,3.333,0.03,7\n"
+CSV = (
+    "player,value,cost,std_error,size\n"
+    "north,0.5,10.00,0.05,120\n"
+    "south,.3,20.50,0.04,80\n"
+    "[red]west,-1e-1,3.333,0.03,7\n"
+)
 
 
 @pytest.fixture
@@ -163,7 +169,22 @@ def test_intervals_are_those_of_the_package(form, folder, capsys):
 
 def test_a_figure_is_drawn_beside_the_settlement(folder, capsys):
     said(capsys, "settle", "in.csv", "--revenue", "100", "--figure", "page.png")
-    assert (folder / "page.png").stat().st_size > 20_000 and not list(folder.glob(".*"))
+    assert not list(folder.glob(".*"))
+    height, width, _ = imread(folder / "page.png").shape
+    assert width > height > 600, "two rows of two panels"
+    said(capsys, "settle", "in.csv", "--revenue", "100", "--figure", "page.svg")
+    assert "<svg" in (folder / "page.svg").read_text()
+
+
+@pytest.mark.parametrize(("name", "form"), [("out.tex", "latex"), ("out.html", "html")])
+def test_a_settlement_can_go_into_a_paper_or_a_page(name, form, folder, capsys):
+    code, _, notes = called(capsys, "settle", "in.json", "--out", name)
+    assert code == 0 and "Policy 'clip'" in notes, "the notes have no place in the file"
+    written = (folder / name).read_text()
+    assert said(capsys, "settle", "in.json", "--format", form) == written
+    for amount in map("{:,f}".format, settle_record(EXACT).payments):
+        assert amount in written
+    assert "[red]west" in written.replace("{[}", "[")
 
 
 def test_an_unknown_error_is_an_empty_cell(folder, capsys):

@@ -1,5 +1,4 @@
-"""FLamby's table: its settings are those of its files, its numbers are read, and ours are scored as
-it scores."""
+"""FLamby's table: its settings are those of its files, and ours are scored as it scores."""
 
 import csv
 import json
@@ -7,25 +6,26 @@ import json
 import numpy as np
 import pytest
 
-from experiments import heart_disease
+from experiments import flamby, heart_disease
 from fedjax_shap.data.published import HOSPITALS
 
-METHODS = heart_disease.METHODS
+METHODS = flamby.METHODS
 TRAP = "Pooled Training"
 
 
-def made_up(seeds=2, spread=0.01):
+def random_record(seeds=2):
     """A record whose accuracies are drawn at random."""
-    rng, width = np.random.default_rng(0), len(HOSPITALS) + 1
+    rng = np.random.default_rng(0)
+    width = len(HOSPITALS) + 1
     drawn = {
         name: {
-            kind: rng.uniform(0.5, 0.9, (heart_disease.ORDERS, seeds, width)).tolist()
+            kind: rng.uniform(0.5, 0.9, (flamby.ORDERS, seeds, width)).tolist()
             for kind in heart_disease.KINDS
         }
         for name in METHODS
     }
-    told = {name: rng.uniform(0.5, 0.9, (seeds, width)).tolist() for name in METHODS}
-    return {"seeds": list(range(seeds)), "published": told, "ours": drawn}
+    theirs = {name: rng.uniform(0.5, 0.9, (seeds, width)).tolist() for name in METHODS}
+    return {"seeds": list(range(seeds)), "published": theirs, "ours": drawn}
 
 
 def test_the_settings_are_those_of_flambys_files(data_folder):
@@ -38,54 +38,53 @@ def test_the_settings_are_those_of_flambys_files(data_folder):
         "eps": "tau",
     }
     with (data_folder / "flamby_results" / "heart_seed42.csv").open(newline="") as lines:
-        told = {row["Method"].removesuffix("100"): row for row in csv.DictReader(lines)}
-    for method, (_, rate, keywords) in heart_disease.FEDERATED.items():
-        assert float(told[method]["learning_rate"]) == rate, method
+        rows = {row["Method"].removesuffix("100"): row for row in csv.DictReader(lines)}
+    for method, (_, rate, keywords) in flamby.FEDERATED.items():
+        assert float(rows[method]["learning_rate"]) == rate, method
         for ours, theirs in names.items():
             if ours in keywords:
-                assert float(told[method][theirs]) == keywords[ours], (method, ours)
-    for method in (TRAP, *heart_disease.LOCAL):
-        assert (
-            float(told[method]["learning_rate"]) == heart_disease.RATE
-            and "adam" in told[method]["optimizer_class"]
-        )
+                assert float(rows[method][theirs]) == keywords[ours], (method, ours)
+    for method in (TRAP, *flamby.LOCAL):
+        assert float(rows[method]["learning_rate"]) == flamby.RATE
+        assert "adam" in rows[method]["optimizer_class"]
 
 
 def test_published_accuracies_are_read_by_seed_and_hospital(data_folder):
-    told = heart_disease.published(str(data_folder), [42, 43])
-    assert set(told) == set(METHODS) and np.shape(told["FedAvg"]) == (2, 5)
+    theirs = flamby.published(str(data_folder), [42, 43])
+    assert set(theirs) == set(METHODS) and np.shape(theirs["FedAvg"]) == (2, 5)
     np.testing.assert_allclose(
-        told["FedAvg"][0], [0.7596, 0.6966, 0.6875, 0.6222, 0.7520], atol=5e-5
+        theirs["FedAvg"][0], [0.7596, 0.6966, 0.6875, 0.6222, 0.7520], atol=5e-5
     )
 
 
 def test_a_model_is_scored_as_flamby_does_and_on_features_of_its_own_kind():
-    record = made_up()
+    record = random_record()
     for name in METHODS:
-        found, ours = heart_disease.row(record, name), record["ours"][name]
-        per_client, pooled = np.array(ours["per_client"]), np.array(ours["pooled"])
-        np.testing.assert_array_equal(found["ours"][:, :4], per_client[0, :, :4])
-        np.testing.assert_array_equal(found["ours"][:, 4], pooled[0, :, 4])
-        np.testing.assert_allclose(found["ours"][:, 5], per_client[0, :, :4].mean(axis=1))
+        numbers = heart_disease.row(record, name)
+        per_client, pooled = (np.array(record["ours"][name][kind]) for kind in heart_disease.KINDS)
+        np.testing.assert_array_equal(numbers["ours"][:, :4], per_client[0, :, :4])
+        np.testing.assert_array_equal(numbers["ours"][:, 4], pooled[0, :, 4])
+        np.testing.assert_allclose(numbers["ours"][:, 5], per_client[0, :, :4].mean(axis=1))
         np.testing.assert_allclose(
-            found["published"][:, 6], np.mean(record["published"][name], axis=1)
+            numbers["published"][:, 6], np.mean(record["published"][name], axis=1)
         )
-        own = pooled if name == TRAP else per_client
-        np.testing.assert_array_equal(found["same"][:, :5], own[0])
+        own = {True: pooled, False: per_client}[name == TRAP]
+        np.testing.assert_array_equal(numbers["same"][:, :5], own[0])
         means = per_client[..., :4].mean(axis=-1)
-        np.testing.assert_allclose(found["floor"], np.abs(means[1] - means[0]).mean())
-        told = np.array(record["published"][name])[:, :4].mean(axis=1)
-        np.testing.assert_allclose(found["off"], np.abs(means[0] - told).mean())
+        np.testing.assert_allclose(numbers["floor"], np.abs(means[1] - means[0]).mean())
+        theirs = np.array(record["published"][name])[:, :4].mean(axis=1)
+        np.testing.assert_allclose(numbers["off"], np.abs(means[0] - theirs).mean())
 
 
 def test_accuracies_are_shares_of_each_hospitals_patients():
     hospital = np.repeat(HOSPITALS, [4, 2, 2, 2])
-    truth, said = np.zeros(10, int), np.array([0, 0, 0, 1, 0, 0, 1, 0, 1, 1])
-    assert heart_disease.accuracies(said, truth, hospital) == [0.75, 1.0, 0.5, 0.0, 0.6]
+    truth = np.zeros(10, int)
+    classes = np.array([0, 0, 0, 1, 0, 0, 1, 0, 1, 1])
+    assert heart_disease.accuracies(classes, truth, hospital) == [0.75, 1.0, 0.5, 0.0, 0.6]
 
 
 def test_the_figure_has_a_published_and_our_mean_of_every_method():
-    (axes,) = heart_disease.figure(made_up()).axes
+    (axes,) = heart_disease.figure(random_record()).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == list(METHODS)
     assert len(axes.containers) == 2 * len(METHODS) and len(axes.get_legend().get_texts()) == 3
 
@@ -108,6 +107,6 @@ def test_one_seed_comes_near_to_what_is_published(data_folder, tmp_path, capsys)
     record = json.loads(out.read_text())
     assert record["seeds"] == [42] and str(data_folder) not in record["command"]
     for name in METHODS:
-        found = heart_disease.row(record, name)
-        assert found["off"] < 0.03, name
+        numbers = heart_disease.row(record, name)
+        assert numbers["off"] < 0.03, name
     assert "Switzerland" in capsys.readouterr().out

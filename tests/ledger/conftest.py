@@ -2,14 +2,14 @@
 
 import functools
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from recording import settlement
 from tampering import COUNT
 
-from fedjax_shap.ledger import row_checks, signing
-from fedjax_shap.ledger import verify as verification
+from fedjax_shap.ledger import signing
 from fedjax_shap.ledger.content import recorded
 from fedjax_shap.ledger.entry import read_entry
 from fedjax_shap.ledger.ledger import Ledger
@@ -40,6 +40,7 @@ def path(tmp_path, original):
 @pytest.fixture
 def remembered(monkeypatch):
     """Both are pure functions: what was not altered need not be computed a thousand times."""
-    for module in (row_checks, verification):
+    for name in ("row_checks", "verify"):
+        module = import_module(f"fedjax_shap.ledger.{name}")
         monkeypatch.setattr(module, "is_signed", functools.cache(signing.is_signed))
         monkeypatch.setattr(module, "read_entry", functools.lru_cache(4 * COUNT)(read_entry))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from console import refused, said
+from matplotlib.image import imread
 
 from fedjax_shap.audits.registry import AUDITS
 from fedjax_shap.cli.main import main
@@ -88,7 +89,8 @@ def test_every_audit_is_shown_with_its_sentence(run_folder, capsys):
     for one in found["findings"]:
         assert one["name"].replace("_", " ").split()[0] in shown and one["sentence"]
     assert {one["name"]: one["holds"] for one in found["findings"]}["budget_balance"] is True
-    assert (run_folder.parent / "page.png").stat().st_size > 20_000
+    height, width, _ = imread(run_folder.parent / "page.png").shape
+    assert width > height > 600, "two rows of panels, and the findings beside them"
 
 
 def test_the_file_and_its_folder_are_the_same_run(run_folder, capsys):
@@ -142,12 +144,6 @@ def test_a_store_of_another_run_is_not_used(run_folder):
 def test_a_store_of_other_members_is_not_used(run_folder):
     stored(run_folder.parent / "four", all_subsets(4), np.arange(16.0))
     assert saved(finished(run_folder), run_folder.parent / "four").case.utilities is None
-
-
-def test_stores_of_rounds_are_no_table_of_a_game(run_folder):
-    stored(run_folder.parent / "rounds" / "round-0001", all_subsets(3), TABLE)
-    found = saved(finished(run_folder), run_folder.parent / "rounds")
-    assert found.case.utilities is None and "The values are sums over rounds" in found.said
 
 
 def test_the_utilities_of_a_budgeted_run_are_those_that_are_known(run_folder):
