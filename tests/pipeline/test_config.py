@@ -1,10 +1,10 @@
-import inspect
+from itertools import permutations
 
 import pytest
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.pipeline.config import override, parse, read_toml
-from fedjax_shap.pipeline.schema import SECTIONS
+from fedjax_shap.pipeline.schema import SECTIONS, describe
 from fedjax_shap.shapley.estimators.registry import DEFAULT
 
 
@@ -38,9 +38,10 @@ def test_a_configuration_survives_being_written_down():
 
 @pytest.mark.parametrize("room", [room for room in SECTIONS if room != "corrupt"])
 def test_every_default_can_be_built(room):
-    config, known = parse({}), SECTIONS[room]
+    config = parse({})
+    known = describe(room)
     assert config.sections[room].name == known.default
-    if not set(inspect.signature(known.entries[known.default]).parameters) & set(known.bound):
+    if not known.entries[known.default].bound:
         assert config.build(room) is not None
 
 
@@ -107,10 +108,62 @@ def test_the_command_line_sets_any_field_of_any_depth():
 
 def test_naming_another_entry_drops_what_it_does_not_take():
     raw = {"partition": {"name": "dirichlet", "num_clients": 3, "alpha": 0.3}}
-    assert override(raw, [("partition.name", "iid")])["partition"] == {
-        "name": "iid",
-        "num_clients": 3,
+    for text in ("iid", '"iid"'):  # as it is, or as TOML has it
+        assert override(raw, [("partition.name", text)])["partition"] == {
+            "name": "iid",
+            "num_clients": 3,
+        }
+
+
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        [("partition.name", "dirichlet"), ("partition.alpha", "0.3"), ("model.hidden", "[4]")],
+        [("partition.alpha", "0.3"), ("partition.name", '"dirichlet"'), ("title", "two")],
+        [("partition", '{name = "iid", num_clients = 5}'), ("partition.seed", "3")],
+        [
+            ("partition", '{name = "iid", num_clients = 5}'),
+            ("partition.name", "dirichlet"),
+            ("partition.alpha", "0.3"),
+            ("model.name", "linear"),
+        ],
+        [
+            ("corrupt", '[{name = "duplicate", client = 1, of = 0}]'),
+            ("corrupt.0.name", "label_noise"),
+            ("corrupt.0.rate", "0.5"),
+            ("corrupt.0.client", "2"),
+        ],
+        [("local.options", "{momentum = 0.5}"), ("local.options.nesterov", "true")],
+        [("game.name", "rounds"), ("game.absent", "unchanged"), ("estimator.budget", "9")],
+    ],
+)
+def test_the_order_of_overrides_does_not_matter(assignments):
+    raw = {
+        "partition": {"name": "quantity", "ratios": [1, 2], "num_clients": 2},
+        "model": {"name": "mlp", "hidden": [8]},
+        "game": {"name": "silo", "report": "best"},
+        "corrupt": [{"name": "label_noise", "client": 0, "rate": 0.1}],
     }
+    one, *others = [override(raw, order) for order in permutations(assignments)]
+    assert all(other == one for other in others)
+    for dotted, text in assignments:
+        *path, last = dotted.split(".")
+        where = one
+        for step in path:
+            where = where[int(step) if step.isdigit() else step]
+        if "{" not in text:
+            assert where[last] == _read(text)
+
+
+def _read(text):
+    """A text as `override` reads it."""
+    return override({}, [("title", text)])["title"]
+
+
+def test_a_name_given_twice_counts_as_it_was_given_last():
+    raw = {"partition": {"name": "dirichlet", "num_clients": 3, "alpha": 0.3}}
+    twice = [("partition.name", "iid"), ("partition.name", "dirichlet")]
+    assert override(raw, twice) == raw
 
 
 @pytest.mark.parametrize("dotted", ["corrupt.rate", "corrupt.3.rate", "seed.deeper.still"])
@@ -130,7 +183,8 @@ def test_an_unreadable_file_is_refused_by_name(tmp_path):
 def test_settings_that_a_game_would_ignore_are_refused():
     participation = {"name": "uniform", "participants": 2}
     assert "algorithm.tol=0.1" in refusal({"game": {"name": "rounds"}, "algorithm": {"tol": 0.1}})
-    assert parse({"game": {"name": "rounds"}, "participation": participation}).cross_device
+    config = parse({"game": {"name": "rounds"}, "participation": participation})
+    assert config.sections["participation"].keywords == {"participants": 2}
 
 
 def test_a_budget_alone_takes_the_default_estimator_and_a_named_one_stays():

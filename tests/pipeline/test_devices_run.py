@@ -15,9 +15,13 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.cli.main import main
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.settlement import Settlement
+from fedjax_shap.games.rounds import rounds
+from fedjax_shap.games.silo import curves, silo
 from fedjax_shap.pipeline.config import parse, read_toml
 from fedjax_shap.pipeline.federation import federation_of
-from fedjax_shap.pipeline.payment import payer
+from fedjax_shap.pipeline.payment import pay
+from fedjax_shap.pipeline.run import attribution_of
+from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.report.run_tables import device_tables
 from fedjax_shap.valuation.options import Options
 
@@ -73,7 +77,7 @@ def paid(raw: dict, num_rounds: int = 3) -> tuple[Settlement, Metered]:
     """What a run of so many rounds pays two members of equal value, and what it took; nothing is
     trained."""
     config = parse(raw)
-    found = payer(config)(federation_of(config), np.ones(2), num_rounds)
+    found = pay(config, setting_of(config), np.ones(2), num_rounds)
     return found.settlement, found.metered
 
 
@@ -130,7 +134,8 @@ def test_a_member_that_drops_out_pays_for_its_share():
 def test_a_member_whose_uploads_never_arrive_is_worth_nothing(game):
     law = {"name": "uniform", "low": 2, "high": 9}
     raw = changed(game={"name": game}, participation={"drop_out": [0.0, 1.0]}, steps=law)
-    found = federation_of(parse(raw)).attribution(Options())
+    config = parse(raw)
+    found = attribution_of(config, setting_of(config), Options())
     assert found.values[1] == pytest.approx(0, abs=1e-7) and found.values[0] > 0.01
 
 
@@ -141,16 +146,14 @@ def test_the_work_that_is_paid_for_is_that_of_the_game():
         algorithm={"max_rounds": 12},
     )
     federation = federation_of(parse(raw))
-    num_steps, share = federation.work(12)
-    world = federation._silo().world
+    num_steps, share = federation.round_work(12)
+    world = silo(federation.data, federation.training).world
     assert_array_equal(num_steps, world.num_steps)
     assert_array_equal(share == 1, world.present)
     assert ((share > 0) & (share < 1)).any() and (share == 0).any()
-    inside = federation_of(
-        parse({**raw, "game": {"name": "rounds", "inner_rounds": 2, "everyone_first": True}})
-    )
-    found = inside._rounds(inside.data)
-    num_steps, share = inside.work(12)
+    shape = {"inner_rounds": 2, "everyone_first": True}
+    found = rounds(federation.data, federation.training, **shape)
+    num_steps, share = federation.round_work(12, **shape)
     assert_array_equal(num_steps, found.start.world[0].num_steps)
     assert_array_equal(share == 1, np.repeat(found.present, 2, axis=0))
     assert (share[:2] == 1).all()
@@ -158,11 +161,14 @@ def test_the_work_that_is_paid_for_is_that_of_the_game():
 
 def test_the_pooled_model_takes_the_steps_of_the_busiest():
     federation = federation_of(parse(changed(steps={"name": "extreme", "low": 2, "high": 9})))
-    assert federation._curves(federation.data.pooled()).world.num_steps.tolist() == [[9]] * 3
+    pooled = federation.data.pooled()
+    world = curves(pooled, federation.pooled_training).world
+    assert world.num_steps.tolist() == [[9]] * 3
     by_epochs = federation_of(parse(changed(steps={"name": "epochs", "epochs": 2})))
     pooled = by_epochs.data.pooled()
     batches = -(-int(pooled.sizes[0]) // 16)
-    assert by_epochs._curves(pooled).world.num_steps.tolist() == [[2 * batches]] * 3
+    world = curves(pooled, by_epochs.pooled_training).world
+    assert world.num_steps.tolist() == [[2 * batches]] * 3
 
 
 def test_a_table_shows_what_each_device_did_and_cost():
@@ -172,8 +178,8 @@ def test_a_table_shows_what_each_device_did_and_cost():
             steps={"name": "local"},
         )
     )
-    members = SimpleNamespace(names=("hospital", "clinic"))
-    for table in device_tables(SimpleNamespace(metered=metered, data=members)):
+    members = ("hospital", "clinic")
+    for table in device_tables(SimpleNamespace(metered=metered, players=members)):
         assert [row[0] for row in table.rows] == ["hospital", "clinic"]
     assert [row[1] for row in table.rows] == ["t4", "raspberry_pi_4"]
     assert [row[-1] for row in table.rows] == ["0", "2.5"]
@@ -262,14 +268,14 @@ def test_devices_and_traces_that_name_the_members_go_to_these(tmp_path):
         participation={"name": "trace_file", "path": str(trace)},
     )
     federation = federation_of(parse(raw))
-    num_steps, share = federation.work(3)
+    num_steps, share = federation.round_work(3)
     assert_array_equal(num_steps, [[5, 10]] * 3)
     assert_array_equal(share, [[1, 0]] * 3)
     fleet.write_text("name,steps_per_second\nclient 1,2.0\nclient 7,1.0\n")
     with pytest.raises(
         InvalidInputError, match=r"devices\.path to name client 0, client 1, or none of them"
     ):
-        federation_of(parse(raw)).work(3)
+        federation_of(parse(raw)).round_work(3)
 
 
 def test_any_optimizer_of_the_server_can_be_named():
@@ -279,6 +285,6 @@ def test_any_optimizer_of_the_server_can_be_named():
         "server_learning_rate": 0.5,
         "options": {"momentum": 0.9},
     }
-    assert not federation_of(parse(changed(algorithm=algorithm))).algorithm.averages_uploads
+    assert not federation_of(parse(changed(algorithm=algorithm))).base.algorithm.averages_uploads
     with pytest.raises(InvalidInputError, match="optimizer='sdg'"):
         federation_of(parse(changed(algorithm={**algorithm, "optimizer": "sdg"})))

@@ -146,6 +146,12 @@ def test_a_store_of_other_members_is_not_used(run_folder):
     assert saved(finished(run_folder), run_folder.parent / "four").case.utilities is None
 
 
+def test_stores_of_rounds_are_no_table_of_a_game(run_folder):
+    stored(run_folder.parent / "rounds" / "round-0001", all_subsets(3), TABLE)
+    found = saved(finished(run_folder), run_folder.parent / "rounds")
+    assert found.case.utilities is None and "The values are sums over rounds" in found.said
+
+
 def test_the_utilities_of_a_budgeted_run_are_those_that_are_known(run_folder):
     known = [0, 1, 2, 7]
     stored(run_folder.parent / "some", all_subsets(3)[known], TABLE[known])

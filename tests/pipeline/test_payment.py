@@ -10,7 +10,9 @@ from numpy.testing import assert_allclose
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.payment import is_efficient
 from fedjax_shap.pipeline.run import run
+from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.report.run_sentences import sentences
 from fedjax_shap.shapley.semivalue import semivalues
 
@@ -88,6 +90,25 @@ def test_exact_values_have_no_intervals_and_sampled_ones_have():
     assert ("client 0", "client 1") in sampled.alike and len(sampled.alike) <= 10
     assert any("do not differ at the 95 % level" in sentence for sentence in sentences(sampled))
     assert sampled.to_json()["intervals"]["low"] == found.low.tolist()
+
+
+@pytest.mark.parametrize(
+    ("sections", "efficient"),
+    [
+        ({}, True),
+        ({"estimator": {"name": "owen", "budget": 8}}, False),
+        ({"estimator": {"name": "owen", "budget": 8, "efficient": True}}, True),
+        ({"estimator": {"repeats": 2}}, False),
+        ({"game": {"resamples": 3}}, False),
+        ({"economics": {"name": "banzhaf"}}, False),
+        ({"game": {"name": "rounds"}}, True),
+        ({"game": {"name": "rounds"}, "estimator": {"name": "multi_round"}}, False),
+    ],
+)
+def test_errors_are_said_to_sum_to_zero_only_where_they_do(sections, efficient):
+    """Not where V(N) has an error of its own, nor by an estimator that does not promise it."""
+    config = parse({**RAW, **sections})
+    assert is_efficient(config, setting_of(config), config.build("economics")) == efficient
 
 
 def test_a_curve_says_what_the_model_earned(shapley):

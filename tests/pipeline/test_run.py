@@ -55,7 +55,7 @@ def test_convergence_ends_the_steps_that_are_paid_for():
 def test_the_pooled_model_is_the_federation_of_one():
     result = result_of(local={"learning_rate": 0.1, "batch_size": 16})
     pooled = federation_of(result.config).data.pooled()
-    assert pooled.num_clients == 1 and int(pooled.sizes[0]) == int(result.data.sizes.sum())
+    assert pooled.num_clients == 1 and int(pooled.sizes[0]) == int(result.sizes.sum())
     found = result.centralized
     assert (
         found["delta"] == abs(found["federated"] - found["pooled"])
@@ -73,7 +73,7 @@ def test_the_curve_ends_at_the_value_of_everyone():
 
 
 def test_members_beyond_the_figure_are_not_trained_alone(monkeypatch):
-    monkeypatch.setattr("fedjax_shap.pipeline.federation.MOST_CURVES", 2)
+    monkeypatch.setattr("fedjax_shap.pipeline.curves.MOST_ALONE", 2)
     assert result_of().curve.alone is None
 
 

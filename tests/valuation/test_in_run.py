@@ -29,7 +29,8 @@ from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.participation import trace
 from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.config import parse
-from fedjax_shap.pipeline.federation import federation_of
+from fedjax_shap.pipeline.run import attribution_of
+from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.exact import exact
@@ -369,7 +370,7 @@ def test_a_configuration_values_its_run_by_a_method(name):
         "game": {"name": "rounds", "metric": "negative_loss", "everyone_first": True},
         "estimator": {"name": name},
     }
-    made = federation_of(parse(raw))
-    found = made.attribution(Options())
+    config = parse(raw)
+    found = attribution_of(config, setting_of(config), Options())
     assert found.values.shape == (4,) and (found.values > 0).all()
     assert found.grand > found.empty

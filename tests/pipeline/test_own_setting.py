@@ -1,0 +1,132 @@
+"""A kind of federation of one's own is one file and one row of the registry: all above the games
+takes it as it takes the others."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from console import refused, said
+from numpy.testing import assert_allclose
+from table_setting import TABLE
+
+from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.cli.main import main
+from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.load import read_run
+from fedjax_shap.pipeline.run import run
+from fedjax_shap.pipeline.settings.registry import SETTINGS
+from fedjax_shap.report.run import write
+from fedjax_shap.shapley.exact import shapley_values
+
+UTILITIES = [0.0, 0.5, 0.25, 1.0, 0.125, 0.75, 0.5, 1.5]
+TOML = f"""
+title = "three in a table"
+[game]
+name = "table"
+utilities = {UTILITIES}
+players = ["north", "south", "west"]
+[costs]
+name = "given"
+amounts = [10, 5, 1]
+[economics]
+revenue = 100
+"""
+RAW = {
+    "game": {"name": "table", "utilities": UTILITIES, "players": ["north", "south", "west"]},
+    "costs": {"name": "given", "amounts": [10, 5, 1]},
+    "economics": {"revenue": 100},
+}
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch, tmp_path):
+    monkeypatch.setitem(SETTINGS, "table", TABLE)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_it_is_parsed_run_and_written_without_data_curves_or_work(tmp_path):
+    config = parse(RAW)
+    assert parse(config.to_dict()) == config and "data" not in config.to_dict()
+    result = run(config)
+    assert result.setting == "closed form" and result.players == ("north", "south", "west")
+    assert_allclose(result.attribution.values, shapley_values(np.array(UTILITIES)), atol=1e-6)
+    assert result.curve is result.centralized is result.metered is None
+    written = write(result, tmp_path / "out")
+    assert [path.name for path in written] == [
+        "result.json",
+        "values.png",
+        "values.svg",
+        "payments.png",
+        "payments.svg",
+    ]
+    record = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert record["setting"] == "closed form" and record["curve"] is record["centralized"] is None
+    assert record["setting_notes"] == ["Utilities were read from the configuration."]
+
+
+def test_the_command_line_runs_settles_and_audits_it(capsys):
+    Path("table.toml").write_text(TOML)
+    assert main(["run", "table.toml", "--out", "out"]) == 0
+    shown = capsys.readouterr().out
+    assert "north" in shown and "Utilities were read from the configuration." in shown
+    record = json.loads(Path("out/result.json").read_text())
+    assert record["coalitions"] == {"asked": 8, "trained": 8, "from_store": 0}
+    # its values and costs, settled again from a file, give the same payments to a cent
+    settled = record["settlement"]
+    given = {key: settled[key] for key in ("players", "values", "costs", "revenue")}
+    Path("in.json").write_text(json.dumps(given))
+    again = json.loads(said(capsys, "settle", "in.json"))
+    assert_allclose(
+        np.array(again["payments"], float), np.array(settled["payments"], float), atol=0.011
+    )
+    said(capsys, "audit", "out", "--json", "found.json")
+    found = json.loads(Path("found.json").read_text())
+    assert found["title"] == "three in a table"
+    assert "Utilities of 8 of 8 coalitions are known" in found["utilities"]
+    assert_allclose(read_run("out").case.table, UTILITIES)
+    # an interrupted run would go on from here
+    assert main(["run", "table.toml", "--out", "out"]) == 0
+    again = json.loads(Path("out/result.json").read_text())
+    assert again["coalitions"] == {"asked": 8, "trained": 0, "from_store": 8}
+    assert again["values"] == record["values"]
+
+
+def test_its_keywords_are_listed_and_checked(capsys):
+    shown = said(capsys, "list", "game")
+    assert "table" in shown and "utilities:" in shown and "A game given as a table." in shown
+    with pytest.raises(InvalidInputError, match="did you mean 'utilities'"):
+        parse({**RAW, "game": {"name": "table", "utilitys": []}})
+    with pytest.raises(InvalidInputError, match=r"game\.players to be given"):
+        parse({"game": {"name": "table", "utilities": UTILITIES}})
+
+
+@pytest.mark.parametrize(
+    ("sections", "sentence"),
+    [
+        ({"model": {"name": "mlp"}}, r"\[model\] to be left out with game.name='table'"),
+        ({"corrupt": [{"name": "free_rider", "client": 0}]}, r"\[corrupt\] to be left out"),
+        ({"estimator": {"repeats": 2}}, "repeats=2 to be left out with game.name='table'"),
+        ({"estimator": {"name": "taylor"}}, "game.name='table' to be 'rounds' with"),
+        ({"costs": {"name": "devices"}}, "devices to be given with costs.name='devices'"),
+        ({"economics": {"verify": "cap"}}, "devices to be given with economics.verify='cap'"),
+    ],
+)
+def test_sections_that_it_does_not_use_are_refused(sections, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        parse({**RAW, **sections})
+
+
+def test_costs_by_step_are_refused_where_no_steps_are_counted(capsys):
+    Path("table.toml").write_text(TOML.split("[costs]")[0])
+    sentence = refused(
+        capsys, "run", "table.toml", "--costs.name", "per_step", "--costs.price", "1", "--out", "o"
+    )
+    assert "steps" in sentence and not Path("o").exists()
+
+
+@pytest.mark.parametrize("rule", ["banzhaf", "leave_one_out", "least_core", "equal"])
+def test_rules_that_divide_by_other_values_get_them(rule):
+    result = run(parse({**RAW, "economics": {"name": rule, "revenue": 100}}))
+    assert sum(result.settlement.payments) == 100
+    assert result.coalitions["trained"] == 8
