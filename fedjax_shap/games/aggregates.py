@@ -3,7 +3,10 @@ aggregated.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
 
+import chex
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -14,18 +17,31 @@ from fedjax_shap.learning.train import Learner, begun
 from fedjax_shap.learning.world import Run, Sent, World
 from fedjax_shap.typing import Array, Key, Params
 
-Open = Callable[
-    [World, Key, Coalition], tuple[Game, World]
-]  # a round's game, and the world that everyone leaves
+
+class OpenRound(Protocol):
+    """What a round of a run is as a game, and where it leaves the run."""
+
+    def __call__(self, world: World, key: Key, everyone: Coalition, /) -> tuple[Game, World]:
+        """Opens one round.
+
+        Args:
+            world: the federation before the round.
+            key: seeds mini-batches.
+            everyone: all who take part in the round.
+
+        Returns:
+            The game of the round, of P players, and the world after everyone took part.
+        """
+        ...
 
 
 @struct.dataclass
-class Heard:
-    """A round as the server heard it.
+class Received:
+    """What the server received in a round.
 
     Attributes:
-        world: the federation as the round found it.
-        sent: what the participants sent.
+        world: the federation before the round.
+        sent: what the participants sent, by slot.
         members: int32[S], their ids, then padding.
     """
 
@@ -34,35 +50,39 @@ class Heard:
     members: Array
 
 
-def aggregates(learning: Learner, worth: Callable[[Params, World], Array]) -> Open:
+def aggregates(learning: Learner, worth: Callable[[World, Params], Array]) -> OpenRound:
     """Rounds of one aggregation: clients train once, and the server makes a model of what each
     coalition sent.
 
-    It serves every algorithm, so also those whose next model is no mean of uploads, such as FedNova
-    and FedAdam.
+    It serves every algorithm, also those whose next model is not the mean of the uploads, such as
+    FedNova and FedAdam.
 
     Args:
         learning: how clients train and what the server does.
-        worth: what a model is worth.
+        worth: what a model is worth, float[].
 
     Returns:
-        A function (world, key, everyone) -> (the game of the round, the world after it).
+        A function that opens a round. All its games share their program.
     """
 
-    def value(heard: Heard, key: Key, coalition: Coalition) -> Array:
-        inside = jnp.where(coalition.mask[heard.members], heard.sent.weights, 0.0)
-        told = heard.sent.replace(weights=inside)  # type: ignore[attr-defined]
-        run = Run(heard.world.initial, heard.world.server, told.clients)
-        return worth(
-            learning.advance(run, told, heard.world.share(inside.sum(), inside.sum())).params,
-            heard.world,
-        )
+    def value(received: Received, key: Key, coalition: Coalition) -> Array:
+        world = received.world
+        chex.assert_shape(coalition.mask, (world.data.num_clients,))
+        chex.assert_equal_shape([received.members, received.sent.weights])
+        # only the coalition's members weigh in the aggregates
+        weights = jnp.where(coalition.mask[received.members], received.sent.weights, 0.0)
+        sent = replace(received.sent, weights=weights)
+        # the server moves on with them, from where the round began
+        run = Run(world.initial, world.server, sent.clients)
+        after = learning.advance(run, sent, world.share(weights.sum(), weights.sum()))
+        return worth(world, after.params)
 
     collect = jax.jit(lambda world, key, everyone: together(learning, world, key, everyone))
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
         sent, after = collect(world, key, everyone)
-        return Game(Heard(world, sent, everyone.members), value, world.data.num_clients), after
+        received = Received(world, sent, everyone.members)
+        return Game(received, value, world.data.num_clients), after
 
     return open_round
 
@@ -70,24 +90,27 @@ def aggregates(learning: Learner, worth: Callable[[Params, World], Array]) -> Op
 def together(
     learning: Learner, world: World, key: Key, everyone: Coalition, num_aggregations: int = 1
 ) -> tuple[Sent, World]:
-    """What those who take part send for the last of so many aggregations, and the world after
-    them.
+    """A number of aggregations by one set of clients.
+
+    Returns:
+        What the clients send for the last aggregation, and the world after all.
     """
+    chex.assert_shape(everyone.mask, (world.data.num_clients,))
+    chex.assert_rank(everyone.members, 1)
+    chex.assert_equal_shape([everyone.members, everyone.present])
     run = begun(world, everyone)
     for number in range(num_aggregations):
         sent = learning.collect(world, key, jnp.int32(number), run, everyone)
         run = learning.advance(run, sent, world.share(sent.weights.sum(), sent.weights.sum()))
-    return sent, _kept(world, everyone, run)
+    return sent, _after(world, everyone, run)
 
 
-def _kept(world: World, everyone: Coalition, run: Run) -> World:
-    """The world after a run of some clients: their model, the server's state, and their states by
-    id.
-    """
-    place = jnp.where(
-        everyone.present, everyone.members, world.data.num_clients
-    )  # padding falls off the end
+def _after(world: World, everyone: Coalition, run: Run) -> World:
+    """The world after a run of some clients: their model, the server's state, their own states."""
+    chex.assert_tree_shape_prefix(run.clients, everyone.members.shape)
+    # states go from slots back to ids; that of a padding slot falls off the end
+    place = jnp.where(everyone.present, everyone.members, world.data.num_clients)
     clients = jax.tree.map(
-        lambda all_, own: all_.at[place].set(own, mode="drop"), world.clients, run.clients
+        lambda of_all, own: of_all.at[place].set(own, mode="drop"), world.clients, run.clients
     )
-    return world.replace(initial=run.params, server=run.server, clients=clients)  # type: ignore[attr-defined, no-any-return]
+    return replace(world, initial=run.params, server=run.server, clients=clients)

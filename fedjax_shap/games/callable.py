@@ -1,4 +1,4 @@
-"""Games that are not ours: what a coalition is worth, as any function of masks on the host says."""
+"""Games whose utilities come from any function of masks on the host."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,12 +13,13 @@ from fedjax_shap.typing import Masks, Utilities
 
 @dataclass(frozen=True, kw_only=True)
 class HostGame:
-    """A cooperative game whose coalitions the host values, without a program; see `from_callable`.
+    """A cooperative game whose coalitions a function on the host values; see `from_callable`.
 
     Attributes:
         utilities: bool[M, P] -> float64[M, ...], checked.
         num_players: P.
-        name: what decides the utilities, in words; "" for a game that cannot be told from others.
+        name: what decides the utilities, in words; "" for a game without an identity, whose
+            utilities are not stored in a folder.
     """
 
     utilities: Callable[[Masks], Utilities]
@@ -27,44 +28,43 @@ class HostGame:
 
     @property
     def fingerprint(self) -> str:
-        """Under which name a store keeps the utilities: it follows from the game's name and P.
+        """The name under which a store keeps the utilities; it follows from the game's name and P.
 
         Raises:
             InvalidInputError: the game has no name.
         """
         require(
             bool(self.name),
-            "Expected name to be given to from_callable for a game that is stored, or told from "
+            "Expected name to be given to from_callable for a game that is stored or compared with "
             "another, got ''.",
         )
-        return hashlib.sha256(
-            f"host game of {self.num_players} players: {self.name}".encode()
-        ).hexdigest()[:32]
+        identity = f"host game of {self.num_players} players: {self.name}"
+        return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def from_callable(f: Callable[[Masks], Any], num_players: int, *, name: str = "") -> HostGame:
     """Any batched function of masks as a game for `estimate` and `evaluate`.
 
-    A plan's chunk is the most coalitions that `f` is given at a time, 256 where it is left open;
-    whatever else a plan says is of no effect: `f` is called from one thread. What a chunk is worth
-    is stored once all of it is known, so a slow function wants a small one. Where `f` has no memory
-    for a chunk (MemoryError), the chunk is halved.
+    A plan's chunk is the most coalitions that `f` is given at a time, 256 where it is left open.
+    Nothing else in a plan has an effect: `f` is called from one thread. The utilities of a chunk
+    are stored when all of them are known, so a slow function wants a small chunk. Where `f` has no
+    memory for a chunk (MemoryError), the chunk is halved.
 
     Args:
-        f: masks bool[M, P] -> float[M, ...], with the same trailing axes in each call; it must give
-            a coalition the same utility whenever it is asked and whatever stands beside it. The key
-            of a run does not reach it.
+        f: masks bool[M, P] -> float[M, ...], with the same trailing axes in each call. It must give
+            a coalition the same utility in every call, whatever stands beside it. The key of a run
+            does not reach it.
         num_players: P.
         name: what decides the utilities: the data, the model and the settings, with a version. A
-            store in a folder is known by it, and two games of one name and P are taken for one.
-            Without a name no folder is used.
+            store in a folder goes by it, and two games of one name and P are taken for one. Without
+            a name no folder is used.
 
     Returns:
         A game whose utilities stay float64.
 
     Raises:
-        InvalidInputError: `f` is no function, `num_players` no number of players, or `name` no
-            text; in a run, utilities of another shape or that are no numbers, or that are not
+        InvalidInputError: `f` is not a function, `num_players` not a number of players, or `name`
+            not text; in a run, utilities of another shape, that are not numbers, or that are not
             finite (see `on_nonfinite` of `evaluate`).
     """
     require(callable(f), f"Expected f={f!r} to be a function of masks bool[M, P].")
@@ -73,18 +73,19 @@ def from_callable(f: Callable[[Masks], Any], num_players: int, *, name: str = ""
     called = getattr(f, "__name__", type(f).__name__)
 
     def utilities(masks: Masks) -> Utilities:
-        found = f(masks)
+        count = len(masks)
+        shape = list(masks.shape)
+        given = f(masks)
         try:
-            held = np.asarray(found)
+            answer = np.asarray(given)
         except ValueError as error:  # ragged lists
             raise InvalidInputError(
                 f"Expected {called} to give one array of numbers: {error}."
             ) from error
-        wanted = f"Expected {called} to give numbers of shape [{len(masks)}, ...] for masks {list(masks.shape)}"
-        require(held.dtype.kind in "biuf", f"{wanted}, got {held.dtype}.")
-        require(
-            held.ndim >= 1 and len(held) == len(masks), f"{wanted}, got shape {list(held.shape)}."
-        )
-        return held.astype(np.float64)
+        wanted = f"Expected {called} to give numbers of shape [{count}, ...] for masks {shape}"
+        require(answer.dtype.kind in "biuf", f"{wanted}, got {answer.dtype}.")
+        has_a_row_each = answer.ndim >= 1 and len(answer) == count
+        require(has_a_row_each, f"{wanted}, got shape {list(answer.shape)}.")
+        return answer.astype(np.float64)
 
     return HostGame(utilities=utilities, num_players=num_players, name=name)

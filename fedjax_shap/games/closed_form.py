@@ -1,6 +1,4 @@
-"""Games whose Shapley values are known without valuing any coalition: what estimators are checked
-against.
-"""
+"""Games whose Shapley values have a closed form: what estimators are checked against."""
 
 from collections.abc import Sequence
 from math import comb, fsum
@@ -15,8 +13,7 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import Array, HostArray, Key
 
-# of the table of losing coalitions, by size and weight, that `weighted_voting` counts
-MOST_CELLS = 2_000_000
+MOST_CELLS = 2_000_000  # of the table of losing coalitions, by size and weight
 
 
 class Solved(NamedTuple):
@@ -34,8 +31,7 @@ class Solved(NamedTuple):
 
 
 def additive(weights: Sequence[float] | HostArray) -> Solved:
-    """Everyone adds the same to every coalition: V(S) is the sum of its members' weights, and phi_i
-    = weights[i].
+    """V(S) is the sum of its members' weights; phi_i = weights[i].
 
     Args:
         weights: float[P].
@@ -48,8 +44,7 @@ def additive(weights: Sequence[float] | HostArray) -> Solved:
 
 
 def airport(costs: Sequence[float] | HostArray) -> Solved:
-    """A runway is as long as its most demanding user needs it: V(S) is the largest cost in S,
-    V(empty set) = 0.
+    """V(S) is the largest cost in S, as of a runway that serves all of S; V(empty) = 0.
 
     This is the cost game: values are what each player has to pay. The savings game -V has the
     values -phi.
@@ -58,12 +53,14 @@ def airport(costs: Sequence[float] | HostArray) -> Solved:
         costs: float[P], each >= 0.
 
     Returns:
-        The game and, by Littlechild and Owen 1973 ("A simple expression for the Shapley value in a
-        special case"), its values: each stretch of the runway is shared equally by the players who
-        need it.
+        The game and its values: each stretch of the runway is paid in equal parts by the players
+        who need it.
 
     Raises:
         InvalidInputError: no costs, or one that is negative or not a finite number.
+
+    References:
+        Littlechild, Owen 1973, "A simple expression for the Shapley value in a special case".
     """
     costs = _numbers("costs", costs)
     require(
@@ -78,15 +75,17 @@ def airport(costs: Sequence[float] | HostArray) -> Solved:
 
 
 def glove(*, left: int, right: int) -> Solved:
-    """V(S) is the number of pairs in S (Shapley and Shubik 1969, "Pure competition, coalitional
-    power").
+    """V(S) is the number of pairs of a left and a right glove in S.
 
     Args:
         left: players 0..left-1 own one left glove each.
         right: players left..left+right-1 own one right glove each.
 
     Raises:
-        InvalidInputError: a number below 0 or no integer, or no player at all.
+        InvalidInputError: a number that is negative or not an integer, or no player at all.
+
+    References:
+        Shapley, Shubik 1969, "Pure competition, coalitional power, and fair division".
     """
     integer("left", left, least=0)
     integer("right", right, least=0)
@@ -99,21 +98,25 @@ def glove(*, left: int, right: int) -> Solved:
 
 
 def weighted_voting(weights: Sequence[int] | HostArray, quota: int) -> Solved:
-    """V(S) is 1.0 if the members' weights reach the quota, else 0.0; phi is the Shapley-Shubik
-    index (1954).
+    """V(S) is 1.0 if the members' weights reach the quota, else 0.0.
 
     Args:
         weights: int[P], each >= 0.
         quota: the weight that wins, between 1 and the sum of all.
 
     Returns:
-        The game and its values, from counts of the losing coalitions by size and weight (the
-        generating function of Mann and Shapley 1962) in integers without limit: exact up to the
-        last division. Time grows with P * quota for each distinct weight.
+        The game and its values, the Shapley-Shubik index, from counts of the losing coalitions by
+        size and weight (a generating function) in integers without limit: exact up to the last
+        division. Time grows with P * quota for each distinct weight.
 
     Raises:
-        InvalidInputError: weights or a quota that are no integers or out of range, or P * quota >
+        InvalidInputError: weights or a quota that are not integers or out of range, or P * quota >
             2,000,000.
+
+    References:
+        Shapley, Shubik 1954, "A method for evaluating the distribution of power in a committee
+        system"; Mann, Shapley 1962, "Values of large games, VI: evaluating the electoral college
+        exactly".
     """
     floats = _numbers("weights", weights)
     votes = [int(w) for w in floats]
@@ -143,11 +146,11 @@ def table(utilities: Sequence[float] | HostArray) -> Solved:
             the values.
 
     Returns:
-        The game and its values by Spec 1.3.
+        The game and its values, by the definition of the Shapley value (Shapley 1953).
 
     Raises:
-        InvalidInputError: a length that is no power of two, more than 24 players, or a number that
-            is not finite.
+        InvalidInputError: a length that is not a power of two, more than 24 players, or a number
+            that is not finite.
     """
     utilities = _numbers("utilities", utilities, axes=None)
     num_players = len(utilities).bit_length() - 1
@@ -183,11 +186,11 @@ def _entry_of_members(utilities: Array, key: Key, coalition: Coalition) -> Array
 
 
 def _glove_value(own: int, other: int) -> float:
-    """The value of one of `own` owners: the chance to arrive when fewer of its kind than of the
-    other are there.
+    """The value of one of `own` owners: its chance to arrive when fewer owners of its kind than of
+    the other are there.
 
-    Of those before it, `mine` come from the own - 1 others of its kind and `theirs` from the other
-    kind; every number of arrivals before it has chance 1 / P.
+    Of those before it, `mine` are among the own - 1 others of its kind and `theirs` of the other
+    kind. Every number of arrivals before it has the chance 1 / P.
     """
     if own == 0:
         return 0.0
@@ -200,14 +203,14 @@ def _glove_value(own: int, other: int) -> float:
 
 
 def _shapley_shubik(votes: list[int], quota: int) -> HostArray:
-    """float64[P]: the share of orders of arrival in which each player turns a losing coalition into
-    a winning one.
+    """float64[P]: the fraction of orders of arrival in which each player turns a losing coalition
+    into a winning one.
     """
     players = len(votes)
-    losing = np.zeros(
-        (players, quota), object
-    )  # [size, weight] -> how many coalitions, in Python integers
+    # [size, weight] -> how many losing coalitions, in Python integers; first without any player
+    losing = np.zeros((players, quota), object)
     losing[0, 0] = 1
+    # let one player after another join the coalitions of those before
     for weight in votes:
         if weight < quota:  # otherwise no coalition with this player loses
             joined = losing[:-1, : quota - weight].copy()
@@ -219,10 +222,12 @@ def _shapley_shubik(votes: list[int], quota: int) -> HostArray:
 def _pivots(losing: HostArray, weight: int) -> float:
     """The index of one player, from the losing coalitions of all players."""
     players, quota = losing.shape
-    without = losing.copy()  # of the coalitions, those without this player
+    # take away the coalitions that the player is in, size by size
+    without = losing.copy()
     if weight < quota:
         for size in range(1, players):
             without[size, weight:] -= without[size - 1, : quota - weight]
+    # count those that lose alone and win with the player, and weight them by size
     swings = without[:, max(quota - weight, 0) :].sum(axis=1)
     return fsum(
         int(count) / (players * comb(players - 1, size)) for size, count in enumerate(swings)
@@ -230,13 +235,13 @@ def _pivots(losing: HostArray, weight: int) -> float:
 
 
 def _numbers(name: str, values: Any, axes: int | None = 1) -> HostArray:
-    """The values as a float64 array of their own, or a refusal."""
-    held = np.asarray(values)
+    """A float64 copy of the values, or a refusal."""
+    numbers = np.asarray(values)
     require(
-        held.ndim >= 1 and axes in (None, held.ndim) and held.size > 0,
-        f"Expected {name} to be a list of at least one number, got shape {held.shape}.",
+        numbers.ndim >= 1 and axes in (None, numbers.ndim) and numbers.size > 0,
+        f"Expected {name} to be a list of at least one number, got shape {numbers.shape}.",
     )
-    require(held.dtype.kind in "biuf", f"Expected {name} to be numbers, got {held.dtype}.")
-    held = held.astype(np.float64)
-    finite(name, held)
-    return held
+    require(numbers.dtype.kind in "biuf", f"Expected {name} to be numbers, got {numbers.dtype}.")
+    numbers = numbers.astype(np.float64)
+    finite(name, numbers)
+    return numbers

@@ -1,7 +1,7 @@
 """A game: players, and what one coalition of them is worth."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from flax import struct
 
@@ -9,14 +9,49 @@ from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.typing import Array, Key, PyTree
 
 
+class Value(Protocol):
+    """The utility of one coalition, as a function that JAX can trace."""
+
+    def __call__(self, world: PyTree, key: Key, coalition: Coalition, /) -> Array:
+        """Values one coalition.
+
+        Args:
+            world: all arrays of the game.
+            key: seeds what the valuation draws, such as mini-batches.
+            coalition: mask bool[P]; members int32[S] and present bool[S] by slot.
+
+        Returns:
+            float[...], the same shape for every coalition.
+        """
+        ...
+
+
+class Values(Protocol):
+    """The utilities of a chunk of coalitions, as a function that JAX can trace."""
+
+    def __call__(self, world: PyTree, key: Key, chunk: Chunk, /) -> Array:
+        """Values all coalitions of a chunk.
+
+        Args:
+            world: all arrays of the game.
+            key: seeds what the valuation draws, such as mini-batches.
+            chunk: the coalitions, mask bool[M, P], and the order in which their members train.
+
+        Returns:
+            float[M, ...], what the game's `Value` gives for each, up to float rounding.
+        """
+        ...
+
+
 class Effort(NamedTuple):
-    """What valuing a coalition takes, so that a plan can be made for it.
+    """How much work the valuation of a coalition is, so that a plan can be made for it.
 
     Attributes:
         steps: world -> float[P], the mean local steps of each player in a round.
-        brief: world -> a world in which the same program does little of the same work, for a trial.
+        brief: world -> a world in which the same program does a little of the same work, for a
+            trial.
         rounds: how many rounds a valuation takes.
-        footprint: bytes that each coalition keeps in play, such as its model's parameters.
+        footprint: bytes that each coalition keeps while it trains, such as its model's parameters.
     """
 
     steps: Callable[[PyTree], Array]
@@ -31,24 +66,22 @@ class Game:
 
     Attributes:
         world: all arrays that `value` reads, as a pytree.
-        value: (world, key, Coalition) -> float[...]. Trailing axes are allowed: values then have
-            them too.
+        value: what one coalition is worth. Trailing axes are allowed: Shapley values then have them
+            too.
         num_players: P.
-        values: the same numbers for a whole chunk, faster: (world, key, Chunk) -> float[M, ...].
-            Left out, the engine maps `value` over the chunk.
-        effort: what valuing a coalition takes, where it takes much.
-        reseed: (world, key) -> the world with what a seed decides drawn anew, such as initial
+        values: the same numbers for a whole chunk, faster. Left out, the engine maps `value` over
+            the chunk.
+        effort: how much work a coalition is, where it is much.
+        reseed: (world, key) -> the world with all that a seed decides drawn anew, such as initial
             parameters.
-        resamples: so many bootstrap resamples of the test set stand behind each utility, on its
-            first trailing axis.
+        resamples: how many bootstrap resamples of the test set follow each utility on its first
+            trailing axis.
     """
 
     world: PyTree
-    value: Callable[[PyTree, Key, Coalition], Array] = struct.field(pytree_node=False)
+    value: Value = struct.field(pytree_node=False)
     num_players: int = struct.field(pytree_node=False)
-    values: Callable[[PyTree, Key, Chunk], Array] | None = struct.field(
-        pytree_node=False, default=None
-    )
+    values: Values | None = struct.field(pytree_node=False, default=None)
     effort: Effort | None = struct.field(pytree_node=False, default=None)
     reseed: Callable[[PyTree, Key], PyTree] | None = struct.field(pytree_node=False, default=None)
     resamples: int = struct.field(pytree_node=False, default=0)

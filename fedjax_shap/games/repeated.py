@@ -1,26 +1,29 @@
-"""The same game under several seeds: what training noise does to utilities."""
+"""The same game under several seeds: how much the noise of training changes utilities."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import integer, require
-from fedjax_shap.coalitions import Chunk, Coalition
-from fedjax_shap.games.game import Game
+from fedjax_shap.games.game import Game, Values
 from fedjax_shap.typing import Array, Key, PyTree
 
 
 def repeated(game: Game, repeats: int) -> Game:
-    """Every coalition is valued under `repeats` seeds: utilities gain a last axis of that length.
+    """The game that values every coalition under `repeats` seeds, on a last axis of that length.
 
-    Seed r of every coalition is the same: it draws the mini-batches and, where the game drew them,
+    Seed r is the same for all coalitions: it draws the mini-batches and, where the game drew them,
     the initial parameters.
 
     Args:
-        game: what is repeated.
+        game: the game to repeat.
         repeats: k, how many seeds.
 
     Returns:
-        A game of utilities float[..., k], of which none is that of `game` itself.
+        A game of utilities float[..., k]. None of the k is the utility of `game` itself.
     """
     integer("repeats", repeats, least=1)
     require(
@@ -29,28 +32,31 @@ def repeated(game: Game, repeats: int) -> Game:
     )
 
     def seeded(world: PyTree, key: Key, index: Array) -> tuple[PyTree, Key]:
+        """The world and the key of one seed."""
         own = jax.random.fold_in(key, index)
-        return (
-            world if game.reseed is None else game.reseed(world, jax.random.fold_in(own, 1))
-        ), own
+        if game.reseed is None:
+            return world, own
+        return game.reseed(world, jax.random.fold_in(own, 1)), own
 
-    def value(world: PyTree, key: Key, coalition: Coalition) -> Array:
-        found = jax.lax.map(
-            lambda r: game.value(*seeded(world, key, r), coalition), jnp.arange(repeats)
-        )
-        return jnp.moveaxis(found, 0, -1)
+    def under_all_seeds(
+        valued: Callable[[PyTree, Key, Any], Array],
+    ) -> Callable[[PyTree, Key, Any], Array]:
+        """`valued` of a coalition or of a chunk, under one seed after another."""
 
-    def values(world: PyTree, key: Key, chunk: Chunk) -> Array:
-        valued = game.values
-        assert valued is not None
-        found = jax.lax.map(lambda r: valued(*seeded(world, key, r), chunk), jnp.arange(repeats))
-        return jnp.moveaxis(found, 0, -1)
+        def utilities(world: PyTree, key: Key, coalitions: Any) -> Array:
+            by_seed = jax.lax.map(
+                lambda index: valued(*seeded(world, key, index), coalitions), jnp.arange(repeats)
+            )
+            return jnp.moveaxis(by_seed, 0, -1)
 
-    return game.replace(  # type: ignore[attr-defined, no-any-return]
-        value=value,
-        values=None if game.values is None else values,
-        effort=None
-        if game.effort is None
-        else game.effort._replace(rounds=game.effort.rounds * repeats),
-        reseed=None,
+        return utilities
+
+    values: Values | None = None
+    if game.values is not None:
+        values = under_all_seeds(game.values)
+    effort = game.effort
+    if effort is not None:
+        effort = effort._replace(rounds=effort.rounds * repeats)
+    return replace(
+        game, value=under_all_seeds(game.value), values=values, effort=effort, reseed=None
     )

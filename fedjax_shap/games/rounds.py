@@ -1,9 +1,10 @@
-"""The games inside one federated run: who made how much of each round (Spec 2; Wang, Rausch, Zhang,
+"""The games inside one federated run: who contributed how much to each round (Wang, Rausch, Zhang,
 Jia, Song 2020).
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import numpy as np
 from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.coalitions import Coalition, gather
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.games.aggregates import Open, aggregates, together
+from fedjax_shap.games.aggregates import OpenRound, aggregates, together
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
@@ -22,13 +23,12 @@ from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.train import Learner, learner
 from fedjax_shap.learning.training import Training, checked
-from fedjax_shap.learning.world import World, seeds
+from fedjax_shap.learning.world import Trace, World, seeds
 from fedjax_shap.typing import Array, HostArray, Key, Params
 
 
 class RoundGame(NamedTuple):
-    """The game of one round: V_t(S) is the metric of the model that S alone makes out of x_t (Spec
-    2.2).
+    """The game of one round: V_t(S) is the metric of the model that S alone makes of x_t.
 
     Attributes:
         game: over all P players; those who did not take part change nothing.
@@ -41,6 +41,22 @@ class RoundGame(NamedTuple):
     number: int
 
 
+class Play(Protocol):
+    """A federated run, played round by round."""
+
+    def __call__(self, key: Key, /) -> Iterator[RoundGame]:
+        """Plays the run from its first round.
+
+        Args:
+            key: seeds mini-batches.
+
+        Returns:
+            The games of the rounds in which somebody takes part, in order. A round is trained when
+            its game is asked for.
+        """
+        ...
+
+
 class Rounds(NamedTuple):
     """A federated run whose rounds are games.
 
@@ -48,18 +64,17 @@ class Rounds(NamedTuple):
         num_players: P.
         present: bool[R, P], who takes part in which round.
         start: a game that holds all that decides the run; its fingerprint is the run's.
-        play: key -> the games of the rounds in which somebody takes part, in order. The key seeds
-            mini-batches.
+        play: gives the games, round by round.
         model: what is trained.
-        metric: the name of what it is worth.
-        uploads: whether the world of each game is `mixtures.Uploads`: so with one aggregation a
+        metric: the name of the metric by which models are valued.
+        uploads: whether the world of each game is `mixtures.Uploads`. It is with one aggregation a
             round, by an algorithm whose next model is the mean of the uploads.
     """
 
     num_players: int
     present: HostArray
     start: Game
-    play: Callable[[Key], Iterator[RoundGame]]
+    play: Play
     model: Model
     metric: str
     uploads: bool
@@ -74,8 +89,7 @@ def rounds(
     absent: Absent = "left_out",
     everyone_first: bool = False,
 ) -> Rounds:
-    """One federated run of `algorithm.max_rounds` rounds, each round a game among those who took
-    part.
+    """One federated run of `algorithm.max_rounds` rounds, each a game among its participants.
 
     With one aggregation a round (`inner_rounds=1`) a client's upload does not depend on who else is
     in a coalition: the uploads are trained once, and coalitions are mixtures of them. That is
@@ -87,12 +101,22 @@ def rounds(
             must be None, since the run has a fixed length. Its `steps` count inner rounds.
         metric: a name in `learning.metric.METRICS`, on the server's validation set.
         inner_rounds: aggregations within a round.
-        absent: in a coalition's mean a participant who is not in it is "left_out" (Spec 1.1d), or
-            "unchanged": there as if it had uploaded x_t, as where V_t(S) is that of x_t + sum_{i in
-            S} w_i Delta_i with w_i its share in the mean of all (Wang et al. 2022); for one
-            aggregation a round.
+        absent: how a participant outside a coalition counts in the coalition's mean. "left_out":
+            not at all. "unchanged", for one aggregation a round: as if it had uploaded x_t, so that
+            V_t(S) is that of x_t + sum_{i in S} w_i Delta_i with w_i its share in the mean of all
+            participants (Wang et al. 2022).
         everyone_first: whether everyone takes part in the first round, whatever
             `participation` says, as completion needs (Fan et al. 2022, assumption 1).
+
+    Returns:
+        The run. Nothing is trained before it is played.
+
+    Raises:
+        InvalidInputError: a `tol`, or an `absent` that the rounds cannot have.
+
+    References:
+        Wang, Rausch, Zhang, Jia, Song 2020, "A principled approach to data valuation for federated
+        learning".
     """
     algorithm = checked(training).algorithm
     _check(algorithm, inner_rounds, absent)
@@ -100,28 +124,36 @@ def rounds(
         algorithm=algorithm._replace(max_rounds=inner_rounds), participation=None
     )
     learning = learner(data, within, horizon=algorithm.max_rounds * inner_rounds)
-    measure = metric_for(metric, data.validation[1], data.num_classes)
-    who = (training.participation or always())(
-        seeds(training.root_key).participation, algorithm.max_rounds, data.num_clients
-    )
-    present = np.asarray(who) >= 1
+    present = _present(training, algorithm.max_rounds, data.num_clients)
     present[:1] |= everyone_first
+    measure = metric_for(metric, data.validation[1], data.num_classes)
 
-    def worth(params: Params, world: World) -> Array:
+    def worth(world: World, params: Params) -> Array:
         return score(learning.model.apply, measure, params, world.data.validation)
 
-    def whole(world: tuple[World, Array, Array], key: Key, coalition: Coalition) -> Array:
-        return worth(learning.train(world[0], key, coalition)[0], world[0])
+    def value(world: tuple[World, Array, Array], key: Key, coalition: Coalition) -> Array:
+        params, _ = learning.train(world[0], key, coalition)
+        return worth(world[0], params)
 
-    mixed, others = (
-        inner_rounds == 1 and algorithm.averages_uploads,
-        _trainings if inner_rounds > 1 else aggregates,
-    )
-    open_round = mixtures(learning, measure, absent) if mixed else others(learning, worth)
-    world = learning.world.replace(whole=learning.world.weights.sum())  # type: ignore[attr-defined]
+    mixed = inner_rounds == 1 and algorithm.averages_uploads
+    if mixed:
+        open_round = mixtures(learning, measure, absent)
+    elif inner_rounds == 1:
+        open_round = aggregates(learning, worth)
+    else:
+        open_round = _trainings(learning, worth)
+    # the server's state is about all clients, also where it meets only some of them
+    world = replace(learning.world, whole=learning.world.weights.sum())
     play = _played(world, open_round, present, inner_rounds)
-    start = Game((world, present, np.asarray(absent == "unchanged")), whole, data.num_clients)
+    start = Game((world, present, np.asarray(absent == "unchanged")), value, data.num_clients)
     return Rounds(data.num_clients, present, start, play, learning.model, metric, mixed)
+
+
+def _present(training: Training, num_rounds: int, num_clients: int) -> HostArray:
+    """bool[R, C], who takes part in which round."""
+    participation = training.participation or always()
+    drawn = participation(seeds(training.root_key).participation, num_rounds, num_clients)
+    return np.asarray(drawn) >= 1
 
 
 def _check(algorithm: Algorithm, inner_rounds: int, absent: Absent) -> None:
@@ -144,16 +176,14 @@ def _check(algorithm: Algorithm, inner_rounds: int, absent: Absent) -> None:
     )
 
 
-def _played(
-    world: World, open_round: Open, present: HostArray, inner_rounds: int
-) -> Callable[[Key], Iterator[RoundGame]]:
+def _played(world: World, open_round: OpenRound, present: HostArray, inner_rounds: int) -> Play:
     """`Rounds.play`: each round starts from the model that the one before left."""
     slots = max(int(present.sum(axis=1).max()), 1)
 
     def play(key: Key) -> Iterator[RoundGame]:
         state = world
         for index in np.flatnonzero(present.any(axis=1)):
-            state = state.replace(first_round=jnp.int32(index * inner_rounds))  # type: ignore[attr-defined]
+            state = replace(state, first_round=jnp.int32(index * inner_rounds))
             everyone = jax.tree.map(
                 lambda leaf: jnp.asarray(leaf[0]), gather(present[[index]], slots)
             )
@@ -163,15 +193,19 @@ def _played(
     return play
 
 
-def _trainings(learning: Learner, worth: Callable[[Params, World], Array]) -> Open:
+def _trainings(learning: Learner, worth: Callable[[World, Params], Array]) -> OpenRound:
     """Rounds of several aggregations: every coalition trains from x_t on its own."""
-    game = trained(learning, lambda world, params, trace, mask: worth(params, world))
+
+    def read(world: World, params: Params, trace: Trace, mask: Array) -> Array:
+        return worth(world, params)
+
+    game = trained(learning, read)
 
     @jax.jit
-    def trained_by(world: World, key: Key, everyone: Coalition) -> World:
+    def after(world: World, key: Key, everyone: Coalition) -> World:
         return together(learning, world, key, everyone, learning.algorithm.max_rounds)[1]
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
-        return game.replace(world=world), trained_by(world, key, everyone)  # type: ignore[attr-defined]
+        return replace(game, world=world), after(world, key, everyone)
 
     return open_round

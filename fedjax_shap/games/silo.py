@@ -1,6 +1,5 @@
-"""The cross-silo game: every coalition is trained from one initialisation, alone (Spec 1)."""
+"""The cross-silo game: every coalition trains alone, from one initial model."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -11,7 +10,7 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.metric import accuracy, bootstrapped, metric_for, score
-from fedjax_shap.learning.train import Learner, learner
+from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
@@ -29,22 +28,27 @@ def silo(
     empty: float | None = None,
     resamples: int = 0,
 ) -> Game:
-    """The game in which V(S) is the metric, on the server's validation set, of the model that S
-    trains alone.
+    """The game in which V(S) is the metric of the model that S trains alone.
 
     Args:
-        data: the federation; its clients are the players.
+        data: the federation; its clients are the players. The metric is that on the server's
+            validation set.
         training: how a coalition trains.
         metric: a name in `learning.metric.METRICS`.
         report: "final" values the model of the last round; "best" takes the best metric over the
             rounds, which is optimistic, as some published benchmarks do.
-        skip_rounds: with report="best", so many first rounds do not count.
-        empty: V(empty set) where given; else the metric of the untrained initial model (Spec 1.2).
-        resamples: if > 0, each utility is followed by the metric on so many bootstrap resamples of
-            the validation set, float[1 + resamples]: what another test set would have said.
+        skip_rounds: with report="best", how many first rounds do not count. A coalition that stops
+            within them is valued by its last model.
+        empty: V(empty), the utility of the empty coalition, in all entries where there are
+            resamples; the metric of the untrained initial model if None.
+        resamples: if > 0, each utility is followed by the metric on this many bootstrap resamples
+            of the validation set, float[1 + resamples]: what other test sets would have said.
 
     Returns:
         A game of C players whose utilities are scalars, or float[1 + resamples].
+
+    Raises:
+        InvalidInputError: a setting out of its range, or a metric that is undefined on these data.
     """
     one_of("report", report, ("final", "best"))
     most = checked(training).algorithm.max_rounds - 1
@@ -60,15 +64,25 @@ def silo(
 
     def final(world: World, params: Params, trace: Trace, mask: Array) -> Array:
         reached = worth(world, params)
-        return reached if empty is None else jnp.where(mask.any(), reached, empty)
+        if empty is None:  # the empty coalition ends with the initial model
+            return reached
+        return jnp.where(mask.any(), reached, empty)
 
     def best(world: World, params: Params, trace: Trace, mask: Array) -> Array:
-        without = worth(world, world.initial) if empty is None else empty
+        without: Array | float | None = empty
+        if without is None:
+            without = worth(world, world.initial)
         return jnp.where(mask.any(), trace.observed[skip_rounds:].max(axis=0), without)
 
-    game = trained(learning, final) if report == "final" else trained(learning, best, worth)
-    reseed = _redrawn(learning) if training.initial is None else None
-    return replace(game, resamples=resamples, reseed=reseed)
+    def redrawn(world: World, key: Key) -> World:
+        return replace(world, initial=learning.model.init(key))
+
+    game = trained(learning, final)
+    if report == "best":
+        game = trained(learning, best, worth)
+    if training.initial is None:  # the seed decides the initial model
+        game = replace(game, reseed=redrawn)
+    return replace(game, resamples=resamples)
 
 
 def curves(data: FederatedData, training: Training, *, metric: str = "accuracy") -> Game:
@@ -77,33 +91,23 @@ def curves(data: FederatedData, training: Training, *, metric: str = "accuracy")
     Args:
         data: the federation.
         training: how a coalition trains.
-        metric: what is followed on the validation set.
+        metric: a name in `learning.metric.METRICS`, followed on the validation set.
 
     Returns:
-        A game whose utilities are float[4, R]: the training loss; 1 where the coalition still
-        trained in that round, 0 where it had stopped; the accuracy on the test set; the metric on
+        A game whose utilities are float[4, R]: the training loss; 1 in a round in which the
+        coalition still trained, 0 after it had stopped; the accuracy on the test set; the metric on
         the validation set.
     """
     learning = learner(data, training)
     measure = metric_for(metric, data.validation[1], data.num_classes)
 
     def worth(world: World, params: Params) -> Array:
-        apply = learning.model.apply
-        sets = world.data
-        return jnp.stack(
-            [
-                score(apply, accuracy, params, sets.test),
-                score(apply, measure, params, sets.validation),
-            ]
-        )
+        on_test = score(learning.model.apply, accuracy, params, world.data.test)
+        on_validation = score(learning.model.apply, measure, params, world.data.validation)
+        return jnp.stack([on_test, on_validation])
 
     def followed(world: World, params: Params, trace: Trace, mask: Array) -> Array:
         going = jnp.arange(training.algorithm.max_rounds) < trace.rounds
         return jnp.stack([trace.loss, going, *trace.observed.T])
 
     return trained(learning, followed, worth)
-
-
-def _redrawn(learning: Learner) -> Callable[[World, Key], World]:
-    """(world, key) -> the world with initial parameters drawn anew."""
-    return lambda world, key: replace(world, initial=learning.model.init(key))

@@ -1,5 +1,5 @@
-"""Rounds to first order: what each upload promises to lower the loss by, without a coalition (Wang
-et al. 2022).
+"""Rounds to first order: how much each upload promises to lower the loss, without any coalition
+(Wang et al. 2022).
 """
 
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from fedjax_shap.games.mixtures import Uploads, shares
+from fedjax_shap.games.mixtures import Uploads, assert_shapes, shares_of_members
 from fedjax_shap.learning.metric import negative_loss, score
 from fedjax_shap.learning.model import Model
 from fedjax_shap.typing import Array, Params
@@ -23,8 +23,8 @@ def first_order(model: Model) -> Callable[[Uploads], tuple[Array, Array]]:
     Returns:
         A function of a round's uploads that gives (float[P], values; float[], minus the validation
         loss of x_t). The value of i is -<grad loss(x_t), w_i Delta_i>, with w_i its share in the
-        mean of all participants and Delta_i its upload less x_t; 0 for who did not take part, NaN
-        for a participant whose upload diverged.
+        mean of all participants and Delta_i its upload less x_t. It is 0 for a client that did not
+        take part, NaN for a participant whose upload diverged.
 
     References:
         Wang et al. 2022, "Efficient participant contribution evaluation for horizontal and vertical
@@ -33,12 +33,15 @@ def first_order(model: Model) -> Callable[[Uploads], tuple[Array, Array]]:
 
     @jax.jit
     def values(uploads: Uploads) -> tuple[Array, Array]:
+        assert_shapes(uploads)
+
         def worth(params: Params) -> Array:
             return score(model.apply, negative_loss, params, uploads.world.data.validation)
 
-        there, slope = jax.value_and_grad(worth)(
-            jax.tree.map(lambda leaf: leaf[-1], uploads.params)
-        )
+        # the gradient at the model of the round
+        x_t = jax.tree.map(lambda leaf: leaf[-1], uploads.params)
+        there, slope = jax.value_and_grad(worth)(x_t)
+        # the slope along each update, float[S], summed over the leaves
         each = jax.tree.map(
             lambda leaf, g: jnp.tensordot(
                 leaf[:-1] - leaf[-1:], g, axes=g.ndim, precision="highest"
@@ -46,10 +49,12 @@ def first_order(model: Model) -> Callable[[Uploads], tuple[Array, Array]]:
             uploads.params,
             slope,
         )
-        along = jnp.where(uploads.finite[:-1], sum(jax.tree.leaves(each)), jnp.nan)  # float[S]
+        along = jnp.where(uploads.finite[:-1], sum(jax.tree.leaves(each)), jnp.nan)
+        # each update counts by its share in the mean of all
         everyone = jnp.ones(uploads.world.data.num_clients, bool)
-        share = shares(uploads, everyone)[:-1]
+        share = shares_of_members(uploads, everyone)[:-1]
         gained = jnp.where(share > 0, share * along, 0.0)
+        # from slots to player ids
         return jnp.zeros(len(everyone), gained.dtype).at[uploads.members].add(gained), there
 
     return values

@@ -1,6 +1,7 @@
-"""Games in which a coalition is worth what can be read off its training."""
+"""Games that train each coalition and read its utility off the training."""
 
-from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,25 @@ from fedjax_shap.learning.train import Learner, Observe, unobserved
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
 
-Read = Callable[
-    [World, Params, Trace, Array], Array
-]  # (world, final params, trace, mask bool[P]) -> float[...]
-
 FEW_STEPS = 8  # of each client in a trial
+
+
+class Read(Protocol):
+    """How a utility is read off the training of a coalition."""
+
+    def __call__(self, world: World, params: Params, trace: Trace, mask: Array, /) -> Array:
+        """Reads the utility of one coalition.
+
+        Args:
+            world: the federation.
+            params: the model with which the training ended.
+            trace: what happened round by round.
+            mask: bool[P], the coalition.
+
+        Returns:
+            float[...], the utility.
+        """
+        ...
 
 
 def trained(learning: Learner, read: Read, observe: Observe = unobserved) -> Game:
@@ -23,31 +38,42 @@ def trained(learning: Learner, read: Read, observe: Observe = unobserved) -> Gam
 
     Args:
         learning: how it trains.
-        read: its utility, from the model that it ends with and the trace of its training.
+        read: its utility, from its last model and the trace of its training.
         observe: what the trace follows round by round.
+
+    Returns:
+        A game of C players.
     """
 
     def value(world: World, key: Key, coalition: Coalition) -> Array:
-        return read(world, *learning.train(world, key, coalition, observe), coalition.mask)
+        params, trace = learning.train(world, key, coalition, observe)
+        return read(world, params, trace, coalition.mask)
 
     def values(world: World, key: Key, chunk: Chunk) -> Array:
-        return learning.train_chunk(world, key, chunk, observe, read)  # type: ignore[no-any-return]
+        utilities: Array = learning.train_chunk(world, key, chunk, observe, read)
+        return utilities
 
-    world = learning.world
-    own = jax.tree.map(
-        lambda leaf: leaf[0], world.clients
-    )  # a member's state is in play in its own turn
-    effort = Effort(
-        steps=lambda world: jnp.where(world.present, world.num_steps, 0).mean(axis=0),
-        brief=lambda world: world.replace(
-            num_rounds=jnp.int32(1), num_steps=jnp.minimum(world.num_steps, FEW_STEPS)
-        ),
-        rounds=int(world.num_rounds),
-        footprint=sum(
-            leaf.size * leaf.dtype.itemsize
-            for leaf in jax.tree.leaves((world.initial, world.server, own))
-        ),
-    )
     return Game(
-        world=world, value=value, num_players=world.data.num_clients, values=values, effort=effort
+        world=learning.world,
+        value=value,
+        num_players=learning.world.data.num_clients,
+        values=values,
+        effort=_effort(learning.world),
     )
+
+
+def _effort(world: World) -> Effort:
+    """How much work one training is."""
+
+    def steps(world: World) -> Array:
+        return jnp.where(world.present, world.num_steps, 0).mean(axis=0)
+
+    def brief(world: World) -> World:
+        few = jnp.minimum(world.num_steps, FEW_STEPS)
+        return replace(world, num_rounds=jnp.int32(1), num_steps=few)
+
+    # a coalition keeps one model, the server's state, and the state of the member that trains
+    member = jax.tree.map(lambda leaf: leaf[0], world.clients)
+    leaves = jax.tree.leaves((world.initial, world.server, member))
+    footprint = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    return Effort(steps, brief, int(world.num_rounds), footprint)
