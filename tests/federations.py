@@ -1,5 +1,4 @@
-"""Small federations on which the package and the oracle run side by side; the arrays are the same
-on both sides."""
+"""Small federations, with the same arrays for the package and for the oracle."""
 
 from itertools import pairwise
 
@@ -11,32 +10,31 @@ import oracle
 from fedjax_shap.data.federated import from_arrays
 from fedjax_shap.learning.local import shuffle
 
-CLASSES, FEATURES = 3, 4
+CLASSES = 3
+FEATURES = 4
 SIZES = (7, 12, 4)
 
 
 def examples(count, seed, classes=CLASSES, features=FEATURES):
     """`count` examples around `classes` centres that are the same for every seed."""
-    rng, centres = (
-        np.random.default_rng(seed),
-        np.random.default_rng(99).normal(size=(classes, features)),
-    )
-    y = np.concatenate([np.arange(classes), rng.integers(0, classes, max(count - classes, 0))])[
-        :count
-    ]
-    return (centres[y] + rng.normal(size=(count, features))).astype(np.float32), y.astype(np.int32)
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(classes, features))
+    # every class occurs where there are enough examples
+    others = rng.integers(0, classes, max(count - classes, 0))
+    y = np.concatenate([np.arange(classes), others])[:count]
+    x = centres[y] + rng.normal(size=(count, features))
+    return x.astype(np.float32), y.astype(np.int32)
 
 
 def federation(sizes=SIZES, *, classes=CLASSES, features=FEATURES, idle=None, held_out=40):
     """Clients with `sizes` examples; a client's data depend on its id and size alone."""
-    held = [examples(size, 10 + i, classes, features) for i, size in enumerate(sizes)]
+    clients = [examples(size, 10 + i, classes, features) for i, size in enumerate(sizes)]
     server = examples(held_out, 1000, classes, features)
-    return from_arrays(held, server, num_classes=classes, idle=idle)
+    return from_arrays(clients, server, num_classes=classes, idle=idle)
 
 
 def initial(*widths, seed=0):
-    """Parameters of the package's `mlp` (or `linear`) with these widths, first to last, float32 on
-    the host."""
+    """Parameters of the package's `mlp` (or `linear`) of these widths, float32 on the host."""
     rng = np.random.default_rng(seed)
     return {
         f"Dense_{depth}": {
@@ -73,11 +71,9 @@ def in_float64(world):
     """A world, or any pytree, with its floating-point leaves in float64; needs `jax.enable_x64`."""
 
     def widen(leaf):
-        return (
-            jnp.asarray(leaf, jnp.float64)
-            if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)
-            else leaf
-        )
+        if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
+            return jnp.asarray(leaf, jnp.float64)
+        return leaf
 
     return jax.tree.map(widen, world)
 

@@ -1,5 +1,4 @@
-"""Federated algorithms as naive float64 loops, one client after another, to be checked by eye
-against their papers.
+"""Federated algorithms as naive float64 loops, client by client, to check by eye against papers.
 
 Plain NumPy over `oracle.gradient`; nothing here may import JAX or the package under test. A model
 is one vector float64[D]. A round is a function `(run, t, members, present, state, **settings)` that
@@ -8,7 +7,7 @@ changes `state`, a dict whose "x" is the server's model: `members` are the ids o
 sum to 1. Nothing happens in a round in which their total is zero. A client without steps (K_i = 0)
 sends the model that it received, and what it last kept.
 
-Read for this: the papers named below; Spec 4 for the calibrated ones; HarliWu/FedaGrac
+Read for this: the papers named below; HarliWu/FedaGrac
 (federated_learning/FedaGrac, scaffold and FedNova: learner.py, param_server.py); JYWa/FedNova
 (distoptim/FedNova.py: the normalising vector under momentum, tau_eff); owkin/FLamby
 (flamby/strategies/fed_opt.py, fed_prox.py, scaffold.py) and adap/flower
@@ -54,9 +53,11 @@ def flat(layers):
 
 def shaped(vector, like):
     """A vector as layers with the shapes of `like`."""
-    layers, at = [], 0
+    layers = []
+    at = 0
     for kernel, bias in like:
-        middle, end = at + kernel.size, at + kernel.size + bias.size
+        middle = at + kernel.size
+        end = middle + bias.size
         layers.append((vector[at:middle].reshape(kernel.shape), vector[middle:end]))
         at = end
     return layers
@@ -78,9 +79,13 @@ def batch(run, i, k):
 
 
 def descend(run, t, i, x, correction=0.0, mu=0.0):
-    """Client i's local SGD of round t from x along g + correction + mu (y - x): (x_{K_i}, the raw
-    g_0, g_1, ...)."""
-    y, gradients, ball = x.copy(), [], np.zeros_like(x)
+    """Client i's local SGD of round t from x along g + correction + mu (y - x).
+
+    Returns (x_{K_i}, the gradients g_0, g_1, ... themselves).
+    """
+    y = x.copy()
+    gradients = []
+    ball = np.zeros_like(x)
     for k in range(run.steps[t, i]):
         g = gradient(run, i, y, batch(run, i, k))
         gradients.append(g)
@@ -90,8 +95,7 @@ def descend(run, t, i, x, correction=0.0, mu=0.0):
 
 
 def mean(run, values):
-    """The weighted mean of a dict {client: vector or number}, by the weights of those who are in
-    it."""
+    """The weighted mean of {client: vector or number}, by the weights of those who are in it."""
     total = sum(run.weights[i] for i in values)
     return sum(run.weights[i] / total * value for i, value in values.items())
 
@@ -101,7 +105,7 @@ def kept(state, name):
     return state.setdefault(name, {})
 
 
-# ------------------------------------------------------------------ plain averaging, and local losses with a penalty
+# ------------------------------------------------------------------ plain averaging, penalties
 
 
 def fedavg(run, t, members, present, state):
@@ -110,19 +114,23 @@ def fedavg(run, t, members, present, state):
 
 
 def fedprox(run, t, members, present, state, mu):
-    """Li, Sahu, Zaheer, Sanjabi, Talwalkar, Smith 2020: every step also descends mu / 2 |y -
-    x_t|^2."""
+    """Li, Sahu, Zaheer, Sanjabi, Talwalkar, Smith 2020: steps also descend mu / 2 |y - x_t|^2."""
     x = state["x"]
     state["x"] = mean(run, {i: descend(run, t, i, x, mu=mu)[0] for i in present})
 
 
 def fedsgd(run, t, members, present, state, learning_rate, momentum):
-    """McMahan et al. 2017: one gradient of everyone at x_t, one step of the server, here with a
-    heavy ball."""
-    x, zero = state["x"], np.zeros_like(state["x"])
-    sent = {
-        i: gradient(run, i, x, batch(run, i, 0)) if run.steps[t, i] > 0 else zero for i in present
-    }
+    """McMahan et al. 2017: one gradient of everyone at x_t, one step of the server.
+
+    The server's step has a heavy ball here.
+    """
+    x = state["x"]
+    zero = np.zeros_like(x)
+    sent = {}
+    for i in present:
+        sent[i] = zero
+        if run.steps[t, i] > 0:
+            sent[i] = gradient(run, i, x, batch(run, i, 0))
     state["ball"] = momentum * state.get("ball", zero) + mean(run, sent)
     state["x"] = x - learning_rate * state["ball"]
 
@@ -134,18 +142,21 @@ def fednova(run, t, members, present, state):
     """Wang, Liu, Liang, Joshi, Poor 2020, eq. 8: x - tau_eff sum w_i eta d_i, with tau_eff = sum
     w_i |a_i|_1.
 
-    a_i tells how often each gradient counts in x_t - x_{K_i} = eta sum_k a_ik g_k; d_i = sum_k a_ik
+    a_i says how often each gradient counts in x_t - x_{K_i} = eta sum_k a_ik g_k; d_i = sum_k a_ik
     g_k / |a_i|_1. Under a heavy ball rho the k-th of K gradients counts 1 + rho + ... + rho^(K - 1
     - k) times.
     """
-    x, normalised, lengths = state["x"], {}, {}
+    x = state["x"]
+    normalised = {}
+    lengths = {}
     for i in present:
         K = run.steps[t, i]
         counts = [sum(run.momentum**later for later in range(K - k)) for k in range(K)]
         _, gradients = descend(run, t, i, x)
         lengths[i] = sum(counts)
-        summed = sum((a * g for a, g in zip(counts, gradients)), np.zeros_like(x))
-        normalised[i] = summed / lengths[i] if K > 0 else summed
+        normalised[i] = sum((a * g for a, g in zip(counts, gradients)), np.zeros_like(x))
+        if K > 0:
+            normalised[i] = normalised[i] / lengths[i]
     state["x"] = x - mean(run, lengths) * run.rate * mean(run, normalised)
 
 
@@ -153,16 +164,22 @@ def scaffold(run, t, members, present, state, server_learning_rate):
     """Karimireddy, Kale, Mohri, Reddi, Stich, Suresh 2020, Algorithm 1 with option II; weighted.
 
     There c moves by |S| / N times the mean of c_i+ - c_i over the |S| present of N; here by the
-    share of the present in the weight of the members, times the weighted mean: the same where
-    weights are equal.
+    fraction of the members' weight that is present, times the weighted mean: the same where weights
+    are equal.
     """
-    x, variates = state["x"], kept(state, "variates")
-    c, zero = state.setdefault("c", np.zeros_like(x)), np.zeros_like(x)
-    ends, moved = {}, {}
+    x = state["x"]
+    variates = kept(state, "variates")
+    zero = np.zeros_like(x)
+    c = state.setdefault("c", zero)
+    ends = {}
+    moved = {}
     for i in present:
-        c_i, K = variates.get(i, zero), run.steps[t, i]
+        c_i = variates.get(i, zero)
+        K = run.steps[t, i]
         ends[i], _ = descend(run, t, i, x, c - c_i)
-        variates[i] = c_i - c + (x - ends[i]) / (K * run.rate) if K > 0 else c_i
+        variates[i] = c_i
+        if K > 0:
+            variates[i] = c_i - c + (x - ends[i]) / (K * run.rate)
         moved[i] = variates[i] - c_i
     share = sum(run.weights[i] for i in present) / sum(run.weights[i] for i in members)
     state["x"] = x + server_learning_rate * mean(run, {i: y - x for i, y in ends.items()})
@@ -170,36 +187,55 @@ def scaffold(run, t, members, present, state, server_learning_rate):
 
 
 def calibrated(run, t, members, present, state, lam):
-    """Spec 4.1 to 4.3, the patented form, taken literally; zero correction in a client's own first
-    round."""
-    x, first, last = state["x"], kept(state, "first gradients"), kept(state, "last models")
-    v, zero = state.setdefault("v", np.zeros_like(x)), np.zeros_like(x)
+    """The patented form of calibration, taken literally.
+
+    A client's correction is v - g_i + lam / (eta K_i) (x_t - y_i): v is the mean of the clients'
+    first gradients; g_i is its own first gradient and y_i its own last model, both of the round in
+    which it last took steps. In its own first round the correction is zero.
+    """
+    x = state["x"]
+    first = kept(state, "first gradients")
+    last = kept(state, "last models")
+    zero = np.zeros_like(x)
+    v = state.setdefault("v", zero)
     ends = {}
     for i in present:
-        K, c_i = run.steps[t, i], zero
+        K = run.steps[t, i]
+        c_i = zero
         if i in first and K > 0:
             c_i = v - first[i] + lam / (run.rate * K) * (x - last[i])
         ends[i], gradients = descend(run, t, i, x, c_i)
         if K > 0:
-            first[i], last[i] = gradients[0], ends[i]
+            first[i] = gradients[0]
+            last[i] = ends[i]
     state["v"] = mean(run, {i: first.get(i, zero) for i in present})
     state["x"] = mean(run, ends)
 
 
 def fedagrac(run, t, members, present, state, lam, send, mean_steps=None):
-    """Wu, Guo, Wang, Zhang, Qu, Zhang, Liu 2023 (Spec 4.4); above the mean steps one sends the
-    first gradient."""
-    x, averages = state["x"], kept(state, "averages")
-    nu, zero = state.setdefault("nu", np.zeros_like(x)), np.zeros_like(x)
-    middle = mean(run, {i: run.steps[t, i] for i in present}) if mean_steps is None else mean_steps
-    ends, sent = {}, {}
+    """Wu, Guo, Wang, Zhang, Qu, Zhang, Liu 2023; with send="mixed" a client with more steps than
+    the mean sends its first gradient.
+    """
+    x = state["x"]
+    averages = kept(state, "averages")
+    zero = np.zeros_like(x)
+    nu = state.setdefault("nu", zero)
+    if mean_steps is None:
+        mean_steps = mean(run, {i: run.steps[t, i] for i in present})
+    ends = {}
+    sent = {}
     for i in present:
-        nu_i, K = averages.get(i, zero), run.steps[t, i]
+        nu_i = averages.get(i, zero)
+        K = run.steps[t, i]
         ends[i], gradients = descend(run, t, i, x, lam * (nu - nu_i))
-        averages[i] = sum(gradients) / K if K > 0 else nu_i
-        fast = send == "mixed" and middle + 1e-9 < K
-        sent[i] = gradients[0] if fast else averages[i]
-    state["x"], state["nu"] = mean(run, ends), mean(run, sent)
+        averages[i] = nu_i
+        if K > 0:
+            averages[i] = sum(gradients) / K
+        sent[i] = averages[i]
+        if send == "mixed" and mean_steps + 1e-9 < K:
+            sent[i] = gradients[0]
+    state["x"] = mean(run, ends)
+    state["nu"] = mean(run, sent)
 
 
 # ------------------------------------------------------------------ optimisers at the server
@@ -227,10 +263,10 @@ def fedopt(
     """
     x = state["x"]
     step = mean(run, {i: descend(run, t, i, x)[0] - x for i in present})
-    m, v = (
-        state.get("m", np.zeros_like(x)),
-        state.get("v", np.full_like(x, eps**2 if initial is None else initial)),
-    )
+    if initial is None:
+        initial = eps**2
+    m = state.get("m", np.zeros_like(x))
+    v = state.get("v", np.full_like(x, initial))
     m = b1 * m + (1 - b1) * step
     if kind == "adagrad":
         v = v + step**2
@@ -238,9 +274,12 @@ def fedopt(
         v = v - (1 - b2) * step**2 * np.sign(v - step**2)
     else:
         v = b2 * v + (1 - b2) * step**2
-    state["m"], state["v"], state["count"] = m, v, state.get("count", 0) + 1
+    state["m"] = m
+    state["v"] = v
+    state["count"] = state.get("count", 0) + 1
     if debias:
-        m, v = m / (1 - b1 ** state["count"]), v / (1 - b2 ** state["count"])
+        m = m / (1 - b1 ** state["count"])
+        v = v / (1 - b2 ** state["count"])
     state["x"] = x + server_learning_rate * m / (np.sqrt(v) + eps)
 
 
@@ -248,12 +287,17 @@ def fedopt(
 
 
 def play(run, algorithm, t, members, present, state, settings):
-    """The state after round t, in which those of `members` who are `present` take part; `state`
-    stays as it is."""
-    found = {name: dict(held) if isinstance(held, dict) else held for name, held in state.items()}
+    """The state after round t, in which those of `members` who are `present` take part.
+
+    `state` itself is not changed: arrays are replaced and never written to, dicts are copied.
+    """
+    after = dict(state)
+    for name, entry in state.items():
+        if isinstance(entry, dict):
+            after[name] = dict(entry)
     if sum(run.weights[i] for i in present) > 0:
-        algorithm(run, t, members, present, found, **settings)
-    return found
+        algorithm(run, t, members, present, after, **settings)
+    return after
 
 
 def train(run, algorithm, coalition, **settings: Any):
@@ -266,24 +310,26 @@ def train(run, algorithm, coalition, **settings: Any):
 
 
 def round_models(run, algorithm, inner_rounds=1, **settings: Any):
-    """The games inside one run: for each round t {S: the model that S, of those present, makes out
-    of x_t} (Spec 2.2).
+    """The games inside one run: for each round t {S: the model that S, of those present, makes of
+    x_t} (Wang, Rausch, Zhang, Jia, Song 2020).
 
     S meets the run as it stands: the server's state, and what each member keeps. The run moves on
     with all present. A round is `inner_rounds` aggregations by the same clients, which take a row
     of `run.steps` each.
     """
-    state, everyone, games = {"x": flat(run.start)}, tuple(range(len(run.clients))), []
+    state = {"x": flat(run.start)}
+    everyone = tuple(range(len(run.clients)))
+    games = []
 
-    def made(t, S):
-        found = state
+    def after_round(t, S):
+        after = state
         for row in range(t * inner_rounds, (t + 1) * inner_rounds):
-            found = play(run, algorithm, row, everyone, S, found, settings)
-        return found
+            after = play(run, algorithm, row, everyone, S, after, settings)
+        return after
 
     for t in range(len(run.present)):
         present = tuple(np.flatnonzero(run.present[t]).tolist())
         coalitions = [oracle.members(row, present) for row in range(2 ** len(present))]
-        games.append({S: made(t, S)["x"] for S in coalitions})
-        state = made(t, present)
+        games.append({S: after_round(t, S)["x"] for S in coalitions})
+        state = after_round(t, present)
     return games

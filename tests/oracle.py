@@ -1,5 +1,4 @@
-"""The reference: the Spec's sections 1, 2, 1.3 and 5.2 as naive float64 loops, to be checked by
-eye.
+"""The reference: training, metrics, Shapley values and payments as naive loops to check by eye.
 
 Plain NumPy, one coalition at a time, one client at a time. Nothing here may import JAX or the
 package under test. A model is a list of (kernel[D, H], bias[H]) pairs: one pair is softmax
@@ -70,10 +69,11 @@ def _train(params, x, y, steps, batches, rule):
     -> new p."""
     losses = []
     for k in range(steps):
-        rows = np.arange(len(y)) if batches is None else batches[k]
-        bx, by = x[rows], y[rows]
-        losses.append(loss(params, bx, by))
-        layers = enumerate(zip(params, gradient(params, bx, by)))
+        rows = slice(None)
+        if batches is not None:
+            rows = batches[k]
+        losses.append(loss(params, x[rows], y[rows]))
+        layers = enumerate(zip(params, gradient(params, x[rows], y[rows])))
         params = [
             tuple(rule(k, (i, j), layer[j], g[j]) for j in (0, 1)) for i, (layer, g) in layers
         ]
@@ -81,8 +81,7 @@ def _train(params, x, y, steps, batches, rule):
 
 
 def local_sgd(params, x, y, steps, learning_rate, batches=None):
-    """Gradient descent (Spec 1.1b): full batch, or one array of row indices a step. Returns
-    (params, losses)."""
+    """Gradient descent on all rows, or on one array of row indices a step: (params, losses)."""
     return _train(params, x, y, steps, batches, lambda k, leaf, p, g: p - learning_rate * g)
 
 
@@ -99,24 +98,28 @@ def local_momentum(params, x, y, steps, learning_rate, momentum=0.9, batches=Non
 
 def local_adam(params, x, y, steps, learning_rate, b1=0.9, b2=0.999, eps=1e-8, batches=None):
     """Adam (Kingma and Ba 2015) with bias correction, eps outside the root; optax's defaults."""
-    first, second = {}, {}
+    first = {}
+    second = {}
 
     def rule(k, leaf, p, g):
         first[leaf] = b1 * first.get(leaf, 0.0) + (1 - b1) * g
         second[leaf] = b2 * second.get(leaf, 0.0) + (1 - b2) * g**2
-        mean, square = first[leaf] / (1 - b1 ** (k + 1)), second[leaf] / (1 - b2 ** (k + 1))
+        mean = first[leaf] / (1 - b1 ** (k + 1))
+        square = second[leaf] / (1 - b2 ** (k + 1))
         return p - learning_rate * mean / (np.sqrt(square) + eps)
 
     return _train(params, x, y, steps, batches, rule)
 
 
-# ------------------------------------------------------------------ FedAvg of one coalition (Spec 1.1)
+# ------------------------------------------------------------------ FedAvg of one coalition
 
 
 def _weight(client, clients, weights):
     if weights == "examples":
         return float(len(clients[client][1]))
-    return 1.0 if weights == "uniform" else float(weights[client])
+    if weights == "uniform":
+        return 1.0
+    return float(weights[client])
 
 
 def fedavg(
@@ -131,41 +134,49 @@ def fedavg(
     idle=frozenset(),
     first_round=0,
 ):
-    """Trains one coalition from `initial`. Returns (params, the training loss of every round run).
+    """Trains one coalition from `initial` (McMahan et al. 2017, algorithm 1). Returns (params, the
+    training loss of every round run).
 
     The loss of a round is the weighted mean over members of the mean loss that each saw before its
     local steps; a member without steps, as an idle one, which uploads what it received, counts with
     the received model's loss on all its examples. With `tol`, training ends after `patience` rounds
-    in a row with |loss_t - loss_{t-1}| <= tol * |loss_{t-1}|. Nobody, or total weight zero, leaves
-    `initial`.
+    in a row with |loss_t - loss_{t-1}| <= tol * |loss_{t-1}|. The empty coalition, or one of total
+    weight zero, keeps `initial`.
     """
     total = sum(_weight(i, clients, weights) for i in coalition)
     if total == 0:
         return initial, []
-    params, trace, calm = initial, [], 0
+    params = initial
+    trace = []
+    calm = 0
     for t in range(first_round, first_round + rounds):
         mixed = [(np.zeros_like(kernel), np.zeros_like(bias)) for kernel, bias in params]
         seen = 0.0
         for i in coalition:
             share = _weight(i, clients, weights) / total
             x, y = clients[i]
-            upload, losses = (params, []) if i in idle else local(params, x, y, i, t)
+            upload = params
+            losses = []
+            if i not in idle:
+                upload, losses = local(params, x, y, i, t)
             seen += share * np.mean(losses or [loss(params, x, y)])
             mixed = [(K + share * k, B + share * b) for (K, B), (k, b) in zip(mixed, upload)]
         params = mixed
         trace.append(seen)
         if tol is not None and len(trace) > 1:
-            calm = calm + 1 if abs(trace[-1] - trace[-2]) <= tol * abs(trace[-2]) else 0
+            calm += 1
+            if abs(trace[-1] - trace[-2]) > tol * abs(trace[-2]):
+                calm = 0
             if calm == patience:
                 break
     return params, trace
 
 
-# ------------------------------------------------------------------ metrics (Spec 1.2), of logits[T, L] and y[T]
+# ------------------------------------------------------------------ metrics of logits[T, L], y[T]
 
 
 def accuracy(logits, y):
-    """The share of examples whose largest logit is at the label."""
+    """The fraction of examples whose largest logit is at the label."""
     return sum(int(np.argmax(row) == label) for row, label in zip(logits, y)) / len(y)
 
 
@@ -181,13 +192,15 @@ def balanced_accuracy(logits, y):
 
 
 def roc_auc(logits, y):
-    """How often an example of class 1 scores above one of class 0, a tie counting 1/2; score =
-    logit 1 - logit 0."""
+    """How often an example of class 1 scores above one of class 0; a tie counts 1/2.
+
+    The score is logit 1 - logit 0.
+    """
     scores = logits[:, 1] - logits[:, 0]
-    ones, zeros = scores[y == 1], scores[y == 0]
-    return sum(1.0 if a > b else 0.5 if a == b else 0.0 for a in ones for b in zeros) / (
-        len(ones) * len(zeros)
-    )
+    ones = scores[y == 1]
+    zeros = scores[y == 0]
+    wins = sum((a > b) + 0.5 * (a == b) for a in ones for b in zeros)
+    return wins / (len(ones) * len(zeros))
 
 
 def scored(metric, x, y):
@@ -195,7 +208,7 @@ def scored(metric, x, y):
     return lambda params: metric(forward(params, x), np.asarray(y))
 
 
-# ------------------------------------------------------------------ tables and the Shapley value (Spec 1.3)
+# ------------------------------------------------------------------ tables and the Shapley value
 
 
 def members(row, ids):
@@ -209,16 +222,20 @@ def table_of(value, n):
 
 
 def silo_table(initial, clients, rounds, local, metric, **options):
-    """V(S) of all 2^n coalitions, each trained alone by `fedavg` (Spec 1); metric is a function of
-    params."""
-    return table_of(
-        lambda S: metric(fedavg(initial, clients, S, rounds, local, **options)[0]), len(clients)
-    )
+    """V(S) of all 2^n coalitions, each trained alone by `fedavg`; `metric` takes params."""
+
+    def worth(S):
+        params, _ = fedavg(initial, clients, S, rounds, local, **options)
+        return metric(params)
+
+    return table_of(worth, len(clients))
 
 
 def shapley(table):
-    """Spec 1.3, float64[n] of table[2^n]: sum over S without i of |S|! (n-|S|-1)! / n! [V(S + i) -
-    V(S)]."""
+    """The Shapley value (Shapley 1953), float64[n], of table[2^n].
+
+    phi_i is the sum over S without i of |S|! (n - |S| - 1)! / n! [V(S + i) - V(S)].
+    """
     n = (len(table) - 1).bit_length()
     values = np.zeros(n)
     for i in range(n):
@@ -245,13 +262,14 @@ def shapley_by_permutations(table):
 def rounds_values(
     initial, clients, participants, local, weights, metric, inner_rounds=1, **options
 ):
-    """The games inside one run (Spec 2.1-2.4).
+    """The games inside one run (Wang, Rausch, Zhang, Jia, Song 2020).
 
     participants[t] are the ids of round t. Returns (values[R, n], metrics[R + 1]): row t is the
     Shapley value of round t's game, zero for the absent; metrics are V(x_0), ..., V(x_R). Every S
     trains anew from x_t.
     """
-    values, x_t = np.zeros((len(participants), len(clients))), initial
+    values = np.zeros((len(participants), len(clients)))
+    x_t = initial
     metrics = [metric(initial)]
     for t, present in enumerate(participants):
         options["first_round"] = t * inner_rounds
@@ -265,28 +283,32 @@ def rounds_values(
     return values, metrics
 
 
-# ------------------------------------------------------------------ money (Spec 5.2)
+# ------------------------------------------------------------------ money
 
 
 def exact_payment(values, costs, revenue):
-    """r_i = c_i + phi_i / sum(phi) * (R - sum(c)) as Fractions, exact for whatever numbers are
-    given."""
-    phi, c, R = [Fraction(v) for v in values], [Fraction(v) for v in costs], Fraction(revenue)
+    """r_i = c_i + phi_i / sum(phi) * (R - sum(c)), exactly, as Fractions."""
+    phi = [Fraction(v) for v in values]
+    c = [Fraction(v) for v in costs]
+    R = Fraction(revenue)
     return [c_i + phi_i / sum(phi) * (R - sum(c)) for c_i, phi_i in zip(c, phi)]
 
 
-# ------------------------------------------------------------------ games with known answers, as Fractions
+# ------------------------------------------------------------------ games with known answers
 
 
 def additive_answer(weights):
-    """V(S) = the sum of its members' weights: each gets its own."""
+    """V(S) = the sum of its members' weights: each gets its own, as a Fraction."""
     return [Fraction(w) for w in weights]
 
 
 def airport_answer(costs):
-    """V(S) = its largest cost (Littlechild and Owen 1973): every stretch of runway is shared by
-    those who need it."""
-    answer, built = [Fraction(0)] * len(costs), Fraction(0)
+    """V(S) = its largest cost: those who need a stretch of runway divide it equally, in Fractions.
+
+    See Littlechild and Owen 1973.
+    """
+    answer = [Fraction(0)] * len(costs)
+    built = Fraction(0)
     for end in sorted(Fraction(c) for c in costs):
         users = [i for i, c in enumerate(costs) if c >= end]
         for i in users:
@@ -296,13 +318,14 @@ def airport_answer(costs):
 
 
 def glove_answer(left, right):
-    """V(S) = its pairs of a left and a right glove; left owners come first (Shapley and Shubik
-    1969).
+    """V(S) = its pairs of a left and a right glove; left owners come first; in Fractions.
 
     Of r owners of the scarcer glove against m of the other, each scarce one gets 1/2 + (m - r) / (2
-    r) * sum_{k=1..r} m! r! / ((m + k)! (r - k)!); the others share the rest of the r pairs.
+    r) * sum_{k=1..r} m! r! / ((m + k)! (r - k)!); the others divide the rest of the r pairs equally
+    (Shapley and Shubik 1969).
     """
-    r, m = min(left, right), max(left, right)
+    r = min(left, right)
+    m = max(left, right)
     if r == 0:
         return [Fraction(0)] * m
     tail = sum(
@@ -311,21 +334,22 @@ def glove_answer(left, right):
     )
     scarce = Fraction(1, 2) + Fraction(m - r, 2 * r) * tail
     plenty = (r - r * scarce) / m
-    return (
-        [scarce] * left + [plenty] * right if left <= right else [plenty] * left + [scarce] * right
-    )
+    if left <= right:
+        return [scarce] * left + [plenty] * right
+    return [plenty] * left + [scarce] * right
 
 
 def voting_answer(weights, quota):
-    """V(S) = 1 if its weights reach the quota: the share of orders in which i's arrival makes a
-    majority.
+    """V(S) = 1 if its weights reach the quota: how often i's arrival makes a majority; Fractions.
 
     Enumerates the coalitions S of the others that lose alone and win with i (Shapley and Shubik
     1954).
     """
-    n, answer = len(weights), []
+    n = len(weights)
+    answer = []
     for i, weight in enumerate(weights):
-        others, power = [j for j in range(n) if j != i], Fraction(0)
+        others = [j for j in range(n) if j != i]
+        power = Fraction(0)
         for size in range(n):
             swings = [
                 S

@@ -1,5 +1,4 @@
-"""What other packages got wrong, each a promise of ours: marginals lost in parallel, idle caches,
-paid free riders."""
+"""Mistakes of other packages: marginals lost in parallel, idle caches, paid free riders."""
 
 import jax
 import numpy as np
@@ -27,7 +26,8 @@ from fedjax_shap.valuation.estimate import estimate, game_key
 from fedjax_shap.valuation.in_run import estimate_rounds
 from fedjax_shap.valuation.options import Options
 
-EVERY, START = all_subsets(3), initial(FEATURES, CLASSES)
+EVERY = all_subsets(3)
+START = initial(FEATURES, CLASSES)
 TRAINING = Training(
     linear(), local(learning_rate=0.3, steps=2), fedavg(max_rounds=3), initial=START
 )
@@ -47,13 +47,11 @@ def run_of(data, available, **options):
 
 
 def test_no_marginal_is_lost_however_many_coalitions_are_valued_at_once(game, key):
-    values = [
-        estimate(game, exact(), Options(plan=Plan(chunk=chunk)), key=key).values for chunk in (1, 3)
-    ]
-    assert_allclose(values[1], values[0], rtol=1e-4, atol=1e-6)
-    assert_allclose(
-        values[0], oracle.shapley(evaluate(game, game_key(key), EVERY)), rtol=1e-4, atol=1e-6
-    )
+    one_by_one = estimate(game, exact(), Options(plan=Plan(chunk=1)), key=key).values
+    at_once = estimate(game, exact(), Options(plan=Plan(chunk=3)), key=key).values
+    expected = oracle.shapley(evaluate(game, game_key(key), EVERY))
+    assert_allclose(at_once, one_by_one, rtol=1e-4, atol=1e-6)
+    assert_allclose(one_by_one, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_coalition_is_trained_once_and_hits_are_counted(key):
@@ -75,17 +73,17 @@ def test_single_clients_are_trained_as_larger_coalitions_are_and_from_the_same_m
     assert_array_equal(evaluate(game, key, EVERY), utilities)
 
 
-def test_values_sum_to_what_there_is_and_every_result_says_by_how_much_they_miss(game, key):
-    for found in (
+def test_values_are_efficient_and_every_result_states_its_gap(game, key):
+    for attribution in (
         estimate(game, exact(), key=key),
         estimate(game, permutation(), Options(budget=8), key=key),
     ):
-        assert abs(found.efficiency_gap) < 1e-12
-        assert_allclose(found.values.sum(), found.grand - found.empty, atol=1e-12)
-        assert found.grand - found.empty > 0.1
-    assert_allclose(
-        found.replace(values=found.values / 2).efficiency_gap, -(found.grand - found.empty) / 2
-    )
+        gain = attribution.grand - attribution.empty
+        assert abs(attribution.efficiency_gap) < 1e-12
+        assert_allclose(attribution.values.sum(), gain, atol=1e-12)
+        assert gain > 0.1
+    halved = attribution.replace(values=attribution.values / 2)
+    assert_allclose(halved.efficiency_gap, -gain / 2)
 
 
 def test_the_store_holds_trained_utilities_and_nothing_else(game, key, tmp_path):
@@ -104,26 +102,28 @@ def test_the_store_holds_trained_utilities_and_nothing_else(game, key, tmp_path)
 
 def test_a_free_rider_that_uploads_what_it_received_is_not_paid_for_it():
     data = federation((7, 12, 9), idle=[False, True, False])
-    found = estimate_rounds(run_of(data, ((1, 1, 1),) * 3), exact())
-    assert found.values[1] < 0 < found.values[[0, 2]].min(), "it only slows the others down"
-    assert_allclose(found.values.sum(), found.grand - found.empty, atol=1e-6)
-    unheard = estimate_rounds(run_of(data, ((1, 1, 1),) * 3, weights=(7.0, 0.0, 9.0)), exact())
-    assert unheard.values[1] == 0.0
+    always = ((1, 1, 1),) * 3
+    heavy = estimate_rounds(run_of(data, always), exact())
+    assert heavy.values[1] < 0 < heavy.values[[0, 2]].min(), "it only slows the others down"
+    assert_allclose(heavy.values.sum(), heavy.grand - heavy.empty, atol=1e-6)
+    weightless = estimate_rounds(run_of(data, always, weights=(7.0, 0.0, 9.0)), exact())
+    assert weightless.values[1] == 0.0
 
 
 def test_clients_are_addressed_by_identity_under_partial_participation():
-    sizes, names = (7, 12, 4), (1, 3, 4)
-    few = federation(sizes)
-    bystander = few.client(0)
-    held = [few.client(names.index(i)) if i in names else bystander for i in range(6)]
-    many = from_arrays(held, few.test, num_classes=CLASSES)
-    shown = ((1, 0, 1), (0, 1, 1))
+    ids = [1, 3, 4]  # of the three clients, among six
+    few = federation((7, 12, 4))
+    clients = [few.client(0)] * 6
+    for index, client in enumerate(ids):
+        clients[client] = few.client(index)
+    many = from_arrays(clients, few.test, num_classes=CLASSES)
+    available = ((1, 0, 1), (0, 1, 1))
     spread = np.zeros((2, 6), int)
-    spread[:, names] = shown
-    expected = estimate_rounds(run_of(few, shown), exact()).values
-    found = estimate_rounds(run_of(many, tuple(map(tuple, spread.tolist()))), exact()).values
-    assert_allclose(found[list(names)], expected, atol=1e-6)
-    assert_array_equal(found[[0, 2, 5]], 0)
+    spread[:, ids] = available
+    expected = estimate_rounds(run_of(few, available), exact()).values
+    values = estimate_rounds(run_of(many, tuple(map(tuple, spread.tolist()))), exact()).values
+    assert_allclose(values[ids], expected, atol=1e-6)
+    assert_array_equal(values[[0, 2, 5]], 0)
 
 
 @pytest.mark.slow

@@ -1,5 +1,4 @@
-"""Any function of masks as a game: in float64, in chunks, stored, and refused where it answers
-badly."""
+"""Any function of masks as a game: float64, in chunks, stored, refused where its answer is bad."""
 
 import os
 import socket
@@ -33,7 +32,7 @@ def entry(masks):
     return TABLE[masks @ (1 << np.arange(6))]
 
 
-# One of two processes: values everything, and says how many coalitions its function was asked for.
+# One of two processes: values all coalitions, and prints how many its own function valued.
 ONE_OF_TWO = """
 import sys, jax, numpy as np
 from fedjax_shap.coalitions import all_subsets
@@ -43,19 +42,25 @@ from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.callable import from_callable
 
 asked = []
-game = from_callable(lambda masks: asked.append(len(masks)) or masks @ 2.0 ** np.arange(6), 6, name="ranks")
+
+def ranks(masks):
+    asked.append(len(masks))
+    return masks @ 2.0 ** np.arange(6)
+
+game = from_callable(ranks, 6, name="ranks")
 with processes.together(sys.argv[1], 2, int(sys.argv[2])):
-    found = evaluate(game, jax.random.key(0), all_subsets(6), Plan(chunk=8))
-assert found.tolist() == list(range(64))
+    utilities = evaluate(game, jax.random.key(0), all_subsets(6), Plan(chunk=8))
+assert utilities.tolist() == list(range(64))
 print(sum(asked))
 """
 
 
-class Heard:
-    """A function that remembers what it was asked for."""
+class Recorded:
+    """A function that remembers the masks that it was given."""
 
     def __init__(self, f=entry):
-        self.f, self.asked = f, []
+        self.f = f
+        self.asked = []
 
     def __call__(self, masks):
         self.asked.append(masks.copy())
@@ -64,9 +69,9 @@ class Heard:
 
 def test_utilities_stay_float64(key):
     game = from_callable(lambda masks: 1e6 + masks @ WEIGHTS, 6)
-    found = evaluate(game, key, EVERY)
-    assert found.dtype == np.float64
-    assert_array_equal(found, 1e6 + EVERY @ WEIGHTS)
+    utilities = evaluate(game, key, EVERY)
+    assert utilities.dtype == np.float64
+    assert_array_equal(utilities, 1e6 + EVERY @ WEIGHTS)
     assert_allclose(estimate(game, exact()).values, WEIGHTS, atol=1e-9)
 
 
@@ -79,20 +84,18 @@ def test_values_are_those_of_the_table_and_only_some_players_may_be_valued():
 
 
 def test_each_distinct_coalition_is_asked_for_once_in_chunks_of_the_plan(key):
-    heard, told = Heard(), []
+    recorded = Recorded()
+    reported = []
+    game = from_callable(recorded, 6)
     twice = np.concatenate([EVERY, EVERY[::-1]])
-    found = evaluate(
-        from_callable(heard, 6),
-        key,
-        twice,
-        Plan(chunk=10),
-        progress=lambda *numbers: told.append(numbers),
+    utilities = evaluate(
+        game, key, twice, Plan(chunk=10), progress=lambda *numbers: reported.append(numbers)
     )
-    assert_array_equal(found, entry(twice))
-    assert [len(masks) for masks in heard.asked] == [10] * 6 + [4]
-    assert len(set(pack(np.concatenate(heard.asked)))) == 64
-    assert told == [(0, 64), *((10 * k, 64) for k in range(1, 7)), (64, 64)]
-    assert all(masks.dtype == bool for masks in heard.asked)
+    assert_array_equal(utilities, entry(twice))
+    assert [len(masks) for masks in recorded.asked] == [10] * 6 + [4]
+    assert len(set(pack(np.concatenate(recorded.asked)))) == 64
+    assert reported == [(0, 64), *((10 * k, 64) for k in range(1, 7)), (64, 64)]
+    assert all(masks.dtype == bool for masks in recorded.asked)
 
 
 @pytest.mark.parametrize(
@@ -108,65 +111,61 @@ def test_the_plan_changes_no_number(plan, key):
     assert_array_equal(evaluate(from_callable(entry, 6), key, EVERY, plan), TABLE)
 
 
-def test_a_function_that_changes_its_masks_spoils_nothing(key):
-    def spoiling(masks):
-        found = entry(masks)
+def test_a_function_that_writes_to_its_masks_changes_no_utility(key):
+    def writing(masks):
+        utilities = entry(masks)
         masks[:] = True
-        return found
+        return utilities
 
-    assert_array_equal(evaluate(from_callable(spoiling, 6), key, EVERY, Plan(chunk=5)), TABLE)
+    assert_array_equal(evaluate(from_callable(writing, 6), key, EVERY, Plan(chunk=5)), TABLE)
 
 
 def test_trailing_axes_integers_and_other_arrays_are_taken(key):
-    pairs = evaluate(
-        from_callable(lambda masks: np.stack([entry(masks), -entry(masks)], 1), 6), key, EVERY
-    )
-    assert_array_equal(pairs, np.stack([TABLE, -TABLE], axis=1))
+    pair = from_callable(lambda masks: np.stack([entry(masks), -entry(masks)], axis=1), 6)
+    assert_array_equal(evaluate(pair, key, EVERY), np.stack([TABLE, -TABLE], axis=1))
     for kind in (np.int8, bool, np.float32):
-        counted = evaluate(
-            from_callable(lambda masks, kind=kind: masks[:, 0].astype(kind), 6), key, EVERY
-        )
+        first = from_callable(lambda masks, kind=kind: masks[:, 0].astype(kind), 6)
+        counted = evaluate(first, key, EVERY)
         assert counted.dtype == np.float64
         assert_array_equal(counted, EVERY[:, 0])
     listed = from_callable(lambda masks: jax.numpy.asarray(masks.sum(axis=1)).tolist(), 6)
     assert_array_equal(evaluate(listed, key, EVERY), EVERY.sum(axis=1))
 
 
-def test_a_sampling_estimator_finds_what_it_finds_with_a_program_and_asks_for_no_more_than_its_budget(
-    key,
-):
-    heard = Heard()
-    found = estimate(from_callable(heard, 6), permutation(), Options(budget=30), key=key)
-    assert sum(map(len, heard.asked)) == found.num_coalitions <= 30
+def test_estimates_are_those_of_the_same_game_as_a_program_within_the_budget(key):
+    recorded = Recorded()
+    on_host = estimate(from_callable(recorded, 6), permutation(), Options(budget=30), key=key)
+    assert sum(map(len, recorded.asked)) == on_host.num_coalitions <= 30
     with jax.enable_x64(True):
         program = estimate(table(TABLE).game, permutation(), Options(budget=30), key=key)
-    assert_array_equal(found.values, program.values)
-    assert_array_equal(found.std_errors, program.std_errors)
+    assert_array_equal(on_host.values, program.values)
+    assert_array_equal(on_host.std_errors, program.std_errors)
 
 
 def test_a_run_that_breaks_goes_on_from_its_store(tmp_path, key):
     name = "table 0"
-    broken = Heard()
-    broken.f = lambda masks: entry(masks) if len(broken.asked) < 4 else 1 / 0
+    broken = Recorded()
+
+    def breaking(masks):
+        if len(broken.asked) == 4:
+            raise ZeroDivisionError
+        return entry(masks)
+
+    broken.f = breaking
     game = from_callable(broken, 6, name=name)
+    store = UtilityStore(tmp_path, fingerprint=fingerprint(game, key))
     with pytest.raises(ZeroDivisionError):
-        evaluate(
-            game,
-            key,
-            EVERY,
-            Plan(chunk=8),
-            UtilityStore(tmp_path, fingerprint=fingerprint(game, key)),
-        )
-    whole = Heard()
-    again = from_callable(whole, 6, name=name)
+        evaluate(game, key, EVERY, Plan(chunk=8), store)
+    recorded = Recorded()
+    again = from_callable(recorded, 6, name=name)
     store = UtilityStore(tmp_path, fingerprint=fingerprint(again, key))
     assert len(store) == 24
     assert_array_equal(evaluate(again, key, EVERY, Plan(chunk=8), store), TABLE)
-    assert sum(map(len, whole.asked)) == 40
-    assert not set(pack(np.concatenate(whole.asked))) & set(pack(np.concatenate(broken.asked[:3])))
-    assert_array_equal(
-        UtilityStore(tmp_path, fingerprint=fingerprint(again, key)).read(EVERY), TABLE
-    )
+    assert sum(map(len, recorded.asked)) == 40
+    stored = set(pack(np.concatenate(broken.asked[:3])))
+    assert not set(pack(np.concatenate(recorded.asked))) & stored
+    store = UtilityStore(tmp_path, fingerprint=fingerprint(again, key))
+    assert_array_equal(store.read(EVERY), TABLE)
 
 
 def test_the_name_and_the_players_make_the_fingerprint_and_the_key_does_not():
@@ -179,32 +178,32 @@ def test_the_name_and_the_players_make_the_fingerprint_and_the_key_does_not():
 
 
 def test_a_store_serves_one_game_whatever_the_key_and_refuses_another(tmp_path):
-    game, store = from_callable(Heard(), 6), UtilityStore()
+    game = from_callable(Recorded(), 6)
+    store = UtilityStore()
     for seed in (0, 1):
-        found = estimate(game, exact(), Options(stores=store), key=jax.random.key(seed))
-    assert found.num_stored == 64
+        attribution = estimate(game, exact(), Options(stores=store), key=jax.random.key(seed))
+    assert attribution.num_stored == 64
     with pytest.raises(InvalidInputError, match="name to be given to from_callable"):
         estimate(from_callable(entry, 6), exact(), Options(stores=store))
     named = UtilityStore()
     estimate(from_callable(entry, 6, name="a"), exact(), Options(stores=named))
-    assert (
-        estimate(from_callable(entry, 6, name="a"), exact(), Options(stores=named)).num_stored == 64
-    )
+    again = estimate(from_callable(entry, 6, name="a"), exact(), Options(stores=named))
+    assert again.num_stored == 64
     for other in (from_callable(entry, 6, name="b"), additive(WEIGHTS).game):
         with pytest.raises(InvalidInputError, match="holds the utilities of another"):
             estimate(other, exact(), Options(stores=named))
 
 
 def test_a_game_without_a_name_has_no_folder(tmp_path, key):
-    heard = Heard()
-    game = from_callable(heard, 6)
+    recorded = Recorded()
+    game = from_callable(recorded, 6)
     for refused in (
         lambda: fingerprint(game, key),
         lambda: evaluate(game, key, EVERY, store=UtilityStore(tmp_path, fingerprint="mine")),
     ):
         with pytest.raises(InvalidInputError, match="Expected name to be given to from_callable"):
             refused()
-    assert not heard.asked and not list(tmp_path.iterdir())
+    assert not recorded.asked and not list(tmp_path.iterdir())
 
 
 def test_a_utility_that_is_not_finite_is_refused_floored_or_kept(key):
@@ -212,9 +211,8 @@ def test_a_utility_that_is_not_finite_is_refused_floored_or_kept(key):
         return np.where(masks.sum(axis=1) == 6, np.nan, 1.0 + masks.sum(axis=1))
 
     game = from_callable(holed, 6)
-    with pytest.raises(
-        InvalidInputError, match=r"\[0, 1, 2, 3, 4, 5\] are not: the game's function gave NaN"
-    ):
+    sentence = r"\[0, 1, 2, 3, 4, 5\] are not: the game's function gave NaN"
+    with pytest.raises(InvalidInputError, match=sentence):
         evaluate(game, key, EVERY)
     with pytest.warns(UserWarning, match="function gave NaN or infinity"):
         assert evaluate(game, key, EVERY, on_nonfinite="floor")[-1] == 1.0
@@ -227,19 +225,20 @@ def test_a_chunk_that_does_not_fit_into_memory_is_halved(key):
             raise MemoryError
         return entry(masks)
 
-    with pytest.warns(UserWarning, match="No room for (16|8) coalitions at once") as told:
+    with pytest.warns(UserWarning, match="No room for (16|8) coalitions at once") as warned:
         assert_array_equal(evaluate(from_callable(hungry, 6), key, EVERY, Plan(chunk=16)), TABLE)
-    assert len(told) == 2
+    assert len(warned) == 2
+    never = from_callable(lambda masks: hungry(np.tile(masks, (6, 1))), 6)
     with (
         warnings.catch_warnings(),
         pytest.raises(InvalidInputError, match="memory for one coalition at a time"),
     ):
         warnings.simplefilter("ignore")
-        evaluate(from_callable(lambda masks: hungry(np.tile(masks, (6, 1))), 6), key, EVERY)
+        evaluate(never, key, EVERY)
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_work():
+def test_two_processes_value_half_of_the_coalitions_each():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
     variables = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
@@ -258,14 +257,14 @@ def test_two_processes_share_the_work():
             one.kill()
 
 
+WANTED = r"numbers of shape \[64, ...\]"
+
+
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (lambda masks: 1.0, r"numbers of shape \[64, ...\] for masks \[64, 6\], got shape \[\]"),
-        (
-            lambda masks: np.zeros(3),
-            r"numbers of shape \[64, ...\] for masks \[64, 6\], got shape \[3\]",
-        ),
+        (lambda masks: 1.0, rf"{WANTED} for masks \[64, 6\], got shape \[\]"),
+        (lambda masks: np.zeros(3), rf"{WANTED} for masks \[64, 6\], got shape \[3\]"),
         (lambda masks: [None] * len(masks), "numbers of shape .*, got object"),
         (lambda masks: np.zeros(len(masks), complex), "numbers of shape .*, got complex128"),
         (lambda masks: ["one"] * len(masks), "numbers of shape .*, got <U3"),
@@ -273,7 +272,7 @@ def test_two_processes_share_the_work():
     ],
     ids=["one number", "too few", "nothing", "complex", "words", "ragged"],
 )
-def test_an_answer_that_is_no_utilities_is_refused_in_one_sentence(answer, sentence, key):
+def test_an_answer_that_is_not_utilities_is_refused_in_one_sentence(answer, sentence, key):
     with pytest.raises(InvalidInputError, match=sentence):
         evaluate(from_callable(answer, 6), key, EVERY)
 
@@ -302,6 +301,6 @@ def test_an_answer_whose_shape_changes_is_refused(key):
         ),
     ],
 )
-def test_what_is_no_game_is_refused_in_one_sentence(refused, sentence):
+def test_bad_arguments_are_refused_in_one_sentence(refused, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
         refused()

@@ -1,5 +1,4 @@
-"""Games with known answers: their utilities and values against the oracle, and against what was
-published."""
+"""Games with known answers: utilities and values against the oracle and published values."""
 
 import jax
 import numpy as np
@@ -12,7 +11,9 @@ from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.closed_form import additive, airport, glove, table, weighted_voting
 
-WEIGHTS, COSTS, VOTES = (0.5, -1.25, 3.0, 0.1), (4.0, 1.0, 0.5, 4.0, 2.3), (4, 3, 2, 1, 0, 9)
+WEIGHTS = (0.5, -1.25, 3.0, 0.1)
+COSTS = (4.0, 1.0, 0.5, 4.0, 2.3)
+VOTES = (4, 3, 2, 1, 0, 9)
 TABLE = np.random.default_rng(0).normal(size=32)
 
 CASES = {
@@ -57,10 +58,8 @@ def test_values_are_the_oracles(solved, worth, answer):
 
 @each_case
 def test_utilities_are_those_of_the_definition(solved, worth, answer, key):
-    masks, expected = (
-        all_subsets(solved.game.num_players),
-        oracle.table_of(worth, solved.game.num_players),
-    )
+    masks = all_subsets(solved.game.num_players)
+    expected = oracle.table_of(worth, solved.game.num_players)
     assert_allclose(evaluate(solved.game, key, masks), expected, rtol=1e-6, atol=1e-6)
     with jax.enable_x64(True):
         assert_allclose(evaluate(solved.game, key, masks), expected, rtol=1e-14, atol=1e-15)

@@ -1,8 +1,8 @@
-"""Mixtures of uploads: first layers applied once and mixed give what each mixture's own forward
-pass gives."""
+"""Mixtures of uploads: mixed first layers give what each mixture's own forward pass gives."""
 
 from types import SimpleNamespace
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,14 +30,12 @@ KEY = jax.random.key(0)
 def images(held_out):
     """Five clients with images of 13 x 12 pixels and two channels."""
     *clients, server = (
-        examples(size, seed, features=312) for seed, size in enumerate((*SIZES, held_out))
-    )
-    return from_arrays(
-        *(
-            ([(x.reshape(-1, 13, 12, 2), y) for x, y in clients]),
-            (server[0].reshape(-1, 13, 12, 2), server[1]),
+        (x.reshape(-1, 13, 12, 2), y)
+        for x, y in (
+            examples(size, seed, features=312) for seed, size in enumerate((*SIZES, held_out))
         )
     )
+    return from_arrays(clients, server)
 
 
 MODELS = {
@@ -66,11 +64,13 @@ def round_of(
     length=1,
 ):
     """A run of the clients' full-batch uploads."""
-    training, rule = (
+    training = Training(
+        model,
         local(learning_rate=learning_rate, steps=2),
         fedavg(max_rounds=length, weights=weights),
+        participation=participation,
     )
-    return rounds(data, Training(model, training, rule, participation=participation), metric=metric)
+    return rounds(data, training, metric=metric)
 
 
 def game_of(data, model, **options):
@@ -79,20 +79,21 @@ def game_of(data, model, **options):
 
 def together(game, masks=EVERY):
     """`Game.values`, for which nothing but the masks counts."""
-    return np.asarray(
-        jax.jit(lambda world, masks: game.values(world, KEY, SimpleNamespace(mask=masks)))(
-            game.world, masks
-        )
-    )
+    return np.asarray(jax.jit(values_of(game))(game.world, masks))
 
 
 def one_by_one(game, masks=EVERY):
     """`Game.value` of each coalition."""
-    return np.asarray(
-        jax.jit(jax.vmap(lambda mask: game.value(game.world, KEY, SimpleNamespace(mask=mask))))(
-            masks
-        )
-    )
+
+    def value(mask):
+        return game.value(game.world, KEY, SimpleNamespace(mask=mask))
+
+    return np.asarray(jax.jit(jax.vmap(value))(masks))
+
+
+def values_of(game):
+    """(world, masks) -> `Game.values` of a chunk of these masks."""
+    return lambda world, masks: game.values(world, KEY, SimpleNamespace(mask=masks))
 
 
 @pytest.fixture
@@ -129,18 +130,20 @@ def test_in_float64_blocks_of_examples_and_coalitions_change_nothing_beyond_roun
     data, model = MODELS[name]
     with jax.enable_x64(True):
         game = widened(game_of(data(held_out), model))
-        found, expected = together(game), one_by_one(game)
-    assert found.dtype == np.float64 and len(np.unique(expected)) > 16
-    assert_allclose(found, expected, rtol=1e-12)
+        utilities = together(game)
+        expected = one_by_one(game)
+    assert utilities.dtype == np.float64 and len(np.unique(expected)) > 16
+    assert_allclose(utilities, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "roc_auc"])
 def test_metrics_that_need_all_examples_get_them(metric, small_blocks):
     with jax.enable_x64(True):
         game = widened(game_of(federation(SIZES, classes=2), mlp(hidden=(6,)), metric=metric))
-        found, expected = together(game), one_by_one(game)
+        utilities = together(game)
+        expected = one_by_one(game)
     assert len(np.unique(expected)) > 1
-    assert_allclose(found, expected, rtol=1e-12)
+    assert_allclose(utilities, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("layout", ["client", "coalition"])
@@ -152,76 +155,90 @@ def test_the_engine_s_layouts_agree(layout):
 
 
 def test_a_coalition_without_weight_keeps_the_model_of_the_round(small_blocks):
-    data, model = federation(SIZES, idle=[False, True, False, False, False]), mlp(hidden=(6,))
+    data = federation(SIZES, idle=[False, True, False, False, False])
+    model = mlp(hidden=(6,))
     game = game_of(data, model, weights=(7.0, 0.0, 4.0, 9.0, 20.0))
-    found = together(game)
-    built = model((4,), 3)
+    utilities = together(game)
     x, y = data.validation
-    kept = -np.mean(
-        jax.nn.logsumexp(logits := built.apply(game.world.world.initial, x), axis=1)
-        - logits[np.arange(len(y)), y]
-    )
-    assert_allclose(found[[0, 2]], kept, rtol=1e-5)
-    assert_allclose(found[2:4] - found[:2], 0, atol=1e-6)
-    assert_allclose(found, one_by_one(game), rtol=1e-5)
+    logits = model((4,), 3).apply(game.world.world.initial, x)
+    kept = -np.mean(jax.nn.logsumexp(logits, axis=1) - logits[np.arange(len(y)), y])
+    assert_allclose(utilities[[0, 2]], kept, rtol=1e-5)
+    assert_allclose(utilities[2:4] - utilities[:2], 0, atol=1e-6)
+    assert_allclose(utilities, one_by_one(game), rtol=1e-5)
 
 
 @pytest.mark.parametrize("model", [linear(), mlp(hidden=(6,)), mlp(hidden=(6, 5))])
-def test_an_upload_that_diverged_spoils_only_the_mixtures_that_hold_it(model, small_blocks):
-    clients = [
-        (x * (1e30 if i == 2 else 1), y)
-        for i, (x, y) in enumerate(examples(9, i) for i in range(5))
-    ]
-    game = game_of(
-        from_arrays(clients, examples(40, 99)),
-        model,
-        learning_rate=1e9 if model is linear() else 0.1,
-    )
-    for found in (together(game), one_by_one(game)):
-        assert_array_equal(np.isnan(found), EVERY[:, 2])
+def test_only_mixtures_that_hold_an_upload_that_diverged_are_nan(model, small_blocks):
+    clients = [examples(9, client) for client in range(5)]
+    x, y = clients[2]
+    clients[2] = (x * 1e30, y)
+    game = game_of(from_arrays(clients, examples(40, 99)), model, learning_rate=0.1)
+    for utilities in (together(game), one_by_one(game)):
+        assert_array_equal(np.isnan(utilities), EVERY[:, 2])
 
 
-def test_an_upload_whose_first_layer_overflows_spoils_only_the_mixtures_that_hold_it(small_blocks):
+def test_only_mixtures_that_hold_an_upload_whose_first_layer_overflows_are_nan(small_blocks):
     game = game_of(federation(SIZES), mlp(hidden=(6,)))
     expected = together(game)
     kernel = game.world.params["Dense_0"]["kernel"].at[3].set(3e38)
-    params = game.world.params | {"Dense_0": game.world.params["Dense_0"] | {"kernel": kernel}}
-    found = together(game.replace(world=game.world.replace(params=params)))
-    assert np.isnan(found[EVERY[:, 3]]).all()
-    assert_array_equal(found[~EVERY[:, 3]], expected[~EVERY[:, 3]])
+    layer = game.world.params["Dense_0"] | {"kernel": kernel}
+    uploads = game.world.replace(params=game.world.params | {"Dense_0": layer})
+    utilities = together(game.replace(world=uploads))
+    assert np.isnan(utilities[EVERY[:, 3]]).all()
+    assert_array_equal(utilities[~EVERY[:, 3]], expected[~EVERY[:, 3]])
 
 
-def test_a_model_that_does_not_tell_its_first_layer_is_applied_mixture_by_mixture():
+def test_a_model_without_a_known_first_layer_is_applied_mixture_by_mixture():
     def plain(shape, num_classes):
         return Model(*mlp(hidden=(6,))(shape, num_classes)[:2])
 
     data = federation(SIZES)
-    assert_allclose(
-        together(game_of(data, plain)), together(game_of(data, mlp(hidden=(6,)))), rtol=1e-5
-    )
+    expected = together(game_of(data, mlp(hidden=(6,))))
+    assert_allclose(together(game_of(data, plain)), expected, rtol=1e-5)
+
+
+def test_uploads_and_masks_of_other_shapes_are_refused_and_never_broadcast():
+    """An index beyond a mask's end would be clamped, and a single weight be that of everyone."""
+    game = game_of(federation(SIZES), mlp(hidden=(6,)))
+    uploads = game.world
+    for masks in (EVERY[:, :4], EVERY[None]):
+        with pytest.raises(AssertionError):
+            together(game, masks)
+        with pytest.raises(AssertionError):
+            one_by_one(game, masks)
+    for changed in (
+        uploads.replace(weights=uploads.weights[:1]),
+        uploads.replace(finite=uploads.finite[:1]),
+        uploads.replace(params=jax.tree.map(lambda leaf: leaf[:1], uploads.params)),
+    ):
+        with pytest.raises(AssertionError):
+            together(game.replace(world=changed))
+        with pytest.raises(AssertionError):
+            one_by_one(game.replace(world=changed))
 
 
 def multiplications(function, *arguments):
     return jax.jit(function).lower(*arguments).compile().cost_analysis()["flops"]
 
 
-def values_of(game):
-    return lambda world, masks: game.values(world, KEY, SimpleNamespace(mask=masks))
-
-
 def test_first_layers_are_applied_once_to_each_upload_or_to_each_mixture_if_these_are_fewer():
-    features, width, held_out = 400, 8, 50
+    features = 400
+    width = 8
+    held_out = 50
     game = game_of(federation(SIZES, features=features, held_out=held_out), mlp(hidden=(width,)))
     first_layer = 2 * held_out * features * width
     for count, models in ((2, 2), (5, 5), (16, 6), (32, 6)):
-        found = multiplications(values_of(game), game.world, jnp.asarray(EVERY[:count]))
-        assert (
-            models * first_layer < found < (models + 1.5) * first_layer + count * first_layer / 8
-        ), count
+        flops = multiplications(values_of(game), game.world, jnp.asarray(EVERY[:count]))
+        most = (models + 1.5) * first_layer + count * first_layer / 8
+        assert models * first_layer < flops < most, count
 
 
 def test_memory_does_not_grow_with_the_examples_or_the_coalitions_beyond_their_logits():
-    width, (few, many), (short, long) = 256, (32, 2048), (1024, 8192)
+    width = 256
+    few = 32
+    many = 2048
+    short = 1024
+    long = 8192
     temporary = {}
     for count, held_out in ((few, short), (few, long), (many, short)):
         game = game_of(federation(SIZES, held_out=held_out), mlp(hidden=(width,)))
@@ -240,11 +257,14 @@ def test_rounds_of_any_number_of_participants_share_one_program():
     run = round_of(
         federation(SIZES), mlp(hidden=(6,)), participation=trace(available=present), length=4
     )
-    valued = jax.jit(lambda game, masks: game.values(game.world, KEY, SimpleNamespace(mask=masks)))
-    count = 0
-    for game, participants, _ in run.play(KEY):
-        there = EVERY & np.isin(np.arange(5), participants)
-        found = valued(game, EVERY)
-        assert_allclose(found, one_by_one(game, there), rtol=1e-5)
-        count += 1
-    assert (count, valued._cache_size()) == (4, 1)
+
+    @jax.jit
+    @chex.assert_max_traces(1)
+    def valued(game, masks):
+        return game.values(game.world, KEY, SimpleNamespace(mask=masks))
+
+    games = list(run.play(KEY))
+    assert len(games) == 4
+    for game, participants, _ in games:
+        inside = EVERY & np.isin(np.arange(5), participants)
+        assert_allclose(valued(game, EVERY), one_by_one(game, inside), rtol=1e-5)

@@ -1,5 +1,4 @@
-"""One game for a whole run: coalitions put together from its uploads are what the naive loop puts
-together."""
+"""One game for a whole run: coalitions made of its uploads are those of the naive loop."""
 
 import jax
 import numpy as np
@@ -42,24 +41,31 @@ PARTLY = ((1, 0, 0, 1), (0, 1, 1, 1), (0, 0, 0, 0), (1, 0, 0, 1), (0, 1, 0, 0))
 KEY = jax.random.key(0)
 
 
-def game_of(available, *, data=None, model=None, rate=0.3, initial=None):
-    training = Training(
+def training_of(available, *, model=None, rate=0.3, initial=None):
+    """Two full-batch steps a round, in which those `available` take part."""
+    return Training(
         model or linear(),
         local(learning_rate=rate, steps=2),
         fedavg(max_rounds=len(available)),
         participation=trace(available=available),
         initial=initial,
     )
-    data = federation(SIZES) if data is None else data
-    return reconstructed(data, training, metric="negative_loss")
+
+
+def game_of(available, **options):
+    """The game of a run of four clients."""
+    data = federation(SIZES)
+    return reconstructed(data, training_of(available, **options), metric="negative_loss")
 
 
 def oracle_table(available, start):
-    """V of all 16 coalitions: theta_S follows the updates of those of S who are there, averaged
-    among themselves."""
+    """V of all 16 coalitions: S follows the mean of the updates of its own participants."""
     data = federation(SIZES)
-    clients, worth, train = clients_of(data), metric_of(data), sgd(0.3, 2)
-    models, x_t = [start] * 16, start
+    clients = clients_of(data)
+    worth = metric_of(data)
+    train = sgd(0.3, 2)
+    models = [start] * 16
+    x_t = start
     for index, row in enumerate(available):
         there = tuple(np.flatnonzero(row).tolist())
         sent = {i: train(x_t, *clients[i], i, index)[0] for i in there}
@@ -77,31 +83,24 @@ def oracle_table(available, start):
 
 @pytest.mark.parametrize("available", [ALWAYS, PARTLY], ids=["always", "partly"])
 @pytest.mark.parametrize("hidden", [(), (5,)], ids=["softmax", "mlp"])
-def test_every_coalition_is_worth_what_the_naive_loop_puts_together(available, hidden):
+def test_utilities_of_all_coalitions_are_those_of_the_naive_loop(available, hidden):
     start = initial(FEATURES, *hidden, CLASSES)
     game = game_of(available, model=mlp(hidden=hidden), initial=start)
     expected = oracle_table(available, layers(start))
     for layout in ("client", "coalition"):
-        assert_allclose(
-            evaluate(game, KEY, all_subsets(4), Plan(layout=layout, chunk=16)), expected, atol=2e-6
-        )
+        utilities = evaluate(game, KEY, all_subsets(4), Plan(layout=layout, chunk=16))
+        assert_allclose(utilities, expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("available", [ALWAYS, PARTLY], ids=["always", "partly"])
 def test_nobody_makes_the_first_model_of_the_run_and_everybody_the_last(available):
-    start = initial(FEATURES, CLASSES)
-    training = Training(
-        linear(),
-        local(learning_rate=0.3, steps=2),
-        fedavg(max_rounds=len(available)),
-        participation=trace(available=available),
-        initial=start,
-    )
+    training = training_of(available, initial=initial(FEATURES, CLASSES))
     followed = rounds(federation(SIZES), training, metric="negative_loss")
     by_rounds = estimate_rounds(followed, exact())
-    found = estimate(game_of(available, initial=start), exact())
-    assert_allclose([found.empty, found.grand], [by_rounds.empty, by_rounds.grand], atol=2e-6)
-    assert_allclose(found.values.sum(), by_rounds.values.sum(), atol=5e-6)
+    game = reconstructed(federation(SIZES), training, metric="negative_loss")
+    at_once = estimate(game, exact())
+    assert_allclose([at_once.empty, at_once.grand], [by_rounds.empty, by_rounds.grand], atol=2e-6)
+    assert_allclose(at_once.values.sum(), by_rounds.values.sum(), atol=5e-6)
 
 
 def test_a_run_of_one_round_is_that_round():
@@ -110,45 +109,42 @@ def test_a_run_of_one_round_is_that_round():
         linear(), local(learning_rate=0.3, steps=2), fedavg(max_rounds=1), initial=start
     )
     one = rounds(federation(SIZES), training, metric="negative_loss")
-    found = estimate(game_of(ALWAYS[:1], initial=start), exact()).values
-    assert_allclose(found, estimate_rounds(one, exact()).values, atol=1e-6)
+    values = estimate(game_of(ALWAYS[:1], initial=start), exact()).values
+    assert_allclose(values, estimate_rounds(one, exact()).values, atol=1e-6)
 
 
 def test_rounds_of_the_same_participants_share_their_sums():
     assert len(game_of(ALWAYS).world.weights) == 4
-    assert (
-        len(game_of(PARTLY).world.weights) == 3 * 3
-    )  # three patterns, room for three participants
-    assert_array_equal(np.bincount(np.asarray(game_of(PARTLY).world.group)), [3, 3, 3])
+    partly = game_of(PARTLY).world
+    assert len(partly.weights) == 3 * 3  # three sets of participants, room for three in each
+    assert_array_equal(np.bincount(np.asarray(partly.group)), [3, 3, 3])
 
 
-def test_one_who_was_never_there_is_worth_exactly_nothing():
+def test_a_client_that_never_took_part_is_worth_exactly_nothing():
     never = tuple((*row[:2], 0, row[3]) for row in PARTLY)
     assert estimate(game_of(never), exact()).values[2] == 0.0
 
 
-def test_an_update_that_diverged_spoils_only_the_coalitions_that_hold_it():
-    clients = [
-        (x * (1e30 if i == 2 else 1), y)
-        for i, (x, y) in enumerate(examples(9, i) for i in range(3))
-    ]
-    game = game_of(((1, 1, 1),), data=from_arrays(clients, examples(40, 99)), rate=1e9)
-    found = evaluate(game, KEY, all_subsets(3), on_nonfinite="keep")
-    assert_array_equal(np.isnan(found), all_subsets(3)[:, 2])
+def test_only_coalitions_that_hold_an_update_that_diverged_are_nan():
+    clients = [examples(9, client) for client in range(3)]
+    x, y = clients[2]
+    clients[2] = (x * 1e30, y)
+    data = from_arrays(clients, examples(40, 99))
+    game = reconstructed(data, training_of(((1, 1, 1),), rate=1e9), metric="negative_loss")
+    utilities = evaluate(game, KEY, all_subsets(3), on_nonfinite="keep")
+    assert_array_equal(np.isnan(utilities), all_subsets(3)[:, 2])
 
 
 def test_mini_batches_are_those_of_the_key_given_for_them():
     training = Training(linear(), local(batch_size=3, epochs=2), fedavg(max_rounds=2))
-    one, again, other = (
-        evaluate(
-            reconstructed(
-                federation(SIZES), training, metric="negative_loss", batches=jax.random.key(seed)
-            ),
-            KEY,
-            all_subsets(4),
+
+    def utilities(seed):
+        game = reconstructed(
+            federation(SIZES), training, metric="negative_loss", batches=jax.random.key(seed)
         )
-        for seed in (1, 1, 2)
-    )
+        return evaluate(game, KEY, all_subsets(4))
+
+    one, again, other = (utilities(seed) for seed in (1, 1, 2))
     assert_array_equal(one, again)
     assert np.abs(one - other)[1:].min() > 1e-6
 

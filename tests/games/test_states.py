@@ -1,5 +1,4 @@
-"""States of algorithms inside coalitions: the plan counts their memory, and may not change their
-numbers."""
+"""States of algorithms inside coalitions: the plan counts their memory and changes no number."""
 
 import jax
 import numpy as np
@@ -24,7 +23,7 @@ EVERY = all_subsets(4)
 
 
 def game_of(name, hidden=4):
-    """Four clients who draw their steps anew and are there in most rounds."""
+    """Four clients who draw new numbers of steps and take part in most rounds."""
     return silo(
         federation((7, 12, 4, 9)),
         Training(
@@ -48,7 +47,8 @@ def bytes_of(game, chunk):
 
 
 def test_the_plan_counts_a_state_for_each_coalition_and_member():
-    width, chunk = 2000, 8
+    width = 2000
+    chunk = 8
     numbers = sum(leaf.size for leaf in jax.tree.leaves(game_of("fedavg", width).world.initial))
     stateless, stateful = (bytes_of(game_of(name, width), chunk) for name in ("fedavg", "scaffold"))
     members = EVERY.sum() / len(EVERY) * chunk
@@ -60,7 +60,7 @@ def test_the_plan_counts_a_state_for_each_coalition_and_member():
 @pytest.mark.parametrize("name", ["scaffold", "fedadam"])
 def test_no_plan_changes_what_a_coalition_with_states_is_worth(name, key):
     game = game_of(name)
-    whole = evaluate(game, key, EVERY, Plan(chunk=16))
-    assert np.ptp(whole) > 1e-2
+    in_one_chunk = evaluate(game, key, EVERY, Plan(chunk=16))
+    assert np.ptp(in_one_chunk) > 1e-2
     for plan in (Plan(chunk=3), Plan(chunk=5, layout="coalition", buckets=2)):
-        assert_allclose(evaluate(game, key, EVERY, plan), whole, rtol=2e-5)
+        assert_allclose(evaluate(game, key, EVERY, plan), in_one_chunk, rtol=2e-5)

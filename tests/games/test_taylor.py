@@ -15,7 +15,8 @@ from fedjax_shap.learning.model import mlp
 from fedjax_shap.learning.participation import trace
 from fedjax_shap.learning.training import Training
 
-SIZES, THERE = (7, 12, 4, 9), (0, 1, 3)
+SIZES = (7, 12, 4, 9)
+PARTICIPANTS = (0, 1, 3)
 
 
 def round_of(available=(1, 1, 0, 1), **options):
@@ -36,7 +37,7 @@ def test_each_value_is_the_directional_derivative_along_its_weighted_update():
     with jax.enable_x64(True):
         model, uploads = round_of()
         uploads = in_float64(uploads)
-        found, there = first_order(model)(uploads)
+        values, there = first_order(model)(uploads)
         x, y = uploads.world.data.validation
 
         def worth(params):
@@ -44,19 +45,19 @@ def test_each_value_is_the_directional_derivative_along_its_weighted_update():
 
         x_t = jax.tree.map(lambda leaf: leaf[-1], uploads.params)
         assert_allclose(there, worth(x_t), rtol=1e-12)
-        for slot, client in enumerate(THERE):
-            share = SIZES[client] / sum(SIZES[i] for i in THERE)
+        for slot, client in enumerate(PARTICIPANTS):
+            share = SIZES[client] / sum(SIZES[i] for i in PARTICIPANTS)
             along = jax.tree.map(
                 lambda leaf, slot=slot, share=share: share * (leaf[slot] - leaf[-1]), uploads.params
             )
-            assert_allclose(found[client], jax.jvp(worth, (x_t,), (along,))[1], rtol=1e-6)
+            assert_allclose(values[client], jax.jvp(worth, (x_t,), (along,))[1], rtol=1e-6)
 
 
-def test_who_was_not_there_or_has_no_weight_gets_exactly_nothing():
+def test_clients_that_were_absent_or_have_no_weight_get_exactly_nothing():
     model, uploads = round_of(weights=(7.0, 0.0, 4.0, 9.0))
-    found, _ = first_order(model)(uploads)
-    assert_array_equal(np.asarray(found)[[1, 2]], 0)
-    assert np.abs(np.asarray(found)[[0, 3]]).min() > 1e-4
+    values = np.asarray(first_order(model)(uploads)[0])
+    assert_array_equal(values[[1, 2]], 0)
+    assert np.abs(values[[0, 3]]).min() > 1e-4
 
 
 def test_values_are_additive_over_uploads():
@@ -71,5 +72,5 @@ def test_values_are_additive_over_uploads():
 
 def test_only_the_value_of_an_upload_that_diverged_is_not_a_number():
     model, uploads = round_of()
-    found, _ = first_order(model)(uploads.replace(finite=uploads.finite.at[2].set(False)))
-    assert_array_equal(np.isnan(found), [False, False, False, True])
+    values, _ = first_order(model)(uploads.replace(finite=uploads.finite.at[2].set(False)))
+    assert_array_equal(np.isnan(values), [False, False, False, True])
