@@ -46,7 +46,7 @@ def test_the_best_round_and_a_given_value_of_nobody_go_together(layout, skip_rou
     training = Training(
         linear(),
         local(learning_rate=2.0, steps=3),
-        fedavg(max_rounds=6, weights=(0.0, 12.0, 4.0), tol=0.1),
+        fedavg(max_rounds=6, weights=(0.0, 12.0, 4.0), tol=0.1, patience=1),
         initial=initial(FEATURES, CLASSES),
     )
     followed = evaluate(curves(data, training, metric="negative_loss"), key, EVERY, plan)
