@@ -1,6 +1,4 @@
-"""Rounds of one aggregation by any server: members train once, and what each coalition sent is
-aggregated.
-"""
+"""Rounds of one aggregation by any server: members train once, coalitions aggregate their part."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -51,8 +49,7 @@ class Received:
 
 
 def aggregates(learning: Learner, worth: Callable[[World, Params], Array]) -> OpenRound:
-    """Rounds of one aggregation: clients train once, and the server makes a model of what each
-    coalition sent.
+    """Rounds of one aggregation, in which the server makes a model of what each coalition sent.
 
     It serves every algorithm, also those whose next model is not the mean of the uploads, such as
     FedNova and FedAdam.

@@ -180,17 +180,14 @@ def _mixture(uploads: Uploads, share: Array) -> Params:
 
 
 def _nan_if_diverged(share: Array, finite: Array) -> Array:
-    """float[...], NaN where a mixture by share[..., S + 1] holds a model that is not finite, else
-    0.
-    """
+    """float[...]: NaN where share[..., S + 1] holds a model that is not finite, else 0."""
     return jnp.where(share @ (~finite).astype(share.dtype) > 0, jnp.nan, 0.0)
 
 
 def _mixed(
     model: Model, metric: Metric, shares: MixingShares
 ) -> Callable[[Uploads, Array], Array] | None:
-    """What the mixtures of masks bool[M, P] are worth, float[M]; None for a model whose first layer
-    is not known.
+    """Utilities float[M] of masks bool[M, P], or None for a model without a known first layer.
 
     The uploads' first layers are applied anew for each chunk. That takes S D H products an example,
     beside M (S + L) H above them: little unless M is below D, the length of an example. Kept, the

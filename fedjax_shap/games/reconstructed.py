@@ -1,6 +1,4 @@
-"""One game for a whole run: what each coalition would have made of the uploads of all clients (Song
-et al. 2019).
-"""
+"""One game for a whole run: what each coalition makes of all uploads (Song et al. 2019)."""
 
 from dataclasses import replace
 
@@ -70,9 +68,7 @@ def reconstructed(
 
 
 def shares_by_group(uploads: Uploads, mask: Array) -> Array:
-    """`MixingShares` by weight among the members within each group; the model that is last counts
-    in full.
-    """
+    """`MixingShares` by weight among members within each group; the last model counts in full."""
     weights = jnp.where(mask[uploads.members], uploads.weights, 0.0)
     total = jax.ops.segment_sum(weights, uploads.group, num_segments=len(weights))[uploads.group]
     return jnp.append(weights / jnp.where(total > 0, total, 1.0), 1.0)

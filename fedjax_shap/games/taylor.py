@@ -1,6 +1,4 @@
-"""Rounds to first order: how much each upload promises to lower the loss, without any coalition
-(Wang et al. 2022).
-"""
+"""Rounds to first order: how far each upload lowers the loss by its slope (Wang et al. 2022)."""
 
 from collections.abc import Callable
 
@@ -14,8 +12,7 @@ from fedjax_shap.typing import Array, Params
 
 
 def first_order(model: Model) -> Callable[[Uploads], tuple[Array, Array]]:
-    """What the participants of a round are worth to first order, by one gradient of the validation
-    loss.
+    """Values of a round's participants to first order, by one gradient of the validation loss.
 
     Args:
         model: what is trained.
