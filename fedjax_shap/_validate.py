@@ -1,5 +1,4 @@
-"""Refusals: bad input is answered early, on the host, in one sentence (after jax_privacy,
-``_validate.py``).
+"""Refusals: bad input is answered early, on the host, in one sentence (after jax_privacy).
 
 Each sentence names the argument, its value and what was expected: ``Expected alpha=-1 to be > 0.``
 """
@@ -12,9 +11,7 @@ import numpy as np
 
 
 class InvalidInputError(ValueError):
-    """The caller's input cannot be used; the message is one sentence that says why and what would
-    do.
-    """
+    """The caller's input cannot be used; the message says in one sentence what was expected."""
 
 
 def require(condition: bool, sentence: str) -> None:
@@ -26,10 +23,12 @@ def require(condition: bool, sentence: str) -> None:
 def number(
     name: str, value: Any, *, above: float | None = None, least: float | None = None
 ) -> None:
-    """Refuses `value` unless it is a finite number, `> above` and `>= least` where these are
-    given.
-    """
-    bound = f" > {above:g}" if above is not None else f" >= {least:g}" if least is not None else ""
+    """Refuses `value` unless it is a finite number, `> above` and `>= least` if given."""
+    bound = ""
+    if above is not None:
+        bound = f" > {above:g}"
+    elif least is not None:
+        bound = f" >= {least:g}"
     expected = f"Expected {name}={value!r} to be a finite number{bound}."
     require(isinstance(value, int | float | np.number) and not isinstance(value, bool), expected)
     require(bool(np.isfinite(value)), expected)
@@ -38,8 +37,9 @@ def number(
 
 def integer(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> None:
     """Refuses `value` unless it is an integer between `least` and `most`, both included."""
-    bounds = "".join(f" {sign} {b}" for sign, b in ((">=", least), ("<=", most)) if b is not None)
-    expected = f"Expected {name}={value!r} to be an integer{bounds.replace(' <=', ' and <=', least is not None)}."
+    bounds = ((">=", least), ("<=", most))
+    limits = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
+    expected = f"Expected {name}={value!r} to be {f'an integer {limits}'.strip()}."
     require(isinstance(value, int | np.integer) and not isinstance(value, bool), expected)
     require((least is None or value >= least) and (most is None or value <= most), expected)
 
@@ -51,23 +51,22 @@ def fraction(name: str, value: Any) -> None:
 
 
 def one_of(name: str, value: Any, known: Iterable[str], wanted: str = "a known name") -> None:
-    """Refuses `value` unless it is one of the names in `known`; the sentence offers the nearest
-    one.
-    """
+    """Refuses `value` unless it is one of the names in `known`, and offers the nearest name."""
     known = sorted(known)
     if value in known:
         return
     near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? Known: " if near else "known: "
+    hint = "known: "
+    if near:
+        hint = f"did you mean {near[0]!r}? Known: "
     raise InvalidInputError(f"Expected {name}={value!r} to be {wanted}; {hint}{', '.join(known)}.")
 
 
 def places(name: str, given: Sequence[str], players: Sequence[str]) -> list[int] | None:
-    """Where each of `players` stands in `given`, or None where `given` names none of them and goes
-    by position.
+    """Where each of `players` stands in `given`; None where `given` names none of the players.
 
-    Names that are only partly those of the players are refused: by position they would go to the
-    wrong ones.
+    A `given` without players' names goes by position. Names that are only partly those of the
+    players are refused: by position they would go to the wrong ones.
     """
     if not set(given) & set(players):
         return None

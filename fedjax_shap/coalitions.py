@@ -13,7 +13,7 @@ from flax import struct
 from fedjax_shap._validate import integer, require
 from fedjax_shap.typing import Array, HostArray, Masks
 
-MOST_PLAYERS = 24  # 2**24 coalitions is the longest table held in memory
+MOST_PLAYERS = 24  # 2**24 coalitions is the longest table kept in memory
 
 
 @struct.dataclass
@@ -33,8 +33,9 @@ class Coalition:
 
 @struct.dataclass
 class Chunk:
-    """Many coalitions, and the turns in which their players work: in a turn one player trains for G
-    of its coalitions.
+    """Many coalitions, and the turns in which their players work.
+
+    In a turn one player trains for at most G of its coalitions.
 
     Attributes:
         mask: bool[M, P], True for members.
@@ -52,9 +53,7 @@ class Chunk:
 
 
 def all_subsets(num_players: int) -> Masks:
-    """All 2^P masks, bool[2^P, P], in the order of `ranks`: row 0 is empty, the last row is
-    everyone.
-    """
+    """All 2^P masks, bool[2^P, P], in the order of `ranks`, from the empty one to the full one."""
     integer("num_players", num_players, least=1, most=MOST_PLAYERS)
     rows = np.arange(2**num_players, dtype=np.uint32)
     masks = np.empty((len(rows), num_players), bool)
@@ -83,8 +82,7 @@ def pack(masks: Masks) -> list[bytes]:
 
 
 def gather(masks: Masks, slots: int) -> Coalition:
-    """The coalitions of `masks` with their members in `slots` slots (leading axis M on every
-    field).
+    """The coalitions of `masks` with their members in `slots` slots.
 
     Args:
         masks: bool[M, P].
@@ -96,7 +94,8 @@ def gather(masks: Masks, slots: int) -> Coalition:
     sizes = masks.sum(axis=1)
     require(bool((sizes <= slots).all()), f"Expected slots={slots} to be at least {sizes.max()}.")
     members = np.argsort(~masks, axis=1, kind="stable")[:, :slots].astype(np.int32)
-    return Coalition(mask=masks, members=members, present=np.arange(slots) < sizes[:, None])  # type: ignore[arg-type]
+    leaves: tuple[Any, ...] = (masks, members, np.arange(slots) < sizes[:, None])  # on the host
+    return Coalition(*leaves)
 
 
 def chunk_of(masks: Masks, width: int) -> Chunk:
@@ -112,12 +111,12 @@ def chunk_of(masks: Masks, width: int) -> Chunk:
         for start in range(0, len(rows), width)
     ]
     room = num_players * -(-num_coalitions // width)
-    player, rows, present = (
-        np.zeros(room, np.int32),
-        np.zeros((room, width), np.int32),
-        np.zeros((room, width), bool),
-    )
+    player = np.zeros(room, np.int32)
+    rows = np.zeros((room, width), np.int32)
+    present = np.zeros((room, width), bool)
     for turn, (who, where) in enumerate(turns):
-        player[turn], rows[turn, : len(where)], present[turn, : len(where)] = who, where, True
+        player[turn] = who
+        rows[turn, : len(where)] = where
+        present[turn, : len(where)] = True
     leaves: tuple[Any, ...] = (masks, np.int32(len(turns)), player, rows, present)  # on the host
     return Chunk(*leaves)

@@ -13,9 +13,7 @@ def like(values: Array, other: Array) -> Array:
 
 
 def where_rows(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
-    """`yes` in the rows of the leading axis where `condition` bool[S] holds, else `no`, leaf by
-    leaf.
-    """
+    """Each row of `yes` where `condition` bool[S] holds, else of `no`; leaves [S, ...]."""
     return jax.tree.map(lambda a, b: jnp.where(like(condition, a), a, b), yes, no)
 
 
@@ -55,7 +53,7 @@ def shares_of(weights: Array) -> Array:
 
 
 def divisor(weights: Array) -> Array:
-    """float[...]: what weights float[..., S] are divided by, their sum; 1 where none is positive."""
+    """float[...]: what to divide weights float[..., S] by: their sum, or 1 where none is > 0."""
     total = weights.sum(axis=-1)
     return jnp.where(total > 0, total, 1.0)
 

@@ -1,5 +1,4 @@
-"""Devices: what a member's machine takes for its rounds, in seconds, joules, bytes and money (Spec
-4.5, 5.8).
+"""Devices: what rounds take of a member's machine, in seconds, joules, bytes and money.
 
 A synchronous federation: in a round each participant downloads the model, does its local steps,
 uploads what came of them, and waits for the slowest. A step takes 1 / speed seconds, a message
@@ -22,11 +21,10 @@ from fedjax_shap.typing import HostArray
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """A member's machine, its links and its prices; one of `steps_per_second` and `flops` says how
-    fast it is.
+    """A member's machine, its links and its prices.
 
-    The defaults are assumptions, not measurements: 100 Mbit/s both ways, 0.30 a kWh, nothing for
-    time and traffic.
+    One of `steps_per_second` and `flops` says how fast it is. The defaults are assumptions, not
+    measurements: 100 Mbit/s both ways, 0.30 a kWh, nothing for time and traffic.
 
     Attributes:
         name: what it is called.
@@ -71,8 +69,7 @@ class Profile:
         require(
             (self.steps_per_second is None) != (self.flops is None),
             f"Expected one of steps_per_second={self.steps_per_second} and flops={self.flops} of "
-            f"device {self.name!r} "
-            "to be given.",
+            f"device {self.name!r} to be given.",
         )
         for name in ("steps_per_second", "flops", "efficiency", "uplink", "downlink"):
             if getattr(self, name) is not None:
@@ -113,8 +110,10 @@ class Usage:
     idle: HostArray
 
     def totals(self) -> dict[str, HostArray]:
-        """Over all rounds: {name of the attribute: number[C]}, and "rounds", float[], the seconds
-        of the whole run.
+        """Sums over all rounds.
+
+        Returns:
+            {name of the attribute: number[C]}, and "rounds", float[]: the seconds of the whole run.
         """
         return {part.name: getattr(self, part.name).sum(axis=0) for part in fields(self)}
 
@@ -139,10 +138,14 @@ def steps_per_second(profiles: Sequence[Profile], flops_per_step: HostArray | fl
 
 
 def steps_done(num_steps: HostArray, share: HostArray) -> HostArray:
-    """int[R, C]: local steps that were done, of those planned, by who did a share [R, C] of its
-    round.
+    """int[R, C]: local steps that were done.
+
+    Args:
+        num_steps: int[R, C], those planned.
+        share: [R, C], how much of the round a client does.
     """
-    return np.floor(np.asarray(num_steps) * np.asarray(share, np.float64)).astype(np.int64)
+    done: HostArray = np.floor(np.asarray(num_steps) * np.asarray(share, np.float64))
+    return done.astype(np.int64)
 
 
 def usage(
@@ -172,17 +175,18 @@ def usage(
         InvalidInputError: shapes that disagree, a share outside [0, 1], or a negative number of
             steps or bytes.
     """
-    planned, share = np.asarray(num_steps), np.asarray(share, np.float64)
+    planned = np.asarray(num_steps)
+    share = np.asarray(share, np.float64)
     require(
         planned.ndim == 2 and planned.shape == share.shape and planned.shape[1] == len(profiles),
         f"Expected num_steps and share to be [R, C] with C={len(profiles)} devices, got shapes "
-        f"{planned.shape} and "
-        f"{share.shape}.",
+        f"{planned.shape} and {share.shape}.",
     )
     require(
         bool(((share >= 0) & (share <= 1)).all()), "Expected share to lie in [0, 1] everywhere."
     )
     require(bool((planned >= 0).all()), "Expected num_steps to be >= 0 everywhere.")
+    # count what was done: a client that dropped out has trained for a while and sent nothing
     steps = steps_done(planned, share)
     uploaded = (share == 1) * _each("upload_bytes", upload_bytes, len(profiles))
     downloaded = (share > 0) * _each("download_bytes", download_bytes, len(profiles))
@@ -190,6 +194,7 @@ def usage(
     communication = uploaded / _column(profiles, "uplink") + downloaded / _column(
         profiles, "downlink"
     )
+    # the round lasts as long as its slowest client; the others wait, unless they dropped out
     busy = training + communication
     rounds = busy.max(axis=1, initial=0.0)
     return Usage(
@@ -205,7 +210,7 @@ def usage(
 
 
 def bill(profiles: Sequence[Profile], used: Usage) -> cost.Bill:
-    """What the devices' use cost their owners (Spec 5.8): c_i and its parts, over all rounds.
+    """What the devices' use cost their owners: c_i and its parts, over all rounds.
 
     Energy is that of training; time is that of training and communication, not that of waiting;
     traffic counts both ways. The fixed cost is there whether or not a member took part in a round.
@@ -239,9 +244,7 @@ def _column(profiles: Sequence[Profile], name: str) -> HostArray:
 
 
 def _each(name: str, value: HostArray | float, length: int) -> HostArray:
-    """One number for all, or one each, as float64[C]; a refusal where there is another number or
-    one is negative.
-    """
+    """One number for all, or one each, as float64[C]; refuses another count or a negative one."""
     read = np.asarray(value, np.float64)
     if read.shape not in ((), (length,)):
         raise InvalidInputError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.devices.device import Profile, Usage, bill, usage
@@ -11,11 +11,23 @@ from fedjax_shap.devices.workload import Workload
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.typing import HostArray
 
-Fleet = Callable[[int], tuple[Profile, ...]]  # C -> the C clients' devices
-PerClient = (
-    float | tuple[float, ...] | None
-)  # one number for all, one each, or what the profile has
+# one number for all, one each, or what the profile has
+PerClient = float | tuple[float, ...] | None
 Price = float | int | str | tuple[float | int | str, ...] | None
+
+
+class Fleet(Protocol):
+    """The devices of a federation's clients."""
+
+    def __call__(self, num_clients: int, /) -> tuple[Profile, ...]:
+        """One device a client, in the order of ids; () where none is known.
+
+        Args:
+            num_clients: C.
+
+        Raises:
+            InvalidInputError: the fleet is for another number of clients.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,9 +47,7 @@ class Metered:
     bill: Bill
 
     def to_json(self) -> dict[str, Any]:
-        """The totals over all rounds as lists, one entry a member, the parts of the costs, and the
-        rounds' seconds.
-        """
+        """Totals over all rounds, one entry a member, the costs' parts and the rounds' seconds."""
         totals = self.used.totals()
         totals.pop("rounds")
         return {
@@ -65,8 +75,14 @@ def metered(
     Raises:
         InvalidInputError: shapes that disagree, or a price that is no amount.
     """
-    sent = {"upload_bytes": asked.messages.upload, "download_bytes": asked.messages.download}
-    used = usage(devices, num_steps, share, flops_per_step=asked.flops_per_step, **sent)
+    used = usage(
+        devices,
+        num_steps,
+        share,
+        flops_per_step=asked.flops_per_step,
+        upload_bytes=asked.messages.upload,
+        download_bytes=asked.messages.download,
+    )
     return Metered(profiles=devices, workload=asked, used=used, bill=bill(devices, used))
 
 
@@ -84,8 +100,9 @@ def profiles(
     traffic_price: Price = None,
     fixed: Price = None,
 ) -> Fleet:
-    """Devices by name, by numbers, or by name with some numbers replaced; see `device.Profile` for
-    units and defaults.
+    """Devices by name, by numbers, or by name with some numbers replaced.
+
+    `device.Profile` has the units and defaults.
 
     Args:
         profile: a name in `profiles.PROFILES` for all clients, or one each; None for devices of
@@ -109,33 +126,35 @@ def profiles(
         InvalidInputError: an unknown profile, or a number that no machine has; for the latter only
             when it is called.
     """
-    numbers = {
+    columns = {
         "steps_per_second": steps_per_second,
         "flops": flops,
         "efficiency": efficiency,
         "power": power,
-    }
-    links = {"uplink": uplink, "downlink": downlink}
-    prices = {
+        "uplink": uplink,
+        "downlink": downlink,
         "energy_price": energy_price,
         "time_price": time_price,
         "traffic_price": traffic_price,
         "fixed": fixed,
     }
-    given = {
-        key: value for key, value in {**numbers, **links, **prices}.items() if value is not None
-    }
-    for name in profile if isinstance(profile, tuple) else () if profile is None else (profile,):
+    given = {key: value for key, value in columns.items() if value is not None}
+    names = profile or ()
+    if isinstance(names, str):
+        names = (names,)
+    for name in names:
         named(name)
 
     def fleet(num_clients: int) -> tuple[Profile, ...]:
-        names = _one_each("profile", profile, num_clients)
-        columns = {key: _one_each(key, value, num_clients) for key, value in given.items()}
-        rows = [{key: column[i] for key, column in columns.items()} for i in range(num_clients)]
-        return tuple(
-            Profile(name=f"device {i}", **row) if name is None else named(name, **row)
-            for i, (name, row) in enumerate(zip(names, rows))
-        )
+        each = {key: _one_each(key, value, num_clients) for key, value in given.items()}
+        devices = []
+        for i, name in enumerate(_one_each("profile", profile, num_clients)):
+            row = {key: column[i] for key, column in each.items()}
+            if name is None:
+                devices.append(Profile(name=f"device {i}", **row))
+            else:
+                devices.append(named(name, **row))
+        return tuple(devices)
 
     return fleet
 

@@ -14,7 +14,10 @@ from fedjax_shap._validate import InvalidInputError, one_of, require
 from fedjax_shap.data import files
 from fedjax_shap.devices.device import Profile
 
-_LINPACK = "J. Geerling, top500-benchmark, README: {} Gflops (float64) at {} W; https://github.com/geerlingguy/{}"
+_LINPACK = (
+    "J. Geerling, top500-benchmark, README: {} Gflops (float64) at {} W; "
+    "https://github.com/geerlingguy/{}"
+)
 
 PROFILES: dict[str, Profile] = {
     one.name: one
@@ -35,15 +38,17 @@ PROFILES: dict[str, Profile] = {
             name="phone_2015",
             flops=153.6e9,
             power=9.0,
-            source="Qualcomm Snapdragon 650: Adreno 510, 128 units x 2 x 600 MHz; nanoreview.net, Snapdragon 650. "
-            "Power: the chip's thermal design power; cputronic.com, Qualcomm Snapdragon 650",
+            source="Qualcomm Snapdragon 650: Adreno 510, 128 units x 2 x 600 MHz; nanoreview.net, "
+            "Snapdragon 650. Power: the chip's thermal design power; cputronic.com, Qualcomm "
+            "Snapdragon 650",
         ),
         Profile(
             name="jetson_nano",
             flops=236e9,
             power=10.0,
-            source="NVIDIA Jetson Nano, technical specifications: 472 GFLOPS in float16, half of that in float32 (128 "
-            "units x 2 x 921.6 MHz), 10 W mode; https://developer.nvidia.com/embedded/jetson-nano",
+            source="NVIDIA Jetson Nano, technical specifications: 472 GFLOPS in float16, half of "
+            "that in float32 (128 units x 2 x 921.6 MHz), 10 W mode; "
+            "https://developer.nvidia.com/embedded/jetson-nano",
         ),
         Profile(
             name="desktop_i5_7400t",
@@ -61,14 +66,16 @@ PROFILES: dict[str, Profile] = {
             name="t4",
             flops=8.1e12,
             power=70.0,
-            source="NVIDIA T4 data sheet: 8.1 TFLOPS in float32, 70 W; https://www.nvidia.com/en-us/data-center/tesla-t4/",
+            source="NVIDIA T4 data sheet: 8.1 TFLOPS in float32, 70 W; "
+            "https://www.nvidia.com/en-us/data-center/tesla-t4/",
         ),
         Profile(
             name="a100",
             flops=19.5e12,
             power=400.0,
-            source="NVIDIA A100 data sheet, SXM: 19.5 TFLOPS in float32, 400 W; https://www.nvidia.com/content/dam/en-zz/"
-            "Solutions/Data-Center/a100/pdf/nvidia-a100-datasheet-us-nvidia-1758950-r4-web.pdf",
+            source="NVIDIA A100 data sheet, SXM: 19.5 TFLOPS in float32, 400 W; "
+            "https://www.nvidia.com/content/dam/en-zz/Solutions/Data-Center/a100/pdf/"
+            "nvidia-a100-datasheet-us-nvidia-1758950-r4-web.pdf",
         ),
         Profile(
             name="h100",
@@ -82,12 +89,8 @@ PROFILES: dict[str, Profile] = {
 
 _TEXT = ("name", "source")
 _COLUMNS = tuple(field.name for field in fields(Profile))
-_PRICES = (
-    "energy_price",
-    "time_price",
-    "traffic_price",
-    "fixed",
-)  # amounts: read as they are written, exactly
+# amounts: read as they are written, exactly
+_PRICES = ("energy_price", "time_price", "traffic_price", "fixed")
 
 
 def named(profile: str, /, **overrides: Any) -> Profile:

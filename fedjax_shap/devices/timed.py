@@ -9,9 +9,8 @@ from fedjax_shap.devices.device import Profile, steps_per_second
 from fedjax_shap.learning.steps import MOST_STEPS, Steps, as_steps
 from fedjax_shap.typing import HostArray, Key
 
-ROUNDING = (
-    1e-9  # 3600 s of 100 steps an hour are 100 steps, whichever way their quotient was rounded
-)
+# 3600 s of 100 steps an hour are 100 steps, whichever way their quotient was rounded
+ROUNDING = 1e-9
 
 
 def timed(
@@ -21,8 +20,7 @@ def timed(
     profiles: Sequence[Profile],
     flops_per_step: HostArray | float,
 ) -> Steps:
-    """As many whole steps as each client's device manages in a time budget: K_i = floor(T *
-    speed_i) (Spec 1.1c, 4.5).
+    """As many whole steps as each device manages in a time budget: K_i = floor(T * speed_i).
 
     The budget is for training alone; messages are sent outside of it.
 
@@ -49,7 +47,8 @@ def timed(
             f"{len(speeds)}.",
         )
         done = np.floor(seconds * speeds * (1 + ROUNDING))
-        done = done if most is None else np.minimum(done, most)
+        if most is not None:
+            done = np.minimum(done, most)
         return np.tile(as_steps(done, "seconds", seconds), (num_rounds, 1))
 
     return steps

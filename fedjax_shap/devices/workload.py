@@ -1,6 +1,4 @@
-"""Workload: what a round asks of whatever device does it, in operations a step and bytes a message
-(Spec 5.8).
-"""
+"""Workload: what a round asks of any device, in operations a step and bytes a message."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -28,7 +26,7 @@ class Messages(NamedTuple):
 
     Attributes:
         upload: bytes from a client: its upload, and what else the algorithm averages.
-        download: bytes to a client: the model, and what else the server tells.
+        download: bytes to a client: the model, and what else the server broadcasts.
     """
 
     upload: int
@@ -80,8 +78,9 @@ def messages(algorithm: Algorithm, params: Params) -> Messages:
             draws=Draws(jax.random.key(0), jnp.int32(0), jnp.int32(0)),
             learning_rate=1.0,
         )
-        first, mean = (params if name in algorithm.records else () for name in ("first", "mean"))
-        upload, extra, _ = algorithm.upload(at, Done(params, first, mean))
+        recorded = dict.fromkeys(algorithm.records, params)
+        done = Done(params, recorded.get("first", ()), recorded.get("mean", ()))
+        upload, extra, _ = algorithm.upload(at, done)
         return upload, extra
 
     return Messages(_bytes(jax.eval_shape(sent, params, broadcast)), _bytes((params, broadcast)))
@@ -90,13 +89,12 @@ def messages(algorithm: Algorithm, params: Params) -> Messages:
 def flops_per_step(
     model: Model, local: Local, params: Params, shape: tuple[int, ...], sizes: HostArray
 ) -> HostArray:
-    """Floating-point operations of one local step of each client, as XLA counts them before it
-    optimises a program.
+    """Floating-point operations of one local step of each client.
 
-    The step is the gradient of the mean loss on a mini-batch and the optimiser's update; a full
-    batch has all examples of the client, and mini-batches count with their mean number over a pass,
-    the last, partial one included. An exponential or a logarithm counts as none; what an algorithm
-    adds to a gradient is left out.
+    They are counted by XLA, before it optimises the program. The step is the gradient of the mean
+    loss on a mini-batch and the optimiser's update; a full batch has all examples of the client,
+    and mini-batches count with their mean number over a pass, the last, partial one included. An
+    exponential or a logarithm counts as none; what an algorithm adds to a gradient is left out.
 
     Args:
         model: what is trained.
@@ -122,7 +120,9 @@ def _counted(
     state = jax.eval_shape(local.optimizer.init, params)
 
     def loss(params: Params, x: Array, y: Array) -> Array:
-        penalty = sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(params)) if local.l2 else 0.0
+        penalty: Array | float = 0.0
+        if local.l2:
+            penalty = sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(params))
         return cross_entropy(model.apply(params, x), y).mean() + local.l2 / 2 * penalty
 
     def step(params: Params, state: PyTree, x: Array, y: Array) -> tuple[Params, PyTree]:

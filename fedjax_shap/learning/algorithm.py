@@ -1,9 +1,6 @@
-"""One interface for federated algorithms: what a member does besides its gradient steps, and what
-the server does.
-"""
+"""One interface for federated algorithms: what members do besides their steps, and the server."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +8,8 @@ import jax.numpy as jnp
 from fedjax_shap.learning.aggregate import Aggregation, mean
 from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
 
-_OF_CLIENTS = (
-    2**32 - 1
-)  # folded into a run's key for clients' draws; rounds are folded in as 0, 1, ...
+# folded into a run's key for clients' draws; rounds are folded in as 0, 1, ...
+_OF_CLIENTS = 2**32 - 1
 
 
 class Draws(NamedTuple):
@@ -74,19 +70,133 @@ class Done(NamedTuple):
     mean: Params
 
 
+class InitClient(Protocol):
+    """What a client keeps before its first round."""
+
+    def __call__(self, params: Params, /) -> PyTree:
+        """A client's first state, () for none.
+
+        Args:
+            params: initial parameters; only their shapes and types decide.
+        """
+
+
+class InitServer(Protocol):
+    """What the server keeps besides the model before the first round."""
+
+    def __call__(self, params: Params, /) -> PyTree:
+        """The server's first state, () for none.
+
+        Args:
+            params: initial parameters; only their shapes and types decide.
+        """
+
+
+class Broadcast(Protocol):
+    """What the server sends its members besides the model."""
+
+    def __call__(self, server: PyTree, /) -> PyTree:
+        """The message of a round, () for none.
+
+        Args:
+            server: the server's state.
+        """
+
+
+class Correction(Protocol):
+    """What stays fixed during a client's part of a round."""
+
+    def __call__(self, at: Round, /) -> PyTree:
+        """Such as a correction of all its gradients, () for none.
+
+        Args:
+            at: what the client knows.
+        """
+
+
+class Direction(Protocol):
+    """The gradient that a client's optimiser gets."""
+
+    def __call__(
+        self, correction: PyTree, start: Params, params: Params, gradient: Params, /
+    ) -> Params:
+        """The direction of one local step.
+
+        Args:
+            correction: what `Correction` gave for the round.
+            start: x_t, the server's model.
+            params: x, where the client is.
+            gradient: its raw gradient at x.
+
+        Returns:
+            A gradient of the model's shapes.
+        """
+
+
+class Upload(Protocol):
+    """What a client sends at the end of its part of a round."""
+
+    def __call__(self, at: Round, done: Done, /) -> tuple[Params, PyTree, PyTree]:
+        """What is sent and kept.
+
+        Args:
+            at: what the client knew.
+            done: what came of its local steps.
+
+        Returns:
+            (upload, of the model's shapes; extra, what else is averaged, () for none; the client's
+            next state, of the shapes of the last one).
+        """
+
+
+class ServerUpdate(Protocol):
+    """What the server does at the end of a round."""
+
+    def __call__(
+        self, params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array, /
+    ) -> tuple[Params, PyTree]:
+        """The next model.
+
+        Args:
+            params: x_t.
+            upload: the aggregate of the uploads, of the model's shapes.
+            extra: the aggregate of what else was sent.
+            server: the server's state.
+            share: float[], the weight of those who took part, of that of all members of the
+                coalition.
+
+        Returns:
+            (x_{t+1}, the server's next state).
+        """
+
+
+class ClientWeights(Protocol):
+    """How much each client counts in the means over those who take part."""
+
+    def __call__(self, sizes: HostArray, /) -> HostArray:
+        """The clients' weights.
+
+        Args:
+            sizes: int[C], their numbers of examples.
+
+        Returns:
+            float32[C], >= 0.
+        """
+
+
 def _nothing(_: Any) -> PyTree:
     return ()
 
 
-def _as_it_is(correction: PyTree, start: Params, params: Params, gradient: Params) -> Params:
+def _raw(correction: PyTree, start: Params, params: Params, gradient: Params) -> Params:
     return gradient
 
 
-def _model(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
+def _upload_model(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
     return done.params, (), at.state
 
 
-def _take(
+def _take_mean(
     params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array
 ) -> tuple[Params, PyTree]:
     return upload, server
@@ -96,26 +206,20 @@ class Algorithm(NamedTuple):
     """A federated algorithm; what is left out is FedAvg's.
 
     Attributes:
-        weights: sizes int[C] -> float32[C], the weight of each client in the means over those who
-            take part.
+        weights: the weight of each client.
         max_rounds: R, the most rounds a coalition trains.
-        tol: a coalition stops where its training loss changed by no more than this share ..., or
-            None for never.
-        patience: ... in so many rounds one after another.
-        init_client: params -> a client's state before its first round, () for none; decided by
-            shapes alone.
-        init_server: params -> the server's state at the start, () for none; decided by shapes
-            alone.
-        broadcast: server state -> what it broadcasts besides the model.
-        correction: Round -> what is fixed for the client's round, such as a correction.
-        direction: (correction, x_t, x, gradient) -> the gradient that its optimiser is given at x.
-        records: which of "first" and "mean" of its raw gradients a client keeps.
-        upload: (Round, Done) -> (upload, extra, state): an upload of the model's shape and what
-            else is averaged, and what the client keeps. Weighted means over those who take part
+        tol: a coalition stops once its training loss changed by no more than this share of its
+            value in `patience` successive rounds; None for never.
+        patience: see `tol`.
+        init_client: a client's state before its first round.
+        init_server: the server's state at the start.
+        broadcast: what the server sends besides the model.
+        correction: what stays fixed during a client's part of a round.
+        direction: the gradient that a client's optimiser is given.
+        records: which of "first" and "mean" of its raw gradients a client records.
+        upload: what a client sends, and what it keeps. Weighted means over those who take part
             reach the server.
-        server_update: (x_t, mean upload, mean extra, server state, share) -> (x_{t+1}, server
-            state); share is the weight of those who took part, of that of all members of the
-            coalition.
+        server_update: what the server makes of them.
         averages_uploads: whether x_{t+1} is the mean of the uploads.
         aggregate: how uploads, and what is averaged beside them, become what reaches the server;
             their weighted means unless given.
@@ -123,18 +227,18 @@ class Algorithm(NamedTuple):
         most_steps: the most local steps of a client in a round, None for any number.
     """
 
-    weights: Callable[[HostArray], HostArray]
+    weights: ClientWeights
     max_rounds: int
     tol: float | None
     patience: int
-    init_client: Callable[[Params], PyTree] = _nothing
-    init_server: Callable[[Params], PyTree] = _nothing
-    broadcast: Callable[[PyTree], PyTree] = _nothing
-    correction: Callable[[Round], PyTree] = _nothing
-    direction: Callable[[PyTree, Params, Params, Params], Params] = _as_it_is
+    init_client: InitClient = _nothing
+    init_server: InitServer = _nothing
+    broadcast: Broadcast = _nothing
+    correction: Correction = _nothing
+    direction: Direction = _raw
     records: tuple[str, ...] = ()
-    upload: Callable[[Round, Done], tuple[Params, PyTree, PyTree]] = _model
-    server_update: Callable[[Params, Params, PyTree, PyTree, Array], tuple[Params, PyTree]] = _take
+    upload: Upload = _upload_model
+    server_update: ServerUpdate = _take_mean
     averages_uploads: bool = True
     aggregate: Aggregation = mean()
     needs_learning_rate: bool = False
@@ -142,5 +246,12 @@ class Algorithm(NamedTuple):
 
 
 def has_converged(round_: Array, loss: Array, before: Array, tol: float) -> Array:
-    """Whether a training loss hardly changed in this round (Spec 1.1e); never in the first."""
+    """Whether a training loss hardly changed in this round; never in the first.
+
+    Args:
+        round_: int[], counted from 0.
+        loss: float[...], of this round.
+        before: float[...], of the round before.
+        tol: the largest change, as a share of `before`.
+    """
     return (round_ > 0) & (jnp.abs(loss - before) <= tol * jnp.abs(before))

@@ -1,8 +1,9 @@
-"""One client's local steps: the gradients that it meets, and what an algorithm makes of them."""
+"""One client's local steps: its gradients, and what an algorithm makes of them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -17,9 +18,23 @@ from fedjax_shap.typing import Array, Params
 
 Batch = tuple[Array, Array]  # (x[B, ...], y[B])
 Sums = tuple[Array, Params]  # loss and gradient, summed over examples
-Direct = Callable[[Params, Params], Params]  # (x, raw gradient at x) -> what the optimiser is given
 # a larger full batch is summed over blocks of so many rows: a small client pays for no large one
 ROWS_AT_ONCE = 256
+
+
+class Direct(Protocol):
+    """The direction of a local step."""
+
+    def __call__(self, params: Params, gradient: Params, /) -> Params:
+        """What the optimiser is given in place of the raw gradient.
+
+        Args:
+            params: x, where the client is.
+            gradient: the raw gradient at x, of its shapes.
+
+        Returns:
+            A gradient of the model's shapes.
+        """
 
 
 class Examples(NamedTuple):
@@ -56,8 +71,8 @@ class ClientUpdate(Protocol):
             direct: the gradient that the optimiser is given for the raw gradient at x.
 
         Returns:
-            (what came of the steps, float[]: the mean of the losses met on the way, 0 where there
-            was no step).
+            (what came of the steps, float[]: the mean of the steps' losses, penalty included, 0
+            where there was no step).
         """
 
 
@@ -103,6 +118,8 @@ def client_update(settings: Local, model: Model, records: tuple[str, ...] = ()) 
         examples: Examples,
         direct: Direct = lambda params, gradient: gradient,
     ) -> tuple[Done, Array]:
+        chex.assert_rank([examples.size, examples.num_steps], 0)
+
         def step(k: Array, walk: _Walk) -> _Walk:
             # take the gradient of this step's batch, and move along what the algorithm makes of it
             value, gradient, order = gradient_at(walk.params, examples, k, walk.order)
@@ -111,19 +128,17 @@ def client_update(settings: Local, model: Model, records: tuple[str, ...] = ()) 
             )
             moved = optax.apply_updates(walk.params, change)
             # record raw gradients where the algorithm wants them
-            first, total = walk.first, walk.total
+            first = walk.first
+            total = walk.total
             if "first" in records:
                 first = jax.tree.map(lambda old, new: jnp.where(k == 0, new, old), first, gradient)
             if "mean" in records:
                 total = jax.tree.map(jnp.add, total, gradient)
             return _Walk(moved, state, walk.loss + value, order, first, total)
 
-        first, total = (zeros(params) if name in records else () for name in ("first", "mean"))
-        unordered = jnp.zeros(examples.num_rows if settings.batch_size else 0, jnp.int32)
-        start = _Walk(
-            params, settings.optimizer.init(params), jnp.zeros(()), unordered, first, total
-        )
+        start = _begin(settings, records, params, examples.num_rows)
         end = jax.lax.fori_loop(0, examples.num_steps, step, start)
+        # make means of the sums over steps
         taken = jnp.maximum(examples.num_steps, 1)
         mean = jax.tree.map(lambda total: total / taken, end.total)
         return Done(end.params, end.first, mean), end.loss / taken
@@ -131,38 +146,35 @@ def client_update(settings: Local, model: Model, records: tuple[str, ...] = ()) 
     return update
 
 
+def _begin(settings: Local, records: tuple[str, ...], params: Params, num_rows: int) -> _Walk:
+    """A client before its first step."""
+    nothing = {name: zeros(params) for name in records}
+    order = jnp.zeros(0, jnp.int32)  # a full batch needs no order
+    if settings.batch_size:
+        order = jnp.zeros(num_rows, jnp.int32)
+    return _Walk(
+        params=params,
+        optimizer=settings.optimizer.init(params),
+        loss=jnp.zeros(()),
+        order=order,
+        first=nothing.get("first", ()),
+        total=nothing.get("mean", ()),
+    )
+
+
 def _gradients(
     settings: Local, model: Model
 ) -> Callable[[Params, Examples, Array, Array], tuple[Array, Params, Array]]:
     """(params, examples, k, order) -> (loss, raw gradient, order) of a client's step k."""
-
-    def loss(params: Params, batch: Batch, valid: Array) -> Array:
-        x, y = batch
-        each = cross_entropy(model.apply(params, x), y)
-        return jnp.where(valid, each, 0.0).sum()
-
-    def of_batch(params: Params, examples: Examples, place: Array, order: Array) -> Sums:
-        rows = order[jnp.minimum(place, examples.size - 1)]
-        return jax.value_and_grad(loss)(params, examples.fetch(rows), place < examples.size)
-
-    def of_all(params: Params, examples: Examples) -> Sums:
-        width = min(ROWS_AT_ONCE, examples.num_rows)
-
-        def block(k: Array, sums: Sums) -> Sums:
-            place = k * width + jnp.arange(width)
-            part = of_batch(params, examples, place, jnp.arange(examples.num_rows))
-            return jax.tree.map(jnp.add, sums, part)
-
-        return jax.lax.fori_loop(
-            0, -(-examples.size // width), block, (jnp.zeros(()), zeros(params))
-        )
+    of_batch, of_all = _sums(model)
 
     def gradient_at(
         params: Params, examples: Examples, k: Array, order: Array
     ) -> tuple[Array, Params, Array]:
         size = examples.size
         if settings.batch_size is None:
-            sums, count = of_all(params, examples), size
+            sums = of_all(params, examples)
+            count = size
         else:
             # find this step's batch in its pass; a pass begins with a new order of the rows
             width = min(settings.batch_size, examples.num_rows)
@@ -179,3 +191,41 @@ def _gradients(
         return value, gradient, order
 
     return gradient_at
+
+
+def _sums(
+    model: Model,
+) -> tuple[Callable[[Params, Examples, Array, Array], Sums], Callable[[Params, Examples], Sums]]:
+    """The loss and gradient summed over rows, as two functions.
+
+    (params, examples, place int[B], order int[N]) -> over the rows that stand at `place` in the
+    order, and (params, examples) -> over all rows. A place beyond the client's size counts as 0.
+    """
+
+    def loss(params: Params, batch: Batch, valid: Array) -> Array:
+        x, y = batch
+        chex.assert_equal_shape_prefix([x, y, valid], 1)
+        each = cross_entropy(model.apply(params, x), y)
+        return jnp.where(valid, each, 0.0).sum()
+
+    def of_batch(params: Params, examples: Examples, place: Array, order: Array) -> Sums:
+        rows = order[jnp.minimum(place, examples.size - 1)]
+        batch = examples.fetch(rows)
+        sums: Sums = jax.value_and_grad(loss)(params, batch, place < examples.size)
+        return sums
+
+    def of_all(params: Params, examples: Examples) -> Sums:
+        width = min(ROWS_AT_ONCE, examples.num_rows)
+
+        def block(k: Array, sums: Sums) -> Sums:
+            # add the rows of block k
+            place = k * width + jnp.arange(width)
+            part = of_batch(params, examples, place, jnp.arange(examples.num_rows))
+            return jax.tree.map(jnp.add, sums, part)
+
+        num_blocks = -(-examples.size // width)
+        nothing: Sums = (jnp.zeros(()), zeros(params))
+        sums: Sums = jax.lax.fori_loop(0, num_blocks, block, nothing)
+        return sums
+
+    return of_batch, of_all

@@ -1,6 +1,4 @@
-"""How clients train locally: full batch or mini-batches without replacement, by any optax
-optimiser.
-"""
+"""How clients train locally: on full batches or mini-batches, by any optax optimiser."""
 
 from typing import Any, NamedTuple
 
@@ -39,11 +37,18 @@ class Local(NamedTuple):
 
     def steps_per_epoch(self, sizes: HostArray) -> HostArray:
         """int[C]: batches in one pass over a client's examples, the last, partial one counted."""
-        return np.ones_like(sizes) if self.batch_size is None else -(-sizes // self.batch_size)
+        if self.batch_size is None:
+            return np.ones_like(sizes)
+        return -(-sizes // self.batch_size)
 
     def num_steps(self, sizes: HostArray) -> HostArray:
-        """int32[C]: K_i, the local steps of each client in a round, from their numbers of examples
-        int[C].
+        """int32[C]: K_i, the local steps of each client in a round.
+
+        Args:
+            sizes: int[C], numbers of examples.
+
+        Raises:
+            InvalidInputError: another number of `steps` than of clients.
         """
         if self.steps is None:
             return (self.steps_per_epoch(sizes) * (self.epochs or 1)).astype(np.int32)
@@ -57,8 +62,7 @@ class Local(NamedTuple):
         return np.asarray(self.steps, np.int32)
 
     def num_orders(self, sizes: HostArray, num_steps: HostArray) -> int:
-        """How many orders of its examples the busiest client goes through in one round, >= 1; 0 for
-        the full batch.
+        """How many epochs the busiest client begins in one round, >= 1; 0 for the full batch.
 
         Args:
             sizes: int[C], numbers of examples.
@@ -89,7 +93,7 @@ def local(
             full batch if None.
         epochs: passes over the client's examples in a round; 1 where neither this nor `steps` is
             given.
-        steps: optimiser steps in a round instead, one number or one a client (Spec 1.1c, K_i).
+        steps: optimiser steps in a round instead, one number or one a client (K_i).
         options: further keywords of the optax optimiser, such as {"momentum": 0.9}.
         reshuffle: whether mini-batches are drawn anew in each round and epoch, or are the same rows
             always, as they stand; some published code seeds its shuffle anew each round, to the
@@ -108,13 +112,32 @@ def local(
         integer("batch_size", batch_size, least=1)
     if epochs is not None:
         integer("epochs", epochs, least=1)
-    for count in steps if isinstance(steps, tuple) else () if steps is None else (steps,):
+    for count in _several(steps):
         integer("steps", count, least=0)
     number("l2", l2, least=0)
-    rate = learning_rate if isinstance(optimizer, str) else None
-    rule = optimizer_of(optimizer, learning_rate, options)
-    epochs = 1 if epochs is None and steps is None else epochs
-    return Local(rule, batch_size, epochs, steps, reshuffle, l2, rate)  # type: ignore[arg-type]
+    rate = None
+    if isinstance(optimizer, str):
+        rate = learning_rate
+    if epochs is None and steps is None:
+        epochs = 1
+    return Local(
+        optimizer=optimizer_of(optimizer, learning_rate, options),
+        batch_size=batch_size,
+        epochs=epochs,
+        steps=steps,
+        reshuffle=reshuffle,
+        l2=l2,
+        learning_rate=rate,
+    )
+
+
+def _several(steps: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """The given numbers of steps, one for all or one each, as a tuple."""
+    if steps is None:
+        return ()
+    if isinstance(steps, tuple):
+        return steps
+    return (steps,)
 
 
 def optimizer_of(
@@ -124,12 +147,11 @@ def optimizer_of(
     *,
     rate_name: str = "learning_rate",
 ) -> optax.GradientTransformation:
-    """The optax optimiser of a name, its step size > 0 and further keywords; a transformation stays
-    as it is.
+    """The optax optimiser of a name; a transformation stays as it is.
 
     Args:
         optimizer: a name in OPTIMIZERS, or a transformation.
-        learning_rate: step size.
+        learning_rate: step size, > 0.
         options: further keywords.
         rate_name: how a refusal calls the step size.
 
@@ -142,7 +164,9 @@ def optimizer_of(
     one_of("optimizer", optimizer, OPTIMIZERS)
     number(rate_name, learning_rate, above=0)
     try:
-        return getattr(optax, optimizer)(learning_rate, **(options or {}))  # type: ignore[no-any-return]
+        rule: optax.GradientTransformation
+        rule = getattr(optax, optimizer)(learning_rate, **(options or {}))
+        return rule
     except TypeError as error:
         raise InvalidInputError(
             f"Expected options={options} to be keywords of optax.{optimizer}: {error}."

@@ -20,7 +20,7 @@ class Contribution(NamedTuple):
         upload: of the model's shapes.
         extra: what else is averaged, () for nothing.
         state: what the member keeps, as before the round where it did no step.
-        loss: float[], the mean of the losses met at its steps, 0 where it did none.
+        loss: float[], the mean of the losses at its steps, 0 where it did none.
     """
 
     upload: Params
@@ -29,7 +29,7 @@ class Contribution(NamedTuple):
     loss: Array
 
 
-class Part(Protocol):
+class MemberUpdate(Protocol):
     """A member's part of a round of an algorithm."""
 
     def __call__(self, at: Round, examples: Examples) -> Contribution:
@@ -38,10 +38,13 @@ class Part(Protocol):
         Args:
             at: what it knows when the round starts; its learning rate is filled in here.
             examples: what it trains on, and for how many steps.
+
+        Returns:
+            What it uploads and keeps, and its loss.
         """
 
 
-def part_of(algorithm: Algorithm, local: Local, model: Model) -> Part:
+def member_update(algorithm: Algorithm, local: Local, model: Model) -> MemberUpdate:
     """A member's part of a round of an algorithm.
 
     Args:
@@ -55,24 +58,25 @@ def part_of(algorithm: Algorithm, local: Local, model: Model) -> Part:
     """
     require(
         not algorithm.needs_learning_rate or local.learning_rate is not None,
-        "Expected optimizer to be the name of one in optax, so that the algorithm is told its "
+        "Expected optimizer to be the name of one in optax, so that the algorithm knows its "
         "learning rate.",
     )
     update = client_update(local, model, algorithm.records)
     rate = local.learning_rate or 0.0
 
-    def part(at: Round, examples: Examples) -> Contribution:
+    def take_part(at: Round, examples: Examples) -> Contribution:
         at = at._replace(learning_rate=rate)
+        # train along the direction of the algorithm
         correction = algorithm.correction(at)
 
         def direct(own: Params, gradient: Params) -> Params:
             return algorithm.direction(correction, at.start, own, gradient)
 
         done, loss = update(at.start, examples, direct)
+        # upload; a member without a step keeps its state
         upload, extra, after = algorithm.upload(at, done)
-        # a member without a step keeps its state
         trained = examples.num_steps > 0
         kept = jax.tree.map(lambda new, old: jnp.where(trained, new, old), after, at.state)
         return Contribution(upload, extra, kept, loss)
 
-    return part
+    return take_part

@@ -1,19 +1,32 @@
-"""What a model is worth on the server's held-out set: one number from logits and labels (Spec
-1.2).
-"""
+"""What a model is worth on the server's held-out set: one number from logits and labels."""
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
+import chex
 import jax
 import jax.numpy as jnp
 
 from fedjax_shap._validate import one_of, require
 from fedjax_shap.typing import Array, Params
 
-Metric = Callable[
-    [Array, Array], Array
-]  # (logits[T, L], labels int[T]) -> float[]; larger is better
 EXAMPLES_AT_ONCE = 256  # the forward pass of a larger held-out set is cut into blocks of this many
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """What the answers of a model are worth."""
+
+    def __call__(self, logits: Array, labels: Array, /) -> Array:
+        """Scores the logits of one model; larger is better.
+
+        Args:
+            logits: float[T, L].
+            labels: int[T].
+
+        Returns:
+            float[], or float[...] where one metric gives several numbers.
+        """
 
 
 def accuracy(logits: Array, labels: Array) -> Array:
@@ -36,8 +49,9 @@ def balanced_accuracy(logits: Array, labels: Array) -> Array:
 
 
 def roc_auc(logits: Array, labels: Array) -> Array:
-    """Area under the ROC curve of a binary task: P(score of a positive > of a negative), ties count
-    half.
+    """Area under the ROC curve of two classes: P(score of a positive > of a negative).
+
+    Ties count half.
     """
     scores = logits[:, 1] - logits[:, 0]
     ordered = jnp.sort(scores)
@@ -45,11 +59,11 @@ def roc_auc(logits: Array, labels: Array) -> Array:
     through = jnp.searchsorted(ordered, scores, side="right")
     mean_rank = (below + through + 1) / 2
     positive = labels == 1
-    positives, negatives = positive.sum(), (~positive).sum()
-    excess = (
-        jnp.where(positive, mean_rank - (positives + 1) / 2, 0.0).sum() / positives
-    )  # no product of counts:
-    return excess / negatives  # it does not fit into 32 bits where there are many
+    positives = positive.sum()
+    negatives = (~positive).sum()
+    # divide twice: the product of the counts does not fit into 32 bits where there are many
+    excess = jnp.where(positive, mean_rank - (positives + 1) / 2, 0.0).sum() / positives
+    return excess / negatives
 
 
 METRICS: dict[str, Metric] = {
@@ -72,17 +86,23 @@ def metric_for(name: str, labels: Array, num_classes: int) -> Metric:
         require(
             num_classes == 2 and present == [0, 1],
             "Expected metric='roc_auc' to be used on two classes that both occur, got "
-            f"{num_classes} classes of "
-            f"which {present} occur.",
+            f"{num_classes} classes of which {present} occur.",
         )
     return METRICS[name]
 
 
 def bootstrapped(metric: Metric, resamples: int) -> Metric:
-    """The metric on the examples, and on so many resamples of them with replacement: float[1 +
-    resamples] (Efron 1979).
+    """The metric on the examples, and on so many resamples of them with replacement.
 
-    The resamples are the same for every model.
+    Args:
+        metric: of one number.
+        resamples: how many, >= 0; the same resamples for every model.
+
+    Returns:
+        A metric that gives float[1 + resamples], or `metric` itself for 0.
+
+    References:
+        Efron 1979, "Bootstrap methods: another look at the jackknife".
     """
     if resamples == 0:
         return metric
@@ -102,6 +122,8 @@ def bootstrapped(metric: Metric, resamples: int) -> Metric:
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
     """Softmax cross-entropy, float[B], of logits[B, L] and integer labels[B]."""
+    chex.assert_rank([logits, labels], [2, 1])
+    chex.assert_equal_shape_prefix([logits, labels], 1)
     picked = jnp.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
     return jax.nn.logsumexp(logits, axis=-1) - picked
 
@@ -112,8 +134,13 @@ def score(
     params: Params,
     held_out: tuple[Array, Array],
 ) -> Array:
-    """The metric of one model on (x[T, ...], y[T]), its logits computed in blocks so that memory
-    stays flat.
+    """The metric of one model on a held-out set, its logits computed in blocks to save memory.
+
+    Args:
+        apply: (params, x[B, ...]) -> logits[B, L].
+        metric: what is computed.
+        params: the model's.
+        held_out: (x[T, ...], y[T]).
 
     Returns:
         float[]; NaN where a logit is not finite.
@@ -123,8 +150,9 @@ def score(
 
 
 def judged(metric: Metric, logits: Array, labels: Array) -> Array:
-    """The metric; NaN where a logit is not finite, since hit rates alone would pass a diverged
-    model for a poor one.
+    """The metric; NaN where a logit is not finite.
+
+    Hit rates alone would pass a diverged model for a poor one.
     """
     return jnp.where(jnp.isfinite(logits).all(), metric(logits, labels), jnp.nan)
 
@@ -153,4 +181,5 @@ def in_blocks(
 
     one = jax.eval_shape(function, rows[:size])
     shape = (*one.shape[:axis], len(rows), *one.shape[axis + 1 :])
-    return jax.lax.fori_loop(0, count, step, jnp.zeros(shape, one.dtype))
+    results: Array = jax.lax.fori_loop(0, count, step, jnp.zeros(shape, one.dtype))
+    return results

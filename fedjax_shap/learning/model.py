@@ -1,7 +1,7 @@
 """Models as pairs of pure functions, built through flax for the shape of the data at hand."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Protocol, cast, get_args, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -46,9 +46,19 @@ class Model(NamedTuple):
     shares_batch: bool = False
 
 
-Architecture = Callable[
-    [tuple[int, ...], int], Model
-]  # (shape of one example, num_classes) -> Model
+@runtime_checkable
+class Architecture(Protocol):
+    """A family of models, one for each kind of data."""
+
+    def __call__(self, shape: tuple[int, ...], num_classes: int, /) -> Model:
+        """The model for the data at hand.
+
+        Args:
+            shape: of one example.
+            num_classes: L.
+        """
+
+
 Initializer = Literal["lecun", "torch", "zeros"]
 Output = Literal["softmax", "sigmoid"]
 Convolution = Literal["patches", "grouped"]
@@ -147,7 +157,7 @@ class _Mlp(nn.Module):
             setattr(self, f"Dense_{index}", nn.Dense(width))
 
     def first(self, x: Array) -> Array:
-        return self.Dense_0(x.reshape((x.shape[0], -1)))
+        return cast(Array, self.Dense_0(x.reshape((x.shape[0], -1))))
 
     def rest(self, x: Array) -> Array:
         for index in range(1, len(self.widths)):
@@ -173,9 +183,12 @@ class _PatchConv(nn.Module):
         shape = (self.width, self.width, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        height, width = x.shape[1] - self.width + 1, x.shape[2] - self.width + 1
+        height = x.shape[1] - self.width + 1
+        width = x.shape[2] - self.width + 1
+        # lay shifted images side by side
         along = jnp.concatenate([x[:, :, j : j + width] for j in range(self.width)], axis=-1)
         rows = [along[:, i : i + height] for i in range(self.width)]
+        # multiply patches and kernel
         if x.shape[-1] < FEW_CHANNELS:  # their patches are short enough to be written out
             product = jnp.concatenate(rows, axis=-1) @ kernel.reshape(-1, self.features)
         else:
@@ -194,29 +207,26 @@ class _LeNet5(nn.Module):
     convolution: Callable[[int], nn.Module]
 
     def setup(self) -> None:
-        self.Conv_0, self.Conv_1 = self.convolution(6), self.convolution(16)
-        self.Dense_0, self.Dense_1, self.Dense_2 = (
-            nn.Dense(120),
-            nn.Dense(84),
-            nn.Dense(self.outputs),
-        )
+        self.Conv_0 = self.convolution(6)
+        self.Conv_1 = self.convolution(16)
+        self.Dense_0 = nn.Dense(120)
+        self.Dense_1 = nn.Dense(84)
+        self.Dense_2 = nn.Dense(self.outputs)
 
     def first(self, x: Array) -> Array:
-        return self.Conv_0(jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0))))
+        return cast(Array, self.Conv_0(jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)))))
 
     def rest(self, x: Array) -> Array:
         x = _pooled(nn.relu(self.Conv_1(_pooled(nn.relu(x)))))
         x = nn.relu(self.Dense_0(x.reshape((x.shape[0], -1))))
-        return self.Dense_2(nn.relu(self.Dense_1(x)))
+        return cast(Array, self.Dense_2(nn.relu(self.Dense_1(x))))
 
     def __call__(self, x: Array) -> Array:
         return self.rest(self.first(x))
 
 
 def _pooled(x: Array) -> Array:
-    """The largest of each 2 x 2 square; an odd last row or column is left out, as in
-    `nn.max_pool`.
-    """
+    """The largest of each 2 x 2 square; an odd last row or column is left out as in flax."""
     batch, height, width, channels = x.shape
     squares = x[:, : height // 2 * 2, : width // 2 * 2].reshape(
         batch, height // 2, 2, width // 2, 2, channels
@@ -230,31 +240,33 @@ def _outputs(output: Output, num_classes: int) -> int:
         f"Expected output='sigmoid' to be used with 2 classes, got {num_classes}; use "
         "output='softmax'.",
     )
-    return 1 if output == "sigmoid" else num_classes
+    if output == "sigmoid":
+        return 1
+    return num_classes
 
 
 def _build(
     module: _Mlp | _LeNet5, shape: tuple[int, ...], initializer: Initializer, precision: Precision
 ) -> Model:
-    redraw = _INITIALIZERS.get(initializer)
-    if redraw is None:
-        one_of("initializer", initializer, _INITIALIZERS)
+    one_of("initializer", initializer, _INITIALIZERS)
+    redraw = _INITIALIZERS[initializer]
     one_of("precision", precision, get_args(Precision))
     example = jnp.zeros((1, *shape))
 
     def init(key: Key) -> Params:
-        return redraw(key, module.init(key, example)["params"])  # type: ignore[misc]
+        return redraw(key, module.init(key, example)["params"])
 
     def first(params: Params, x: Array) -> Array:
-        return module.apply({"params": params}, x, method="first")  # type: ignore[return-value]
+        return cast(Array, module.apply({"params": params}, x, method="first"))
 
     def rest(params: Params, x: Array) -> Array:
-        logits: Any = module.apply({"params": params}, x, method="rest")
+        logits = cast(Array, module.apply({"params": params}, x, method="rest"))
         if logits.shape[-1] == 1:
             logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=-1)
-        return logits  # type: ignore[no-any-return]
+        return logits
 
-    below, above = computing(first, precision), computing(rest, precision)
+    below = computing(first, precision)
+    above = computing(rest, precision)
     return Model(
         init,
         lambda params, x: above(params, below(params, x)),

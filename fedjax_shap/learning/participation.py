@@ -1,6 +1,7 @@
-"""Who takes part in which round: participation as a process of its own (Spec 2.7)."""
+"""Who takes part in which round: participation as a process of its own."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -22,12 +23,36 @@ __all__ = [
     "uniform",
 ]
 
-
-# (key, num_rounds, num_clients) -> bool[R, C], or float[R, C]: the share of the round's work that a
-# client does. At 0 it is absent, at 1 it took part and uploaded; in between it dropped out in the
-# round, and its upload never arrives.
-Participation = Callable[[Key, int, int], HostArray]
 _DROPS = 2**32 - 1  # folded into the key for drop-outs; rounds are folded in as 0, 1, ...
+
+
+@runtime_checkable
+class Participation(Protocol):
+    """A law of participation."""
+
+    def __call__(self, key: Key, num_rounds: int, num_clients: int, /) -> HostArray:
+        """Who takes part in which round.
+
+        Args:
+            key: seeds what is drawn.
+            num_rounds: R.
+            num_clients: C.
+
+        Returns:
+            bool[R, C]; or float[R, C], the share of the round's work that a client does. At 0 it is
+            absent, at 1 it took part and uploaded; in between it dropped out in the round, and its
+            upload never arrives.
+        """
+
+
+class _Named(NamedTuple):
+    """A participation whose C columns were named in a file; `header` is () where they were not."""
+
+    draw: Participation
+    header: tuple[str, ...]
+
+    def __call__(self, key: Key, num_rounds: int, num_clients: int, /) -> HostArray:
+        return self.draw(key, num_rounds, num_clients)
 
 
 def always() -> Participation:
@@ -131,9 +156,8 @@ def trace_file(*, path: str, repeat: bool = False) -> Participation:
                     f"Expected line {line} of {path} to hold 0s and 1s, but client {column} has "
                     f"{cell!r}."
                 )
-    draw = _traced(path, np.array([cells for _, cells in rows]) == "1", repeat)
-    draw.header = tuple(map(str.strip, header))  # type: ignore[attr-defined]
-    return draw
+    table = np.array([cells for _, cells in rows]) == "1"
+    return _Named(_traced(path, table, repeat), tuple(map(str.strip, header)))
 
 
 def ordered(participation: Participation, names: Sequence[str]) -> Participation:
@@ -143,7 +167,10 @@ def ordered(participation: Participation, names: Sequence[str]) -> Participation
     Raises:
         InvalidInputError: some of the columns' names are clients', and some are not.
     """
-    place = places("the header of participation.path", getattr(participation, "header", ()), names)
+    header: Sequence[str] = ()
+    if isinstance(participation, _Named):
+        header = participation.header
+    place = places("the header of participation.path", header, names)
     if place is None:
         return participation
     return lambda key, num_rounds, num_clients: participation(key, num_rounds, num_clients)[
@@ -191,7 +218,9 @@ def _traced(name: str, table: HostArray, repeat: bool) -> Participation:
     """The participation of a trace bool[R, C], called `name` in refusals."""
 
     def draw(key: Key, num_rounds: int, num_clients: int) -> HostArray:
-        rounds = len(table) if repeat else num_rounds
+        rounds = num_rounds
+        if repeat:
+            rounds = len(table)
         require(
             table.shape == (rounds, num_clients),
             f"Expected {name} to be [{rounds} rounds, {num_clients} clients], got shape "
@@ -211,7 +240,9 @@ def _uniform(key: Key, num_rounds: int, num_clients: int) -> HostArray:
 
 def _chances(probability: float | tuple[float, ...]) -> None:
     """Refuses a probability, or one of several, outside [0, 1]."""
-    for value in probability if isinstance(probability, tuple) else (probability,):
+    if not isinstance(probability, tuple):
+        probability = (probability,)
+    for value in probability:
         fraction("probability", value)
 
 

@@ -15,12 +15,13 @@ _PRODUCTS = {"float32": "float32", "tf32": "tensorfloat32", "bfloat16": "default
 def computing(
     apply: Callable[[Params, Array], Array], precision: Precision
 ) -> Callable[[Params, Array], Array]:
-    """`apply(params, x)` in arithmetic of fewer bits, forwards and backwards; what it gives has the
-    parameters' type.
+    """`apply(params, x)` in arithmetic of fewer bits, forwards and backwards.
+
+    What it gives has the parameters' type.
 
     Args:
         apply: a model, or a part of one.
-        precision: "float32": full products, also on GPUs that round them unless told; "tf32": GPUs
+        precision: "float32": full products, also on GPUs that round them by default; "tf32": GPUs
             may round the factors of products to 10 bits and sum in float32, CPUs do not;
             "bfloat16": all is computed in 8 bits.
     """

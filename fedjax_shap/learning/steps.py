@@ -1,5 +1,4 @@
-"""Local steps: how many each client does in a round, K_i (Spec 1.1c, 4.5; Wu et al. 2021,
-FedaGrac).
+"""Local steps: how many each client does in a round, K_i (Wu et al. 2021, FedaGrac).
 
 Draws are folded in by identity: those of a client are a function of (key, round, id), so another
 round or another client changes nobody else's. Without `redraw` the draws of round 0 hold in every
@@ -7,6 +6,7 @@ round.
 """
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -28,10 +28,27 @@ __all__ = [
     "uniform",
 ]
 
-
-# (key, sizes int[C], steps_per_epoch int[C], num_rounds) -> int32[R, C]
-Steps = Callable[[Key, HostArray, HostArray, int], HostArray]
 MOST_STEPS = 2**31 - 1  # that an int32 holds
+
+
+@runtime_checkable
+class Steps(Protocol):
+    """A law of local steps."""
+
+    def __call__(
+        self, key: Key, sizes: HostArray, steps_per_epoch: HostArray, num_rounds: int, /
+    ) -> HostArray:
+        """The local steps K_i of each client in each round.
+
+        Args:
+            key: seeds what is drawn.
+            sizes: int[C], the clients' numbers of examples.
+            steps_per_epoch: int[C], batches in one pass over them.
+            num_rounds: R.
+
+        Returns:
+            int32[R, C].
+        """
 
 
 def as_local_says(*, local: Local) -> Steps:
@@ -88,13 +105,16 @@ def gaussian(
     integer("least", least, least=0, most=MOST_STEPS)
     if most is not None:
         integer("most", most, least=least, most=MOST_STEPS)
-    highest = MOST_STEPS if most is None else most
+    highest = MOST_STEPS
+    if most is not None:
+        highest = most
 
     def of_round(key: Key, num_clients: int) -> HostArray:
         drawn = mean + np.sqrt(variance) * np.asarray(
             jax.random.normal(key, (num_clients,)), np.float64
         )
-        return np.clip(np.floor(np.abs(drawn)), least, highest)
+        steps: HostArray = np.clip(np.floor(np.abs(drawn)), least, highest)
+        return steps
 
     return _drawn(of_round, redraw)
 
@@ -156,8 +176,7 @@ def linear(*, start: int, slope: int) -> Steps:
         require(
             0 <= last <= MOST_STEPS,
             f"Expected slope={slope} to leave each of {len(sizes)} clients at least 0 steps and at "
-            f"most {MOST_STEPS}, "
-            f"got {last} for the last.",
+            f"most {MOST_STEPS}, got {last} for the last.",
         )
         return np.tile((start + slope * np.arange(len(sizes))).astype(np.int32), (num_rounds, 1))
 
@@ -192,16 +211,18 @@ def epochs(*, epochs: int | tuple[int, int], redraw: bool = False) -> Steps:
 
 
 def _drawn(of_round: Callable[[Key, int], HostArray], redraw: bool) -> Steps:
-    """Steps drawn by `of_round`: (key of the round, num_clients) -> [C], where entry i depends on
-    (key, i) alone.
+    """Steps drawn by `of_round`, a function (key of the round, num_clients) -> int[C].
+
+    Entry i of what it gives depends on (key, i) alone.
     """
 
     def steps(key: Key, sizes: HostArray, steps_per_epoch: HostArray, num_rounds: int) -> HostArray:
-        drawn = max(num_rounds, 1) if redraw else 1
-        rows = np.stack(
-            [of_round(jax.random.fold_in(key, r), len(sizes)) for r in range(drawn)]
-        ).astype(np.int32)
-        return rows[:num_rounds] if redraw else np.tile(rows, (num_rounds, 1))
+        def of(round_: int) -> HostArray:
+            return of_round(jax.random.fold_in(key, round_), len(sizes)).astype(np.int32)
+
+        if not redraw:
+            return np.tile(of(0), (num_rounds, 1))
+        return np.stack([of(r) for r in range(max(num_rounds, 1))])[:num_rounds]
 
     return steps
 

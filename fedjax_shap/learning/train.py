@@ -1,8 +1,9 @@
-"""The round loop: one coalition's federated training, from broadcast to convergence (Spec 1.1)."""
+"""The round loop: one coalition's federated training, from broadcast to convergence."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,50 +12,47 @@ from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm, Draws, Round, has_converged
 from fedjax_shap.learning.client_update import Examples, fetch_from
+from fedjax_shap.learning.learner import Advance, Collect, Learner, Orders, Train
 from fedjax_shap.learning.local import Local, shuffle
-from fedjax_shap.learning.member import Contribution, Part, part_of
-from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.member import Contribution, MemberUpdate, member_update
 from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.train_chunk import train_chunk
 from fedjax_shap.learning.training import Training, model_of
-from fedjax_shap.learning.world import Run, Sent, Trace, World, seeds, steps_by_round, world_of
+from fedjax_shap.learning.world import (
+    Observe,
+    Run,
+    Sent,
+    Trace,
+    World,
+    seeds,
+    steps_by_round,
+    world_of,
+)
 from fedjax_shap.trees import divisor, where_rows, zeros
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
-Observe = Callable[
-    [World, Params], Array
-]  # one number, or an array of them, to follow round by round
+
+class _CollectInOrder(Protocol):
+    """`Collect` with the orders int32[S, E, N] in which the members draw their rows."""
+
+    def __call__(
+        self, world: World, key: Key, round_: Array, run: Run, coalition: Coalition, orders: Array
+    ) -> Sent: ...
+
+
+class _Progress(NamedTuple):
+    """Where the training of one coalition is, and what happened on the way."""
+
+    round: Array
+    run: Run
+    unchanged: Array  # int32[], successive rounds in which the loss hardly changed
+    losses: Array  # float[R]
+    observed: Array  # float[R, ...]
 
 
 def unobserved(world: World, params: Params) -> Array:
     """Follows nothing: 0 for any model."""
     return jnp.zeros(())
-
-
-class Learner(NamedTuple):
-    """A learning procedure bound to a federation.
-
-    Attributes:
-        world: its arrays; pass them as arguments, never close over them.
-        model: the model.
-        algorithm: what members and server do.
-        collect: (world, key, round, Run, coalition) -> Sent, what the members send in one round,
-            counted from world.first_round.
-        advance: (Run, Sent, share) -> Run after the round; share is the weight of those who took
-            part, of that of all.
-        train: (world, key, coalition, observe) -> (params, Trace), one coalition's training from
-            world.initial.
-        train_chunk: (world, key, chunk, observe, read) -> leaves [M, ...], the same for many
-            coalitions side by side: what `read(world, params, trace, mask)` says of each.
-    """
-
-    world: World
-    model: Model
-    algorithm: Algorithm
-    collect: Callable[..., Sent]
-    advance: Callable[[Run, Sent, Array], Run]
-    train: Callable[..., tuple[Params, Trace]]
-    train_chunk: Callable[..., PyTree]
 
 
 def learner(data: FederatedData, training: Training, *, horizon: int | None = None) -> Learner:
@@ -76,7 +74,8 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
         state.
     """
     model = model_of(training, data)
-    local, algorithm = training.local, training.algorithm
+    local = training.local
+    algorithm = training.algorithm
     drawn = seeds(training.root_key)
     num_steps = steps_by_round(
         data, local, algorithm, training.steps, drawn.steps, horizon or algorithm.max_rounds
@@ -86,8 +85,10 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
     world = world_of(
         data, model, algorithm, num_steps, present, training.root_key, training.initial
     )
-    orders, part = _orders(local), part_of(algorithm, local, model)
-    collect, advance = _collect(part, algorithm), _advance(algorithm)
+    orders = _orders(local)
+    update = member_update(algorithm, local, model)
+    collect = _collect(update, algorithm)
+    advance = _advance(algorithm)
     draws = _draws(orders, local.num_orders(np.asarray(data.sizes), num_steps))
 
     def collect_alone(
@@ -105,7 +106,7 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
         return collect(world, key, round_, run, coalition, orders)
 
     train = _train(collect_one_of_many, advance, algorithm)
-    many = train_chunk(orders, part, algorithm, shares_batch=model.shares_batch)
+    many = train_chunk(orders, update, algorithm, shares_batch=model.shares_batch)
     return Learner(world, model, algorithm, collect_alone, advance, train, many)
 
 
@@ -118,10 +119,8 @@ def begun(world: World, coalition: Coalition) -> Run:
     )
 
 
-def _orders(local: Local) -> Callable[[FederatedData, Key, Array, Array], Callable[[Array], Array]]:
-    """(data, key, round, client) -> (epoch -> int32[N], the order in which the client's rows are
-    drawn).
-    """
+def _orders(local: Local) -> Orders:
+    """The order in which a client's rows are drawn, anew in each round and epoch."""
 
     def of_client(
         data: FederatedData, key: Key, round_: Array, client: Array
@@ -135,12 +134,8 @@ def _orders(local: Local) -> Callable[[FederatedData, Key, Array, Array], Callab
     return of_client
 
 
-def _draws(
-    orders: Callable[..., Callable[[Array], Array]], num_orders: int
-) -> Callable[..., Array]:
-    """(world, key, round, clients int[S]) -> int32[S, E, N], the orders in which each draws its
-    rows in a round.
-    """
+def _draws(orders: Orders, num_orders: int) -> Callable[[World, Key, Array, Array], Array]:
+    """(world, key, round, clients int[S]) -> int32[S, E, N], each one's orders of its rows."""
     epochs = jnp.arange(num_orders)
 
     def drawn(world: World, key: Key, round_: Array, clients: Array) -> Array:
@@ -152,12 +147,15 @@ def _draws(
     return drawn
 
 
-def _collect(part: Part, algorithm: Algorithm) -> Callable[..., Sent]:
-    """What members send: (world, key, round, Run, coalition, orders int32[S, E, N]) -> Sent."""
+def _collect(update: MemberUpdate, algorithm: Algorithm) -> _CollectInOrder:
+    """What the members of a coalition send in a round."""
 
     def collect(
         world: World, key: Key, round_: Array, run: Run, coalition: Coalition, orders: Array
     ) -> Sent:
+        chex.assert_rank([coalition.members, coalition.present], 1)
+        chex.assert_equal_shape_prefix([coalition.members, coalition.present, orders], 1)
+        # see who of the members takes part; slots of nobody are absent
         here, steps, weights = (
             jnp.where(coalition.present, of_all[coalition.members], jnp.zeros((), of_all.dtype))
             for of_all in world.in_round(round_)
@@ -176,76 +174,91 @@ def _collect(part: Part, algorithm: Algorithm) -> Callable[..., Sent]:
             )
             draws = Draws(key, number, client)
             at = Round(run.params, broadcast, state, num_steps, mean_steps, draws)
-            return part(at, examples)
+            return update(at, examples)
 
+        # train the members, slot by slot
         uploads, extra, clients, losses = jax.vmap(one)(
             coalition.members, run.clients, steps, orders
         )
-        uploads, extra = where_rows(
-            weights > 0, (uploads, extra), zeros((uploads, extra))
-        )  # 0 * nan is nan
-        heard = jnp.where(steps > 0, weights, 0.0)
-        loss = jnp.where(heard > 0, heard * losses, 0.0).sum() / divisor(heard)
+        # leave out what has no weight, also where it is not finite: 0 * nan is nan
+        sent = (uploads, extra)
+        uploads, extra = where_rows(weights > 0, sent, zeros(sent))
+        # take the mean loss of those who trained
+        trained = jnp.where(steps > 0, weights, 0.0)
+        loss = jnp.where(trained > 0, trained * losses, 0.0).sum() / divisor(trained)
         return Sent(uploads, extra, where_rows(here, clients, run.clients), weights, loss)
 
     return collect
 
 
-def _advance(algorithm: Algorithm) -> Callable[[Run, Sent, Array], Run]:
+def _advance(algorithm: Algorithm) -> Advance:
     """What the server does with what was sent; nothing where no weight is positive."""
 
     def advance(run: Run, sent: Sent, share: Array) -> Run:
         upload, extra = algorithm.aggregate.at_once((sent.uploads, sent.extra), sent.weights)
         moved = algorithm.server_update(run.params, upload, extra, run.server, share)
-        heard = sent.weights.sum() > 0
+        any_weight = sent.weights.sum() > 0
         params, server = jax.tree.map(
-            lambda new, old: jnp.where(heard, new, old), moved, (run.params, run.server)
+            lambda new, old: jnp.where(any_weight, new, old), moved, (run.params, run.server)
         )
         return Run(params, server, sent.clients)
 
     return advance
 
 
-def _train(
-    collect: Callable[..., Sent], advance: Callable[[Run, Sent, Array], Run], algorithm: Algorithm
-) -> Callable[..., tuple[Params, Trace]]:
+def _train(collect: Collect, advance: Advance, algorithm: Algorithm) -> Train:
     """Rounds until converged or out of rounds; under `vmap` each coalition stops on its own."""
-    max_rounds, tol = algorithm.max_rounds, algorithm.tol
+    max_rounds = algorithm.max_rounds
+    tol = algorithm.tol
 
     def train(
         world: World, key: Key, coalition: Coalition, observe: Observe = unobserved
     ) -> tuple[Params, Trace]:
+        chex.assert_equal_shape([coalition.members, coalition.present])
+        chex.assert_rank(coalition.mask, 1)
         own = jnp.where(coalition.present, world.weights[coalition.members], 0.0).sum()
 
-        def unfinished(carry: tuple) -> Array:
-            round_, _, calm, _, _ = carry
-            return (round_ < world.num_rounds) & (
-                calm < algorithm.patience if tol is not None else True
-            )
+        def unfinished(at: _Progress) -> Array:
+            more = at.round < world.num_rounds
+            if tol is None:
+                return more
+            return more & (at.unchanged < algorithm.patience)
 
-        def step(carry: tuple) -> tuple:
-            round_, run, calm, losses, observed = carry
-            sent = collect(world, key, round_, run, coalition)
-            run = advance(run, sent, world.share(sent.weights.sum(), own))
-            if tol is not None:
-                calm = jnp.where(
-                    has_converged(round_, sent.loss, losses[jnp.maximum(round_ - 1, 0)], tol),
-                    calm + 1,
-                    0,
-                )
-            seen = observe(world, run.params)
-            return (
-                round_ + 1,
-                run,
-                calm,
-                losses.at[round_].set(sent.loss),
-                observed.at[round_].set(seen),
-            )
+        def step(at: _Progress) -> _Progress:
+            # train the members and move the model
+            sent = collect(world, key, at.round, at.run, coalition)
+            run = advance(at.run, sent, world.share(sent.weights.sum(), own))
+            return _after_round(at, run, sent.loss, observe(world, run.params), tol)
 
-        unseen = jnp.zeros((max_rounds, *jax.eval_shape(observe, world, world.initial).shape))
-        start = (jnp.int32(0), begun(world, coalition), jnp.int32(0), jnp.zeros(max_rounds), unseen)
-        rounds, run, _, losses, observed = jax.lax.while_loop(unfinished, step, start)
-        last = jnp.minimum(jnp.arange(max_rounds), rounds - 1)
-        return run.params, Trace(loss=losses[last], observed=observed[last], rounds=rounds)
+        shape = jax.eval_shape(observe, world, world.initial).shape
+        start = _Progress(
+            round=jnp.int32(0),
+            run=begun(world, coalition),
+            unchanged=jnp.int32(0),
+            losses=jnp.zeros(max_rounds),
+            observed=jnp.zeros((max_rounds, *shape)),
+        )
+        end = jax.lax.while_loop(unfinished, step, start)
+        # the last entry of the trace stands for all rounds after a stop
+        last = jnp.minimum(jnp.arange(max_rounds), end.round - 1)
+        trace = Trace(loss=end.losses[last], observed=end.observed[last], rounds=end.round)
+        return end.run.params, trace
 
     return train
+
+
+def _after_round(at: _Progress, run: Run, loss: Array, seen: Array, tol: float | None) -> _Progress:
+    """Notes a round that ended at `run`, with training loss float[] and observation float[...]."""
+    # count successive rounds in which the loss hardly changed
+    unchanged = at.unchanged
+    if tol is not None:
+        before = at.losses[jnp.maximum(at.round - 1, 0)]
+        converged = has_converged(at.round, loss, before, tol)
+        unchanged = jnp.where(converged, unchanged + 1, 0)
+    return _Progress(
+        round=at.round + 1,
+        run=run,
+        unchanged=unchanged,
+        losses=at.losses.at[at.round].set(loss),
+        observed=at.observed.at[at.round].set(seen),
+    )

@@ -44,7 +44,9 @@ class Training(NamedTuple):
     @property
     def root_key(self) -> Key:
         """The key of all that is drawn before the first round."""
-        return jax.random.key(0) if self.key is None else self.key
+        if self.key is None:
+            return jax.random.key(0)
+        return self.key
 
 
 def checked(training: Training) -> Training:

@@ -1,8 +1,6 @@
-"""The arrays that decide how a coalition trains, where a training is, and the trace that it
-leaves.
-"""
+"""The arrays that decide how a coalition trains, where a training is, and the trace it leaves."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +12,7 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Model
-from fedjax_shap.learning.steps import Steps, as_local_says
+from fedjax_shap.learning.steps import MOST_STEPS, Steps, as_local_says
 from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
 
 
@@ -49,16 +47,24 @@ class World:
     clients: PyTree
     whole: Array
 
-    def share(self, heard: Array, own: Array) -> Array:
-        """The share of those heard of, from their weight and that of the coalition's members,
-        float[...].
+    def share(self, uploaded: Array, own: Array) -> Array:
+        """The share of those who uploaded, float[...].
+
+        Args:
+            uploaded: float[...], their weight.
+            own: float[...], the weight of the coalition's members.
         """
         whole = jnp.where(self.whole > 0, self.whole, own)
-        return heard / jnp.where(whole > 0, whole, 1.0)
+        return uploaded / jnp.where(whole > 0, whole, 1.0)
 
     def in_round(self, round_: Array) -> tuple[Array, Array, Array]:
-        """Of round `first_round + round_`: (present bool[C], num_steps int32[C], weights
-        float32[C]), 0 for absent.
+        """Who takes part in round `first_round + round_`, with 0 for absent clients.
+
+        Args:
+            round_: int[].
+
+        Returns:
+            (present bool[C], num_steps int32[C], weights float32[C]).
         """
         row = jnp.minimum(self.first_round + round_, len(self.present) - 1)
         here = self.present[row]
@@ -104,15 +110,47 @@ class Trace:
     """What happened, round by round; after a coalition stopped its last entry is repeated.
 
     Attributes:
-        loss: float[R], the members' training loss: the mean of the losses met at their local steps,
-            weighted as their uploads are.
-        observed: float[R, ...], what `observe` said of the model after each round.
+        loss: float[R], the members' training loss: the mean of the losses at their local steps,
+            penalty included, weighted as their uploads are.
+        observed: float[R, ...], what `observe` gave for the model after each round.
         rounds: int32[], rounds trained.
     """
 
     loss: Array
     observed: Array
     rounds: Array
+
+
+class Observe(Protocol):
+    """What is followed round by round while a coalition trains."""
+
+    def __call__(self, world: World, params: Params, /) -> Array:
+        """Observes one model.
+
+        Args:
+            world: the federation.
+            params: the coalition's model after a round.
+
+        Returns:
+            float[...], the same shape for every model.
+        """
+
+
+class Read(Protocol):
+    """What is read off the training of one coalition."""
+
+    def __call__(self, world: World, params: Params, trace: Trace, mask: Array, /) -> PyTree:
+        """Reads one training.
+
+        Args:
+            world: the federation.
+            params: the model with which the training ended.
+            trace: what happened round by round.
+            mask: bool[P], the coalition.
+
+        Returns:
+            Leaves [...], of the same shapes for every coalition.
+        """
 
 
 def world_of(
@@ -138,9 +176,10 @@ def world_of(
     Raises:
         InvalidInputError: initial parameters of other shapes.
     """
-    params = (
-        model.init(key) if initial is None else _of_shape(initial, jax.eval_shape(model.init, key))
-    )
+    if initial is None:
+        params = model.init(key)
+    else:
+        params = _of_shape(initial, jax.eval_shape(model.init, key))
     of_clients = (data.num_clients,)
     return World(
         data=data,
@@ -160,8 +199,13 @@ def world_of(
 
 
 class Seeds(NamedTuple):
-    """What a federation draws before its first round, each by a seed of its own; its key seeds
-    initial parameters.
+    """What a federation draws before its first round, each by a seed of its own.
+
+    Initial parameters are drawn by the federation's key itself.
+
+    Attributes:
+        participation: who takes part in which round.
+        steps: numbers of local steps.
     """
 
     participation: Key
@@ -191,10 +235,14 @@ def steps_by_round(
         key: seeds what it draws.
         num_rounds: R.
     """
-    sizes, law = np.asarray(data.sizes), steps or as_local_says(local=local)
-    found = law(key, sizes, local.steps_per_epoch(sizes), num_rounds)
-    most = np.iinfo(np.int32).max if algorithm.most_steps is None else algorithm.most_steps
-    return np.where(np.asarray(data.idle), 0, np.minimum(found, most)).astype(np.int32)
+    sizes = np.asarray(data.sizes)
+    law = steps or as_local_says(local=local)
+    counts = law(key, sizes, local.steps_per_epoch(sizes), num_rounds)
+    most = MOST_STEPS
+    if algorithm.most_steps is not None:
+        most = algorithm.most_steps
+    counts = np.minimum(counts, most)
+    return np.where(np.asarray(data.idle), 0, counts).astype(np.int32)
 
 
 def _of_shape(initial: Params, model: Params) -> Params:

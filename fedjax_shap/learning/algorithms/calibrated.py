@@ -1,4 +1,4 @@
-"""Estimated gradient calibration in the patented form (Spec 4.1 to 4.3), taken literally."""
+"""Estimated gradient calibration in the patented form, taken literally."""
 
 from typing import Unpack
 
@@ -39,15 +39,12 @@ def calibrated(*, lam: float = 0.1, **schedule: Unpack[Schedule]) -> Algorithm:
         return jax.tree.map(of, at.broadcast, at.state["gradient"], at.start, at.state["model"])
 
     def upload(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
-        worked = at.num_steps > 0
+        trained = at.num_steps > 0
         first = jax.tree.map(
-            lambda new, old: jnp.where(worked, new, old), done.first, at.state["gradient"]
+            lambda new, old: jnp.where(trained, new, old), done.first, at.state["gradient"]
         )
-        return (
-            done.params,
-            first,
-            {"gradient": first, "model": done.params, "seen": jnp.ones((), bool)},
-        )
+        kept = {"gradient": first, "model": done.params, "seen": jnp.ones((), bool)}
+        return done.params, first, kept
 
     return correcting(schedule)._replace(
         init_client=init_client,

@@ -1,4 +1,4 @@
-"""FedaGrac: estimated gradient calibration in the published form (Spec 4.4; Wu et al. 2023)."""
+"""FedaGrac: estimated gradient calibration in the published form (Wu et al. 2023)."""
 
 from typing import Literal, Unpack
 
@@ -9,7 +9,7 @@ from fedjax_shap._validate import number, one_of
 from fedjax_shap.learning.algorithm import Algorithm, Done, Round
 from fedjax_shap.learning.algorithms.fedavg import Schedule, correcting
 from fedjax_shap.trees import zeros
-from fedjax_shap.typing import Params, PyTree
+from fedjax_shap.typing import Array, Params, PyTree
 
 ROUNDING = 1e-5  # relative; a mean of equal numbers of steps may come out below them
 
@@ -52,17 +52,21 @@ def fedagrac(
         )
         if send == "average":
             return done.params, kept, kept
-        bound = at.mean_steps if mean_steps is None else mean_steps
+        bound: Array | float = at.mean_steps
+        if mean_steps is not None:
+            bound = mean_steps
+        # the fast send their first gradient, the slow their mean one
         fast = at.num_steps > bound * (1 + ROUNDING)
-        return (
-            done.params,
-            jax.tree.map(lambda first, mean: jnp.where(fast, first, mean), done.first, kept),
-            kept,
-        )
+        sent = jax.tree.map(lambda first, mean: jnp.where(fast, first, mean), done.first, kept)
+        return done.params, sent, kept
+
+    records: tuple[str, ...] = ("first", "mean")
+    if send == "average":
+        records = ("mean",)
 
     return correcting(schedule)._replace(
         init_client=zeros,
         correction=correction,
-        records=("mean",) if send == "average" else ("first", "mean"),
+        records=records,
         upload=upload,
     )

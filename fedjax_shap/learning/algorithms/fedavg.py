@@ -72,8 +72,7 @@ def fedavg(
 def correcting(schedule: Schedule) -> Algorithm:
     """FedAvg whose clients add a correction to each gradient of a round.
 
-    Its server also keeps and broadcasts the mean of what the clients send beside their models, zero
-    at first.
+    Its server keeps and broadcasts the mean of what clients send beside their models, at first 0.
     """
 
     def server_update(

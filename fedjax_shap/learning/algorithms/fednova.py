@@ -1,6 +1,4 @@
-"""FedNova: updates divided by how long they took, so that fast clients do not pull harder (Wang et
-al. 2020).
-"""
+"""FedNova: updates by the step, so that fast clients do not pull harder (Wang et al. 2020)."""
 
 from math import log
 from typing import Unpack
@@ -15,11 +13,11 @@ from fedjax_shap.typing import Array, Params, PyTree
 
 
 def fednova(*, momentum: float = 0.0, **schedule: Unpack[Schedule]) -> Algorithm:
-    """Normalised averaging: x_{t+1} = x_t - tau sum_i w_i (x_t - x_{t, K_i}) / |a_i|, tau = sum_i
-    w_i |a_i|.
+    """Normalised averaging: x_{t+1} = x_t - tau sum_i w_i (x_t - x_{t, K_i}) / |a_i|.
 
-    |a_i| is the weight that the K_i gradients have together in the client's update: K_i for gradient descent, more with
-    momentum. The effective number of steps tau is the members' mean.
+    |a_i| is the weight that the K_i gradients have together in the client's update: K_i for
+    gradient descent, more with momentum. The effective number of steps tau = sum_i w_i |a_i| is
+    the members' mean.
 
     Args:
         momentum: rho in [0, 1), that of local SGD, which is to be given to the local optimiser as
@@ -34,19 +32,16 @@ def fednova(*, momentum: float = 0.0, **schedule: Unpack[Schedule]) -> Algorithm
     require(momentum < 1, f"Expected momentum={momentum} to lie in [0, 1).")
 
     def length(steps: Array) -> Array:
-        faded = (
-            -jnp.expm1(steps * log(momentum)) if momentum else 1.0
-        )  # 1 - momentum**steps, which would cancel
+        if not momentum:
+            return steps
+        faded = -jnp.expm1(steps * log(momentum))  # 1 - momentum**steps, which would cancel
         return (steps - momentum * faded / (1 - momentum)) / (1 - momentum)
 
     def upload(at: Round, done: Done) -> tuple[Params, PyTree, PyTree]:
         taken = length(at.num_steps.astype(jax.tree.leaves(at.start)[0].dtype))
         divisor = jnp.where(taken > 0, taken, 1.0)
-        return (
-            jax.tree.map(lambda x_t, x: (x_t - x) / divisor, at.start, done.params),
-            taken,
-            at.state,
-        )
+        change = jax.tree.map(lambda x_t, x: (x_t - x) / divisor, at.start, done.params)
+        return change, taken, at.state
 
     def server_update(
         params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array

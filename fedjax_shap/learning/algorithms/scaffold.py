@@ -1,6 +1,4 @@
-"""SCAFFOLD: control variates that take out of a client's gradient what is its own alone
-(Karimireddy et al. 2020).
-"""
+"""SCAFFOLD: control variates against the drift of clients (Karimireddy et al. 2020)."""
 
 from typing import Unpack
 
@@ -50,12 +48,13 @@ def scaffold(*, server_learning_rate: float = 1.0, **schedule: Unpack[Schedule])
     def server_update(
         params: Params, upload: Params, extra: PyTree, server: PyTree, share: Array
     ) -> tuple[Params, PyTree]:
+        variate = jax.tree.map(lambda c, change: c + share * change, server, extra)
+        if plain:
+            return upload, variate
         further = jax.tree.map(
             lambda x, mean: x + server_learning_rate * (mean - x), params, upload
         )
-        return upload if plain else further, jax.tree.map(
-            lambda c, change: c + share * change, server, extra
-        )
+        return further, variate
 
     return correcting(schedule)._replace(
         init_client=zeros,

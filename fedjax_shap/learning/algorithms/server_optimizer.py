@@ -1,6 +1,4 @@
-"""The mean update of a round as a gradient for an optimiser on the server (Reddi et al. 2021), and
-FedSGD.
-"""
+"""An optimiser on the server, for which a round's mean update is a gradient; and FedSGD."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Unpack
@@ -33,8 +31,9 @@ def fedopt(
     options: dict[str, Any] | None = None,
     **schedule: Unpack[Schedule],
 ) -> Algorithm:
-    """Any optax optimiser on the server, given x_t - mean(x_{t, K_i}) as its gradient; {"momentum":
-    0.9} is FedAvgM.
+    """Any optax optimiser on the server, given x_t - mean(x_{t, K_i}) as its gradient.
+
+    With "sgd" and {"momentum": 0.9} it is FedAvgM.
 
     Args:
         optimizer: an optax transformation, or the name of one in optax.
@@ -68,11 +67,10 @@ def fedadam(
     initial_accumulator: float | None = None,
     **schedule: Unpack[Schedule],
 ) -> Algorithm:
-    """FedAdam: v = b2 v + (1 - b2) Delta^2, and x_{t+1} = x_t + eta_s m / (sqrt(v) + eps), with no
-    bias correction.
+    """FedAdam: x_{t+1} = x_t + eta_s m / (sqrt(v) + eps), with no bias correction.
 
-    m = b1 m + (1 - b1) Delta is the momentum of the mean update Delta. `fedopt(optimizer="adam")`
-    is the same with bias correction.
+    v = b2 v + (1 - b2) Delta^2, and m = b1 m + (1 - b1) Delta is the momentum of the mean update
+    Delta. `fedopt(optimizer="adam")` is the same with bias correction.
 
     Args:
         server_learning_rate: eta_s > 0.
@@ -196,7 +194,9 @@ def _adaptive(
     number("eps", eps, above=0)
     if initial is not None:
         number("initial_accumulator", initial, least=0)
-    at_first = eps**2 if initial is None else initial
+    at_first = eps**2
+    if initial is not None:
+        at_first = initial
 
     def init(params: Params) -> _Moments:
         return _Moments(
@@ -208,6 +208,7 @@ def _adaptive(
     ) -> tuple[Params, _Moments]:
         m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.m, gradient)
         v = jax.tree.map(lambda v, g: second(v, g * g), state.v, gradient)
-        return jax.tree.map(lambda m, v: -rate * m / (jnp.sqrt(v) + eps), m, v), _Moments(m, v)
+        change = jax.tree.map(lambda m, v: -rate * m / (jnp.sqrt(v) + eps), m, v)
+        return change, _Moments(m, v)
 
     return fedopt(optimizer=optax.GradientTransformation(init, update), **schedule)
