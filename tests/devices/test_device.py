@@ -12,7 +12,7 @@ from fedjax_shap.devices.device import Profile, bill, steps_per_second, usage
 from fedjax_shap.devices.profiles import PROFILES, named, profiles_from_csv
 
 HOUR = 3600.0
-# Spec 4.5: A does 100 steps in an hour, B in a day.
+# A does 100 steps in an hour, B in a day.
 A = Profile(
     name="A",
     steps_per_second=100 / HOUR,
@@ -68,6 +68,12 @@ def test_a_client_that_drops_out_did_its_share_and_sent_nothing():
     assert_allclose(took.training, [[3600, 21_600]], rtol=1e-12)
     assert_allclose(took.rounds, [21_636], rtol=1e-12)
     assert_allclose(took.idle, [[21_636 - 3672, 0]], rtol=1e-12)
+
+
+def test_a_client_that_dropped_out_does_not_wait_for_a_slower_one():
+    took = used([[0.5, 1.0], [0.5, 0.999]])
+    assert_allclose(took.rounds[0], 86_472, rtol=1e-12)
+    assert_array_equal(took.idle, 0)
 
 
 def test_an_absent_client_takes_nothing_and_nobody_waits_for_it():

@@ -32,7 +32,7 @@ def test_a_linear_model_counts_as_by_hand():
     assert ((rest > 0) & (rest < 16 * CLASSES * np.array([10, 40]))).all()
 
 
-def test_a_perceptron_counts_three_products_where_it_passes_gradients_on_and_two_where_it_does_not():
+def test_a_perceptron_counts_two_products_a_layer_and_a_third_where_it_passes_gradients_on():
     flops, _ = counted(mlp(hidden=(64,)), local(learning_rate=0.1), [1000])
     assert_allclose(flops, 1000 * (4 * FEATURES * 64 + 6 * 64 * CLASSES), rtol=0.03)
 

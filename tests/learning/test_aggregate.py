@@ -53,6 +53,23 @@ def test_an_upload_without_weight_changes_nothing_though_it_diverged():
     assert_array_equal(one_by_one(diverged)["w"], one_by_one(clean)["w"])
 
 
+@pytest.mark.parametrize("layout", ["client", "coalition"])
+def test_a_member_without_weight_that_diverges_leaves_the_others_model_as_it_is(layout, key):
+    def diverging(at, done):
+        bad = jnp.where(at.draws.client == 1, jnp.nan, 0.0)
+        return jax.tree.map(lambda leaf: leaf + bad, done.params), (), at.state
+
+    clean = fedavg(max_rounds=3, weights=(1.0, 0.0, 2.0))
+    plan = Plan(layout=layout, chunk=8, buckets=1, workers=1)
+    utilities = []
+    for algorithm in (clean, clean._replace(upload=diverging)):
+        training = Training(linear(), local(learning_rate=0.3), algorithm)
+        game = silo(federation(), training, metric="negative_loss")
+        utilities.append(evaluate(game, key, all_subsets(3), plan))
+    assert np.isfinite(utilities[0]).all()
+    assert_array_equal(*utilities)
+
+
 def test_uploads_of_another_number_of_coalitions_are_refused():
     means, uploads = jnp.zeros((3, 2)), jnp.ones((1, 2))
     with pytest.raises(AssertionError, match="shape"):

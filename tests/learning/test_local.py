@@ -97,6 +97,17 @@ def test_an_update_is_the_oracles_and_its_loss_the_mean_of_those_met(batch_size,
     assert_allclose(loss, np.mean(met), rtol=1e-5)
 
 
+@pytest.mark.parametrize("batch_size", [None, 100])
+def test_the_training_loss_contains_the_penalty(batch_size, key):
+    start = initial(FEATURES, CLASSES)
+    settings = local(learning_rate=0.3, steps=1, l2=0.4, batch_size=batch_size)
+    orders = np.stack([shuffle(key, 12, jnp.int32(SIZES[1]))])
+    _, loss = updated(settings, start, federation(), 1, 1, orders)
+    _, (plain,) = oracle.local_sgd(layers(start), *clients_of(federation())[1], 1, 0.3)
+    squares = sum(float((leaf**2).sum()) for leaf in jax.tree.leaves(start))
+    assert_allclose(loss, plain + 0.4 / 2 * squares, rtol=1e-5)
+
+
 @pytest.mark.parametrize("batch_size", [None, 5])
 def test_no_step_changes_nothing_and_meets_no_loss(batch_size, key):
     settings = local(steps=0, batch_size=batch_size)

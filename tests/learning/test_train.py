@@ -9,11 +9,11 @@ from federations import CLASSES, FEATURES, SIZES, federation, initial
 from numpy.testing import assert_allclose
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.coalitions import Coalition
+from fedjax_shap.coalitions import Coalition, chunk_of, gather
 from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear, mlp
-from fedjax_shap.learning.train import begun, learner
+from fedjax_shap.learning.train import begun, learner, unobserved
 from fedjax_shap.learning.training import Training
 
 
@@ -122,3 +122,45 @@ def test_given_initial_parameters_of_the_models_shapes_are_taken(key):
         np.array_equal(a, b)
         for a, b in zip(jax.tree.leaves(taken), jax.tree.leaves(given), strict=True)
     )
+
+
+LEVELS = (0.0, 0.0, 2.0, 2.0, 4.0, 4.0, 4.0, 4.0, 1.0, 1.0)  # the loss is alike where these are
+
+
+def scripted(patience):
+    """An algorithm whose server sets every bias to the level of its round, whatever is uploaded.
+
+    At zero weights and equal biases the cross-entropy is that of chance, so that the training loss
+    changes with the penalty alone.
+    """
+
+    def server_update(params, upload, extra, server, share):
+        level = jnp.asarray(LEVELS)[server + 1]
+        layer = params["Dense_0"]
+        bias = jnp.full_like(layer["bias"], level)
+        return {"Dense_0": {"kernel": 0 * layer["kernel"], "bias": bias}}, server + 1
+
+    return fedavg(max_rounds=len(LEVELS), tol=0.01, patience=patience)._replace(
+        init_server=lambda params: jnp.int32(0), server_update=server_update
+    )
+
+
+@pytest.mark.parametrize("layout", ["client", "coalition"])
+@pytest.mark.parametrize(("patience", "rounds"), [(1, 2), (2, 7), (3, 8), (4, 10)])
+def test_patience_counts_successive_rounds_without_change(layout, patience, rounds, key):
+    training = Training(linear(), local(learning_rate=0.1, l2=1.0), scripted(patience))
+    learning = learner(federation(), training)
+    everyone = np.ones((1, 3), bool)
+
+    def rounds_of(world, params, trace, mask):
+        return trace.rounds
+
+    if layout == "client":
+        chunk = jax.tree.map(jnp.asarray, chunk_of(everyone, 1))
+        trained = jax.jit(
+            lambda world: learning.train_chunk(world, key, chunk, unobserved, rounds_of)[0]
+        )
+    else:
+        one = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), gather(everyone, 3))
+        trained = jax.jit(lambda world: learning.train(world, key, one)[1].rounds)
+    assert trained(learning.world) == rounds
