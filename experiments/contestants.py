@@ -13,10 +13,11 @@ from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS
+from fedjax_shap.learning.learner import Learner
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.steps import gaussian
-from fedjax_shap.learning.train import Learner, learner
+from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training
 from fedjax_shap.learning.world import World
 from fedjax_shap.typing import Array, HostArray, Params

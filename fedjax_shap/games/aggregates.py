@@ -11,7 +11,8 @@ from flax import struct
 
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.games.game import Game
-from fedjax_shap.learning.train import Learner, begun
+from fedjax_shap.learning.learner import Learner
+from fedjax_shap.learning.train import begun
 from fedjax_shap.learning.world import Run, Sent, World
 from fedjax_shap.typing import Array, Key, Params
 

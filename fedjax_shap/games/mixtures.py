@@ -16,9 +16,9 @@ from flax import struct
 from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.games.aggregates import OpenRound, together
 from fedjax_shap.games.game import Game, Value, Values
+from fedjax_shap.learning.learner import Learner
 from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, in_blocks, judged, score
 from fedjax_shap.learning.model import Model
-from fedjax_shap.learning.train import Learner
 from fedjax_shap.learning.world import World
 from fedjax_shap.trees import divisor, weighted_sum
 from fedjax_shap.typing import Array, Key, Params

@@ -18,10 +18,11 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.learner import Learner
 from fedjax_shap.learning.metric import metric_for, score
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.participation import always
-from fedjax_shap.learning.train import Learner, learner
+from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked
 from fedjax_shap.learning.world import Trace, World, seeds
 from fedjax_shap.typing import Array, HostArray, Key, Params

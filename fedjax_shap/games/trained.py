@@ -8,8 +8,9 @@ import jax.numpy as jnp
 
 from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.games.game import Effort, Game
-from fedjax_shap.learning.train import Learner, Observe, unobserved
-from fedjax_shap.learning.world import Trace, World
+from fedjax_shap.learning.learner import Learner
+from fedjax_shap.learning.train import unobserved
+from fedjax_shap.learning.world import Observe, Trace, World
 from fedjax_shap.typing import Array, Key, Params
 
 FEW_STEPS = 8  # of each client in a trial
