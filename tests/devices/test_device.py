@@ -71,7 +71,7 @@ def test_a_client_that_drops_out_did_its_share_and_sent_nothing():
 
 
 def test_a_client_that_dropped_out_does_not_wait_for_a_slower_one():
-    took = used([[0.5, 1.0], [0.5, 0.999]])
+    took = used([[0.5, 1.0], [0.5, 0.999]], steps=[[100, 100], [100, 100]])
     assert_allclose(took.rounds[0], 86_472, rtol=1e-12)
     assert_array_equal(took.idle, 0)
 
