@@ -221,7 +221,8 @@ def _sums(
             # add the rows of block k
             place = k * width + jnp.arange(width)
             part = of_batch(params, examples, place, jnp.arange(examples.num_rows))
-            return jax.tree.map(jnp.add, sums, part)
+            total: Sums = jax.tree.map(jnp.add, sums, part)
+            return total
 
         num_blocks = -(-examples.size // width)
         nothing: Sums = (jnp.zeros(()), zeros(params))

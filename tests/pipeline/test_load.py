@@ -251,8 +251,9 @@ def test_bad_arguments_of_audit_are_refused_in_one_sentence(
 def test_a_run_of_the_command_line_can_be_audited(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("small.toml").write_text(
-        '[data]\nname = "breast_cancer"\n[partition]\nname = "quantity"\nratios = [1, 2, 3]\n[local]\n'
-        'learning_rate = 0.1\nbatch_size = 32\n[algorithm]\nmax_rounds = 2\n[game]\nmetric = "negative_loss"\n'
+        '[data]\nname = "breast_cancer"\n[partition]\nname = "quantity"\nratios = [1, 2, 3]\n'
+        "[local]\nlearning_rate = 0.1\nbatch_size = 32\n[algorithm]\nmax_rounds = 2\n"
+        '[game]\nmetric = "negative_loss"\n'
     )
     assert main(["run", "small.toml", "--out", "out"]) == 0
     capsys.readouterr()
