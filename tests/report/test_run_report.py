@@ -38,7 +38,7 @@ def result():
     """A run whose members' names are markup of rich and of matplotlib."""
     done = run(parse(RAW))
     settled = replace(done.settlement, players=NAMES)
-    return replace(done, data=done.data.replace(names=NAMES), settlement=settled)
+    return replace(done, players=NAMES, settlement=settled)
 
 
 def attribution(values, grand=1.0, empty=0.0):
@@ -122,7 +122,7 @@ def test_dollars_in_names_and_titles_are_dollars_in_every_figure(result):
         drawn = words_of(figure)
         assert RAW["title"] in drawn and all(escape(name) in drawn for name in NAMES)
     assert "_in $run$" in words_of(run_figures.values(result, beside)), "a legend hides no name"
-    assert RAW["title"] in words_of(run_figures.curve(result))
+    assert RAW["title"] in words_of(run_figures.curve(result.curve, result.config.title))
 
 
 def test_bars_are_values_and_their_errors_95_percent_intervals(result):
@@ -146,7 +146,7 @@ def test_payments_are_split_into_cost_and_profit_and_a_loss_hangs_below(result):
 
 
 def test_curves_are_those_of_the_result(result):
-    (axes,) = run_figures.curve(result).axes
+    (axes,) = run_figures.curve(result.curve, result.config.title).axes
     *alone, pooled, federated = (line.get_ydata() for line in axes.lines)
     np.testing.assert_array_equal(alone, result.curve.alone)
     np.testing.assert_array_equal(pooled, result.curve.pooled)
