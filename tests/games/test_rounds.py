@@ -219,7 +219,7 @@ def test_only_coalitions_that_hold_a_member_that_diverges_are_refused_and_not_st
     run = rounds(data, training, metric="negative_loss")
     first = next(run.play(jax.random.key(0)))
     store = UtilityStore()
-    sentence = r"coalitions \[2\], \[1, 2\], \[0, 2\], \[0, 1, 2\]: training"
+    sentence = r"coalitions \[2\], \[1, 2\], \[0, 2\], \[0, 1, 2\] are not: training"
     with pytest.raises(InvalidInputError, match=sentence):
         evaluate(first.game, jax.random.key(0), all_subsets(3), store=store)
     assert_array_equal(store.known(all_subsets(3)), ~all_subsets(3)[:, 2])
