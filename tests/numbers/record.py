@@ -31,6 +31,7 @@ from fedjax_shap.ledger.canonical import canonical, digest
 from fedjax_shap.ledger.content import recorded
 from fedjax_shap.pipeline.load import saved
 from fedjax_shap.pipeline.quickstart import quickstart, toml
+from fedjax_shap.shapley.interactions import moebius
 
 CONFIGS = Path(__file__).parent
 MOST_PLAIN = 800  # numbers of a store that are written out
@@ -58,9 +59,9 @@ def computed(seen: Any = lambda part: None) -> dict[str, Any]:
         if path.stem == "ledger":
             numbers["entry"] = kept[1]
     seen("tables and settlements")
-    numbers |= {f"estimator {name}": of_estimator(name) for name in fs.ESTIMATORS}
+    numbers |= {f"estimator {name}": of_estimator(name) for name in fs.estimators.ESTIMATORS}
     numbers["table"] = of_table()
-    numbers |= {f"rule {name}": of_rule(name) for name in fs.RULES}
+    numbers |= {f"rule {name}": of_rule(name) for name in fs.rules.RULES}
     return numbers
 
 
@@ -197,7 +198,9 @@ def of_estimator(name: str) -> dict[str, Any]:
 def tried(name: str, given: dict[str, Any]) -> dict[str, Any] | str:
     """The values of one estimator, or that it refuses."""
     try:
-        return of_values(fs.estimate(game_of_six(), fs.ESTIMATORS[name](), fs.Options(**given)))
+        return of_values(
+            fs.estimate(game_of_six(), fs.estimators.ESTIMATORS[name](), fs.Options(**given))
+        )
     except fs.InvalidInputError:
         return "refused"
 
@@ -206,12 +209,14 @@ def of_table() -> dict[str, Any]:
     """What is read off the whole table, and how near an estimate is to it."""
     table = utilities_of_six()
     exact = fs.semivalues(table)
-    near = fs.estimate(game_of_six(), fs.ESTIMATORS["permutation"](), fs.Options(budget=40)).values
+    near = fs.estimate(
+        game_of_six(), fs.estimators.ESTIMATORS["permutation"](), fs.Options(budget=40)
+    ).values
     return {
         "utilities": plain(table),
         "semivalues": {name: plain(fs.semivalues(table, name)) for name in SEMIVALUES},
         "interactions": {name: plain(fs.interactions(table, index=name)) for name in INTERACTIONS},
-        "moebius": plain(fs.moebius(table)),
+        "moebius": plain(moebius(table)),
         "agreement": fs.agreement(near, exact),
         "normalised": fs.agreement(near, exact, normalised=True),
     }
@@ -222,10 +227,10 @@ def of_rule(name: str) -> dict[str, Any]:
     settings: list[dict[str, Any]] = [{}, {"negative": "formula"}, {"negative": "exclude"}]
     settings += [{"loss": how} for how in ("in_proportion_to_costs", "equal", "refuse")]
     settings += [{"negative": "exclude", "reimburse": False}]
-    own = inspect.signature(fs.RULES[name]).parameters
+    own = inspect.signature(fs.rules.RULES[name]).parameters
     taken = [one for one in settings if one.keys() <= own.keys()]
     return {
-        f"{json.dumps(one)} {revenue}": settled(fs.RULES[name](**one), revenue)
+        f"{json.dumps(one)} {revenue}": settled(fs.rules.RULES[name](**one), revenue)
         for one in taken
         for revenue in ("100", "15")
     }
