@@ -31,6 +31,7 @@ from fedjax_shap.ledger.canonical import canonical, digest
 from fedjax_shap.ledger.content import recorded
 from fedjax_shap.pipeline.load import saved
 from fedjax_shap.pipeline.quickstart import quickstart, toml
+from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.interactions import moebius
 
 CONFIGS = Path(__file__).parent
@@ -59,7 +60,7 @@ def computed(seen: Any = lambda part: None) -> dict[str, Any]:
         if path.stem == "ledger":
             numbers["entry"] = kept[1]
     seen("tables and settlements")
-    numbers |= {f"estimator {name}": of_estimator(name) for name in fs.estimators.ESTIMATORS}
+    numbers |= {f"estimator {name}": of_estimator(name) for name in ESTIMATORS}
     numbers["table"] = of_table()
     numbers |= {f"rule {name}": of_rule(name) for name in fs.rules.RULES}
     return numbers
@@ -198,9 +199,7 @@ def of_estimator(name: str) -> dict[str, Any]:
 def tried(name: str, given: dict[str, Any]) -> dict[str, Any] | str:
     """The values of one estimator, or that it refuses."""
     try:
-        return of_values(
-            fs.estimate(game_of_six(), fs.estimators.ESTIMATORS[name](), fs.Options(**given))
-        )
+        return of_values(fs.estimate(game_of_six(), ESTIMATORS[name](), fs.Options(**given)))
     except fs.InvalidInputError:
         return "refused"
 
@@ -209,9 +208,7 @@ def of_table() -> dict[str, Any]:
     """What is read off the whole table, and how near an estimate is to it."""
     table = utilities_of_six()
     exact = fs.semivalues(table)
-    near = fs.estimate(
-        game_of_six(), fs.estimators.ESTIMATORS["permutation"](), fs.Options(budget=40)
-    ).values
+    near = fs.estimate(game_of_six(), ESTIMATORS["permutation"](), fs.Options(budget=40)).values
     return {
         "utilities": plain(table),
         "semivalues": {name: plain(fs.semivalues(table, name)) for name in SEMIVALUES},
