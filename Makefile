@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 # A name on the PATH may be a shim for nothing, so each interpreter is run before it is chosen: first one of the versions
 # that constraints.txt was tested on, else any that is new enough. `make PYTHON=...` takes another.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
-TESTED := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})
-PYTHON ?= $(shell for ask in "$(TESTED)" "$(USABLE)"; do for python in python3 python3.12 python3.11 python3.13 python3.14; \
+TESTED := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12), (3, 13)})
+PYTHON ?= $(shell for ask in "$(TESTED)" "$(USABLE)"; do for python in python3 python3.12 python3.13 python3.11 python3.14; \
 	do $$python -c "$$ask" >/dev/null 2>&1 && echo $$python && exit; done; done)
 NO_PYTHON := Expected a Python >= 3.11 with the venv and ensurepip modules, found none (Debian: python3-venv); \
 	name one with make PYTHON=/path/to/python3.12
