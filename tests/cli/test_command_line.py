@@ -149,7 +149,7 @@ def test_every_field_in_list_is_a_field_of_the_configuration(capsys):
         assert f"[{name}]" in said
         for entry in spec.entries:
             assert entry in said
-            assert all(keyword in said for keyword in spec.keywords(entry))
+            assert all(keyword in said for keyword in spec.parameters(entry))
     assert main(["list", "plan"]) == 0
     assert "chunk" in (plan := capsys.readouterr().out) and "[data]" not in plan
 
