@@ -253,7 +253,7 @@ def test_an_interrupted_run_goes_on_from_its_store(small, tmp_path):
     running = subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list(out.glob("utilities/part-*.npz")) and time.monotonic() < deadline:
         time.sleep(0.2)
     # Python loses an interrupt that comes while it drops an object: like a user, try again
