@@ -1,7 +1,6 @@
 """Games that train each coalition and read its utility off the training."""
 
 from dataclasses import replace
-from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -10,28 +9,10 @@ from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.games.game import Effort, Game
 from fedjax_shap.learning.learner import Learner
 from fedjax_shap.learning.train import unobserved
-from fedjax_shap.learning.world import Observe, Trace, World
-from fedjax_shap.typing import Array, Key, Params
+from fedjax_shap.learning.world import Observe, Read, World
+from fedjax_shap.typing import Array, Key
 
 FEW_STEPS = 8  # of each client in a trial
-
-
-class Read(Protocol):
-    """How a utility is read off the training of a coalition."""
-
-    def __call__(self, world: World, params: Params, trace: Trace, mask: Array, /) -> Array:
-        """Reads the utility of one coalition.
-
-        Args:
-            world: the federation.
-            params: the model with which the training ended.
-            trace: what happened round by round.
-            mask: bool[P], the coalition.
-
-        Returns:
-            float[...], the utility.
-        """
-        ...
 
 
 def trained(learning: Learner, read: Read, observe: Observe = unobserved) -> Game:
@@ -48,7 +29,8 @@ def trained(learning: Learner, read: Read, observe: Observe = unobserved) -> Gam
 
     def value(world: World, key: Key, coalition: Coalition) -> Array:
         params, trace = learning.train(world, key, coalition, observe)
-        return read(world, params, trace, coalition.mask)
+        utility: Array = read(world, params, trace, coalition.mask)
+        return utility
 
     def values(world: World, key: Key, chunk: Chunk) -> Array:
         utilities: Array = learning.train_chunk(world, key, chunk, observe, read)
