@@ -4,7 +4,9 @@ Each sentence names the argument, its value and what was expected: ``Expected al
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,29 @@ import numpy as np
 
 class InvalidInputError(ValueError):
     """The caller's input cannot be used; the message says in one sentence what was expected."""
+
+
+class InputWarning(UserWarning):
+    """The caller's input is used, but not all of it, or not as it may have been meant."""
+
+
+def caution(sentence: str) -> None:
+    """Warns with `sentence`; what was done with the input must stand in it."""
+    warnings.warn(sentence, InputWarning, stacklevel=3)
+
+
+@contextmanager
+def cautions() -> Iterator[list[str]]:
+    """Collects the sentences of `caution` instead of showing them, each once, in their order."""
+    sentences: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        yield sentences
+    for one in caught:
+        if not issubclass(one.category, InputWarning):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        elif str(one.message) not in sentences:
+            sentences.append(str(one.message))
 
 
 def require(condition: bool, sentence: str) -> None:

@@ -34,11 +34,11 @@ def dirichlet(
     integer("min_size", min_size, least=1)
 
     def split(rng: np.random.Generator, pool: Pool) -> Shares:
-        of_class = np.bincount(pool.y, minlength=pool.num_classes)
+        of_class = np.bincount(pool.y, minlength=pool.classes)
 
         # counts[label, client]: each class in proportions of its own
         def draw() -> HostArray:
-            parts = rng.dirichlet(np.full(num_clients, alpha), size=pool.num_classes)
+            parts = rng.dirichlet(np.full(num_clients, alpha), size=pool.classes)
             return np.stack([apportion(part, count) for part, count in zip(parts, of_class)])
 
         what = f"dirichlet with alpha={alpha:g}"
@@ -111,7 +111,7 @@ def label_pairs(*, num_clients: int = 10, major: float = 0.8) -> Partition:
     fraction("major", major)
 
     def split(rng: np.random.Generator, pool: Pool) -> Shares:
-        pairs = -(-pool.num_classes // 2)
+        pairs = -(-pool.classes // 2)
         require(
             pairs > 1, f"Expected a pool of at least 3 classes, got num_classes={pool.num_classes}."
         )
@@ -125,7 +125,7 @@ def _pair_counts(pool: Pool, owners: HostArray, major: float) -> HostArray:
     """int[L, C]: the rows of each class for each client, where owners[pair, client] is True."""
     counts = []
     owed = np.zeros(owners.shape[1])  # what rounding kept from a client, it gets of the next class
-    for label, count in enumerate(np.bincount(pool.y, minlength=pool.num_classes)):
+    for label, count in enumerate(np.bincount(pool.y, minlength=pool.classes)):
         # owners divide `major` of the class equally, the others the rest
         owns = owners[label // 2]
         part = np.where(owns, major / owns.sum(), (1 - major) / (~owns).sum())

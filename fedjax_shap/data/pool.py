@@ -16,11 +16,13 @@ class Pool:
 
     Attributes:
         x: float32[T, ...], features of the training rows.
-        y: int32[T], labels in 0..L-1.
-        test: (x[T, ...], y[T]), the test set; its T is its own.
-        num_classes: L.
+        y: int32[T], labels in 0..L-1; float32[T, ...] where rows have quantities instead of
+            classes.
+        test: (x[T, ...], y[T, ...]), the test set; its T is its own.
+        num_classes: L; None where rows have quantities.
         columns: what is known of each training row, str[T] by name: the columns by which rows can
             be given to clients.
+        test_columns: the same of each test row; {} where nothing is known of them.
         natural: the column that is the natural federation (a row's hospital, say); None if there is
             none.
         notes: what else the source says: "features" (their names), "labels" (the classes' names),
@@ -30,8 +32,9 @@ class Pool:
     x: HostArray
     y: HostArray
     test: tuple[HostArray, HostArray]
-    num_classes: int
+    num_classes: int | None
     columns: Mapping[str, HostArray] = field(default_factory=dict)
+    test_columns: Mapping[str, HostArray] = field(default_factory=dict)
     natural: str | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -39,6 +42,16 @@ class Pool:
     def num_rows(self) -> int:
         """T, the number of training rows."""
         return len(self.y)
+
+    @property
+    def classes(self) -> int:
+        """L, or a refusal where rows have quantities."""
+        if self.num_classes is None:
+            raise InvalidInputError(
+                "Expected data whose rows have classes, got quantities: use a partition that does "
+                "not go by class."
+            )
+        return self.num_classes
 
 
 def hold_out(

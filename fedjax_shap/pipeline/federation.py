@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 import jax
 import numpy as np
 
-from fedjax_shap._validate import places
+from fedjax_shap._validate import cautions, places
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
@@ -53,12 +53,14 @@ class Federation:
         base: how the members train, by the steps and the participation that need no more than what
             local training says.
         key: seeds mini-batches and the estimator's draws.
+        notes: what was done with the data that may not have been meant, one sentence each.
     """
 
     config: Config
     data: FederatedData
     base: Training
     key: Key
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def training(self) -> Training:
@@ -157,13 +159,15 @@ def federation_of(config: Config) -> Federation:
     """Loads, splits and corrupts the data that a configuration describes, and binds its learning
     procedure to it.
     """
-    data = federate(
-        config.build("data"),
-        config.build("partition"),
-        seed=config.seed,
-        validation=config.value("data", "validation"),
-    )
-    data = corrupt(data, [build("corrupt", one) for one in config.corruptions], seed=config.seed)
+    with cautions() as notes:
+        data = federate(
+            config.build("data"),
+            config.build("partition"),
+            seed=config.seed,
+            validation=config.value("data", "validation"),
+        )
+        corruptions = [build("corrupt", one) for one in config.corruptions]
+        data = corrupt(data, corruptions, seed=config.seed)
     root = jax.random.key(config.seed)
     base = Training(
         model=config.build("model"),
@@ -171,4 +175,10 @@ def federation_of(config: Config) -> Federation:
         algorithm=config.build("algorithm"),
         key=jax.random.fold_in(root, 0),
     )
-    return Federation(config=config, data=data, base=base, key=jax.random.fold_in(root, 1))
+    return Federation(
+        config=config,
+        data=data,
+        base=base,
+        key=jax.random.fold_in(root, 1),
+        notes=tuple(notes),
+    )

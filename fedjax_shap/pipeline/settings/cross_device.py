@@ -93,6 +93,7 @@ def _setting(federation: Federation, attribution: Valuation) -> Setting:
         curve=partial(_curve, federation, inner_rounds),
         work=work,
         value_label="in-run Shapley value",
+        notes=federation.notes,
     )
 
 

@@ -50,6 +50,7 @@ def cross_silo(config: Config) -> Setting:
         curve=partial(_curve, federation),
         work=work,
         grand_is_exact=not noisy,
+        notes=federation.notes,
     )
 
 
