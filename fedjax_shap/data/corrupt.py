@@ -9,6 +9,7 @@ import numpy as np
 
 from fedjax_shap._validate import finite, fraction, integer, number, one_of, require
 from fedjax_shap.data.federated import Examples, FederatedData
+from fedjax_shap.typing import HostArray
 
 __all__ = [
     "CORRUPTIONS",
@@ -63,31 +64,45 @@ def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int
     return data
 
 
-def label_noise(*, client: int, rate: float) -> Corruption:
+def label_noise(*, client: int, rate: float, deviation: float | None = None) -> Corruption:
     """Wrong labels: round(rate * size) of a client's rows get another class, uniformly at random.
+
+    Where rows have quantities, Gaussian noise is added to those of these rows.
 
     Args:
         client: whose rows.
         rate: the fraction of rows, in [0, 1].
+        deviation: the standard deviation of noise on quantities, in units of that of all training
+            rows' quantities; 1 if None. To be left out where rows have classes.
 
     Raises:
-        InvalidInputError: a rate outside [0, 1]; later, a client that is not there.
+        InvalidInputError: a rate outside [0, 1]; later, a client that is not there, or a deviation
+            of classes.
 
     References:
         Song, Tong, Wei 2019, "Profit allocation for federated learning", setting 4.
     """
     integer("client", client, least=0)
     fraction("rate", rate)
+    if deviation is not None:
+        number("deviation", deviation, least=0)
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
         x, y = _examples(data, client)
+        if data.num_classes is None:
+            rows = rng.permutation(len(y))[: round(rate * len(y))]
+            return _with(data, client, (x, _noisy(rng, data, y, rows, deviation)))
         require(
-            data.num_classes > 1,
-            f"Expected num_classes={data.num_classes} to be at least 2 for a wrong label.",
+            deviation is None,
+            f"Expected deviation={deviation} to be left out where rows have classes.",
+        )
+        require(
+            data.classes > 1,
+            f"Expected num_classes={data.classes} to be at least 2 for a wrong label.",
         )
         rows = rng.permutation(len(y))[: round(rate * len(y))]
         y = y.copy()
-        y[rows] = (y[rows] + rng.integers(1, data.num_classes, size=len(rows))) % data.num_classes
+        y[rows] = (y[rows] + rng.integers(1, data.classes, size=len(rows))) % data.classes
         return _with(data, client, (x, y))
 
     return apply
@@ -159,8 +174,9 @@ def free_rider(*, client: int, how: str = "zero_update") -> Corruption:
 
     Args:
         client: who.
-        how: "random_labels" gives all its rows uniformly random labels, "zero_update" makes it
-            idle: it uploads the model it received.
+        how: "random_labels" gives all its rows uniformly random labels (of quantities, those of
+            random training rows of the federation), "zero_update" makes it idle: it uploads the
+            model it received.
 
     Raises:
         InvalidInputError: another `how`; later, a client that is not there.
@@ -172,7 +188,9 @@ def free_rider(*, client: int, how: str = "zero_update") -> Corruption:
         x, y = _examples(data, client)
         if how == "zero_update":
             return _with(data, client, (x, y), idle=True)
-        labels = rng.integers(0, data.num_classes, size=len(y), dtype=np.int32)
+        if data.num_classes is None:
+            return _with(data, client, (x, rng.choice(_quantities(data), size=len(y))))
+        labels = rng.integers(0, data.classes, size=len(y), dtype=np.int32)
         return _with(data, client, (x, labels))
 
     return apply
@@ -184,6 +202,28 @@ CORRUPTIONS: dict[str, Callable[..., Corruption]] = {
     "duplicate": duplicate,
     "free_rider": free_rider,
 }
+
+
+def _quantities(data: FederatedData) -> HostArray:
+    """float32[T, ...]: the quantities of all training rows."""
+    return np.concatenate([data.client(index)[1] for index in range(data.num_clients)])
+
+
+def _noisy(
+    rng: np.random.Generator,
+    data: FederatedData,
+    y: HostArray,
+    rows: HostArray,
+    deviation: float | None,
+) -> HostArray:
+    """Quantities y[N, ...], those of `rows` with noise; `deviation` as in `label_noise`."""
+    if deviation is None:
+        deviation = 1.0
+    unit = _quantities(data).std(axis=0, dtype=np.float64)
+    noise = deviation * unit * rng.standard_normal(y[rows].shape)
+    noisy = y.astype(np.float64)
+    noisy[rows] += noise
+    return noisy.astype(np.float32)
 
 
 def _require_client(data: FederatedData, argument: str, client: int) -> None:

@@ -38,4 +38,11 @@ def federate(
         rest, rows = hold_out(np.random.default_rng([seed, 1]), y, validation, "validation")
         test = (x[rest], y[rest])
         validated = (x[rows], y[rows])
-    return from_arrays(clients, test, validated, names=shares.names, num_classes=pool.num_classes)
+    return from_arrays(
+        clients,
+        test,
+        validated,
+        names=shares.names,
+        num_classes=pool.num_classes,
+        quantities=pool.num_classes is None,
+    )

@@ -1,13 +1,15 @@
 """A horizontal federation's data: the clients' padded arrays and the server's held-out sets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from fedjax_shap._validate import finite, require
+from fedjax_shap._validate import InvalidInputError, finite, require
+from fedjax_shap.data.targets import Targets, class_targets, quantity_targets
 from fedjax_shap.typing import Array, HostArray
 
 Examples = tuple[Any, Any]  # (x[T, ...], y[T])
@@ -19,7 +21,7 @@ class FederatedData:
 
     Attributes:
         x: float32[C, N, ...], features; row k of client c is padding for k >= sizes[c].
-        y: int32[C, N], labels in 0..L-1.
+        y: int32[C, N], labels in 0..L-1; float32[C, N] or [C, N, D] where rows have quantities.
         sizes: int32[C], examples per client.
         idle: bool[C], True for a client that uploads the model it received unchanged (a zero
             update).
@@ -27,7 +29,8 @@ class FederatedData:
         test: (x[T, ...], y[T]), the server's set on which a run is reported; the validation set is
             the test set where no other was given.
         names: the clients' names.
-        num_classes: L.
+        num_classes: L; None where rows have quantities.
+        class_names: the L classes' names; () where rows were given class ids, or quantities.
     """
 
     x: Array
@@ -37,12 +40,20 @@ class FederatedData:
     validation: tuple[Array, Array]
     test: tuple[Array, Array]
     names: tuple[str, ...] = struct.field(pytree_node=False)
-    num_classes: int = struct.field(pytree_node=False)
+    num_classes: int | None = struct.field(pytree_node=False)
+    class_names: tuple[str, ...] = struct.field(pytree_node=False, default=())
 
     @property
     def num_clients(self) -> int:
         """C."""
         return len(self.names)
+
+    @property
+    def classes(self) -> int:
+        """L, or a refusal where rows have quantities."""
+        if self.num_classes is None:
+            raise InvalidInputError("Expected data whose rows have classes, got quantities.")
+        return self.num_classes
 
     def client(self, index: int) -> tuple[HostArray, HostArray]:
         """The examples of one client without padding, on the host."""
@@ -59,13 +70,15 @@ class FederatedData:
             np.concatenate([x for x, _ in clients]),
             np.concatenate([y for _, y in clients]),
         )
-        return from_arrays(
+        one = from_arrays(
             [everything],
             self.test,
             self.validation,
             names=["pooled"],
             num_classes=self.num_classes,
+            quantities=self.num_classes is None,
         )
+        return replace(one, class_names=self.class_names)
 
 
 def from_arrays(
@@ -75,42 +88,54 @@ def from_arrays(
     *,
     names: Sequence[str] | None = None,
     num_classes: int | None = None,
+    classes: Sequence[Any] = (),
+    quantities: bool = False,
     idle: Sequence[bool] | None = None,
 ) -> FederatedData:
     """Builds a federation from each client's arrays.
 
     Args:
-        clients: one (x[N_c, ...], y[N_c]) a client; y are integer labels 0..L-1.
+        clients: one (x[N_c, ...], y[N_c]) a client. y are classes: integer labels 0..L-1, names,
+            truth values, or one-hot rows y[N_c, L]; or quantities, y[N_c] or y[N_c, D].
         test: (x[T, ...], y[T]), held by the server.
         validation: likewise, the set on which coalitions are valued; the test set if None.
         names: the clients' names; "client 0", ... if None.
-        num_classes: L; one more than the largest label if None.
+        num_classes: L; if None the classes that occur, whose ids must then be 0..L-1 without gaps.
+        classes: the classes' ids or names in the order of the labels 0..L-1, for ids that are not
+            0..L-1 or a set order of names; names are sorted if ().
+        quantities: whether y are quantities (a regression) and not classes.
         idle: which clients upload the model they received unchanged; none if None.
 
     Returns:
         The federation, padded to the largest client.
 
     Raises:
-        InvalidInputError: no or empty clients, shapes that disagree, NaN, or a label out of range.
+        InvalidInputError: no or empty clients, shapes that disagree, NaN, a label out of range,
+            class ids with gaps, or numbers that look like quantities where classes are meant.
     """
     called = _names(names, len(clients))
-    checked = [_examples(f"clients[{name}]", c) for name, c in zip(called, clients)]
-    tested = _examples("test", test)
-    validated = tested
+    sets = {f"clients[{name}]": examples for name, examples in zip(called, clients)}
+    sets["test"] = test
     if validation is not None:
-        validated = _examples("validation", validation)
-    sets = {f"clients[{name}]": examples for name, examples in zip(called, checked)}
-    count = _require_alike({**sets, "test": tested, "validation": validated}, num_classes)
+        sets["validation"] = validation
+    features = {name: _features(name, examples) for name, examples in sets.items()}
+    targets = _targets(sets, num_classes, classes, quantities)
+    _require_alike(features, targets)
+    held = {name: (features[name], y) for name, y in targets.sets.items()}
+    tested = held["test"]
+    validated = held.get("validation", tested)
+    checked = [held[f"clients[{name}]"] for name in called]
     x, y, sizes = _padded(checked)
     return FederatedData(
         x=jnp.asarray(x),
         y=jnp.asarray(y),
         sizes=jnp.asarray(sizes),
-        idle=jnp.asarray(_idle(idle, len(checked))),
+        idle=jnp.asarray(_idle(idle, len(called))),
         validation=(jnp.asarray(validated[0]), jnp.asarray(validated[1])),
         test=(jnp.asarray(tested[0]), jnp.asarray(tested[1])),
         names=called,
-        num_classes=count,
+        num_classes=targets.num_classes,
+        class_names=targets.class_names,
     )
 
 
@@ -130,11 +155,11 @@ def _names(names: Sequence[str] | None, num_clients: int) -> tuple[str, ...]:
     return tuple(called)
 
 
-def _examples(name: str, examples: Examples) -> tuple[HostArray, HostArray]:
-    """One set of examples as float32 and int32 host arrays, or a refusal that names it."""
+def _features(name: str, examples: Examples) -> HostArray:
+    """The features of one set as a float32 host array, or a refusal that names the set."""
     x, y = (np.asarray(part) for part in examples)
     require(
-        y.ndim == 1 and len(x) == len(y),
+        x.ndim > 0 and y.ndim > 0 and len(x) == len(y),
         f"Expected {name} to be x[N, ...], y[N]; got {x.shape}, {y.shape}.",
     )
     require(len(y) > 0, f"Expected {name} to hold at least one example, got none.")
@@ -142,37 +167,45 @@ def _examples(name: str, examples: Examples) -> tuple[HostArray, HostArray]:
         np.issubdtype(x.dtype, np.number) or x.dtype == bool,
         f"Expected {name}.x to be numbers, got {x.dtype}.",
     )
-    require(
-        np.issubdtype(y.dtype, np.number), f"Expected {name}.y to be integer labels, got {y.dtype}."
-    )
-    # what float32 and int32 cannot hold is refused below
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is refused
         features = x.astype(np.float32)
-        labels = y.astype(np.int32)
     finite(f"{name}.x", features)
-    finite(f"{name}.y", y)
-    require(bool((y == labels).all()), f"Expected {name}.y to be integer labels, got {y.dtype}.")
-    return features, labels
+    return features
 
 
-def _require_alike(sets: dict[str, tuple[HostArray, HostArray]], num_classes: int | None) -> int:
-    """The number of classes L; refuses sets of another shape than the first's, or other labels."""
-    first, _ = next(iter(sets.values()))
-    shape = first.shape[1:]
-    if num_classes is None:
-        num_classes = max(int(y.max()) for _, y in sets.values()) + 1
-    for name, (x, y) in sets.items():
+def _targets(
+    sets: Mapping[str, Examples], num_classes: int | None, classes: Sequence[Any], quantities: bool
+) -> Targets:
+    """The targets of all sets, as classes of one code or as quantities."""
+    given = {f"{name}.y": examples[1] for name, examples in sets.items()}
+    if quantities:
+        require(
+            num_classes is None and not len(classes),
+            "Expected num_classes and classes to be left out with quantities=True.",
+        )
+        found = quantity_targets(given)
+    else:
+        found = class_targets(given, num_classes=num_classes, classes=classes)
+    return found._replace(sets=dict(zip(sets, found.sets.values())))
+
+
+def _require_alike(features: Mapping[str, HostArray], targets: Targets) -> None:
+    """Refuses sets of another shape than the first's."""
+    first = next(iter(features))
+    shape = features[first].shape[1:]
+    columns = targets.sets[first].shape[1:]
+    for name, x in features.items():
         require(
             x.shape[1:] == shape,
             f"Expected {name}.x to have examples of shape {shape} as the first client's, got "
             f"{x.shape[1:]}.",
         )
+        own = targets.sets[name].shape[1:]
         require(
-            y.min() >= 0 and y.max() < num_classes,
-            f"Expected labels of {name} in 0..{num_classes - 1} (num_classes={num_classes}), got "
-            f"{y.min()}..{y.max()}.",
+            own == columns,
+            f"Expected {name}.y to have targets of shape {columns} as the first client's, got "
+            f"{own}.",
         )
-    return num_classes
 
 
 def _idle(idle: Sequence[bool] | None, num_clients: int) -> HostArray:
@@ -192,9 +225,9 @@ def _padded(
 ) -> tuple[HostArray, HostArray, HostArray]:
     """The clients' examples with zeros up to the largest: x[C, N, ...], y[C, N], sizes[C]."""
     sizes = np.array([len(y) for _, y in clients], np.int32)
-    first, _ = clients[0]
-    padded_x = np.zeros((len(clients), sizes.max(), *first.shape[1:]), np.float32)
-    padded_y = np.zeros((len(clients), sizes.max()), np.int32)
+    first_x, first_y = clients[0]
+    padded_x = np.zeros((len(clients), sizes.max(), *first_x.shape[1:]), np.float32)
+    padded_y = np.zeros((len(clients), sizes.max(), *first_y.shape[1:]), first_y.dtype)
     for index, (x, y) in enumerate(clients):
         padded_x[index, : len(y)] = x
         padded_y[index, : len(y)] = y

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, number, require
+from fedjax_shap.data.targets import classes as classes
 from fedjax_shap.typing import HostArray
 
 
@@ -104,39 +105,3 @@ def standardise(reference: HostArray, *others: HostArray) -> tuple[HostArray, ..
     # a column that is constant up to rounding is not divided
     scale = np.where(deviation > 1e-12 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
     return tuple(((part - mean) / scale).astype(np.float32) for part in (reference, *others))
-
-
-def classes(cells: HostArray, name: str) -> tuple[HostArray, tuple[str, ...]]:
-    """Labels 0..L-1 for classes sorted by name, or by number where every name is a number.
-
-    Args:
-        cells: [T], each row's class: words or whole numbers.
-        name: how the labels are called in a refusal.
-
-    Returns:
-        int32[T] labels, and the L classes' names in the order of the labels.
-
-    Raises:
-        InvalidInputError: fewer than two classes, or numbers that are not whole (quantities, not
-            classes).
-    """
-    cells = np.asarray(cells)
-    # numbers if all are numbers, else words
-    try:
-        values = cells.astype(np.float64)
-    except ValueError:
-        kinds, labels = np.unique(cells, return_inverse=True)
-        names = tuple(str(kind) for kind in kinds)
-    else:
-        odd = values[~(np.isfinite(values) & (values == np.round(values)))]
-        if odd.size:
-            raise InvalidInputError(
-                f"Expected {name} to be classes (words or whole numbers), but it holds {odd[0]}."
-            )
-        kinds, labels = np.unique(values, return_inverse=True)
-        names = tuple(str(int(kind)) for kind in kinds)
-    require(
-        len(names) >= 2,
-        f"Expected {name} to hold at least two classes, but it holds {list(names)}.",
-    )
-    return labels.astype(np.int32), names

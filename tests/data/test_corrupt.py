@@ -190,3 +190,37 @@ def test_a_corruption_that_cannot_be_is_refused_in_one_sentence(name, settings, 
     with pytest.raises(InvalidInputError, match=said) as refusal:
         corrupt(data, [CORRUPTIONS[name](**settings)], seed=0)
     assert str(refusal.value).startswith("Expected ") and "\n" not in str(refusal.value)
+
+
+def quantities(size=4000):
+    rng = np.random.default_rng(3)
+    x = np.zeros((size, 1))
+    return from_arrays(
+        [(x, 5 + 2 * rng.standard_normal(size)), (x[:10], rng.standard_normal(10))],
+        (x, np.zeros(size)),
+        quantities=True,
+    )
+
+
+def test_noise_on_quantities_is_in_units_of_their_own_deviation():
+    data = quantities()
+    wrong = corrupt(data, [label_noise(client=0, rate=0.5, deviation=3.0)], seed=0)
+    noise = wrong.client(0)[1] - data.client(0)[1]
+    assert (noise != 0).sum() == 2000
+    rows = np.concatenate([data.client(0)[1], data.client(1)[1]])
+    assert noise[noise != 0].std() / rows.std() == pytest.approx(3.0, rel=0.1)
+    np.testing.assert_array_equal(wrong.client(1)[1], data.client(1)[1])
+
+
+def test_random_quantities_are_those_of_other_rows():
+    data = quantities()
+    wrong = corrupt(data, [free_rider(client=0, how="random_labels")], seed=0)
+    before = data.client(0)[1]
+    after = wrong.client(0)[1]
+    assert set(after) <= set(before) | set(data.client(1)[1])
+    assert abs(np.corrcoef(before, after)[0, 1]) < 5 / np.sqrt(len(before))
+
+
+def test_a_deviation_of_classes_is_refused(data):
+    with pytest.raises(InvalidInputError, match=r"deviation=2\.0 to be left out"):
+        corrupt(data, [label_noise(client=0, rate=0.5, deviation=2.0)], seed=0)

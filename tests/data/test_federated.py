@@ -71,7 +71,11 @@ def test_the_validation_set_is_the_test_set_where_none_is_given():
         ([(np.full((2, 2), 1e39), np.zeros(2, int))], {}, r"clients\[client 0\]\.x to be finite"),
         ([(np.zeros((2, 2)), np.array([0.0, 0.5]))], {}, "integer labels"),
         ([(np.zeros((2, 2)), np.array([0.0, 1e20]))], {}, "integer labels"),
-        ([(np.zeros((2, 2)), np.array([0, -1]))], {}, r"in 0\.\.2"),
+        (
+            [(np.zeros((2, 2)), np.array([0, -1]))],
+            {},
+            r"0\.\.L-1 .* from -1 to 2; .*\[-1, 0, 1, 2\]",
+        ),
         ([client(2, 3)], {"num_classes": 3}, r"in 0\.\.2 \(num_classes=3\), got 3\.\.3"),
         ([client(2)], {"idle": [True, False]}, "idle to have 1 entries"),
     ],

@@ -1,5 +1,7 @@
 """Partitions: every row to exactly one client, the same for the same seed, no client left empty."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -312,3 +314,19 @@ def test_the_natural_federation_is_the_column_where_there_is_one_and_iid_where_n
         split("natural", plain, num_clients=7).rows, split("iid", plain, num_clients=7).rows
     ):
         assert ours.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("name", ["dirichlet", "shards", "label_pairs"])
+def test_bins_of_quantities_take_the_place_of_classes(name, balanced):
+    by_class = split(name, balanced, **SETTINGS[name])
+    # ten distinct quantities in an order of their own, so that bins and classes are the same
+    numbers = replace(balanced, y=np.exp(balanced.y).astype(np.float32), num_classes=None)
+    by_bin = split(name, numbers, **SETTINGS[name])
+    for rows, others in zip(by_class.rows, by_bin.rows):
+        np.testing.assert_array_equal(rows, others)
+    coarse = split(name, numbers, **{**SETTINGS[name], "bins": 5})
+    assert sorted(np.concatenate(coarse.rows).tolist()) == list(range(600))
+    with pytest.raises(InvalidInputError, match="bins=5 to be left out where rows have classes"):
+        split(name, balanced, **{**SETTINGS[name], "bins": 5})
+    with pytest.raises(InvalidInputError, match="bins=1 to be an integer >= 2"):
+        PARTITIONS[name](**{**SETTINGS[name], "bins": 1})
