@@ -2,15 +2,17 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fedjax_shap._validate import require
+from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.cli.output import complain, progress_bars, say, watch_on
 
 if TYPE_CHECKING:  # the rest of the package needs JAX, which help and refusals answer without
+    from fedjax_shap.pipeline.config import Config
     from fedjax_shap.pipeline.result import Result
     from fedjax_shap.report.run_tables import Beside
 
@@ -38,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("error", "floor"),
         help="what a coalition whose training diverged is: an error, once all others are valued, "
         "or worth V(empty)",
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="train every coalition anew, in place of what OUT keeps of this configuration",
     )
     parser.add_argument(
         "--profile", metavar="DIR", help="write a JAX trace of the run, for TensorBoard or Perfetto"
@@ -99,10 +106,17 @@ def _run(known: argparse.Namespace, rest: list[str]) -> int:
     config = configuration.parse(raw)
 
     from fedjax_shap.engine import processes
+    from fedjax_shap.engine.folders import UTILITIES
+    from fedjax_shap.pipeline.records import RESULT
     from fedjax_shap.pipeline.run import run
     from fedjax_shap.report import run as report
 
-    folder = known.out or Path("runs") / Path(known.config).stem
+    require(
+        not (known.fresh and known.coordinator),
+        "Expected --fresh to be left out with --coordinator: the processes share what is kept.",
+    )
+    folder = Path(known.out or Path("runs") / Path(known.config).stem)
+    _say_what_is_replaced(folder / RESULT, config)
     try:
         with (
             processes.together(known.coordinator, known.num_processes, known.process_id),
@@ -111,13 +125,33 @@ def _run(known: argparse.Namespace, rest: list[str]) -> int:
         ):
             first = processes.rank() == 0
             with progress_bars(shown=first) as bars:
-                result = run(config, store=out / "utilities", watch=watch_on(bars))
+                result = run(config, store=out / UTILITIES, fresh=known.fresh, watch=watch_on(bars))
             if first:
                 show(result, out)
     except processes.PeerLostError as error:
         complain(str(error))
         return 3
     return 0
+
+
+def _say_what_is_replaced(result: Path, config: "Config") -> None:
+    """Says that a result of another configuration will be replaced, and what differs."""
+    from fedjax_shap.pipeline.records import differing, read_json
+    from fedjax_shap.report.tables import listed
+
+    if not result.is_file():
+        return
+    try:
+        record = read_json(result, "result")
+    except InvalidInputError:
+        return  # it is not the result of a run
+    fields = differing(record.get("config"), config.to_dict())
+    if fields:
+        say(
+            f"{result} is of another configuration (other: {listed(fields, 4)}). It is replaced "
+            "when this run is done; the utilities of both stay.",
+            sys.stderr,
+        )
 
 
 def _assignments(rest: Sequence[str]) -> list[tuple[str, str]]:

@@ -7,13 +7,14 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.atomic import replacing, sync_names
+from fedjax_shap.atomic import replacing, sync_names, writable
 from fedjax_shap.typing import Masks, Utilities
 
 LABEL = "store.json"
@@ -27,17 +28,34 @@ class BrokenPartError(ValueError):
 # ------------------------------------------------------------------ the label
 
 
-def owner(folder: Path) -> str | None:
-    """The fingerprint on a folder's label; None where there is no label.
+class Label(NamedTuple):
+    """What a store's folder says about it.
+
+    Attributes:
+        fingerprint: the name of its game.
+        players: the P players' names; none where they were not known, as in older stores.
+    """
+
+    fingerprint: str
+    players: tuple[str, ...]
+
+
+def label_of(folder: Path) -> Label | None:
+    """The label of a store's folder; None where there is none.
 
     Raises:
         InvalidInputError: the label cannot be read, or there are parts and no label.
     """
-    label = folder / LABEL
+    path = folder / LABEL
     parts = part_names(folder)  # listed first: whoever writes a part has written the label before
     try:
-        name = json.loads(label.read_bytes())["fingerprint"]
-        require(isinstance(name, str) and bool(name), f"its fingerprint is {name!r}")
+        record = json.loads(path.read_bytes())
+        fingerprint = record["fingerprint"]
+        players = record.get("players", [])
+        named = isinstance(fingerprint, str) and bool(fingerprint)
+        require(named, f"its fingerprint is {fingerprint!r}")
+        listed = isinstance(players, list) and all(isinstance(one, str) for one in players)
+        require(listed, f"its players are {players!r}")
     except FileNotFoundError:
         require(
             not parts,
@@ -45,11 +63,19 @@ def owner(folder: Path) -> str | None:
             f"{LABEL}; choose another folder.",
         )
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, AttributeError, ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(
-            f"Expected {str(label)!r} to be the readable label of a store: {error}."
+            f"Expected {str(path)!r} to be the readable label of a store: {error}."
         ) from error
-    return str(name)
+    return Label(fingerprint, tuple(players))
+
+
+def owner(folder: Path) -> str | None:
+    """The fingerprint on a folder's label, see `label_of`; None where there is no label."""
+    label = label_of(folder)
+    if label is None:
+        return None
+    return label.fingerprint
 
 
 def require_owner(folder: Path, fingerprint: str) -> None:
@@ -68,17 +94,33 @@ def require_owner(folder: Path, fingerprint: str) -> None:
     )
 
 
-def claim(folder: Path, fingerprint: str) -> None:
+def claim(folder: Path, fingerprint: str, players: Sequence[str] = ()) -> None:
     """Makes and labels a store's folder before a part is written; refuses another game's folder.
 
     Where two games label one folder at the same moment, the seals tell their parts apart.
+
+    Args:
+        folder: the store's.
+        fingerprint: the name of its game.
+        players: the P players' names; none where they are not known.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / LABEL).exists():
+        record: dict[str, str | list[str]] = {"fingerprint": fingerprint}
+        if players:
+            record["players"] = list(players)
         sync_names(folder.parent)
         with replacing(folder / LABEL) as file:
-            file.write(json.dumps({"fingerprint": fingerprint}).encode())
+            file.write(json.dumps(record).encode())
     require_owner(folder, fingerprint)
+
+
+def clear(folder: Path) -> None:
+    """Removes what a store keeps in its folder, the parts before the label; nothing else."""
+    with writable("store", folder):
+        for name in sorted(part_names(folder)):
+            (folder / name).unlink(missing_ok=True)
+        (folder / LABEL).unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------ the parts

@@ -5,7 +5,7 @@ import hashlib
 import re
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,13 +98,21 @@ class UtilityStore:
         it is set aside as `*.broken`.
     """
 
-    def __init__(self, folder: str | Path | None = None, *, fingerprint: str = "") -> None:
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        fingerprint: str = "",
+        players: Sequence[str] = (),
+    ) -> None:
         """Opens the store in `folder`, made where there is none; in memory if None.
 
         Args:
             folder: where to keep the utilities.
             fingerprint: the name of the game they belong to, see `fingerprint`; needed where there
                 is a folder.
+            players: the names of the players, which a new folder remembers; a game of another
+                number of players goes without.
 
         Raises:
             InvalidInputError: a folder without a fingerprint, a file in its place, or a folder
@@ -125,6 +133,7 @@ class UtilityStore:
         self._flushed = time.monotonic()
         self._folder: Path | None = None
         self._fingerprint = fingerprint
+        self._players = tuple(players)
         self._seen: set[str] = set()
         if folder is not None:
             self._folder = Path(folder)
@@ -200,8 +209,11 @@ class UtilityStore:
         if self._folder is None or not self._pending:
             return
         masks, utilities = (np.concatenate(arrays) for arrays in zip(*self._pending))
+        players = self._players
+        if len(players) != masks.shape[1]:
+            players = ()
         with writable("store", self._folder):
-            claim(self._folder, self._fingerprint)
+            claim(self._folder, self._fingerprint, players)
             self._seen.add(write_part(self._folder, self._fingerprint, masks, utilities))
         self._pending.clear()
 

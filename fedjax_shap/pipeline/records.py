@@ -5,9 +5,10 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
 
@@ -18,6 +19,7 @@ COLUMNS = {  # of a CSV file -> the key of the record
     "std_error": "std_errors",
     "size": "sizes",
 }
+RESULT = "result.json"  # of a run, in its folder
 _NEEDED = ("value", "cost")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _COUNT = re.compile(r"\d{1,18}", re.ASCII)
@@ -69,6 +71,64 @@ def read_json(path: str | Path, argument: str = "input") -> dict[str, Any]:
         raise InvalidInputError(
             f"Expected {argument}={str(path)!r} to be a readable JSON file: {error}."
         ) from error
+
+
+class RunStores(NamedTuple):
+    """What a run's result says of the stores beside it.
+
+    Attributes:
+        players: the P players' names; none where there is no result.
+        games: the fingerprint of each part of the valuation, as far as the result says.
+    """
+
+    players: tuple[str, ...] = ()
+    games: Mapping[str, str] = {}
+
+
+def run_stores(folder: Path) -> RunStores:
+    """What is said of the stores in `folder` by the result beside them or above; nothing where
+    there is no result that can be read.
+    """
+    for place in (folder, *list(folder.absolute().parents)[:2]):
+        if (place / RESULT).is_file():
+            try:
+                return stores_of(read_json(place / RESULT, "result"))
+            except InvalidInputError:
+                return RunStores()
+    return RunStores()
+
+
+def stores_of(record: Mapping[str, Any]) -> RunStores:
+    """What a run's record says of its stores."""
+    players = record.get("players")
+    games = record.get("stores")
+    if not isinstance(players, list):
+        players = []
+    if not isinstance(games, dict):
+        games = {}
+    return RunStores(tuple(map(str, players)), games)
+
+
+def differing(one: Any, other: Any, *, name: str = "") -> list[str]:
+    """The dotted names of the fields in which two configurations differ, titles aside.
+
+    Args:
+        one: a configuration as a record has it.
+        other: another, or the same field of it.
+        name: of the field.
+    """
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        fields = [field for field in {**one, **other} if (name, field) != ("", "title")]
+        return [
+            inner
+            for field in fields
+            for inner in differing(
+                one.get(field), other.get(field), name=f"{name}.{field}".removeprefix(".")
+            )
+        ]
+    if json.dumps(one, default=float) == json.dumps(other, default=float):
+        return []
+    return [name]
 
 
 def _from_json(path: str, text: str, argument: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The result of a run, as a record and as JSON."""
 
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -42,6 +43,7 @@ class Result:
         timing: {"compile_s", "train_s", "total_s"}: seconds in XLA's compiler, seconds valuing
             coalitions (its compilation left out), and seconds in all.
         notes: what a reader should know of the federation, one sentence each.
+        stores: the fingerprint of each part of the run whose utilities were kept in a folder.
     """
 
     config: Config
@@ -59,6 +61,7 @@ class Result:
     coalitions: dict[str, int]
     timing: dict[str, float]
     notes: tuple[str, ...] = ()
+    stores: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def centralized(self) -> dict[str, Any] | None:
@@ -107,6 +110,8 @@ class Result:
             "versions": _versions(),
             "device": _device(),
         }
+        if self.stores:
+            record["stores"] = dict(self.stores)
         if self.notes:
             record["setting_notes"] = list(self.notes)
         return record

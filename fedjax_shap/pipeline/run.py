@@ -3,6 +3,7 @@ give.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ import jax
 import numpy as np
 
 from fedjax_shap.engine.cache import keep_programs
+from fedjax_shap.engine.folders import place
+from fedjax_shap.engine.parts import clear
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.payment import estimator_for_rule, pay
@@ -39,13 +42,20 @@ class Watch(Protocol):
         """
 
 
-def run(config: Config, *, store: str | Path | None = None, watch: Watch | None = None) -> Result:
+def run(
+    config: Config,
+    *,
+    store: str | Path | None = None,
+    fresh: bool = False,
+    watch: Watch | None = None,
+) -> Result:
     """Runs a configuration.
 
     Args:
         config: what to run.
-        store: a folder in which utilities are kept and looked up; a run that was interrupted goes
-            on from there.
+        store: a folder in which utilities are kept and looked up, also those of other
+            configurations; a run that was interrupted goes on from there.
+        fresh: whether what the folder has of this configuration is removed first.
         watch: shows the progress of each stage.
 
     Raises:
@@ -53,15 +63,14 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
     """
     watch = watch or unwatched
     keep_programs()
-    stores = _Stores(store)
     with Stopwatch() as total:
         setting = setting_of(config)
+        stores = _Stores(store, setting.players, fresh=fresh)
         pay(config, setting, np.ones(len(setting.players)), 0)  # refuses bad prices early
         options = Options(plan=config.build("plan"), stores=stores.kept)
         with Stopwatch() as training:
-            attribution = attribution_of(
-                config, setting, replace(options, progress=watch("coalitions"))
-            )
+            options_for_values = replace(options, progress=watch("coalitions"))
+            attribution = attribution_of(config, setting, options_for_values)
             divided_by = attribution
             other = estimator_for_rule(config)
             if other is not None:
@@ -84,13 +93,19 @@ def run(config: Config, *, store: str | Path | None = None, watch: Watch | None 
         curve=curve,
         metered=payments.metered,
         coalitions=stores.counted(),
-        timing={
-            "compile_s": round(total.compiling, 3),
-            "train_s": round(training.seconds - training.compiling, 3),
-            "total_s": round(total.seconds, 3),
-        },
+        stores=stores.games,
+        timing=_timing(total, training),
         notes=setting.notes,
     )
+
+
+def _timing(total: "Stopwatch", training: "Stopwatch") -> dict[str, float]:
+    """See `Result.timing`."""
+    return {
+        "compile_s": round(total.compiling, 3),
+        "train_s": round(training.seconds - training.compiling, 3),
+        "total_s": round(total.seconds, 3),
+    }
 
 
 def attribution_of(
@@ -116,16 +131,30 @@ def unwatched(stage: str, /) -> Progress:
 
 
 class _Stores:
-    """The utility stores of a run, in a folder or in memory."""
+    """The utility stores of a run, in a folder or in memory.
 
-    def __init__(self, folder: str | Path | None) -> None:
+    Attributes:
+        games: the fingerprint of each part of the run that was valued.
+    """
+
+    def __init__(
+        self, folder: str | Path | None, players: Sequence[str], *, fresh: bool = False
+    ) -> None:
+        self.games: dict[str, str] = {}
         self._folder = None if folder is None else Path(folder)
+        self._players = players
+        self._fresh = fresh
         self._kept: dict[str, UtilityStore] = {}
 
     def open(self, part: str, fingerprint: str, /) -> UtilityStore:
         """Opens a store that is not counted."""
-        folder = None if self._folder is None else self._folder / part
-        return UtilityStore(folder, fingerprint=fingerprint)
+        if self._folder is None:
+            return UtilityStore(fingerprint=fingerprint)
+        folder = place(self._folder, part, fingerprint)
+        if self._fresh and part not in self.games:
+            clear(folder)
+        self.games[part] = fingerprint
+        return UtilityStore(folder, fingerprint=fingerprint, players=self._players)
 
     def kept(self, part: str, fingerprint: str, /) -> UtilityStore:
         """The store of a part of the valuation, opened once."""

@@ -8,7 +8,9 @@ import numpy as np
 
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.archive import Archive
-from fedjax_shap.engine.parts import LABEL
+from fedjax_shap.engine.folders import part_of
+from fedjax_shap.engine.parts import LABEL, owner
+from fedjax_shap.pipeline.records import stores_of
 from fedjax_shap.typing import HostArray, Masks, Utilities
 from fedjax_shap.valuation.options import REPEATS, ROUND, WHOLE
 
@@ -40,7 +42,7 @@ def stored_utilities(
         stores: the folder of its utility stores; None, or a folder that is not there, for none.
         num_players: P.
     """
-    candidates = list(_candidates(stores))
+    candidates = list(_candidates(stores, stores_of(record).games))
     for folder, one in candidates:
         if not len(one.masks) or one.masks.shape[1:] != (num_players,):
             continue
@@ -56,13 +58,21 @@ def stored_utilities(
     return StoredUtilities(None, None, why)
 
 
-def _candidates(stores: Path | None) -> Iterator[tuple[Path, Archive]]:
-    """The stores of a run that may hold its game: the run's own, and that of its repeats."""
+def _candidates(stores: Path | None, games: Mapping[str, str]) -> Iterator[tuple[Path, Archive]]:
+    """The stores of a run that may hold its game: the run's own, and that of its repeats; of the
+    fingerprints that the result gives, where it gives them.
+    """
     if stores is None:
         return
-    for folder in (stores / WHOLE, stores / REPEATS):
-        if (folder / LABEL).is_file():
-            yield folder, archive.read(folder)
+    for part in (WHOLE, REPEATS):
+        first = stores / part
+        for label in (first / LABEL, *sorted(first.glob(f"*/{LABEL}"))):
+            folder = label.parent
+            fingerprint = owner(folder)
+            if fingerprint is None or part_of(folder, stores, fingerprint) != part:
+                continue
+            if games.get(part, fingerprint) == fingerprint:
+                yield folder, archive.read(folder)
 
 
 def _found(folder: Path, store: Archive, num_players: int) -> str:

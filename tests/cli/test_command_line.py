@@ -224,16 +224,6 @@ def test_an_output_folder_that_cannot_be_written_is_refused_before_work(small, t
     )
 
 
-def test_a_store_of_another_configuration_is_refused(small, tmp_path, capsys):
-    out = str(tmp_path / "out")
-    assert main(["run", str(small), "--out", out]) == 0
-    before = (tmp_path / "out" / "result.json").read_text()
-    assert "belong to this configuration" in refused(
-        capsys, "run", small, "--out", out, "--seed", "5"
-    )
-    assert (tmp_path / "out" / "result.json").read_text() == before
-
-
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_from_its_store(small, tmp_path):
     out = tmp_path / "out"

@@ -1,6 +1,8 @@
 """`fedjax-shap store`: it says what is on disk and what is wrong with it, in words and in its exit
 code."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -89,7 +91,9 @@ def test_merge_tells_what_became_of_each_store(stores, capsys):
 
 
 def test_stores_of_different_games_are_refused_in_one_sentence(stores, capsys):
-    code, said, wrong = store(capsys, "merge", stores, "--into", stores.parent / "all")
+    code, said, wrong = store(
+        capsys, "merge", stores / "round-0", stores / "round-1", "--into", stores.parent / "all"
+    )
     assert code == 2 and not said and "to be of one game" in wrong and len(wrong.splitlines()) == 1
     assert not (stores.parent / "all").exists()
 
@@ -121,6 +125,80 @@ def test_a_run_is_exported_with_the_names_of_its_stores(stores, capsys):
         *["round-0"] * 5,
         *["round-1"] * 6,
     ]
+
+
+PLAYERS = ("Basel, north", 'say "aye"', "two\nlines")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run's folder: result.json, its utilities, and those of its curves and of pooled data."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "result.json").write_text(json.dumps({"players": ["a", "b", "c"]}))
+    for part, masks, worth in (
+        ("", EVERY, WORTH),
+        ("curves", EVERY[[1, 2, 4, 7]], np.arange(8.0).reshape(4, 2)),
+        ("pooled", np.ones((1, 1), bool), np.ones((1, 2))),
+    ):
+        store = UtilityStore(
+            folder / "utilities" / part, fingerprint=f"game {part}", players=PLAYERS
+        )
+        store.add(masks, worth)
+        store.flush()
+    return folder
+
+
+def table(text):
+    """The lines of a CSV text."""
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def test_the_valuation_of_a_run_is_exported_under_its_members_names(run, capsys):
+    for folder in (run, run / "utilities"):
+        code, said, wrong = store(capsys, "export", folder)
+        header, *rows = table(said)
+        assert code == 0 and header == [*PLAYERS, "size", "utility"] and len(rows) == 8
+        assert wrong == "Exporting the valuation; --part names another: curves; pooled.\n"
+    code, said, _ = store(capsys, "export", run, "--part", "curves")
+    header, *rows = table(said)
+    assert code == 0 and header == [*PLAYERS, "size", "utility_0", "utility_1"] and len(rows) == 4
+    code, _, wrong = store(capsys, "export", run, "--part", "curve")
+    assert code == 2 and "did you mean 'curves'?" in wrong
+
+
+def test_an_older_store_takes_the_names_of_the_result_beside_it(run, capsys):
+    label = run / "utilities" / "store.json"
+    label.write_text(json.dumps({"fingerprint": "game "}))
+    assert store(capsys, "export", run)[1].startswith("a,b,c,size,utility\n")
+    (run / "result.json").unlink()
+    assert store(capsys, "export", run)[1].startswith("member_0,member_1,member_2,size")
+
+
+def test_of_two_configurations_in_one_folder_the_one_of_the_result_is_exported(run, capsys):
+    other = "b" * 32
+    second = UtilityStore(run / "utilities" / other[:12], fingerprint=other, players=PLAYERS)
+    second.add(EVERY, WORTH + 1)
+    second.flush()
+    code, said, wrong = store(capsys, "export", run)
+    assert code == 2 and not said and "those of 2 configurations" in wrong
+    (run / "result.json").write_text(json.dumps({"stores": {"": other}}))
+    code, said, _ = store(capsys, "export", run)
+    assert code == 0 and float(table(said)[1][-1]) == WORTH[0] + 1
+    code, said, _ = store(capsys, "export", run / "utilities" / other[:12])
+    assert code == 0 and float(table(said)[1][-1]) == WORTH[0] + 1
+
+
+def test_runs_are_merged_part_by_part(run, capsys):
+    code, said, wrong = store(capsys, "merge", run, run / "utilities", "--into", "all")
+    assert code == 0 and not wrong
+    assert [line.split(": ")[1].split(" from")[0] for line in said.splitlines()] == [
+        "8 coalitions",
+        "4 coalitions",
+        "1 coalition",
+    ]
+    assert store(capsys, "export", "all")[1] == store(capsys, "export", run)[1]
 
 
 @pytest.mark.parametrize("what", ["ls", "merge", "export"])

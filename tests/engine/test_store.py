@@ -16,8 +16,8 @@ from numpy.testing import assert_array_equal
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine import store as store_module
-from fedjax_shap.engine.archive import merge
 from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.merging import merge
 from fedjax_shap.engine.parts import BrokenPartError, read_part, write_part
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore, fingerprint
