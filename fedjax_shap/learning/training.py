@@ -4,6 +4,7 @@ import inspect
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from flax import linen as nn
 
 from fedjax_shap._validate import require
@@ -76,8 +77,11 @@ def model_of(training: Training, data: FederatedData) -> Model:
     require(
         isinstance(model, Model),
         f"Expected model={_named(training.model)} to give a Model for a shape and a number of "
-        f"classes, got {_named(model)}.",
+        f"outputs, got {_named(model)}.",
     )
+    if model.check is not None:
+        for x in (data.x, data.validation[0], data.test[0]):  # padding is zeros
+            model.check(np.asarray(x))
     return model
 
 

@@ -1,0 +1,1 @@
+"""Architectures, one file a kind; `learning.model` lists them all."""

@@ -1,0 +1,198 @@
+"""Convolutional networks for small images: LeNet5, and the one of the first FedAvg paper."""
+
+from collections.abc import Callable
+from typing import Literal, cast
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from fedjax_shap._validate import one_of, require
+from fedjax_shap.learning.architecture import Architecture, Model
+from fedjax_shap.learning.architectures.build import Initializer, build_layered
+from fedjax_shap.learning.precision import Precision
+from fedjax_shap.typing import Array
+
+Convolution = Literal["patches", "grouped"]
+FEW_CHANNELS = 4
+
+
+def cnn(
+    *,
+    initializer: Initializer = "lecun",
+    convolution: Convolution = "patches",
+    precision: Precision = "float32",
+) -> Architecture:
+    """LeNet5 for images [H, W, channels] of at least 12 x 12 (LeCun et al. 1998; ReLU, max
+    pooling).
+
+    Args:
+        initializer: as in `linear`.
+        convolution: how convolutions are computed; the numbers are the same. "patches": shifted
+            images and a matrix product, which many models side by side turn into a batched product;
+            "grouped": XLA's own, which they turn into a grouped convolution. docs/performance.md
+            has the measurements behind the default.
+        precision: as in `linear`.
+    """
+    one_of("convolution", convolution, CONVOLUTIONS)
+
+    def architecture(shape: tuple[int, ...], num_outputs: int) -> Model:
+        require_images("cnn", shape, 12)
+        module = _LeNet5(num_outputs, CONVOLUTIONS[convolution])
+        return build_layered(module, shape, initializer, precision, shares_batch=True)
+
+    return architecture
+
+
+def cnn_mcmahan(
+    *,
+    initializer: Initializer = "lecun",
+    convolution: Convolution = "patches",
+    precision: Precision = "float32",
+) -> Architecture:
+    """The MNIST CNN of McMahan et al. 2017: 5 x 5 convolutions of 32 and 64 channels, 512 units.
+
+    Each convolution keeps the size of the image and is followed by ReLU and 2 x 2 max pooling; on
+    28 x 28 x 1 and ten classes the model has the paper's 1,663,370 parameters.
+
+    Args:
+        initializer: as in `linear`.
+        convolution: as in `cnn`.
+        precision: as in `linear`.
+
+    References:
+        McMahan et al. 2017, "Communication-efficient learning of deep networks from decentralized
+        data", section 3.
+    """
+    one_of("convolution", convolution, CONVOLUTIONS)
+
+    def architecture(shape: tuple[int, ...], num_outputs: int) -> Model:
+        require_images("cnn_mcmahan", shape, 4)
+        module = _McMahan(num_outputs, CONVOLUTIONS[convolution])
+        return build_layered(module, shape, initializer, precision, shares_batch=True)
+
+    return architecture
+
+
+class PatchConv(nn.Module):
+    """A convolution as shifted images and matrix products, the parameters being those of `nn.Conv`.
+
+    Mapped over models, a convolution becomes a grouped one, which CPUs compute slowly; a matrix
+    product becomes a batched product, which they do not.
+
+    Attributes:
+        features: output channels.
+        width: of the square kernel.
+        stride: between the patches, in both directions.
+        use_bias: whether a bias is added.
+    """
+
+    features: int
+    width: int = 5
+    stride: int = 1
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """float[B, H', W', features] of x[B, H, W, channels], without padding."""
+        shape = (self.width, self.width, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        rows = self._rows(x)
+        # multiply patches and kernel
+        if x.shape[-1] < FEW_CHANNELS:  # their patches are short enough to be written out
+            product = jnp.concatenate(rows, axis=-1) @ kernel.reshape(-1, self.features)
+        else:
+            product = sum(row @ part.reshape(-1, self.features) for row, part in zip(rows, kernel))
+        if not self.use_bias:
+            return cast(Array, product)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return cast(Array, product + bias.reshape((1,) * (x.ndim - 1) + (-1,)))
+
+    def _rows(self, x: Array) -> list[Array]:
+        """For each row of the kernel the image as it stands below it, its columns side by side."""
+        height = x.shape[1] - self.width + 1
+        width = x.shape[2] - self.width + 1
+        step = self.stride
+        # lay shifted images side by side
+        along = jnp.concatenate([x[:, :, j : j + width : step] for j in range(self.width)], axis=-1)
+        return [along[:, i : i + height : step] for i in range(self.width)]
+
+
+def _library_conv(features: int, **settings: int) -> nn.Module:
+    """`PatchConv` as flax computes it."""
+    width = settings.get("width", 5)
+    step = settings.get("stride", 1)
+    use_bias = bool(settings.get("use_bias", True))
+    return nn.Conv(features, (width, width), (step, step), padding="VALID", use_bias=use_bias)
+
+
+CONVOLUTIONS: dict[str, Callable[..., nn.Module]] = {
+    "patches": PatchConv,
+    "grouped": _library_conv,
+}
+
+
+class _LeNet5(nn.Module):
+    outputs: int
+    convolution: Callable[..., nn.Module]
+
+    def setup(self) -> None:
+        self.Conv_0 = self.convolution(6)
+        self.Conv_1 = self.convolution(16)
+        self.Dense_0 = nn.Dense(120)
+        self.Dense_1 = nn.Dense(84)
+        self.Dense_2 = nn.Dense(self.outputs)
+
+    def first(self, x: Array) -> Array:
+        return cast(Array, self.Conv_0(bordered(x, 2)))
+
+    def rest(self, x: Array) -> Array:
+        x = _pooled(nn.relu(self.Conv_1(_pooled(nn.relu(x)))))
+        x = nn.relu(self.Dense_0(x.reshape((x.shape[0], -1))))
+        return cast(Array, self.Dense_2(nn.relu(self.Dense_1(x))))
+
+    def __call__(self, x: Array) -> Array:
+        return self.rest(self.first(x))
+
+
+class _McMahan(nn.Module):
+    outputs: int
+    convolution: Callable[..., nn.Module]
+
+    def setup(self) -> None:
+        self.Conv_0 = self.convolution(32)
+        self.Conv_1 = self.convolution(64)
+        self.Dense_0 = nn.Dense(512)
+        self.Dense_1 = nn.Dense(self.outputs)
+
+    def first(self, x: Array) -> Array:
+        return cast(Array, self.Conv_0(bordered(x, 2)))
+
+    def rest(self, x: Array) -> Array:
+        x = _pooled(nn.relu(self.Conv_1(bordered(_pooled(nn.relu(x)), 2))))
+        return cast(Array, self.Dense_1(nn.relu(self.Dense_0(x.reshape((x.shape[0], -1))))))
+
+    def __call__(self, x: Array) -> Array:
+        return self.rest(self.first(x))
+
+
+def require_images(model: str, shape: tuple[int, ...], least: int) -> None:
+    """Refuses examples that are not images [H, W, channels] of at least `least` x `least`."""
+    require(
+        len(shape) == 3 and min(shape[:2]) >= least,
+        f"Expected model={model!r} to get images [H, W, channels] of at least {least} x {least}, "
+        f"got shape {shape}.",
+    )
+
+
+def bordered(x: Array, width: int) -> Array:
+    """Images with a border of zeros."""
+    return jnp.pad(x, ((0, 0), (width, width), (width, width), (0, 0)))
+
+
+def _pooled(x: Array) -> Array:
+    """The largest of each 2 x 2 square; an odd last row or column is left out as in flax."""
+    batch, height, width, channels = x.shape
+    squares = x[:, : height // 2 * 2, : width // 2 * 2].reshape(
+        batch, height // 2, 2, width // 2, 2, channels
+    )
+    return squares.max(axis=(2, 4))
