@@ -4,8 +4,9 @@ import numpy as np
 
 from fedjax_shap._validate import integer, number, require
 from fedjax_shap.data.federated import FederatedData, from_arrays
-from fedjax_shap.data.pool import Pool, hold_out
+from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.shares import Partition
+from fedjax_shap.data.splits import validation_rows
 
 
 def federate(
@@ -18,7 +19,8 @@ def federate(
         partition: who gets which rows; made by a factory in `PARTITIONS`.
         seed: decides the partition and, apart from it, the validation set.
         validation: the fraction of the test set that becomes the validation set (nearly the same in
-            each class), the rest being the test set; if 0, the test set serves as both.
+            each class, and in each member where the test rows' members are known), the rest being
+            the test set; if 0, the test set serves as both.
 
     Returns:
         The federation.
@@ -35,7 +37,7 @@ def federate(
     test = (x, y)
     validated = None
     if validation > 0:
-        rest, rows = hold_out(np.random.default_rng([seed, 1]), y, validation, "validation")
+        rest, rows = validation_rows(pool, np.random.default_rng([seed, 1]), validation)
         test = (x[rest], y[rest])
         validated = (x[rows], y[rows])
     return from_arrays(

@@ -1,12 +1,13 @@
 """Raw files, gzipped or not, read as idx, libsvm, csv or npz, or refused with what is wrong."""
 
+import codecs
 import csv
 import gzip
 import io
 import os
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,16 @@ def locate(folder: str | None, inside: str, names: Sequence[str], *, origin: str
 
 def given(path: str) -> Path:
     """The file at `path`, a refusal if there is none."""
-    require(Path(path).is_file(), f"Expected path={str(path)!r} to be a file, but there is none.")
+    require(is_file(path), f"Expected path={str(path)!r} to be a file, but there is none.")
     return Path(path)
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a file at `path`; a path that cannot be one is none."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def contents(path: Path) -> bytes:
@@ -74,14 +83,44 @@ def contents(path: Path) -> bytes:
         ) from error
 
 
-def text(path: Path) -> str:
-    """A file's text, unpacked if gzipped; UTF-8, with or without a byte-order mark."""
+def text(path: Path, *, encoding: str = "utf-8-sig") -> str:
+    """A file's text, unpacked if gzipped.
+
+    Args:
+        path: the file.
+        encoding: "utf-8-sig" is UTF-8 with or without a byte-order mark. Where it is the encoding,
+            the marks of UTF-16 and UTF-32 are followed.
+
+    Raises:
+        InvalidInputError: bytes that are not of this encoding, or that are no text.
+    """
+    raw = contents(path)
+    if encoding == "utf-8-sig":
+        # the mark of UTF-32 begins like that of UTF-16
+        if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+            encoding = "utf-32"
+        elif raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            encoding = "utf-16"
     try:
-        return contents(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+        decoded = raw.decode(encoding)
+    except LookupError as error:
         raise InvalidInputError(
-            f"Expected {path} to be UTF-8 text, but byte {error.start} is not."
+            f"Expected encoding={encoding!r} to be an encoding of text, such as 'latin-1'."
         ) from error
+    except ValueError as error:
+        where = getattr(error, "start", 0)
+        called = encoding.removesuffix("-sig").upper()
+        raise InvalidInputError(
+            f"Expected {path} to be {called} text, but byte {where} is not; "
+            "write encoding = ..., such as 'latin-1' or 'utf-16', if it is written otherwise."
+        ) from error
+    place = decoded.find("\0")
+    require(
+        place < 0,
+        f"Expected {path} to be text, but line {decoded.count(chr(10), 0, place) + 1} holds a null "
+        "character; write encoding = 'utf-16', if that is how it is written.",
+    )
+    return decoded
 
 
 def idx(path: Path, *, dimensions: int) -> HostArray:
@@ -158,12 +197,26 @@ def libsvm(path: Path, *, num_features: int) -> tuple[HostArray, HostArray]:
 def rows(
     path: Path, *, width: int | None = None, skip: str | None = None
 ) -> list[tuple[int, list[str]]]:
-    """The lines of a comma-separated file, split into cells without surrounding blanks.
+    """The lines of a comma-separated file, see `cells`."""
+    return cells(path, text(path), width=width, skip=skip)
+
+
+def cells(
+    path: Path,
+    text: str,
+    *,
+    separator: str = ",",
+    width: int | None = None,
+    skip: str | None = None,
+) -> list[tuple[int, list[str]]]:
+    """The lines of a text, split into cells without surrounding blanks.
 
     Empty lines are passed over.
 
     Args:
-        path: the file.
+        path: the file that holds the text, for refusals.
+        text: the whole of it.
+        separator: the character between cells.
         width: how many cells a line must have; as many as the first if None.
         skip: lines that begin with this are passed over too.
 
@@ -174,25 +227,28 @@ def rows(
         InvalidInputError: no line, a quotation that does not end, or a line with more or fewer
             cells.
     """
-    reader = csv.reader(io.StringIO(text(path), newline=""), skipinitialspace=True, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
+    )
     lines = []
     try:
-        for cells in reader:
-            empty = cells in ([], [""])
-            if not empty and not (skip is not None and cells[0].startswith(skip)):
-                lines.append((reader.line_num, [cell.strip() for cell in cells]))
+        for found in reader:
+            empty = found in ([], [""])
+            if not empty and not (skip is not None and found[0].startswith(skip)):
+                lines.append((reader.line_num, [cell.strip() for cell in found]))
     except csv.Error as error:
         raise InvalidInputError(
-            f"Expected line {reader.line_num} of {path} to be comma-separated, but: {error}."
+            f"Expected line {reader.line_num} of {path} to be separated by {separator!r}, but: "
+            f"{error}."
         ) from error
     require(len(lines) > 0, f"Expected {path} to hold at least one line, but it is empty.")
     # every line is as wide as the first
     if width is None:
         width = len(lines[0][1])
-    for number, cells in lines:
+    for number, found in lines:
         require(
-            len(cells) == width,
-            f"Expected line {number} of {path} to have {width} cells, but it has {len(cells)}.",
+            len(found) == width,
+            f"Expected line {number} of {path} to have {width} cells, but it has {len(found)}.",
         )
     return lines
 
@@ -213,21 +269,32 @@ def npz(path: Path, needed: Sequence[str]) -> dict[str, HostArray]:
     try:
         with zipfile.ZipFile(path) as archive:
             raw = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
-        arrays = {name: np.load(io.BytesIO(one), allow_pickle=False) for name, one in raw.items()}
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        ValueError,
-        NotImplementedError,
-    ) as error:
+        arrays = {
+            name: np.lib.format.read_array(io.BytesIO(one), allow_pickle=False)
+            for name, one in raw.items()
+        }
+    except Exception as error:  # no list names all the ways in which foreign bytes can fail
         raise InvalidInputError(
-            f"Expected {path} to be an npz file of plain arrays, but: {error}."
+            f"Expected {path} to be an npz file of plain arrays, but: {_in_a_line(error)}."
         ) from error
     missing = [name for name in needed if name not in arrays]
+    near = "".join(_like(name, arrays) for name in missing)
     require(
         not missing,
-        f"Expected {path} to hold the arrays {list(needed)}, but {missing} are not in it.",
+        f"Expected {path} to hold the arrays {list(needed)}, but {missing} are not in it; it holds "
+        f"{list(arrays)}{near}.",
     )
     return arrays
+
+
+def _in_a_line(error: Exception) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _like(name: str, known: Iterable[str]) -> str:
+    """A remark on the first of the known names that is called like `name`; "" if none is."""
+    for one in known:
+        if one.lower() == name or one.lower().startswith(f"{name}_"):
+            return f", of which {one!r} may be {name}"
+    return ""

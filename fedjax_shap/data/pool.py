@@ -26,6 +26,9 @@ class Pool:
         test_columns: the same of each test row; {} where nothing is known of them.
         natural: the column that is the natural federation (a row's hospital, say); None if there is
             none.
+        class_order: int[L], the place of each class among all where a validation set is drawn:
+            that of its first row, so that the draw does not depend on how classes are called; None
+            for the order of the labels.
         notes: what else the source says: "features" (their names), "labels" (the classes' names),
             published results.
     """
@@ -37,6 +40,7 @@ class Pool:
     columns: Mapping[str, HostArray] = field(default_factory=dict)
     test_columns: Mapping[str, HostArray] = field(default_factory=dict)
     natural: str | None = None
+    class_order: HostArray | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,7 +66,7 @@ def hold_out(
 
     Args:
         rng: the generator that decides.
-        y: [T], the rows' labels.
+        y: [T], the rows' labels, whose order decides among equal draws.
         fraction: the fraction of the rows to hold out, in (0, 1).
         name: how the fraction is called in a refusal.
 
@@ -72,20 +76,31 @@ def hold_out(
     Raises:
         InvalidInputError: a fraction outside (0, 1), or one that leaves either side without a row.
     """
-    number(name, fraction)
-    require(0 < fraction < 1, f"Expected {name}={fraction!r} to lie strictly between 0 and 1.")
-    count = round(fraction * len(y))
-    require(
-        0 < count < len(y),
-        f"Expected {name}={fraction!r} of {len(y)} rows to leave a row on both sides.",
-    )
+    count = num_held_out(len(y), fraction, name)
     # sort by class, in random order within a class
     rows = rng.permutation(len(y))
     rows = rows[np.argsort(y[rows], kind="stable")]
-    # hold out evenly spaced rows, from a random start
-    chosen = np.zeros(len(y), bool)
-    chosen[((np.arange(count) + rng.random()) * len(y) / count).astype(int)] = True
+    chosen = evenly_spaced(rng, len(y), count)
     return rng.permutation(rows[~chosen]), rng.permutation(rows[chosen])
+
+
+def num_held_out(num_rows: int, fraction: float, name: str) -> int:
+    """round(fraction * T), or a refusal of a fraction that leaves a side without a row."""
+    number(name, fraction)
+    require(0 < fraction < 1, f"Expected {name}={fraction!r} to lie strictly between 0 and 1.")
+    count = round(fraction * num_rows)
+    require(
+        0 < count < num_rows,
+        f"Expected {name}={fraction!r} of {num_rows} rows to leave a row on both sides.",
+    )
+    return count
+
+
+def evenly_spaced(rng: np.random.Generator, num_rows: int, count: int) -> HostArray:
+    """`count` of `num_rows` places at equal distances from a random start, as bool[num_rows]."""
+    chosen = np.zeros(num_rows, bool)
+    chosen[((np.arange(count) + rng.random()) * num_rows / count).astype(int)] = True
+    return chosen
 
 
 def standardise(reference: HostArray, *others: HostArray) -> tuple[HostArray, ...]:

@@ -6,8 +6,9 @@ import numpy as np
 
 from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.data import files
+from fedjax_shap.data.features import pool_of
 from fedjax_shap.data.pool import Pool, standardise
-from fedjax_shap.data.tables import Table, numbers, pool_of, read_table, table_of
+from fedjax_shap.data.tables import Table, numbers, read_table, table_of
 from fedjax_shap.typing import HostArray
 
 HOSPITALS = ("Cleveland", "Hungary", "Switzerland", "VA")

@@ -1,18 +1,18 @@
-"""Tables of text as features: numbers standardised, categories one-hot."""
+"""Tables of text: columns by name, the lines they came from, and what their cells mean."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
+from fedjax_shap.data import cells as cells_of
 from fedjax_shap.data import files
-from fedjax_shap.data.pool import Pool, classes, standardise
+from fedjax_shap.data.cells import Notation, parse, readings
 from fedjax_shap.typing import HostArray
 
-MISSING = frozenset({"", "nan", "na", "n/a", "null"})  # a cell without a value, in lower case
+WIDE = 2**28  # bytes of a column beyond which its cells are kept one by one
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,19 +20,64 @@ class Table:
     """A table of text.
 
     Attributes:
-        name: the file it came from.
+        name: the file it came from, or the files.
         columns: str[T] by name.
         lines: int[T], the number of the line that each row came from.
+        files: the files, where they are known.
+        file: int[T], the place in `files` of the file that each row came from.
+        absent: bool[T] by name, the cells without a value; only columns that have such cells.
+        values: float64[T] by name, columns whose numbers are known already.
+        words: the columns that hold categories, whatever these look like.
+        notation: how numbers are written.
     """
 
     name: str
     columns: Mapping[str, HostArray]
     lines: HostArray
+    files: tuple[str, ...] = ()
+    file: HostArray | None = None
+    absent: Mapping[str, HostArray] = field(default_factory=dict)
+    values: Mapping[str, HostArray] = field(default_factory=dict)
+    words: frozenset[str] = frozenset()
+    notation: Notation = field(default_factory=Notation)
+
+    @property
+    def num_rows(self) -> int:
+        """T."""
+        return len(self.lines)
 
     def column(self, argument: str, name: str) -> HostArray:
         """One column, or a refusal of `argument` if the table has no such column."""
         one_of(argument, name, self.columns)
         return self.columns[name]
+
+    def place(self, row: int) -> str:
+        """Where a row stands: its line, and its file where there are several."""
+        line = f"line {self.lines[row]}"
+        if self.file is None or len(self.files) < 2:
+            return line
+        return f"{line} of {self.files[self.file[row]]}"
+
+    def rows(self, chosen: HostArray) -> "Table":
+        """The table of some rows, bool[T]."""
+        file = self.file
+        if file is not None:
+            file = file[chosen]
+        absent = {name: mask[chosen] for name, mask in self.absent.items()}
+        return replace(
+            self,
+            columns={name: cells[chosen] for name, cells in self.columns.items()},
+            lines=self.lines[chosen],
+            file=file,
+            absent={name: mask for name, mask in absent.items() if mask.any()},
+            values={name: numbers[chosen] for name, numbers in self.values.items()},
+        )
+
+    def with_columns(
+        self, columns: Mapping[str, HostArray], values: Mapping[str, HostArray]
+    ) -> "Table":
+        """The table with other columns, in which nothing is missing."""
+        return replace(self, columns=columns, values=values, absent={})
 
 
 def read_table(path: Path) -> Table:
@@ -51,7 +96,7 @@ def read_table(path: Path) -> Table:
     # every cell must hold something
     for line, cells in body:
         for name, cell in zip(header, cells):
-            if cell.lower() in MISSING:
+            if cell.lower() in cells_of.MISSING:
                 raise InvalidInputError(
                     f"Expected {path} to hold a value in every cell, but column {name!r} of line "
                     f"{line} is {cell!r}."
@@ -64,117 +109,57 @@ def table_of(name: str, header: Sequence[str], body: Sequence[tuple[int, Sequenc
     columns = zip(*(cells for _, cells in body))
     return Table(
         name=name,
-        columns={column: np.array(cells) for column, cells in zip(header, columns)},
+        columns={column: column_of(cells) for column, cells in zip(header, columns)},
         lines=np.array([line for line, _ in body]),
     )
 
 
+def column_of(cells: Iterable[str]) -> HostArray:
+    """Cells as str[T]; as objects where one is so long that all would take much memory."""
+    cells = list(cells)
+    longest = max(map(len, cells), default=0)
+    if 4 * longest * len(cells) > WIDE:
+        return np.array(cells, object)
+    return np.array(cells)
+
+
 def numbers(table: Table, name: str) -> HostArray | None:
-    """A column as float64[T], or None if it holds categories.
+    """A column as float64[T], NaN where a cell is missing; None if it holds categories.
 
     Raises:
         InvalidInputError: mostly numbers, but not all of them; or a number that is not finite.
     """
-    cells = table.columns[name]
-    try:
-        values = cells.astype(np.float64)
-    except ValueError:
-        good = np.array([_is_number(cell) for cell in cells])
-        if 2 * good.sum() <= len(cells):
+    if name in table.words:
+        return None
+    if name in table.values:
+        return table.values[name]
+    there = np.ones(table.num_rows, bool)
+    if name in table.absent:
+        there = ~table.absent[name]
+    cells = table.columns[name][there]
+    values, good = parse(cells, table.notation)
+    infinite = np.isinf(values)
+    if not good.all():
+        if 2 * (good | infinite).sum() <= len(cells):
             return None  # words for the most part: categories
         row = int(np.argmin(good))
-    else:
-        if np.isfinite(values).all():
-            return values
-        row = int(np.argmin(np.isfinite(values)))
-    raise InvalidInputError(
-        f"Expected column {name!r} of {table.name} to hold finite numbers as most of it does, but "
-        f"line {table.lines[row]} holds {str(cells[row])!r}."
+        raise InvalidInputError(
+            f"Expected column {name!r} of {table.name} to hold finite numbers as most of it does, "
+            f"but {table.place(int(np.flatnonzero(there)[row]))} holds {str(cells[row])!r}"
+            f"{_meaning(cells, str(cells[row]))}."
+        )
+    found = np.full(table.num_rows, np.nan)
+    found[there] = values
+    return found
+
+
+def _meaning(cells: HostArray, cell: str) -> str:
+    """What to say of a cell that is no number in a column of numbers."""
+    if any(letter.isdigit() for letter in cell):
+        said = readings(cells)
+        if said:
+            return f"; write {' or '.join(said)}, if that is how its numbers are written"
+    return (
+        f"; write na = [{cell!r}] and missing = ..., if it marks a missing value, or name the "
+        "column in categories"
     )
-
-
-def encode(
-    table: Table, used: Sequence[str], train: HostArray
-) -> tuple[HostArray, dict[str, HostArray], list[str]]:
-    """Features of a table: numbers standardised by the training rows, categories one-hot.
-
-    Args:
-        table: the table.
-        used: the columns to use, in order.
-        train: bool[T], the training rows; a category that none of them holds is all zeros
-            elsewhere.
-
-    Returns:
-        float32[T, features]; the columns of categories, str[T] by name; the features' names.
-    """
-    blocks = []
-    categories = {}
-    names = []
-    for name in used:
-        values = numbers(table, name)
-        if values is None:
-            # a column of 0 and 1 for each category that a training row has
-            cells = table.columns[name]
-            kinds = np.unique(cells[train])
-            categories[name] = cells
-            blocks.append((cells[:, None] == kinds).astype(np.float32))
-            names += [f"{name}={kind}" for kind in kinds]
-        else:
-            blocks.append(standardise(values[train, None], values[:, None])[1])
-            names.append(name)
-    return np.concatenate(blocks, axis=1), categories, names
-
-
-def pool_of(
-    table: Table,
-    *,
-    label: str,
-    client: str | None,
-    train: HostArray,
-    drop: Sequence[str] = (),
-    **notes: Any,
-) -> Pool:
-    """The pool of a table.
-
-    Args:
-        table: the table.
-        label: the column of classes, which become 0..L-1 in sorted order.
-        client: the column that is the natural federation, not a feature; None if there is none.
-        train: bool[T], the training rows; the others are the test set.
-        drop: further columns that are not features.
-        **notes: further entries of the pool's notes.
-    """
-    require(
-        bool(train.any()),
-        f"Expected {table.name} to hold at least one training row, but there is none.",
-    )
-    require(
-        not train.all(), f"Expected {table.name} to hold at least one test row, but there is none."
-    )
-    y, kinds = classes(table.columns[label], f"column {label!r} of {table.name}")
-    used = [name for name in table.columns if name not in {label, client, *drop}]
-    require(
-        len(used) > 0,
-        f"Expected {table.name} to hold a column of features beside {list(table.columns)}.",
-    )
-    x, categories, features = encode(table, used, train)
-    if client is not None:
-        categories[client] = table.columns[client]
-    return Pool(
-        x=x[train],
-        y=y[train],
-        test=(x[~train], y[~train]),
-        num_classes=len(kinds),
-        columns={name: cells[train] for name, cells in categories.items()},
-        natural=client,
-        notes={"features": features, "labels": kinds, **notes},
-    )
-
-
-def _is_number(cell: str) -> bool:
-    """Whether a cell reads as a number."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

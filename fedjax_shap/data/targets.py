@@ -73,7 +73,7 @@ def class_targets(
         InvalidInputError: rows that hold no class, or not one of `classes`; class ids that leave
             gaps where neither keyword is given; numbers that look like quantities.
     """
-    sets = {name: _flat(name, np.asarray(y)) for name, y in given.items()}
+    sets = {name: flat(name, np.asarray(y)) for name, y in given.items()}
     if len(classes):
         return _as_listed(sets, classes, num_classes)
     kinds = {y.dtype.kind for y in sets.values()}
@@ -147,7 +147,7 @@ def bins(values: HostArray, count: int) -> HostArray:
     return np.unique(above, return_inverse=True)[1].reshape(-1).astype(np.int32)
 
 
-def _flat(name: str, y: HostArray) -> HostArray:
+def flat(name: str, y: HostArray) -> HostArray:
     """Targets [N]: of one-hot rows their classes, of [N, 1] the one column."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]

@@ -1,0 +1,298 @@
+"""The pool of a user's own tables of text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fedjax_shap._validate import integer, one_of, require
+from fedjax_shap.data.csv_dialect import Dialect, tidy
+from fedjax_shap.data.csv_files import Files, Paths, files_at, table_from
+from fedjax_shap.data.features import (
+    Features,
+    Treatment,
+    features_of,
+    require_features,
+    require_sides,
+)
+from fedjax_shap.data.members import member_names
+from fedjax_shap.data.missing import POLICIES, filled, settle_rows
+from fedjax_shap.data.own_targets import RowTargets, targets_of
+from fedjax_shap.data.pool import Pool
+from fedjax_shap.data.splits import draw_test, say_untrained, strata_of
+from fedjax_shap.data.tables import Table, numbers
+from fedjax_shap.typing import HostArray
+
+NOBODY = ""  # whose rows of a test file without members are
+FILE = "file"  # the column that says which file a row came from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """What the columns are for.
+
+    Attributes:
+        label: what is to be learnt.
+        client: whose a row is; None if no column says it.
+        test_column: which rows are test rows; None if no column says it.
+        features: the columns to use; all others if None.
+        drop: columns not to use.
+        categories: columns that hold categories, whatever these look like.
+    """
+
+    label: tuple[str, ...]
+    client: str | None = None
+    test_column: str | None = None
+    features: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        label: str | Sequence[str],
+        client: str | None,
+        test_column: str | None,
+        features: str | Sequence[str] | None,
+        drop: str | Sequence[str],
+        categories: str | Sequence[str],
+    ) -> "Roles":
+        """The roles that columns are given by name; one name may stand for a list of one."""
+        used = None
+        if features is not None:
+            used = _names(features)
+        return cls(
+            label=_names(label),
+            client=next(iter(_names(client or ())), None),
+            test_column=next(iter(_names(test_column or ())), None),
+            features=used,
+            drop=_names(drop),
+            categories=_names(categories),
+        )
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns that are no features."""
+        return [*self.label, *[one for one in (self.client, self.test_column) if one is not None]]
+
+    def check(self, table: Table) -> None:
+        """Refuses columns that the table does not have, or that are to be two things at once."""
+        named = {
+            "label": self.label,
+            "client": [self.client] * (self.client is not None),
+            "test_column": [self.test_column] * (self.test_column is not None),
+            "features": self.features or (),
+            "categories": self.categories,
+        }
+        for argument, names in named.items():
+            for name in names:
+                table.column(argument, str(name))
+        require(
+            len(set(self.needed)) == len(self.needed),
+            f"Expected label, client and test_column to differ, got {self.needed}.",
+        )
+        both = sorted(set(self.needed) & set(self.features or ()))
+        require(
+            not both,
+            f"Expected features={list(self.features or ())} to name columns other than label, "
+            f"client and test_column, got {both}.",
+        )
+
+    def used(self, table: Table) -> list[str]:
+        """The columns of features, in the order in which they are given or stand in the file."""
+        if self.features is not None:
+            return list(dict.fromkeys(self.features))
+        return [name for name in table.columns if name not in self.needed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Which rows are the test set.
+
+    Attributes:
+        test_path: files of them; None if there are none of their own.
+        test_fraction: of the rows to draw, where neither a file nor a column says it.
+        seed: decides which.
+    """
+
+    test_path: Paths | None = None
+    test_fraction: float = 0.25
+    seed: int = 0
+
+    def check(self, roles: Roles) -> None:
+        """Refuses a seed out of range, or test rows that are stated twice."""
+        integer("seed", self.seed, least=0)
+        require(
+            self.test_path is None or roles.test_column is None,
+            "Expected test_path or test_column to be given, not both.",
+        )
+
+
+def pool_of_files(
+    path: Paths,
+    *,
+    dialect: Dialect,
+    roles: Roles,
+    targets: str,
+    missing: str,
+    split: Split,
+    treatment: Treatment,
+) -> Pool:
+    """Reads tables of one's own.
+
+    Args:
+        path: the file or files, see `csv_files.files_at`.
+        dialect: how they are written.
+        roles: what their columns are for.
+        targets: "classes" or "quantities".
+        missing: what becomes of missing cells.
+        split: which rows are the test set.
+        treatment: what is made of the columns of features.
+
+    Raises:
+        InvalidInputError: what cannot be read, or cannot be used without a doubt.
+    """
+    dialect.check()
+    treatment.check()
+    split.check(roles)
+    one_of("missing", missing, POLICIES)
+    _one_label(roles, targets)
+    files, test = _files(path, split.test_path)
+    table = table_from(files, test, dialect, roles.drop)
+    roles.check(table)
+    used = roles.used(table)
+    require_features(table, used)
+    # rows are left out before anything is drawn
+    table = replace(table, words=frozenset(roles.categories))
+    table = settle_rows(table, missing, needed=roles.needed, used=used)
+    target = _targets(table, roles.label, targets)
+    members = _members(table, roles.client, files, test)
+    train = _training_rows(table, roles, split, target, members, len(files.paths))
+    require_sides(table, train)
+    whole = filled(table, used, train, missing)
+    features = features_of(whole, used, train, treatment, absent=table.absent, members=members)
+    natural = None
+    if members is not None:
+        say_untrained(table.name, members, train)
+        natural = roles.client or _free_name(table)
+    return _pool(features, target, train, members, natural)
+
+
+def _pool(
+    features: Features,
+    target: RowTargets,
+    train: HostArray,
+    members: HostArray | None,
+    natural: str | None,
+) -> Pool:
+    """The pool of features, targets and members of all rows."""
+    columns = dict(features.columns)
+    if natural is not None and members is not None:
+        columns[natural] = members
+    test_columns = {name: cells[~train] for name, cells in columns.items()}
+    if natural is not None and NOBODY in test_columns[natural]:
+        del test_columns[natural]
+    notes: dict[str, Any] = {"features": features.names}
+    if target.labels:
+        notes["labels"] = target.labels
+    return Pool(
+        x=features.of(train),
+        y=target.y[train],
+        test=(features.of(~train), target.y[~train]),
+        num_classes=target.num_classes,
+        columns={name: cells[train] for name, cells in columns.items()},
+        test_columns=test_columns,
+        natural=natural,
+        class_order=target.order,
+        notes=notes,
+    )
+
+
+def _one_label(roles: Roles, targets: str) -> None:
+    """Refuses several columns of classes."""
+    require(
+        targets == "quantities" or len(roles.label) == 1,
+        f"Expected label={list(roles.label)} to name one column of classes; if they are "
+        'quantities, write [task] name = "regression" (targets="quantities" in Python).',
+    )
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names of columns as a file's own are read."""
+    if isinstance(names, str):
+        names = (names,)
+    return tuple(tidy(name) for name in names)
+
+
+def _files(path: Paths, test_path: Paths | None) -> tuple[Files, Files | None]:
+    """The files of training rows (or of all), and those of test rows if they have their own."""
+    if test_path is None:
+        return files_at("path", path), None
+    test = files_at("test_path", test_path)
+    return files_at("path", path, without=test.paths), test
+
+
+def _targets(table: Table, label: tuple[str, ...], kind: str) -> RowTargets:
+    """What is to be learnt."""
+    name = f"column {label[0]!r} of {table.name}"
+    if kind == "classes":
+        return targets_of(table.columns[label[0]], name, kind)
+    columns = []
+    for one in label:
+        values = numbers(table, one)
+        require(
+            values is not None,
+            f"Expected column {one!r} of {table.name} to hold quantities, but it holds words.",
+        )
+        columns.append(np.asarray(values))
+    return targets_of(np.stack(columns, axis=1), name, kind)
+
+
+def _members(
+    table: Table, client: str | None, files: Files, test: Files | None
+) -> HostArray | None:
+    """Whose each row is, str[T], `NOBODY`'s where only the file could say it; None if unknown."""
+    if client is not None:
+        return member_names(table.columns[client], f"column {client!r} of {table.name}")
+    if files.names is None or table.file is None:
+        return None
+    names = list(files.names)
+    if test is not None:
+        names += test.names or [NOBODY] * len(test.paths)
+        if isinstance(test.names, tuple) and not set(test.names) <= set(files.names):
+            names[len(files.names) :] = [NOBODY] * len(test.paths)
+    return np.array(names)[table.file]
+
+
+def _training_rows(
+    table: Table,
+    roles: Roles,
+    split: Split,
+    target: RowTargets,
+    members: HostArray | None,
+    num_training_files: int,
+) -> HostArray:
+    """The training rows, bool[T]: as a file or a column states them, or drawn."""
+    if split.test_path is not None:
+        assert table.file is not None  # tables from files know which
+        return np.asarray(table.file < num_training_files)
+    stated = roles.test_column
+    if stated is not None:
+        cells = table.columns[stated]
+        for cell in np.unique(cells):
+            one_of(f"a cell of column {stated!r} of {table.name}", str(cell), ("train", "test"))
+        return np.asarray(cells == "train")
+    strata = strata_of(target.y, target.num_classes)
+    rows, _ = draw_test(split.seed, members, strata, split.test_fraction)
+    train = np.zeros(table.num_rows, bool)
+    train[rows] = True
+    return train
+
+
+def _free_name(table: Table) -> str:
+    """A name for the column of files that no other column has."""
+    name = FILE
+    while name in table.columns:
+        name += "_"
+    return name
