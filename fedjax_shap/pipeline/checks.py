@@ -8,6 +8,8 @@ from dataclasses import replace
 from fedjax_shap._validate import integer, require
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.settings.registry import SETTINGS
+from fedjax_shap.shapley.estimator import Estimator
+from fedjax_shap.shapley.estimators.registry import DEFAULT
 from fedjax_shap.shapley.stopping import parse_rule
 from fedjax_shap.valuation.in_run_methods import IN_RUN
 
@@ -92,6 +94,13 @@ def _check_estimator(config: Config) -> None:
     until = config.value("estimator", "until")
     if until is not None:
         parse_rule(until)
+        estimator = config.build("estimator")
+        require(
+            not (isinstance(estimator, Estimator) and estimator.guarantees.at_once),
+            f"Expected estimator.until={until!r} to be left out with estimator.name={method!r}, "
+            "which asks for all its coalitions at once, so that no rule can stop it; use "
+            f"estimator.name={DEFAULT!r}, which asks for them batch by batch.",
+        )
     turn = config.value("estimator", "turn")
     if turn is not None:
         integer("estimator.turn", turn, least=1)

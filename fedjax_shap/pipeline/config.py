@@ -2,6 +2,7 @@
 anything is trained.
 """
 
+import codecs
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,11 +127,28 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         InvalidInputError: the file cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(_decoded(Path(path).read_bytes()))
     except (OSError, ValueError) as error:
         raise InvalidInputError(
             f"Expected config={str(path)!r} to be a readable TOML file: {error}."
         ) from error
+
+
+def _decoded(content: bytes) -> str:
+    """A file's text, in UTF-8, or in UTF-16 where it begins with the mark of that.
+
+    Raises:
+        ValueError: it is in neither.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16").replace("\r\n", "\n")
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"line {line} is not in UTF-8, as TOML must be; save the file in UTF-8"
+        ) from None
 
 
 def override(raw: Mapping[str, Any], assignments: Sequence[tuple[str, str]]) -> dict[str, Any]:

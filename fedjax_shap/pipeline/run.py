@@ -121,6 +121,8 @@ def attribution_of(
     """
     asked = {name: config.value("estimator", name) for name in ESTIMATOR_OPTIONS}
     chosen = estimator or config.build("estimator")
+    if estimator is not None and estimator.guarantees.at_once:
+        asked["until"] = None  # it is meant for the configured estimator
     found = setting.attribution(chosen, replace(options, **asked))
     return projected(found) if config.value("estimator", "efficient") else found
 

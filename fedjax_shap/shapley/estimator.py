@@ -60,6 +60,8 @@ class Guarantees:
         slicewise: whether each slice of utilities with trailing axes is valued as it would be
             alone, which is not so where the next draws depend on all slices.
         errors: where its standard errors come from; "none" for one that draws nothing.
+        at_once: whether it asks for all its coalitions in one batch, whatever `turn`, so that no
+            rule can stop it before.
     """
 
     target: str = "shapley"
@@ -70,6 +72,7 @@ class Guarantees:
     enumerates: bool = True
     slicewise: bool = True
     errors: Literal["analytic", "draws", "jackknife", "none"] = "draws"
+    at_once: bool = False
 
 
 class Init(Protocol):

@@ -64,7 +64,11 @@ def exact(*, semivalue: str | Coefficients = "shapley") -> Estimator:
     # the coefficients of a function need not sum to 1
     named = isinstance(semivalue, str)
     guarantees = Guarantees(
-        target=target, efficient=target == "shapley", additive=named, errors="none"
+        target=target,
+        efficient=target == "shapley",
+        additive=named,
+        errors="none",
+        at_once=True,
     )
     return Estimator(_init, _ask, _tell, partial(_read, coefficients_of(semivalue)), guarantees)
 

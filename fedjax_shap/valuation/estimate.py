@@ -101,7 +101,14 @@ def value_players(
         key: seeds the estimator's draws.
         chosen: int[C], the players in the game; the others sit it out.
     """
-    rule, num_players = source.options.rule, source.game.num_players
+    rule = source.options.rule
+    num_players = source.game.num_players
+    require(
+        rule is None or not estimator.guarantees.at_once,
+        f"Expected until={source.options.until!r} to be left out with an estimator that asks for "
+        "all its coalitions at once, which no rule can stop; use one that asks batch by batch, "
+        "such as gaussian_process().",
+    )
     state = estimator.init(len(chosen), source.options.budget, _batch(source.options, len(chosen)))
     began = time.perf_counter()
     history: list[Attribution] = []

@@ -180,6 +180,28 @@ def test_an_unreadable_file_is_refused_by_name(tmp_path):
             read_toml(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_is_read_however_an_editor_saved_it(tmp_path, encoding):
+    path = tmp_path / "saved.toml"
+    path.write_bytes('title = "Zürich"\r\nseed = 3\r\n'.encode(encoding))
+    assert read_toml(path) == {"title": "Zürich", "seed": 3}
+
+
+def test_a_file_in_another_encoding_is_refused_with_the_line(tmp_path):
+    path = tmp_path / "saved.toml"
+    path.write_bytes('seed = 3\ntitle = "Zürich"\n'.encode("cp1252"))
+    with pytest.raises(InvalidInputError, match=r"saved.toml' .* line 2 is not in UTF-8"):
+        read_toml(path)
+
+
+@pytest.mark.parametrize("name", ["exact", "leave_one_out", "individual"])
+def test_a_rule_that_could_stop_nothing_is_refused(name):
+    section = {"name": name, "until": "wall_clock(3)"}
+    with pytest.raises(InvalidInputError, match=f"left out with estimator.name='{name}'"):
+        parse({"estimator": section})
+    parse({"estimator": {**section, "name": "permutation"}})
+
+
 def test_settings_that_a_game_would_ignore_are_refused():
     participation = {"name": "uniform", "participants": 2}
     assert "algorithm.tol=0.1" in refusal({"game": {"name": "rounds"}, "algorithm": {"tol": 0.1}})

@@ -130,3 +130,10 @@ def test_rules_that_divide_by_other_values_get_them(rule):
     result = run(parse({**RAW, "economics": {"name": rule, "revenue": 100}}))
     assert sum(result.settlement.payments) == 100
     assert result.coalitions["trained"] == 8
+
+
+def test_a_rule_by_values_that_are_read_at_once_goes_with_an_estimator_that_may_stop():
+    estimator = {"name": "permutation", "until": "standard_error(0.5)"}
+    economics = {"name": "leave_one_out", "revenue": 100}
+    result = run(parse({**RAW, "estimator": estimator, "economics": economics}))
+    assert sum(result.settlement.payments) == 100

@@ -85,3 +85,9 @@ def test_a_game_without_a_name_has_no_store_that_is_opened_by_name():
     with pytest.raises(InvalidInputError, match="name"):
         estimate(game, exact(), Options(stores=opened({})))
     assert_array_equal(estimate(game, exact(), Options(stores=UtilityStore())).values, [1, 1, 1])
+
+
+def test_a_rule_is_refused_where_all_coalitions_are_asked_for_at_once(key):
+    options = Options(until="wall_clock(1)")
+    with pytest.raises(InvalidInputError, match=r"until='wall_clock\(1\)' to be left out"):
+        estimate(GAME, exact(), options, key=key)

@@ -96,7 +96,9 @@ def _one_marginal(name: str, coalitions: _Coalitions, marginals: _Marginals) -> 
     def read(state: SingleState) -> Attribution:
         return _read(state, coalitions, marginals)
 
-    guarantees = Guarantees(target=name, additive=True, enumerates=False, errors="none")
+    guarantees = Guarantees(
+        target=name, additive=True, enumerates=False, errors="none", at_once=True
+    )
     return Estimator(init, ask, _tell, read, guarantees)
 
 

@@ -93,6 +93,20 @@ def test_additive_games_are_valued_without_error_where_that_is_promised(name):
     assert_allclose(found.std_errors, 0, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimator_says_whether_it_asks_for_all_its_coalitions_at_once(name):
+    game = with_null_and_twins()
+    estimator = made(name)
+    state = estimator.init(8, None, 16)
+    batches = 0
+    for batch in range(2):
+        masks, state = estimator.ask(jax.random.key(batch), state)
+        batches += len(masks) > 0
+        if len(masks):
+            state = estimator.tell(state, masks, game.utility(masks))
+    assert estimator.guarantees.at_once == (batches == 1)
+
+
 @each
 @pytest.mark.parametrize("budget", [60, 90])
 def test_values_sum_to_what_there_is_where_that_is_promised(name, budget):
