@@ -1,13 +1,12 @@
-"""Raw files, gzipped or not, read as idx, libsvm, csv or npz, or refused with what is wrong."""
+"""Raw files, gzipped or not, read as idx, libsvm or csv, or refused with what is wrong."""
 
 import codecs
 import csv
 import gzip
 import io
 import os
-import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -251,50 +250,3 @@ def cells(
             f"Expected line {number} of {path} to have {width} cells, but it has {len(found)}.",
         )
     return lines
-
-
-def npz(path: Path, needed: Sequence[str]) -> dict[str, HostArray]:
-    """The arrays of an npz file.
-
-    Args:
-        path: the file.
-        needed: names of arrays that it must hold.
-
-    Returns:
-        Every array by its name.
-
-    Raises:
-        InvalidInputError: not an npz file, a damaged or pickled array, or a missing one.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            raw = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
-        arrays = {
-            name: np.lib.format.read_array(io.BytesIO(one), allow_pickle=False)
-            for name, one in raw.items()
-        }
-    except Exception as error:  # no list names all the ways in which foreign bytes can fail
-        raise InvalidInputError(
-            f"Expected {path} to be an npz file of plain arrays, but: {_in_a_line(error)}."
-        ) from error
-    missing = [name for name in needed if name not in arrays]
-    near = "".join(_like(name, arrays) for name in missing)
-    require(
-        not missing,
-        f"Expected {path} to hold the arrays {list(needed)}, but {missing} are not in it; it holds "
-        f"{list(arrays)}{near}.",
-    )
-    return arrays
-
-
-def _in_a_line(error: Exception) -> str:
-    """What an error says, on one line."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
-
-
-def _like(name: str, known: Iterable[str]) -> str:
-    """A remark on the first of the known names that is called like `name`; "" if none is."""
-    for one in known:
-        if one.lower() == name or one.lower().startswith(f"{name}_"):
-            return f", of which {one!r} may be {name}"
-    return ""

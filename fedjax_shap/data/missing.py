@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, caution, one_of, require
-from fedjax_shap.data.splits import listed
+from fedjax_shap.data.splits import NAMED
 from fedjax_shap.data.tables import Table, numbers
 from fedjax_shap.typing import HostArray
 
@@ -92,12 +92,19 @@ def filled(table: Table, used: Sequence[str], train: HostArray, missing: str) ->
         if missing == "mean":
             middle = np.mean(base)
         values[name] = np.where(absent, middle, known)
-    counts = {name: int(table.absent[name].sum()) for name in gaps}
-    caution(
-        f"{table.name}: {sum(counts.values())} missing cells were filled ({_by_column(counts)}): "
-        f"numbers by the {missing} of the training rows, categories by one called {CATEGORY!r}."
-    )
+    _say_filled(table, [name for name in gaps if name in values], f"the training rows' {missing}")
+    _say_filled(table, [name for name in gaps if name not in values], f"a category {CATEGORY!r}")
     return table.with_columns(columns, values)
+
+
+def _say_filled(table: Table, names: Sequence[str], by: str) -> None:
+    """A caution about columns whose missing cells were filled by something."""
+    counts = {name: int(table.absent[name].sum()) for name in names}
+    if counts:
+        caution(
+            f"{table.name}: {sum(counts.values())} missing cells were filled by {by} "
+            f"({_by_column(counts)})."
+        )
 
 
 def _refuse(table: Table, name: str, missing: str) -> None:
@@ -115,4 +122,5 @@ def _refuse(table: Table, name: str, missing: str) -> None:
 def _by_column(counts: Mapping[str, int]) -> str:
     """Counts of cells by column, the largest first."""
     most = sorted(counts, key=lambda name: -counts[name])
-    return listed([f"{name}: {counts[name]}" for name in most])
+    said = ", ".join(f"{name!r}: {counts[name]}" for name in most[:NAMED])
+    return said + ", ..." * (len(most) > NAMED)

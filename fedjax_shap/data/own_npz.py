@@ -8,6 +8,7 @@ import numpy as np
 from fedjax_shap._validate import caution, integer, one_of, require
 from fedjax_shap.data import files
 from fedjax_shap.data.members import member_names
+from fedjax_shap.data.npz_file import read_npz
 from fedjax_shap.data.own_targets import RowTargets, decoded, targets_of
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.scaling import SCALES, scaled
@@ -54,7 +55,7 @@ def pool_of_arrays(
     integer("seed", seed, least=0)
     one_of("scale", scale or "none", SCALES)
     one_of("channels", channels or "none", CHANNELS)
-    arrays = files.npz(files.given(path), ["x", "y"])
+    arrays = read_npz(files.given(path), ["x", "y"])
     _require_rows(path, arrays)
     # the file's own test set stands behind the training rows
     own = len(arrays["y"])

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fedjax_shap._validate import integer, number, one_of, require
+from fedjax_shap._validate import InvalidInputError, caution, integer, number, one_of, require
 from fedjax_shap.data.label_skew import dirichlet, label_pairs, shards
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.shares import Partition, Shares, apportion, as_shares, draw_counts
+from fedjax_shap.data.targets import bins as ranges
 from fedjax_shap.typing import HostArray
 
 __all__ = [
@@ -121,7 +122,7 @@ def _of_sizes(rng: np.random.Generator, pool: Pool, sizes: HostArray) -> Shares:
     return as_shares(np.split(rng.permutation(pool.num_rows), np.cumsum(sizes)[:-1]))
 
 
-def by_column(*, column: str | None = None) -> Partition:
+def by_column(*, column: str | None = None, bins: int | None = None) -> Partition:
     """The federation that the data come in: each value of a column is a client of that name.
 
     Clients stand in sorted order, in which numbers inside names count as numbers: "client 2" stands
@@ -129,11 +130,15 @@ def by_column(*, column: str | None = None) -> Partition:
 
     Args:
         column: the column; None for the pool's natural one.
+        bins: into how many ranges of nearly equally many rows a column of numbers is cut, each of
+            them a client; None for a client a value.
 
     Raises:
         InvalidInputError: later, a column that the pool does not have, or None where it has no
-            natural one.
+            natural one; a column of many numbers without bins, or bins of words.
     """
+    if bins is not None:
+        integer("bins", bins, least=2)
 
     def split(rng: np.random.Generator, pool: Pool) -> Shares:
         require(
@@ -141,9 +146,18 @@ def by_column(*, column: str | None = None) -> Partition:
             "Expected column=None to be a name, as the pool has no natural federation; known: "
             f"{sorted(pool.columns)}.",
         )
-        name = str(pool.natural if column is None else column)
+        name = str(column or pool.natural)
         one_of("column", name, pool.columns)
         cells = np.asarray(pool.columns[name])
+        _say_feature(name, pool)
+        if bins is not None:
+            return _by_range(name, cells, bins)
+        require(
+            cells.dtype.kind != "f",
+            f"Expected column={name!r} to hold one value a client, but it holds many numbers; "
+            "write bins = 4, say, for ranges of equally many rows.",
+        )
+        _say_unseen(name, cells, pool)
         values = sorted(np.unique(cells).tolist(), key=_natural_order)
         return Shares(
             rows=[np.flatnonzero(cells == value) for value in values],
@@ -151,6 +165,53 @@ def by_column(*, column: str | None = None) -> Partition:
         )
 
     return split
+
+
+def _by_range(name: str, cells: HostArray, bins: int) -> Shares:
+    """Clients that are ranges of a column of numbers."""
+    try:
+        values = cells.astype(np.float64)
+    except ValueError:
+        raise InvalidInputError(
+            f"Expected column={name!r} to hold numbers where bins={bins}, but it holds "
+            f"{str(cells[0])!r}; leave bins out for a client a value."
+        ) from None
+    codes = ranges(values, bins)
+    rows = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+    require(
+        len(rows) > 1,
+        f"Expected column={name!r} to be cut into bins={bins} ranges, but nearly all of its rows "
+        "hold one number.",
+    )
+    if len(rows) < bins:
+        caution(
+            f"Column {name!r} is cut into {len(rows)} ranges instead of {bins}, as many of its "
+            "rows hold the same number."
+        )
+    limits = [(values[own].min(), values[own].max()) for own in rows]
+    return Shares(rows, [f"{name} {low:.6g} to {high:.6g}" for low, high in limits])
+
+
+def _say_feature(name: str, pool: Pool) -> None:
+    """A caution where the column by which rows are given to clients is a feature as well."""
+    features = pool.notes.get("features", ())
+    if any(one == name or str(one).startswith(f"{name}=") for one in features):
+        caution(
+            f"Column {name!r} says whose a row is and is a feature as well; name it as client in "
+            "[data], or leave it out of the features, if the model is not to see it."
+        )
+
+
+def _say_unseen(name: str, cells: HostArray, pool: Pool) -> None:
+    """A caution where values of a column have test rows only; the natural ones are said before."""
+    if name == pool.natural or name not in pool.test_columns:
+        return
+    unseen = sorted(set(pool.test_columns[name].tolist()) - set(cells.tolist()))
+    if unseen:
+        caution(
+            f"Column {name!r}: {', '.join(map(repr, unseen[:10]))} have test rows only, so they "
+            "are not among the members and get no value."
+        )
 
 
 def natural(*, num_clients: int = 10) -> Partition:

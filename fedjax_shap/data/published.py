@@ -7,6 +7,7 @@ import numpy as np
 from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.data import files
 from fedjax_shap.data.features import pool_of
+from fedjax_shap.data.npz_file import read_npz
 from fedjax_shap.data.pool import Pool, standardise
 from fedjax_shap.data.tables import Table, numbers, read_table, table_of
 from fedjax_shap.typing import HostArray
@@ -200,7 +201,7 @@ def _flce_arrays(folder: str | None, file: str) -> dict[str, HostArray]:
         "exact_shapley"
     )
     path = files.locate(folder, "flce", [file], origin=origin)
-    arrays = files.npz(path, ["x_test", "y_test", "exact_shapley"])
+    arrays = read_npz(path, ["x_test", "y_test", "exact_shapley"])
     count = len(arrays["exact_shapley"])
     for suffix in (*range(count), "test"):
         x = f"x_{suffix}"
