@@ -16,6 +16,7 @@ from fedjax_shap.ledger.content import recorded
 from fedjax_shap.ledger.entry import Entry
 from fedjax_shap.ledger.ledger import Ledger
 from fedjax_shap.ledger.verify import verify
+from fedjax_shap.pipeline.records import result_file
 from fedjax_shap.report.render import to_csv, to_text
 from fedjax_shap.report.tables import Table, numbers, text, word
 
@@ -128,9 +129,7 @@ def _signer(key: str) -> signing.Signer:
 
 
 def _append(known: argparse.Namespace, rest: list[str]) -> None:
-    path = Path(known.result)
-    if path.is_dir():
-        path = path / "result.json"
+    path = result_file(known.result)
     try:
         content = path.read_bytes()
     except OSError as error:

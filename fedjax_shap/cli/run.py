@@ -96,14 +96,14 @@ def _add_processes(options: argparse._ArgumentGroup) -> None:
 
 
 def _run(known: argparse.Namespace, rest: list[str]) -> int:
-    from fedjax_shap.pipeline import config as configuration
+    from fedjax_shap.pipeline.config import parse
+    from fedjax_shap.pipeline.toml import override, read_toml
 
-    raw = configuration.read_toml(known.config)
-    raw = configuration.override(raw, _assignments(rest))
+    raw = override(read_toml(known.config), _assignments(rest))
     if known.data is not None:
         _set_data_folder(raw, known.data)
     _set_shorthands(raw, known)
-    config = configuration.parse(raw)
+    config = parse(raw)
 
     from fedjax_shap.engine import processes
     from fedjax_shap.engine.folders import UTILITIES

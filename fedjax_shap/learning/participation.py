@@ -80,10 +80,10 @@ def independent(*, probability: float | tuple[float, ...]) -> Participation:
     Args:
         probability: one for all clients, or one each, in [0, 1].
     """
-    _chances(probability)
+    _chances("probability", probability)
 
     def draw(key: Key, num_rounds: int, num_clients: int) -> HostArray:
-        chances = _each(probability, num_clients)
+        chances = _each("probability", probability, num_clients)
         return _uniform(key, num_rounds, num_clients) < chances
 
     return draw
@@ -178,14 +178,14 @@ def ordered(participation: Participation, names: Sequence[str]) -> Participation
     ]
 
 
-def dropping(participation: Participation, probability: float | tuple[float, ...]) -> Participation:
+def dropping(participation: Participation, drop_out: float | tuple[float, ...]) -> Participation:
     """Drop-outs during the round: a client that takes part leaves, with some probability, before it
     has uploaded.
 
     Args:
         participation: who starts the round.
-        probability: that a client drops out of a round in which it takes part, one for all or one
-            each, in [0, 1].
+        drop_out: the probability that a client drops out of a round in which it takes part, one for
+            all or one each, in [0, 1].
 
     Returns:
         A participation float[R, C]: 1 who took part and uploaded, 0 who was absent, and for one
@@ -197,10 +197,10 @@ def dropping(participation: Participation, probability: float | tuple[float, ...
         InvalidInputError: a probability outside [0, 1]; when drawn, another number of them than of
             clients.
     """
-    _chances(probability)
+    _chances("drop_out", drop_out)
 
     def draw(key: Key, num_rounds: int, num_clients: int) -> HostArray:
-        chances = _each(probability, num_clients)
+        chances = _each("drop_out", drop_out, num_clients)
         present = np.asarray(participation(key, num_rounds, num_clients), np.float64)
         own = jax.random.fold_in(key, _DROPS)
         drops = _uniform(jax.random.fold_in(own, 0), num_rounds, num_clients) < chances
@@ -238,21 +238,20 @@ def _uniform(key: Key, num_rounds: int, num_clients: int) -> HostArray:
     )
 
 
-def _chances(probability: float | tuple[float, ...]) -> None:
+def _chances(name: str, probability: float | tuple[float, ...]) -> None:
     """Refuses a probability, or one of several, outside [0, 1]."""
     if not isinstance(probability, tuple):
         probability = (probability,)
     for value in probability:
-        fraction("probability", value)
+        fraction(name, value)
 
 
-def _each(probability: float | tuple[float, ...], num_clients: int) -> HostArray:
+def _each(name: str, probability: float | tuple[float, ...], num_clients: int) -> HostArray:
     """One probability for all or one each, refused where there are others."""
     chances = np.asarray(probability)
     require(
         chances.shape in ((), (num_clients,)),
-        f"Expected probability={probability} to be one number or one for each of {num_clients} "
-        "clients.",
+        f"Expected {name}={probability} to be one number or one for each of {num_clients} clients.",
     )
     return chances
 

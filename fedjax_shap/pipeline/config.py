@@ -2,11 +2,8 @@
 anything is trained.
 """
 
-import codecs
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -14,6 +11,12 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from fedjax_shap._validate import InvalidInputError, integer, one_of, require
 from fedjax_shap.pipeline.descriptions import type_of
 from fedjax_shap.pipeline.schema import SECTIONS, describe
+from fedjax_shap.pipeline.wording import (
+    Field,
+    located,
+    require_keyword,
+    require_section,
+)
 
 LIST = "corrupt"  # the section that is a list of sections: [[corrupt]]
 
@@ -63,6 +66,16 @@ class Config:
         """Whether the entry that a section names takes `parameter` from the run."""
         return parameter in describe(section).entries[self.sections[section].name].bound
 
+    def fields(self) -> list[Field]:
+        """What the configuration gives, field by field."""
+        sections = {**self.sections}
+        sections |= {f"{LIST}.{place}": one for place, one in enumerate(self.corruptions)}
+        return [
+            Field(f"{section}.{key}", key, value)
+            for section, one in sections.items()
+            for key, value in one.keywords.items()
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """The configuration as it would stand in TOML or JSON."""
         record: dict[str, Any] = {"title": self.title, "seed": self.seed}
@@ -96,8 +109,8 @@ def parse(raw: Mapping[str, Any]) -> Config:
         InvalidInputError: an unknown section, name or keyword (with the nearest known one), a wrong
             type, a keyword that is missing, or sections that do not go together.
     """
-    for key in raw:
-        one_of("section", key, ("title", "seed", *SECTIONS))
+    for key, value in raw.items():
+        require_section(key, value, ("title", "seed"))
     title = raw.get("title", "run")
     seed = raw.get("seed", 0)
     require(isinstance(title, str), f"Expected title={title!r} to be text.")
@@ -117,72 +130,8 @@ def parse(raw: Mapping[str, Any]) -> Config:
     # here, since it imports the registries and with them JAX: what is refused above is so at once
     from fedjax_shap.pipeline.checks import checked
 
-    return checked(config, [name for name, said in raw.items() if said])
-
-
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """The mappings of a TOML file.
-
-    Raises:
-        InvalidInputError: the file cannot be read, or is not TOML.
-    """
-    try:
-        return tomllib.loads(_decoded(Path(path).read_bytes()))
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(
-            f"Expected config={str(path)!r} to be a readable TOML file: {error}."
-        ) from error
-
-
-def _decoded(content: bytes) -> str:
-    """A file's text, in UTF-8, or in UTF-16 where it begins with the mark of that.
-
-    Raises:
-        ValueError: it is in neither.
-    """
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16").replace("\r\n", "\n")
-    try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"line {line} is not in UTF-8, as TOML must be; save the file in UTF-8"
-        ) from None
-
-
-def override(raw: Mapping[str, Any], assignments: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """A configuration with some fields set, each by a dotted name such as `partition.alpha` or
-    `corrupt.0.rate`.
-
-    Args:
-        raw: the configuration; it stays as it is.
-        assignments: (dotted name, text). A text is read as TOML (`0.3`, `true`, `[1, 2]`), or taken
-            as it is where it is not TOML. Naming another entry for a section (`partition.name`)
-            drops the keywords of the old one that the new one does not take.
-
-    Guarantees:
-        The order of the assignments does not matter, unless two of them set the same field: then
-        the last one counts.
-    """
-    changed: dict[str, Any] = _copied(raw)
-    # whole sections first, then names, then keywords: each may undo what comes after it
-    for dotted, text in sorted(dict(assignments).items(), key=_rank):
-        *path, last = dotted.split(".")
-        where: Any = changed
-        for step in path:
-            where = _enter(where, step, dotted)
-        require(
-            not isinstance(where, list),
-            f"Expected {dotted!r} to name a field of one entry, such as corrupt.0.rate.",
-        )
-        require(
-            isinstance(where, dict), f"Expected {dotted!r} to name a field of the configuration."
-        )
-        if last == "name" and path:
-            _drop_others(path[0], _value(text), where)
-        where[last] = _value(text)
-    return changed
+    with located(config.fields()):
+        return checked(config, [name for name, said in raw.items() if said])
 
 
 def _implied(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,7 +165,7 @@ def _section(section: str, raw: Any) -> Section:
     keywords = known.keywords(name)
     given = {key: value for key, value in raw.items() if key != "name"}
     for key in given:
-        one_of(f"keyword in [{section}]", key, keywords, f"one that {name!r} takes")
+        require_keyword(section, name, key)
     checked = {key: _typed(f"{section}.{key}", given[key], keywords[key].type) for key in given}
     for key, keyword in keywords.items():
         require(
@@ -239,43 +188,3 @@ def _typed(name: str, value: Any, type_text: str) -> Any:
 
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
-
-
-def _rank(assignment: tuple[str, str]) -> tuple[int, bool]:
-    """Sorts assignments: a whole section before its name, and its name before its keywords."""
-    path = assignment[0].split(".")
-    return len(path), path[-1] != "name"
-
-
-def _drop_others(section: str, name: Any, given: dict[str, Any]) -> None:
-    """Drops the keywords that entry `name` of a section does not take."""
-    if section not in SECTIONS or name not in list(describe(section).entries):
-        return
-    taken = describe(section).keywords(name)
-    for key in [key for key in given if key not in taken]:
-        del given[key]
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
-
-
-def _enter(where: Any, step: str, dotted: str) -> Any:
-    """One step along a dotted name, into a section or an entry of a list."""
-    if isinstance(where, list):
-        require(
-            step.isdigit() and int(step) < len(where),
-            f"Expected {dotted!r} to number one of the {len(where)} entries, from 0.",
-        )
-        return where[int(step)]
-    require(isinstance(where, dict), f"Expected {dotted!r} to name a field of the configuration.")
-    return where.setdefault(step, {})
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

@@ -21,11 +21,10 @@ from fedjax_shap.economics.revenue import RevenueCurve, curve
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.pipeline.records import read_json
+from fedjax_shap.pipeline.records import read_json, result_file
 from fedjax_shap.pipeline.stored import StoredUtilities, stored_utilities
 from fedjax_shap.typing import HostArray
 
-RESULT = "result.json"
 UTILITIES = "utilities"  # the folder of the utility stores beside it
 _ALONE = StoredUtilities(
     None, None, "This is a settlement alone, so what coalitions are worth is not known."
@@ -62,8 +61,7 @@ def read_run(path: str | Path) -> LoadedRun:
     Raises:
         InvalidInputError: no such file, or one that is neither of these.
     """
-    path = Path(path)
-    file = path / RESULT if path.is_dir() else path
+    file = result_file(path)
     return saved(read_json(file, "result"), file.parent / UTILITIES, title=str(path))
 
 

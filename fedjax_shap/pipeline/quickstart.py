@@ -5,10 +5,11 @@ inside one run.
 import tomllib
 from importlib.resources import files
 
-from fedjax_shap.pipeline.config import override, parse
+from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import Watch, attribution_of, run, unwatched
 from fedjax_shap.pipeline.settings.registry import setting_of
+from fedjax_shap.pipeline.toml import override
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.valuation.options import Options
 

@@ -73,6 +73,31 @@ def read_json(path: str | Path, argument: str = "input") -> dict[str, Any]:
         ) from error
 
 
+def result_file(path: str | Path) -> Path:
+    """The file of a run's result.
+
+    Args:
+        path: a run's folder, the result.json in it, or another file that is read like it.
+
+    Raises:
+        InvalidInputError: no such file or folder, or a folder without a result.
+    """
+    place = Path(path)
+    require(
+        place.exists(),
+        f"Expected result={str(path)!r} to be a run's folder or its {RESULT}, but there is no such "
+        "run.",
+    )
+    if not place.is_dir():
+        return place
+    require(
+        (place / RESULT).is_file(),
+        f"Expected result={str(path)!r} to be a run's folder, but it holds no {RESULT}, which a "
+        "run leaves once it is finished.",
+    )
+    return place / RESULT
+
+
 class RunStores(NamedTuple):
     """What a run's result says of the stores beside it.
 

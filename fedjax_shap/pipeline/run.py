@@ -20,6 +20,7 @@ from fedjax_shap.pipeline.payment import estimator_for_rule, pay
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.pipeline.settings.setting import Setting
+from fedjax_shap.pipeline.wording import located
 from fedjax_shap.shapley.estimator import Attribution, Estimator, projected
 from fedjax_shap.typing import Progress
 from fedjax_shap.valuation.options import Options
@@ -63,7 +64,7 @@ def run(
     """
     watch = watch or unwatched
     keep_programs()
-    with Stopwatch() as total:
+    with located(config.fields()), Stopwatch() as total:
         setting = setting_of(config)
         stores = _Stores(store, setting.players, fresh=fresh)
         pay(config, setting, np.ones(len(setting.players)), 0)  # refuses bad prices early

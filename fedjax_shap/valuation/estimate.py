@@ -103,12 +103,7 @@ def value_players(
     """
     rule = source.options.rule
     num_players = source.game.num_players
-    require(
-        rule is None or not estimator.guarantees.at_once,
-        f"Expected until={source.options.until!r} to be left out with an estimator that asks for "
-        "all its coalitions at once, which no rule can stop; use one that asks batch by batch, "
-        "such as gaussian_process().",
-    )
+    _require_stoppable(estimator, source.options)
     state = estimator.init(len(chosen), source.options.budget, _batch(source.options, len(chosen)))
     began = time.perf_counter()
     history: list[Attribution] = []
@@ -143,6 +138,16 @@ def value_players(
         std_errors=_among_zeros(read.std_errors, chosen, num_players),
         num_stored=num_stored,
         stopped=stopped,
+    )
+
+
+def _require_stoppable(estimator: Estimator, options: Options) -> None:
+    """Refuses a stopping rule where there is nothing between which it could be looked at."""
+    require(
+        options.until is None or not estimator.guarantees.at_once,
+        f"Expected until={options.until!r} to be left out with an estimator that asks for all its "
+        "coalitions at once, which no rule can stop; use one that asks batch by batch, such as "
+        "gaussian_process().",
     )
 
 

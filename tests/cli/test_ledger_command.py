@@ -217,11 +217,11 @@ def test_export_as_csv_has_a_row_for_each_player(filled, capsys):
         ),
         (
             ["append", "ledger.db", "nowhere.json", "--key", "key"],
-            "Expected result='nowhere.json' to be a readable",
+            "Expected result='nowhere.json' to be a run's folder or its result.json, but",
         ),
         (
             ["append", "ledger.db", ".", "--key", "key"],
-            "Expected result='result.json' to be a readable file",
+            "Expected result='.' to be a run's folder, but it holds no result.json",
         ),
         (
             ["append", "ledger.db", "broken.json", "--key", "key"],

@@ -178,7 +178,7 @@ def test_a_bad_trace_file_is_refused_in_one_sentence(text, sentence, tmp_path):
             lambda key: trace_file(path="trace.csv")(key, 3, 5),
             r"trace.csv to be \[3 rounds, 5 clients\]",
         ),
-        (lambda key: dropping(always(), 1.5), r"probability=1.5 to lie in \[0, 1\]"),
+        (lambda key: dropping(always(), 1.5), r"drop_out=1.5 to lie in \[0, 1\]"),
         (
             lambda key: dropping(always(), (0.5, 0.5))(key, 2, 5),
             "one number or one for each of 5 clients",

@@ -3,8 +3,9 @@ from itertools import permutations
 import pytest
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.pipeline.config import override, parse, read_toml
+from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.schema import SECTIONS, describe
+from fedjax_shap.pipeline.toml import override, read_toml
 from fedjax_shap.shapley.estimators.registry import DEFAULT
 
 
@@ -170,6 +171,36 @@ def test_a_name_given_twice_counts_as_it_was_given_last():
 def test_an_override_that_leads_nowhere_is_refused(dotted):
     with pytest.raises(InvalidInputError, match=dotted.replace(".", r"\.")):
         override({"seed": 1, "corrupt": [{"name": "label_noise"}]}, [(dotted, "1")])
+
+
+def test_the_number_after_the_last_adds_an_entry():
+    noise = {"name": "label_noise", "client": 1, "rate": 0.5}
+    options = [(f"corrupt.0.{key}", str(value)) for key, value in noise.items()]
+    second = [("corrupt.1.client", "0"), ("corrupt.1.name", "free_rider")]
+    rider = {"name": "free_rider", "client": 0}
+    assert override({}, options)["corrupt"] == [noise]
+    assert override({"corrupt": [noise]}, second)["corrupt"] == [noise, rider]
+    assert override({}, [*second, *options])["corrupt"] == [noise, rider]
+    with pytest.raises(InvalidInputError, match=r"'corrupt\.1\.name' to number one of the 0"):
+        override({}, second)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ({"alpha": 0.3}, "alpha=0.3 to stand in a section, as partition.alpha."),
+        ({"rate": 0.3}, "to stand in a section, as corrupt.0.rate."),
+        ({"frob": 0.3}, "section='frob' to be a known name"),
+        ({"model": {"hidden": [4]}}, r"'linear' takes; it belongs to model.name=.*'mlp'"),
+        ({"model": {"hiden": [4]}}, "'hiden' to be one that 'linear' takes; known: "),
+        ({"estimator": {"name": "exact", "semivalue": "x"}}, "Expected estimator.semivalue='x' to"),
+    ],
+)
+def test_a_refusal_says_where_a_keyword_belongs(raw, sentence):
+    if "semivalue" in str(raw):
+        raw = {"estimator": {**raw["estimator"], "name": "permutation", "until": "budget(9)"}}
+    with pytest.raises(InvalidInputError, match=sentence):
+        parse(raw)
 
 
 def test_an_unreadable_file_is_refused_by_name(tmp_path):

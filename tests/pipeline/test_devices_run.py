@@ -17,11 +17,12 @@ from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import curves, silo
-from fedjax_shap.pipeline.config import parse, read_toml
+from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.payment import pay
 from fedjax_shap.pipeline.run import attribution_of
 from fedjax_shap.pipeline.settings.registry import setting_of
+from fedjax_shap.pipeline.toml import read_toml
 from fedjax_shap.report.run_tables import device_tables
 from fedjax_shap.valuation.options import Options
 
@@ -248,7 +249,10 @@ def test_without_devices_nothing_is_metered():
             "seconds=1000000000.0 to come to at most 2147483647",
         ),
         (["--steps.name", "gausian"], "did you mean 'gaussian'?"),
-        (["--participation.drop_out", "2.0"], "probability=2.0 to lie in [0, 1]"),
+        (
+            ["--participation.drop_out", "2.0"],
+            "participation.drop_out=2.0 to lie in [0, 1]",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_before_any_training(config, capsys, overrides, words):

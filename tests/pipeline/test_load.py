@@ -230,8 +230,8 @@ def test_a_settlement_of_nonsense_is_refused_in_one_sentence(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "Expected result='nowhere' to be a readable JSON file"),
-        (["."], "Expected result='result.json' to be a readable JSON file"),
+        (["nowhere"], "Expected result='nowhere' to be a run's folder or its result.json, but"),
+        (["."], "Expected result='.' to be a run's folder, but it holds no result.json"),
         (["run", "--figure", "page.gif"], "to end in .png, .svg or .pdf"),
         (
             ["run", "--json", "nowhere/found.json"],

@@ -117,6 +117,11 @@ def test_sections_that_it_does_not_use_are_refused(sections, sentence):
         parse({**RAW, **sections})
 
 
+def test_what_a_factory_refuses_is_named_as_the_configuration_has_it():
+    with pytest.raises(InvalidInputError, match=r"^Expected plan\.chunk=-1 to be an integer"):
+        run(parse({**RAW, "plan": {"chunk": -1}}))
+
+
 def test_costs_by_step_are_refused_where_no_steps_are_counted(capsys):
     Path("table.toml").write_text(TOML.split("[costs]")[0])
     sentence = refused(
