@@ -26,7 +26,7 @@ from fedjax_shap._validate import integer, require
 from fedjax_shap.engine.machine import machine
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.programs import in_flight
-from fedjax_shap.learning.metric import cross_entropy
+from fedjax_shap.learning.class_scores import cross_entropy
 from fedjax_shap.learning.model import cnn
 from fedjax_shap.typing import Array, Params
 

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.harness import Record, add_counts, at_least, parser_of, present, table
 from benchmarks.timing import timed
-from fedjax_shap.learning.metric import cross_entropy
+from fedjax_shap.learning.class_scores import cross_entropy
 from fedjax_shap.learning.model import mlp
 from fedjax_shap.typing import Array, Params
 

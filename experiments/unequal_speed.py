@@ -20,10 +20,11 @@ from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
-from fedjax_shap.learning.metric import metric_for, score
+from fedjax_shap.learning.metric import score
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.task import measure_for
 from fedjax_shap.learning.train import learner
-from fedjax_shap.learning.training import Training
+from fedjax_shap.learning.training import Training, task_of
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import Array, HostArray, Params
@@ -78,8 +79,9 @@ def values(
         batch_size=settings["batch_size"],
         l2=settings["l2"],
     )
-    learning = learner(data, Training(linear(), client_training, algorithm, key=key))
-    metric = metric_for(settings["metric"], data.validation[1], data.num_classes)
+    training = Training(linear(), client_training, algorithm, key=key)
+    learning = learner(data, training)
+    metric = measure_for(task_of(training, data), data, settings["metric"])
 
     def worth(world: World, params: Params) -> Array:
         return score(learning.model.apply, metric, params, world.data.validation)

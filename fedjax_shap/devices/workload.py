@@ -11,10 +11,11 @@ import optax
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm, Done, Draws, Round
+from fedjax_shap.learning.class_scores import cross_entropy
 from fedjax_shap.learning.local import Local
-from fedjax_shap.learning.metric import cross_entropy
 from fedjax_shap.learning.model import Model
-from fedjax_shap.learning.training import Training, model_of
+from fedjax_shap.learning.task import Loss, bound_to
+from fedjax_shap.learning.training import Training, model_of, task_of
 from fedjax_shap.typing import Array, HostArray, Params, PyTree
 
 _ROWS = 2, 3  # batches on which a step is counted: it is linear in the examples of its batch
@@ -55,7 +56,11 @@ def workload(data: FederatedData, training: Training) -> Workload:
     shape = tuple(data.x.shape[2:])
     model = model_of(training, data)
     params = jax.eval_shape(model.init, jax.random.key(0))
-    flops = flops_per_step(model, training.local, params, shape, np.asarray(data.sizes))
+    loss = bound_to(task_of(training, data), data).loss
+    target = jax.ShapeDtypeStruct(data.test[1].shape[1:], data.test[1].dtype)
+    flops = flops_per_step(
+        model, training.local, params, shape, np.asarray(data.sizes), loss=loss, target=target
+    )
     return Workload(flops, messages(training.algorithm, params))
 
 
@@ -86,8 +91,18 @@ def messages(algorithm: Algorithm, params: Params) -> Messages:
     return Messages(_bytes(jax.eval_shape(sent, params, broadcast)), _bytes((params, broadcast)))
 
 
+_LABEL = jax.ShapeDtypeStruct((), jnp.int32)
+
+
 def flops_per_step(
-    model: Model, local: Local, params: Params, shape: tuple[int, ...], sizes: HostArray
+    model: Model,
+    local: Local,
+    params: Params,
+    shape: tuple[int, ...],
+    sizes: HostArray,
+    *,
+    loss: Loss = cross_entropy,
+    target: jax.ShapeDtypeStruct = _LABEL,
 ) -> HostArray:
     """Floating-point operations of one local step of each client.
 
@@ -102,11 +117,13 @@ def flops_per_step(
         params: its parameters, as arrays or as shapes and types.
         shape: of one example.
         sizes: int[C], the clients' numbers of examples.
+        loss: what is minimised.
+        target: the shape and type of one target.
 
     Returns:
         float64[C]; that of one example where a client has none.
     """
-    count = _counted(model, local, params, shape)
+    count = _counted(model, local, params, shape, loss, target)
     fewer, more = (count(rows) for rows in _ROWS)
     each = (more - fewer) / (_ROWS[1] - _ROWS[0])
     rows = np.maximum(sizes / np.maximum(local.steps_per_epoch(np.asarray(sizes)), 1), 1)
@@ -114,25 +131,30 @@ def flops_per_step(
 
 
 def _counted(
-    model: Model, local: Local, params: Params, shape: tuple[int, ...]
+    model: Model,
+    local: Local,
+    params: Params,
+    shape: tuple[int, ...],
+    loss: Loss,
+    target: jax.ShapeDtypeStruct,
 ) -> Callable[[int], float]:
     """(rows of a batch) -> floating-point operations of a step on it."""
     state = jax.eval_shape(local.optimizer.init, params)
 
-    def loss(params: Params, x: Array, y: Array) -> Array:
+    def penalised(params: Params, x: Array, y: Array) -> Array:
         penalty: Array | float = 0.0
         if local.l2:
             penalty = sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(params))
-        return cross_entropy(model.apply(params, x), y).mean() + local.l2 / 2 * penalty
+        return loss(model.apply(params, x), y).mean() + local.l2 / 2 * penalty
 
     def step(params: Params, state: PyTree, x: Array, y: Array) -> tuple[Params, PyTree]:
-        change, state = local.optimizer.update(jax.grad(loss)(params, x, y), state, params)
+        change, state = local.optimizer.update(jax.grad(penalised)(params, x, y), state, params)
         return optax.apply_updates(params, change), state
 
     def count(rows: int) -> float:
         batch = (
             jax.ShapeDtypeStruct((rows, *shape), jnp.float32),
-            jax.ShapeDtypeStruct((rows,), jnp.int32),
+            jax.ShapeDtypeStruct((rows, *target.shape), target.dtype),
         )
         counted = jax.jit(step).lower(params, state, *batch).cost_analysis()
         if not counted or "flops" not in counted:

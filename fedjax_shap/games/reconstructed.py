@@ -11,7 +11,7 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Uploads, mixed_worth, zero_nonfinite
 from fedjax_shap.games.rounds import Rounds, rounds
-from fedjax_shap.learning.metric import metric_for
+from fedjax_shap.learning.metric import Metric
 from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import Array, Key, Params
 
@@ -20,7 +20,7 @@ def reconstructed(
     data: FederatedData,
     training: Training,
     *,
-    metric: str = "accuracy",
+    metric: str | Metric | None = None,
     batches: Key | None = None,
 ) -> Game:
     """One-round reconstruction: everybody trains once, and updates make up each coalition's model.
@@ -34,7 +34,7 @@ def reconstructed(
     Args:
         data: the federation; its clients are the players.
         training: how clients train and who takes part when; its algorithm's `tol` must be None.
-        metric: a name in `learning.metric.METRICS`, on the server's validation set.
+        metric: as in `games.silo.silo`, on the server's validation set.
         batches: seeds the mini-batches of the run, which is trained here and not where coalitions
             are valued; `jax.random.key(0)` if None.
 
@@ -61,8 +61,7 @@ def reconstructed(
     if batches is None:
         batches = jax.random.key(0)
     groups = _sums(run, batches)
-    measure = metric_for(metric, data.validation[1], data.num_classes)
-    value, values = mixed_worth(run.model, measure, shares_by_group)
+    value, values = mixed_worth(run.model, run.measure, shares_by_group)
     world = _joined(groups, run.start.world[0].initial)
     return Game(world, value, data.num_clients, values)
 

@@ -19,11 +19,12 @@ from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.learner import Learner
-from fedjax_shap.learning.metric import metric_for, score
+from fedjax_shap.learning.metric import Metric, score
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.participation import always
+from fedjax_shap.learning.task import Measure, measure_for
 from fedjax_shap.learning.train import learner
-from fedjax_shap.learning.training import Training, checked
+from fedjax_shap.learning.training import Training, checked, task_of
 from fedjax_shap.learning.world import Trace, World, seeds
 from fedjax_shap.typing import Array, HostArray, Key, Params
 
@@ -67,7 +68,7 @@ class Rounds(NamedTuple):
         start: a game that holds all that decides the run; its fingerprint is the run's.
         play: gives the games, round by round.
         model: what is trained.
-        metric: the name of the metric by which models are valued.
+        measure: the metric by which models are valued.
         uploads: whether the world of each game is `mixtures.Uploads`. It is with one aggregation a
             round, by an algorithm whose next model is the mean of the uploads.
     """
@@ -77,7 +78,7 @@ class Rounds(NamedTuple):
     start: Game
     play: Play
     model: Model
-    metric: str
+    measure: Measure
     uploads: bool
 
 
@@ -85,7 +86,7 @@ def rounds(
     data: FederatedData,
     training: Training,
     *,
-    metric: str = "accuracy",
+    metric: str | Metric | None = None,
     inner_rounds: int = 1,
     absent: Absent = "left_out",
     everyone_first: bool = False,
@@ -100,7 +101,7 @@ def rounds(
         data: the federation; its clients are the players.
         training: how clients train, who takes part when, and for how long; its algorithm's `tol`
             must be None, since the run has a fixed length. Its `steps` count inner rounds.
-        metric: a name in `learning.metric.METRICS`, on the server's validation set.
+        metric: as in `games.silo.silo`, on the server's validation set.
         inner_rounds: aggregations within a round.
         absent: how a participant outside a coalition counts in the coalition's mean. "left_out":
             not at all. "unchanged", for one aggregation a round: as if it had uploaded x_t, so that
@@ -127,7 +128,7 @@ def rounds(
     learning = learner(data, within, horizon=algorithm.max_rounds * inner_rounds)
     present = _present(training, algorithm.max_rounds, data.num_clients)
     present[:1] |= everyone_first
-    measure = metric_for(metric, data.validation[1], data.num_classes)
+    measure = measure_for(task_of(training, data), data, metric)
 
     def worth(world: World, params: Params) -> Array:
         return score(learning.model.apply, measure, params, world.data.validation)
@@ -147,7 +148,7 @@ def rounds(
     world = replace(learning.world, whole=learning.world.weights.sum())
     play = _played(world, open_round, present, inner_rounds)
     start = Game((world, present, np.asarray(absent == "unchanged")), value, data.num_clients)
-    return Rounds(data.num_clients, present, start, play, learning.model, metric, mixed)
+    return Rounds(data.num_clients, present, start, play, learning.model, measure, mixed)
 
 
 def _present(training: Training, num_rounds: int, num_clients: int) -> HostArray:

@@ -9,9 +9,10 @@ from fedjax_shap._validate import integer, number, one_of
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.trained import trained
-from fedjax_shap.learning.metric import accuracy, bootstrapped, metric_for, score
+from fedjax_shap.learning.metric import Metric, bootstrapped, score
+from fedjax_shap.learning.task import curve_measure, measure_for
 from fedjax_shap.learning.train import learner
-from fedjax_shap.learning.training import Training, checked
+from fedjax_shap.learning.training import Training, checked, task_of
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.typing import Array, Key, Params
 
@@ -22,7 +23,7 @@ def silo(
     data: FederatedData,
     training: Training,
     *,
-    metric: str = "accuracy",
+    metric: str | Metric | None = None,
     report: Report = "final",
     skip_rounds: int = 0,
     empty: float | None = None,
@@ -34,7 +35,8 @@ def silo(
         data: the federation; its clients are the players. The metric is that on the server's
             validation set.
         training: how a coalition trains.
-        metric: a name in `learning.metric.METRICS`.
+        metric: a name in the task's metrics; a function (outputs, y) -> float of which more is
+            better, traceable by JAX; or the task's default if None. Errors count with a minus sign.
         report: "final" values the model of the last round; "best" takes the best metric over the
             rounds, which is optimistic, as some published benchmarks do.
         skip_rounds: with report="best", how many first rounds do not count. A coalition that stops
@@ -57,7 +59,7 @@ def silo(
     if empty is not None:
         number("empty", empty)
     learning = learner(data, training)
-    measure = bootstrapped(metric_for(metric, data.validation[1], data.num_classes), resamples)
+    measure = bootstrapped(measure_for(task_of(training, data), data, metric), resamples)
 
     def worth(world: World, params: Params) -> Array:
         return score(learning.model.apply, measure, params, world.data.validation)
@@ -85,24 +87,26 @@ def silo(
     return replace(game, resamples=resamples)
 
 
-def curves(data: FederatedData, training: Training, *, metric: str = "accuracy") -> Game:
+def curves(data: FederatedData, training: Training, *, metric: str | Metric | None = None) -> Game:
     """The trainings of `silo`, followed round by round.
 
     Args:
         data: the federation.
         training: how a coalition trains.
-        metric: a name in `learning.metric.METRICS`, followed on the validation set.
+        metric: as in `silo`, followed on the validation set.
 
     Returns:
         A game whose utilities are float[4, R]: the training loss; 1 in a round in which the
-        coalition still trained, 0 after it had stopped; the accuracy on the test set; the metric on
-        the validation set.
+        coalition still trained, 0 after it had stopped; the accuracy on the test set, or the metric
+        as people read it where the task has no accuracy; V on the validation set.
     """
     learning = learner(data, training)
-    measure = metric_for(metric, data.validation[1], data.num_classes)
+    task = task_of(checked(training), data)
+    measure = measure_for(task, data, metric)
+    shown = curve_measure(task, measure).score
 
     def worth(world: World, params: Params) -> Array:
-        on_test = score(learning.model.apply, accuracy, params, world.data.test)
+        on_test = score(learning.model.apply, shown, params, world.data.test)
         on_validation = score(learning.model.apply, measure, params, world.data.validation)
         return jnp.stack([on_test, on_validation])
 

@@ -1,4 +1,4 @@
-"""Rounds to first order: how far each upload lowers the loss by its slope (Wang et al. 2022)."""
+"""Rounds to first order: how far each upload moves the metric by its slope (Wang et al. 2022)."""
 
 from collections.abc import Callable
 
@@ -6,22 +6,23 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap.games.mixtures import Uploads, assert_shapes, shares_of_members
-from fedjax_shap.learning.metric import negative_loss, score
+from fedjax_shap.learning.metric import Metric, score
 from fedjax_shap.learning.model import Model
 from fedjax_shap.typing import Array, Params
 
 
-def first_order(model: Model) -> Callable[[Uploads], tuple[Array, Array]]:
-    """Values of a round's participants to first order, by one gradient of the validation loss.
+def first_order(model: Model, metric: Metric) -> Callable[[Uploads], tuple[Array, Array]]:
+    """Values of a round's participants to first order, by one gradient of V on the validation set.
 
     Args:
         model: what is trained.
+        metric: V, a differentiable one such as minus the loss.
 
     Returns:
-        A function of a round's uploads that gives (float[P], values; float[], minus the validation
-        loss of x_t). The value of i is -<grad loss(x_t), w_i Delta_i>, with w_i its share in the
-        mean of all participants and Delta_i its upload less x_t. It is 0 for a client that did not
-        take part, NaN for a participant whose upload diverged.
+        A function of a round's uploads that gives (float[P], values; float[], V of x_t). The value
+        of i is <grad V(x_t), w_i Delta_i>, with w_i its share in the mean of all participants and
+        Delta_i its upload less x_t. It is 0 for a client that did not take part, NaN for a
+        participant whose upload diverged.
 
     References:
         Wang et al. 2022, "Efficient participant contribution evaluation for horizontal and vertical
@@ -33,7 +34,7 @@ def first_order(model: Model) -> Callable[[Uploads], tuple[Array, Array]]:
         assert_shapes(uploads)
 
         def worth(params: Params) -> Array:
-            return score(model.apply, negative_loss, params, uploads.world.data.validation)
+            return score(model.apply, metric, params, uploads.world.data.validation)
 
         # the gradient at the model of the round
         x_t = jax.tree.map(lambda leaf: leaf[-1], uploads.params)

@@ -75,7 +75,8 @@ class Architecture(Protocol):
 
         Args:
             shape: of one example.
-            num_outputs: how many outputs an example has: one logit a class for classes.
+            num_outputs: how many outputs an example has, as the task says: a logit a class for
+                classification, a number a column for regression.
         """
 
 

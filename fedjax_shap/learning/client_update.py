@@ -10,9 +10,10 @@ import optax
 
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Done
+from fedjax_shap.learning.class_scores import cross_entropy
 from fedjax_shap.learning.local import Local
-from fedjax_shap.learning.metric import cross_entropy
 from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.task import Loss
 from fedjax_shap.trees import zeros
 from fedjax_shap.typing import Array, Params
 
@@ -100,18 +101,21 @@ def fetch_from(data: FederatedData, client: Array) -> Callable[[Array], Batch]:
     return lambda rows: (data.x[client, rows], data.y[client, rows])
 
 
-def client_update(settings: Local, model: Model, records: tuple[str, ...] = ()) -> ClientUpdate:
+def client_update(
+    settings: Local, model: Model, records: tuple[str, ...] = (), *, loss: Loss = cross_entropy
+) -> ClientUpdate:
     """The local training of one client.
 
     Args:
         settings: how it trains.
         model: what it trains.
         records: which of "first" and "mean" of its raw gradients are kept.
+        loss: what it minimises, of the model's outputs and the targets.
 
     Guarantees:
         Padding rows are never read.
     """
-    gradient_at = _gradients(settings, model)
+    gradient_at = _gradients(settings, model, loss)
 
     def update(
         params: Params,
@@ -163,10 +167,10 @@ def _begin(settings: Local, records: tuple[str, ...], params: Params, num_rows: 
 
 
 def _gradients(
-    settings: Local, model: Model
+    settings: Local, model: Model, loss: Loss
 ) -> Callable[[Params, Examples, Array, Array], tuple[Array, Params, Array]]:
     """(params, examples, k, order) -> (loss, raw gradient, order) of a client's step k."""
-    of_batch, of_all = _sums(model)
+    of_batch, of_all = _sums(model, loss)
 
     def gradient_at(
         params: Params, examples: Examples, k: Array, order: Array
@@ -194,7 +198,7 @@ def _gradients(
 
 
 def _sums(
-    model: Model,
+    model: Model, loss: Loss
 ) -> tuple[Callable[[Params, Examples, Array, Array], Sums], Callable[[Params, Examples], Sums]]:
     """The loss and gradient summed over rows, as two functions.
 
@@ -202,16 +206,17 @@ def _sums(
     order, and (params, examples) -> over all rows. A place beyond the client's size counts as 0.
     """
 
-    def loss(params: Params, batch: Batch, valid: Array) -> Array:
+    def summed(params: Params, batch: Batch, valid: Array) -> Array:
         x, y = batch
         chex.assert_equal_shape_prefix([x, y, valid], 1)
-        each = cross_entropy(model.apply(params, x), y)
+        each = loss(model.apply(params, x), y)
+        chex.assert_equal_shape([each, valid])
         return jnp.where(valid, each, 0.0).sum()
 
     def of_batch(params: Params, examples: Examples, place: Array, order: Array) -> Sums:
         rows = order[jnp.minimum(place, examples.size - 1)]
         batch = examples.fetch(rows)
-        sums: Sums = jax.value_and_grad(loss)(params, batch, place < examples.size)
+        sums: Sums = jax.value_and_grad(summed)(params, batch, place < examples.size)
         return sums
 
     def of_all(params: Params, examples: Examples) -> Sums:

@@ -110,7 +110,7 @@ class Learner(NamedTuple):
 
     Attributes:
         world: its arrays; pass them as arguments, never close over them.
-        model: the model.
+        model: the model; its outputs are what metrics take, see `task.Bound`.
         algorithm: what members and server do.
         collect: what the members of a coalition send in one round.
         advance: what the server does with it.

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 
 from fedjax_shap._validate import require
 from fedjax_shap.learning.algorithm import Algorithm, Round
+from fedjax_shap.learning.class_scores import cross_entropy
 from fedjax_shap.learning.client_update import Examples, client_update
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.task import Loss
 from fedjax_shap.typing import Array, Params, PyTree
 
 
@@ -44,13 +46,16 @@ class MemberUpdate(Protocol):
         """
 
 
-def member_update(algorithm: Algorithm, local: Local, model: Model) -> MemberUpdate:
+def member_update(
+    algorithm: Algorithm, local: Local, model: Model, loss: Loss = cross_entropy
+) -> MemberUpdate:
     """A member's part of a round of an algorithm.
 
     Args:
         algorithm: what it does besides its gradient steps.
         local: how it trains.
         model: what it trains.
+        loss: what it minimises.
 
     Raises:
         InvalidInputError: the algorithm uses a learning rate that only an optax transformation
@@ -61,7 +66,7 @@ def member_update(algorithm: Algorithm, local: Local, model: Model) -> MemberUpd
         "Expected optimizer to be the name of one in optax, so that the algorithm knows its "
         "learning rate.",
     )
-    update = client_update(local, model, algorithm.records)
+    update = client_update(local, model, algorithm.records, loss=loss)
     rate = local.learning_rate or 0.0
 
     def take_part(at: Round, examples: Examples) -> Contribution:

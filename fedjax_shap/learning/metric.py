@@ -1,13 +1,11 @@
-"""What a model is worth on the server's held-out set: one number from logits and labels."""
+"""What a model is worth on the server's held-out set: one number from outputs and targets."""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-import chex
 import jax
 import jax.numpy as jnp
 
-from fedjax_shap._validate import one_of, require
 from fedjax_shap.typing import Array, Params
 
 EXAMPLES_AT_ONCE = 256  # the forward pass of a larger held-out set is cut into blocks of this many
@@ -15,80 +13,19 @@ EXAMPLES_AT_ONCE = 256  # the forward pass of a larger held-out set is cut into 
 
 @runtime_checkable
 class Metric(Protocol):
-    """What the answers of a model are worth."""
+    """What the answers of a model are worth; a function of one's own is one."""
 
-    def __call__(self, logits: Array, labels: Array, /) -> Array:
-        """Scores the logits of one model; larger is better.
+    def __call__(self, outputs: Array, y: Array, /) -> Array:
+        """Scores the outputs of one model, by functions of `jax.numpy`.
 
         Args:
-            logits: float[T, L].
-            labels: int[T].
+            outputs: float[T, outputs], as the task has them: a logit a class, one logit or margin,
+                predictions in the units of y, log rates.
+            y: int[T], classes; float[T] or [T, D], quantities.
 
         Returns:
             float[], or float[...] where one metric gives several numbers.
         """
-
-
-def accuracy(logits: Array, labels: Array) -> Array:
-    """Share of examples whose largest logit is the label's."""
-    return jnp.mean(logits.argmax(-1) == labels)
-
-
-def negative_loss(logits: Array, labels: Array) -> Array:
-    """Minus the mean cross-entropy, in nats."""
-    return -jnp.mean(cross_entropy(logits, labels))
-
-
-def balanced_accuracy(logits: Array, labels: Array) -> Array:
-    """Mean over the classes that occur of the share of their examples that are recognised."""
-    classes = jnp.arange(logits.shape[-1])[None]
-    belongs = labels[:, None] == classes
-    hits = (logits.argmax(-1) == labels)[:, None] & belongs
-    counts = belongs.sum(0)
-    return (hits.sum(0) / jnp.maximum(counts, 1)).sum() / (counts > 0).sum()
-
-
-def roc_auc(logits: Array, labels: Array) -> Array:
-    """Area under the ROC curve of two classes: P(score of a positive > of a negative).
-
-    Ties count half.
-    """
-    scores = logits[:, 1] - logits[:, 0]
-    ordered = jnp.sort(scores)
-    below = jnp.searchsorted(ordered, scores, side="left")
-    through = jnp.searchsorted(ordered, scores, side="right")
-    mean_rank = (below + through + 1) / 2
-    positive = labels == 1
-    positives = positive.sum()
-    negatives = (~positive).sum()
-    # divide twice: the product of the counts does not fit into 32 bits where there are many
-    excess = jnp.where(positive, mean_rank - (positives + 1) / 2, 0.0).sum() / positives
-    return excess / negatives
-
-
-METRICS: dict[str, Metric] = {
-    "accuracy": accuracy,
-    "negative_loss": negative_loss,
-    "balanced_accuracy": balanced_accuracy,
-    "roc_auc": roc_auc,
-}
-
-
-def metric_for(name: str, labels: Array, num_classes: int) -> Metric:
-    """The metric called `name`, refused where it is undefined on these labels.
-
-    Raises:
-        InvalidInputError: unknown name, or ROC-AUC on other than two classes that both occur.
-    """
-    one_of("metric", name, METRICS)
-    if name == "roc_auc":
-        present = jnp.unique(labels).tolist()
-        require(
-            num_classes == 2 and present == [0, 1],
-            "Expected metric='roc_auc' to be used on two classes that both occur, got "
-            f"{num_classes} classes of which {present} occur.",
-        )
-    return METRICS[name]
 
 
 def bootstrapped(metric: Metric, resamples: int) -> Metric:
@@ -107,25 +44,17 @@ def bootstrapped(metric: Metric, resamples: int) -> Metric:
     if resamples == 0:
         return metric
 
-    def several(logits: Array, labels: Array) -> Array:
+    def several(outputs: Array, y: Array) -> Array:
         def resampled(index: Array) -> Array:
             rows = jax.random.randint(
-                jax.random.fold_in(jax.random.key(0), index), labels.shape, 0, len(labels)
+                jax.random.fold_in(jax.random.key(0), index), y.shape[:1], 0, len(y)
             )
-            return metric(logits[rows], labels[rows])
+            return metric(outputs[rows], y[rows])
 
         others = jax.lax.map(resampled, jnp.arange(resamples))
-        return jnp.concatenate([metric(logits, labels)[None], others])
+        return jnp.concatenate([metric(outputs, y)[None], others])
 
     return several
-
-
-def cross_entropy(logits: Array, labels: Array) -> Array:
-    """Softmax cross-entropy, float[B], of logits[B, L] and integer labels[B]."""
-    chex.assert_rank([logits, labels], [2, 1])
-    chex.assert_equal_shape_prefix([logits, labels], 1)
-    picked = jnp.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
-    return jax.nn.logsumexp(logits, axis=-1) - picked
 
 
 def score(
@@ -134,27 +63,27 @@ def score(
     params: Params,
     held_out: tuple[Array, Array],
 ) -> Array:
-    """The metric of one model on a held-out set, its logits computed in blocks to save memory.
+    """The metric of one model on a held-out set, its outputs computed in blocks to save memory.
 
     Args:
-        apply: (params, x[B, ...]) -> logits[B, L].
+        apply: (params, x[B, ...]) -> outputs[B, ...].
         metric: what is computed.
         params: the model's.
-        held_out: (x[T, ...], y[T]).
+        held_out: (x[T, ...], y[T, ...]).
 
     Returns:
-        float[]; NaN where a logit is not finite.
+        float[]; NaN where an output is not finite.
     """
     x, y = held_out
     return judged(metric, in_blocks(lambda rows: apply(params, rows), x, EXAMPLES_AT_ONCE), y)
 
 
-def judged(metric: Metric, logits: Array, labels: Array) -> Array:
-    """The metric; NaN where a logit is not finite.
+def judged(metric: Metric, outputs: Array, y: Array) -> Array:
+    """The metric; NaN where an output is not finite.
 
     Hit rates alone would pass a diverged model for a poor one.
     """
-    return jnp.where(jnp.isfinite(logits).all(), metric(logits, labels), jnp.nan)
+    return jnp.where(jnp.isfinite(outputs).all(), metric(outputs, y), jnp.nan)
 
 
 def in_blocks(

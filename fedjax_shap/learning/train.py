@@ -16,8 +16,9 @@ from fedjax_shap.learning.learner import Advance, Collect, Learner, Orders, Trai
 from fedjax_shap.learning.local import Local, shuffle
 from fedjax_shap.learning.member import Contribution, MemberUpdate, member_update
 from fedjax_shap.learning.participation import always
+from fedjax_shap.learning.task import bound_to
 from fedjax_shap.learning.train_chunk import train_chunk
-from fedjax_shap.learning.training import Training, model_of
+from fedjax_shap.learning.training import Training, linked, model_of, task_of
 from fedjax_shap.learning.world import (
     Observe,
     Run,
@@ -74,6 +75,7 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
         state.
     """
     model = model_of(training, data)
+    task = bound_to(task_of(training, data), data)
     local = training.local
     algorithm = training.algorithm
     drawn = seeds(training.root_key)
@@ -86,7 +88,7 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
         data, model, algorithm, num_steps, present, training.root_key, training.initial
     )
     orders = _orders(local)
-    update = member_update(algorithm, local, model)
+    update = member_update(algorithm, local, model, task.loss)
     collect = _collect(update, algorithm)
     advance = _advance(algorithm)
     draws = _draws(orders, local.num_orders(np.asarray(data.sizes), num_steps))
@@ -107,7 +109,8 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
 
     train = _train(collect_one_of_many, advance, algorithm)
     many = train_chunk(orders, update, algorithm, shares_batch=model.shares_batch)
-    return Learner(world, model, algorithm, collect_alone, advance, train, many)
+    predicting = linked(model, task.outputs)
+    return Learner(world, predicting, algorithm, collect_alone, advance, train, many)
 
 
 def begun(world: World, coalition: Coalition) -> Run:

@@ -1,6 +1,7 @@
 """How a federation learns, as one record: a model, and all that decides how coalitions train it."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +17,8 @@ from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.model import MODELS, Architecture, Model
 from fedjax_shap.learning.participation import Participation
 from fedjax_shap.learning.steps import Steps
-from fedjax_shap.typing import Key, Params
+from fedjax_shap.learning.task import Task, task_for
+from fedjax_shap.typing import Array, Key, Params
 
 
 class Training(NamedTuple):
@@ -32,6 +34,8 @@ class Training(NamedTuple):
         key: seeds the initial parameters, unless these are given; who takes part; and drawn numbers
             of steps. `jax.random.key(0)` if None.
         initial: initial parameters of the model's structure, instead of drawn ones.
+        task: what is learned, such as `regression()`; if None classification where the data have
+            classes, regression where they have quantities.
     """
 
     model: Architecture
@@ -41,6 +45,7 @@ class Training(NamedTuple):
     participation: Participation | None = None
     key: Key | None = None
     initial: Params | None = None
+    task: Task | None = None
 
     @property
     def root_key(self) -> Key:
@@ -67,13 +72,23 @@ def checked(training: Training) -> Training:
     return training
 
 
+def task_of(training: Training, data: FederatedData) -> Task:
+    """The task of a training on the data of a federation.
+
+    Raises:
+        InvalidInputError: a task for other targets than the data have.
+    """
+    return task_for(training.task, data)
+
+
 def model_of(training: Training, data: FederatedData) -> Model:
-    """The model of a training for the examples and classes of a federation.
+    """The model of a training for the examples and the task of a federation.
 
     Raises:
         InvalidInputError: as `checked`, or an architecture that does not give a `Model`.
     """
-    model = checked(training).model(tuple(data.x.shape[2:]), data.num_classes)
+    num_outputs = task_of(checked(training), data).outputs(data)
+    model = training.model(tuple(data.x.shape[2:]), num_outputs)
     require(
         isinstance(model, Model),
         f"Expected model={_named(training.model)} to give a Model for a shape and a number of "
@@ -85,6 +100,25 @@ def model_of(training: Training, data: FederatedData) -> Model:
     return model
 
 
+def linked(model: Model, outputs: Callable[[Array], Array] | None) -> Model:
+    """A model that gives what `outputs` makes of its own outputs; the model itself if None."""
+    if outputs is None:
+        return model
+    apply = model.apply
+    rest = model.rest
+
+    def predicting(params: Params, x: Array) -> Array:
+        return outputs(apply(params, x))
+
+    if rest is None:
+        return model._replace(apply=predicting)
+
+    def rest_predicting(params: Params, hidden: Array) -> Array:
+        return outputs(rest(params, hidden))
+
+    return model._replace(apply=predicting, rest=rest_predicting)
+
+
 def _check_kind(name: str, part: Any, kind: type) -> None:
     """Refuses a part of a training that is not of its kind."""
     require(
@@ -94,7 +128,7 @@ def _check_kind(name: str, part: Any, kind: type) -> None:
 
 
 def _check_architecture(model: Any) -> None:
-    """Refuses what does not build a model for an example's shape and a number of classes."""
+    """Refuses what does not build a model for an example's shape and a number of outputs."""
     given = f"Expected model={_named(model)} to be an architecture"
     if any(model is factory for factory in MODELS.values()):
         require(False, f"{given}, got the function that makes one; write {_named(model)}().")
@@ -102,7 +136,7 @@ def _check_architecture(model: Any) -> None:
         not isinstance(model, nn.Module),
         f"{given}, such as linear() gives, got a flax module; wrap its init and apply in a Model.",
     )
-    expected = f"{given}, a function of an example's shape and the number of classes."
+    expected = f"{given}, a function of an example's shape and the number of outputs."
     require(callable(model), expected)
     try:
         inspect.signature(model).bind((1,), 2)

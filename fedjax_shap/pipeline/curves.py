@@ -21,14 +21,15 @@ MOST_ALONE = 24  # members are trained alone for the curves where there are no m
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurves:
-    """Test accuracy by round.
+    """What models reach on the test set, by round.
 
     Attributes:
+        label: what that is, such as "accuracy" or "R^2".
         federated: float[R], the whole federation.
         alone: float[P, R], each member on its own; None where there are too many members to train
             each.
         pooled: float[R], one model on all data.
-        pooled_metric: that model's metric on the validation set, by the same report as the
+        pooled_metric: that model's V on the validation set, by the same report as the
             federation's; NaN where its training diverged.
         num_rounds: how many rounds the federation's training took.
     """
@@ -38,6 +39,7 @@ class LearningCurves:
     pooled: HostArray
     pooled_metric: float
     num_rounds: int
+    label: str = "accuracy"
 
     def to_json(self) -> dict[str, Any]:
         """The curves as a dict that JSON can hold: None for what is not finite."""
@@ -46,6 +48,7 @@ class LearningCurves:
             "federated": finite_or_none(self.federated),
             "alone": alone,
             "pooled": finite_or_none(self.pooled),
+            "label": self.label,
         }
 
 
@@ -67,7 +70,7 @@ def follow(
     options: Options,
     *,
     key: Key,
-    metric: str,
+    metric: str | None,
     part: str = "curves",
 ) -> HostArray:
     """Follows the trainings of coalitions round by round.
@@ -78,7 +81,7 @@ def follow(
         masks: bool[M, C], the coalitions.
         options: the plan, the stores and the progress.
         key: as in `estimate`.
-        metric: what is followed on the validation set.
+        metric: what is followed on the validation set; the task's default if None.
         part: the name of the store.
 
     Returns:
@@ -96,7 +99,7 @@ def follow(
 
 
 def follow_pooled(
-    data: FederatedData, training: Training, options: Options, *, key: Key, metric: str
+    data: FederatedData, training: Training, options: Options, *, key: Key, metric: str | None
 ) -> tuple[HostArray, HostArray]:
     """Follows one model on all data round by round.
 
@@ -105,10 +108,10 @@ def follow_pooled(
         training: how one client with all data trains.
         options: the plan and the stores.
         key: as in `estimate`.
-        metric: what is followed on the validation set.
+        metric: what is followed on the validation set; the task's default if None.
 
     Returns:
-        (float64[R], the accuracy on the test set; float64[R], the metric on the validation set).
+        (float64[R], the score on the test set; float64[R], V on the validation set).
     """
     silent = replace(options, progress=None)
     one = np.ones((1, 1), bool)

@@ -13,13 +13,15 @@ from fedjax_shap._validate import cautions, places
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.data.pool import Pool
 from fedjax_shap.devices.device import Profile, steps_done
 from fedjax_shap.devices.fleet import Metered, metered
 from fedjax_shap.devices.workload import Workload, workload
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.steps import BY_EXAMPLES, Steps
-from fedjax_shap.learning.training import Training
+from fedjax_shap.learning.task import Measure, Task, curve_measure, measure_for
+from fedjax_shap.learning.training import Training, task_of
 from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.pipeline.config import Config, build
 from fedjax_shap.pipeline.schema import SECTIONS
@@ -68,6 +70,17 @@ class Federation:
         return self.base._replace(
             steps=self._steps(self.base.local), participation=self._participation()
         )
+
+    @cached_property
+    def measure(self) -> Measure:
+        """The metric by which coalitions are valued, checked on the validation set."""
+        task = task_of(self.base, self.data)
+        return measure_for(task, self.data, self.config.value("game", "metric"))
+
+    @cached_property
+    def curve_measure(self) -> Measure:
+        """By what learning curves show models."""
+        return curve_measure(task_of(self.base, self.data), self.measure)
 
     @cached_property
     def pooled_training(self) -> Training:
@@ -155,13 +168,21 @@ class Federation:
         return dropping(participation, chance) if np.any(chance) else participation
 
 
+def _pool(config: Config, task: Task | None) -> Pool:
+    """The rows of the configured source, read as the task takes targets where it reads files."""
+    if task is None or not config.takes("data", "targets"):
+        return cast(Pool, config.build("data"))
+    return cast(Pool, config.build("data", targets=task.targets))
+
+
 def federation_of(config: Config) -> Federation:
     """Loads, splits and corrupts the data that a configuration describes, and binds its learning
     procedure to it.
     """
+    task: Task | None = config.build("task")
     with cautions() as notes:
         data = federate(
-            config.build("data"),
+            _pool(config, task),
             config.build("partition"),
             seed=config.seed,
             validation=config.value("data", "validation"),
@@ -174,6 +195,7 @@ def federation_of(config: Config) -> Federation:
         local=config.build("local"),
         algorithm=config.build("algorithm"),
         key=jax.random.fold_in(root, 0),
+        task=task,
     )
     return Federation(
         config=config,

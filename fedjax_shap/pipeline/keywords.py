@@ -42,8 +42,8 @@ def of_economics(
 ) -> None:
     """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount. `curve`
     has (metric, revenue) pairs instead, between which the revenue is read off at the model's metric
-    on the validation set. `verify` caps costs at those that [devices] and the recorded work imply,
-    or replaces them.
+    on the validation set; an error counts with a minus sign. `verify` caps costs at those that
+    [devices] and the recorded work imply, or replaces them.
     """
 
 

@@ -31,7 +31,9 @@ class Result:
             "cross-device", where the rounds of one run were valued; or another kind's name.
         players: the P members' names.
         sizes: int[P], their training examples.
-        metric: what a coalition is worth is measured in.
+        metric: what a coalition is worth is measured in, by name.
+        metric_label: what text calls it, such as "RMSE"; `metric` if "".
+        metric_sign: -1 for an error, of which V is minus; else 1.
         value_label: what the values are called in figures.
         attribution: the members' values.
         settlement: their costs and payments.
@@ -60,20 +62,27 @@ class Result:
     metered: Metered | None
     coalitions: dict[str, int]
     timing: dict[str, float]
+    metric_label: str = ""
+    metric_sign: int = 1
     notes: tuple[str, ...] = ()
     stores: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def label(self) -> str:
+        """What text calls the metric."""
+        return self.metric_label or self.metric
+
+    @property
     def centralized(self) -> dict[str, Any] | None:
-        """The federated model against the pooled one on the validation set, |V_fed - V_central|;
-        None where there is no pooled one.
+        """The federated model against the pooled one on the validation set, by the metric as people
+        read it, and |V_fed - V_central|; None where there is no pooled one.
 
         `pooled` and `delta` are None where the pooled training diverged.
         """
         if self.curve is None:
             return None
-        federated = float(self.attribution.grand)
-        pooled = self.curve.pooled_metric
+        federated = self.metric_sign * float(self.attribution.grand)
+        pooled = self.metric_sign * self.curve.pooled_metric
         finite = finite_or_none(np.array([pooled, abs(federated - pooled)]))
         return {
             "metric": self.metric,
@@ -91,6 +100,7 @@ class Result:
             "setting": self.setting,
             "players": list(self.players),
             "sizes": self.sizes.tolist(),
+            "metric": {"name": self.metric, "label": self.label, "sign": self.metric_sign},
             "values": found.values.tolist(),
             "std_errors": found.std_errors.tolist(),
             "empty": float(found.empty),

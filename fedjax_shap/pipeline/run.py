@@ -86,6 +86,8 @@ def run(
         players=setting.players,
         sizes=setting.sizes,
         metric=setting.metric,
+        metric_label=setting.metric_label,
+        metric_sign=setting.metric_sign,
         value_label=setting.value_label,
         attribution=attribution,
         settlement=payments.settlement,

@@ -84,12 +84,16 @@ class SectionSpec:
 
 SECTIONS: dict[str, SectionSpec] = {
     "data": SectionSpec(
-        registries=("fedjax_shap.data.sources:SOURCES",), default="digits", shared=keywords.of_data
+        registries=("fedjax_shap.data.sources:SOURCES",),
+        default="digits",
+        shared=keywords.of_data,
+        bound=("targets",),
     ),
     "partition": SectionSpec(
         registries=("fedjax_shap.data.partition:PARTITIONS",), default="natural"
     ),
     "corrupt": SectionSpec(registries=("fedjax_shap.data.corrupt:CORRUPTIONS",), default=""),
+    "task": SectionSpec(registries=("fedjax_shap.learning.task:TASKS",), default="natural"),
     "model": SectionSpec(registries=("fedjax_shap.learning.model:MODELS",), default="linear"),
     "local": SectionSpec(
         registries=("fedjax_shap.pipeline.entries:LOCALS",), default="sgd", bound=("optimizer",)

@@ -43,7 +43,9 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
         )
     style.zero_line(axes)
     surplus = float(attribution.grand - attribution.empty)
-    metric = style.plain(result.metric.replace("_", " "))
+    metric = style.plain(result.label.replace("_", " "))
+    if result.metric_sign < 0:
+        metric = f"V = -{metric}"
     axes.set_ylabel(f"value, V(N) - V(∅) = {surplus:.3f}\n({metric})")
     _title(axes, result.config.title, "what each member's data is worth")
     style.name_members(axes, names)
@@ -80,7 +82,7 @@ def payments(result: Result) -> Figure:
 
 
 def curve(curves: LearningCurves, title: str) -> Figure:
-    """Test accuracy by round: the federation, each member alone, and one model on all data.
+    """The score on the test set by round: the federation, each member alone, and one model on all data.
 
     Args:
         curves: how the models learned.
@@ -96,9 +98,11 @@ def curve(curves: LearningCurves, title: str) -> Figure:
     federated = curves.federated
     axes.plot(_rounds(pooled), pooled, "--", color="black", linewidth=2, label="pooled data")
     axes.plot(_rounds(federated), federated, color=style.BLUE, linewidth=2, label="federated")
-    axes.set(xlabel="round", ylabel="test accuracy", ylim=(0, 1.02))
+    axes.set(xlabel="round", ylabel=f"{style.plain(curves.label)} on the test set")
+    if curves.label == "accuracy":
+        axes.set_ylim(0, 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _title(axes, title, "accuracy by round")
+    _title(axes, title, f"{curves.label} by round")
     style.open_frame(axes)
     axes.grid(axis="x", alpha=0.3)
     _legend_below(figure, columns=3)

@@ -65,6 +65,7 @@ def efficiency(attribution: Attribution) -> str:
 def _utilities(result: Result) -> str:
     """What the federated model, the untrained one and the pooled one are worth."""
     attribution = result.attribution
+    sign = result.metric_sign  # an error is shown as people read it
     pooled = result.centralized
     if pooled is None:
         beside = "nothing is compared with pooled data"
@@ -73,8 +74,8 @@ def _utilities(result: Result) -> str:
     else:
         beside = f"pooled data {pooled['pooled']:.4f}, |V_fed - V_central| = {pooled['delta']:.4f}"
     return (
-        f"{result.metric} of the federation {float(attribution.grand):.4f}, of the untrained model "
-        f"{float(attribution.empty):.4f}; {beside}."
+        f"{result.label} of the federation {sign * float(attribution.grand):.4f}, of the untrained "
+        f"model {sign * float(attribution.empty):.4f}; {beside}."
     )
 
 

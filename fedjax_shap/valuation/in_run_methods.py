@@ -96,7 +96,7 @@ def taylor() -> Method:
     """First-order values, one gradient a round and no coalitions: -<grad loss(x_t), w_i Delta_i>
     (Wang et al. 2022).
 
-    They approximate a run of metric="negative_loss" with absent="unchanged", whose rounds they
+    They approximate a run of a differentiable metric with absent="unchanged", whose rounds they
     value exactly in the limit of small steps. With absent="left_out" their sum does so, but who
     gains from the others' absence differs.
 
@@ -107,11 +107,12 @@ def taylor() -> Method:
 
     def method(run: Rounds, options: Options, key: Key) -> Attribution:
         require(
-            run.metric == "negative_loss" and run.uploads,
-            f"Expected metric={run.metric!r} to be 'negative_loss', and inner_rounds to be 1, for "
-            "estimator='taylor', which follows the gradient of the loss.",
+            run.measure.smooth and run.uploads,
+            f"Expected metric={run.measure.name or run.measure.label!r} to be a differentiable one "
+            "such as 'negative_loss', and inner_rounds to be 1, for estimator='taylor', which "
+            "follows its gradient.",
         )
-        values_of = first_order(run.model)
+        values_of = first_order(run.model, run.measure)
         each = []
         before = []  # V of the model before each round
         for one in played(run, options, key):

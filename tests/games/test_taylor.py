@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.taylor import first_order
 from fedjax_shap.learning.algorithms.fedavg import fedavg
+from fedjax_shap.learning.class_scores import cross_entropy, negative_loss
 from fedjax_shap.learning.local import local
-from fedjax_shap.learning.metric import cross_entropy
 from fedjax_shap.learning.model import mlp
 from fedjax_shap.learning.participation import trace
 from fedjax_shap.learning.training import Training
@@ -37,7 +37,7 @@ def test_each_value_is_the_directional_derivative_along_its_weighted_update():
     with jax.enable_x64(True):
         model, uploads = round_of()
         uploads = in_float64(uploads)
-        values, there = first_order(model)(uploads)
+        values, there = first_order(model, negative_loss)(uploads)
         x, y = uploads.world.data.validation
 
         def worth(params):
@@ -55,7 +55,7 @@ def test_each_value_is_the_directional_derivative_along_its_weighted_update():
 
 def test_clients_that_were_absent_or_have_no_weight_get_exactly_nothing():
     model, uploads = round_of(weights=(7.0, 0.0, 4.0, 9.0))
-    values = np.asarray(first_order(model)(uploads)[0])
+    values = np.asarray(first_order(model, negative_loss)(uploads)[0])
     assert_array_equal(values[[1, 2]], 0)
     assert np.abs(values[[0, 3]]).min() > 1e-4
 
@@ -65,12 +65,15 @@ def test_values_are_additive_over_uploads():
     model, uploads = round_of()
     longer = jax.tree.map(lambda leaf: leaf.at[1].set(2 * leaf[1] - leaf[-1]), uploads.params)
     first, second = (
-        first_order(model)(each)[0] for each in (uploads, uploads.replace(params=longer))
+        first_order(model, negative_loss)(each)[0]
+        for each in (uploads, uploads.replace(params=longer))
     )
     assert_allclose(second, first * jnp.array([1.0, 2.0, 1.0, 1.0]), rtol=1e-4)
 
 
 def test_only_the_value_of_an_upload_that_diverged_is_not_a_number():
     model, uploads = round_of()
-    values, _ = first_order(model)(uploads.replace(finite=uploads.finite.at[2].set(False)))
+    values, _ = first_order(model, negative_loss)(
+        uploads.replace(finite=uploads.finite.at[2].set(False))
+    )
     assert_array_equal(np.isnan(values), [False, False, False, True])

@@ -12,7 +12,7 @@ from flax import linen as nn
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.learning.metric import cross_entropy
+from fedjax_shap.learning.class_scores import cross_entropy
 from fedjax_shap.learning.model import MODELS, cnn, linear, mlp, num_params
 
 IMAGE = (28, 28, 1)

@@ -15,8 +15,9 @@ from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.repeated import repeated
 from fedjax_shap.games.silo import silo
 from fedjax_shap.learning.algorithms.fedavg import fedavg
+from fedjax_shap.learning.class_scores import accuracy
 from fedjax_shap.learning.local import local
-from fedjax_shap.learning.metric import accuracy, bootstrapped
+from fedjax_shap.learning.metric import bootstrapped
 from fedjax_shap.learning.model import linear, mlp
 from fedjax_shap.learning.training import Training
 from fedjax_shap.shapley.estimators.permutation import permutation

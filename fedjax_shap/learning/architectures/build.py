@@ -27,7 +27,7 @@ def build_layered(
     """The model of a module with the methods `first` and `rest`, whose layers are one dict each.
 
     Args:
-        module: its one collection is "params"; a single output z becomes the logits (0, z).
+        module: its one collection is "params".
         shape: of one example.
         initializer: how parameters are drawn; "lecun" leaves them as the module draws them.
         precision: see `learning.precision`.
@@ -45,10 +45,7 @@ def build_layered(
         return cast(Array, module.apply({"params": params}, x, method="first"))
 
     def rest(params: Params, x: Array) -> Array:
-        logits = cast(Array, module.apply({"params": params}, x, method="rest"))
-        if logits.shape[-1] == 1:
-            logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=-1)
-        return logits
+        return cast(Array, module.apply({"params": params}, x, method="rest"))
 
     below = computing(first, precision)
     above = computing(rest, precision)

@@ -2,6 +2,7 @@
 
 from typing import Literal, cast
 
+import jax.numpy as jnp
 from flax import linen as nn
 
 from fedjax_shap._validate import integer, one_of, require
@@ -19,13 +20,14 @@ def linear(
     output: Output = "softmax",
     precision: Precision = "float32",
 ) -> Architecture:
-    """Softmax regression (logistic regression where there are two classes).
+    """A linear model: softmax, logistic or linear regression, as the task has it.
 
     Args:
         initializer: "zeros", "lecun" (normal of variance 1/fan_in, zero biases) or "torch" (weights
             and biases uniform in +-1/sqrt(fan_in), PyTorch's default).
-        output: "softmax", one logit a class, or "sigmoid" for two classes: one logit z, returned as
-            (0, z), so that softmax cross-entropy is the binary cross-entropy of sigmoid(z).
+        output: "softmax", an output for each that the task asks for (a logit a class), or "sigmoid"
+            for two classes: one logit z, returned as (0, z), so that softmax cross-entropy is the
+            binary cross-entropy of sigmoid(z).
         precision: "float32", or "tf32" or "bfloat16" for faster products on GPUs, see
             `learning.precision`.
     """
@@ -52,7 +54,7 @@ def mlp(
     one_of("output", output, ("softmax", "sigmoid"))
 
     def architecture(shape: tuple[int, ...], num_outputs: int) -> Model:
-        module = _Mlp((*hidden, _outputs(output, num_outputs)))
+        module = _Mlp((*hidden, _outputs(output, num_outputs)), sigmoid=output == "sigmoid")
         return build_layered(module, shape, initializer, precision)
 
     return architecture
@@ -60,6 +62,7 @@ def mlp(
 
 class _Mlp(nn.Module):
     widths: tuple[int, ...]
+    sigmoid: bool = False
 
     def setup(self) -> None:
         for index, width in enumerate(self.widths):
@@ -71,6 +74,8 @@ class _Mlp(nn.Module):
     def rest(self, x: Array) -> Array:
         for index in range(1, len(self.widths)):
             x = getattr(self, f"Dense_{index}")(nn.relu(x))
+        if self.sigmoid:  # the logit of the second class, beside 0 for the first
+            x = jnp.concatenate([jnp.zeros_like(x), x], axis=-1)
         return x
 
     def __call__(self, x: Array) -> Array:
@@ -80,7 +85,7 @@ class _Mlp(nn.Module):
 def _outputs(output: Output, num_outputs: int) -> int:
     require(
         output == "softmax" or num_outputs == 2,
-        f"Expected output='sigmoid' to be used with 2 classes, got {num_outputs}; use "
+        f"Expected output='sigmoid' to be used with 2 classes, got {num_outputs} outputs; use "
         "output='softmax'.",
     )
     if output == "sigmoid":

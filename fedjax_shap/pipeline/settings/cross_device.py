@@ -88,7 +88,9 @@ def _setting(federation: Federation, attribution: Valuation) -> Setting:
         kind="cross-device",
         players=data.names,
         sizes=np.asarray(data.sizes),
-        metric=federation.config.value("game", "metric"),
+        metric=federation.measure.name,
+        metric_label=federation.measure.label,
+        metric_sign=federation.measure.sign,
         attribution=attribution,
         curve=partial(_curve, federation, inner_rounds),
         work=work,
@@ -119,17 +121,19 @@ def _curve(federation: Federation, inner_rounds: int, options: Options, /) -> Le
         alone=tested if len(alone) else None,
         pooled=pooled,
         pooled_metric=float(on_validation[-1]),
+        label=federation.curve_measure.label,
         num_rounds=num_rounds,
     )
 
 
 def _tested(federation: Federation, plan: Plan | None) -> HostArray:
-    """float[R]: the accuracy on the test set after each round of the run."""
+    """float[R]: what curves show of the model after each round of the run, on the test set."""
     data = federation.data
     game = federation.config.given("game")
     seed = game_key(federation.key)
     on_test = replace(data, validation=data.test)
-    run = rounds(on_test, federation.training, **{**game, "metric": "accuracy"})
+    shown = federation.curve_measure
+    run = rounds(on_test, federation.training, **{**game, "metric": shown._replace(sign=1)})
     reached = np.full(len(run.present), np.nan)
     for game_of_round, _, index in run.play(seed):
         if np.isnan(reached).all():

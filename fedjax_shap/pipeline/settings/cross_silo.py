@@ -22,7 +22,7 @@ def cross_silo(config: Config) -> Setting:
     """The federation of a configuration whose game is `silo`: V(S) is what S alone trains."""
     federation = federation_of(config)
     data = federation.data
-    metric = config.value("game", "metric")
+    measure = federation.measure
     repeats = config.value("estimator", "repeats")
     noisy = repeats > 1 or config.value("game", "resamples") > 0
 
@@ -45,7 +45,9 @@ def cross_silo(config: Config) -> Setting:
         kind="cross-silo",
         players=data.names,
         sizes=np.asarray(data.sizes),
-        metric=metric,
+        metric=measure.name,
+        metric_label=measure.label,
+        metric_sign=measure.sign,
         attribution=attribution,
         curve=partial(_curve, federation),
         work=work,
@@ -68,6 +70,7 @@ def _curve(federation: Federation, options: Options, /) -> LearningCurves:
         alone=tested[:-1] if len(alone) else None,
         pooled=pooled,
         pooled_metric=_reported(federation.config, on_validation),
+        label=federation.curve_measure.label,
         num_rounds=int(going[-1].sum()),
     )
 

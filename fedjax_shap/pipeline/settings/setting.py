@@ -86,7 +86,9 @@ class Setting(NamedTuple):
         kind: what a result calls it, such as "cross-silo".
         players: the P names of who is valued.
         sizes: int[P], their training examples.
-        metric: what a coalition is worth is measured in, such as "accuracy".
+        metric: what a coalition is worth is measured in, such as "accuracy" or "rmse".
+        metric_label: what text calls it, such as "RMSE"; `metric` if "".
+        metric_sign: -1 for an error, of which V is minus; else 1.
         attribution: values the players.
         curve: follows how the joint model came about.
         work: counts what the players did.
@@ -104,6 +106,8 @@ class Setting(NamedTuple):
     work: CountWork = no_work
     value_label: str = "Shapley value"
     grand_is_exact: bool = True
+    metric_label: str = ""
+    metric_sign: int = 1
     notes: tuple[str, ...] = ()
 
 
