@@ -33,6 +33,8 @@ class Run(NamedTuple):
         l2: weight of the penalty l2 / 2 |x|^2 that every client's loss has.
         momentum: of local SGD, heavy ball, zero at the start of each round.
         batch_size: B, rows as they stand and from the top in every epoch and round; None: all rows.
+        order: (round, client, epoch) -> the order in which a client takes its rows in that pass,
+            where it does not take them as they stand.
     """
 
     clients: list[tuple[np.ndarray, np.ndarray]]
@@ -44,6 +46,7 @@ class Run(NamedTuple):
     l2: float = 0.0
     momentum: float = 0.0
     batch_size: int | None = None
+    order: Any = None
 
 
 def flat(layers):
@@ -69,13 +72,16 @@ def gradient(run, i, x, rows=slice(None)):
     return flat(oracle.gradient(shaped(x, run.start), data[rows], labels[rows])) + run.l2 * x
 
 
-def batch(run, i, k):
-    """The rows of client i's k-th step in a round."""
+def batch(run, t, i, k):
+    """The rows of client i's k-th step in round t."""
     size = len(run.clients[i][1])
     if run.batch_size is None:
         return slice(None)
-    first = k % -(-size // run.batch_size) * run.batch_size
-    return slice(first, min(first + run.batch_size, size))
+    epoch, place = divmod(k, -(-size // run.batch_size))
+    rows = slice(place * run.batch_size, min((place + 1) * run.batch_size, size))
+    if run.order is None:
+        return rows
+    return run.order(t, i, epoch)[rows]
 
 
 def descend(run, t, i, x, correction=0.0, mu=0.0):
@@ -87,7 +93,7 @@ def descend(run, t, i, x, correction=0.0, mu=0.0):
     gradients = []
     ball = np.zeros_like(x)
     for k in range(run.steps[t, i]):
-        g = gradient(run, i, y, batch(run, i, k))
+        g = gradient(run, i, y, batch(run, t, i, k))
         gradients.append(g)
         ball = run.momentum * ball + g + correction + mu * (y - x)
         y = y - run.rate * ball
@@ -130,7 +136,7 @@ def fedsgd(run, t, members, present, state, learning_rate, momentum):
     for i in present:
         sent[i] = zero
         if run.steps[t, i] > 0:
-            sent[i] = gradient(run, i, x, batch(run, i, 0))
+            sent[i] = gradient(run, i, x, batch(run, t, i, 0))
     state["ball"] = momentum * state.get("ball", zero) + mean(run, sent)
     state["x"] = x - learning_rate * state["ball"]
 
