@@ -228,8 +228,8 @@ def useful_flops(case: Case, data: FederatedData, masks: Masks) -> float:
         data: its federation.
         masks: bool[M, P], the coalitions valued.
     """
-    model = case.architecture()(data.x.shape[2:], data.num_classes)
-    layers = _macs(jax.eval_shape(model.init, jax.random.key(0)), data.x.shape[2])
+    model = case.architecture()(data.example_shape, data.num_classes)
+    layers = _macs(jax.eval_shape(model.init, jax.random.key(0)), data.example_shape[0])
     training = 4 * sum(layers) + 2 * sum(layers[1:])
     sizes = np.asarray(data.sizes)
     batch = sizes

@@ -39,7 +39,7 @@ def draw_batches(
     """
     if not batch_size:
         return [[[slice(None)] * steps for _ in range(data.num_clients)]] * rounds
-    longest = data.y.shape[1]
+    longest = data.largest
     shuffled = jax.jit(jax.vmap(shuffle, in_axes=(0, None, None)), static_argnums=1)
     batches: list[list[Any]] = []
     for round_ in range(rounds):

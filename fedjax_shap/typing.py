@@ -3,7 +3,7 @@
 Every shape in this package is written in these letters::
 
     M coalitions      P players        C clients        S member slots of a coalition
-    N padded examples B batch          L classes        R rounds         K local steps
+    N examples        B batch          L classes        R rounds         K local steps
     T examples of a server's set       E local epochs
 
 A *player* is whoever is valued; a *client* is whoever trains. In a horizontal federation they are

@@ -1,10 +1,8 @@
 """Corruptions of one client's data or conduct, to see whether a method notices."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
-import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import finite, fraction, integer, number, one_of, require
@@ -91,7 +89,7 @@ def label_noise(*, client: int, rate: float, deviation: float | None = None) -> 
         x, y = _examples(data, client)
         if data.num_classes is None:
             rows = rng.permutation(len(y))[: round(rate * len(y))]
-            return _with(data, client, (x, _noisy(rng, data, y, rows, deviation)))
+            return data.with_client(client, (x, _noisy(rng, data, y, rows, deviation)))
         require(
             deviation is None,
             f"Expected deviation={deviation} to be left out where rows have classes.",
@@ -103,7 +101,7 @@ def label_noise(*, client: int, rate: float, deviation: float | None = None) -> 
         rows = rng.permutation(len(y))[: round(rate * len(y))]
         y = y.copy()
         y[rows] = (y[rows] + rng.integers(1, data.classes, size=len(rows))) % data.classes
-        return _with(data, client, (x, y))
+        return data.with_client(client, (x, y))
 
     return apply
 
@@ -143,7 +141,7 @@ def feature_noise(
         with np.errstate(over="ignore"):  # refused in the next line
             noisy = noisy.astype(np.float32)
         finite(f"features of {data.names[client]} with noise of variance={variance!r}", noisy)
-        return _with(data, client, (noisy, y))
+        return data.with_client(client, (noisy, y))
 
     return apply
 
@@ -164,7 +162,7 @@ def duplicate(*, client: int, of: int) -> Corruption:
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
         _require_client(data, "client", client)
-        return _with(data, client, _examples(data, of, "of"), idle=bool(data.idle[of]))
+        return data.with_client(client, _examples(data, of, "of"), idle=bool(data.idle[of]))
 
     return apply
 
@@ -187,11 +185,11 @@ def free_rider(*, client: int, how: str = "zero_update") -> Corruption:
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
         x, y = _examples(data, client)
         if how == "zero_update":
-            return _with(data, client, (x, y), idle=True)
+            return data.with_client(client, (x, y), idle=True)
         if data.num_classes is None:
-            return _with(data, client, (x, rng.choice(_quantities(data), size=len(y))))
+            return data.with_client(client, (x, rng.choice(np.asarray(data.y), size=len(y))))
         labels = rng.integers(0, data.classes, size=len(y), dtype=np.int32)
-        return _with(data, client, (x, labels))
+        return data.with_client(client, (x, labels))
 
     return apply
 
@@ -204,11 +202,6 @@ CORRUPTIONS: dict[str, Callable[..., Corruption]] = {
 }
 
 
-def _quantities(data: FederatedData) -> HostArray:
-    """float32[T, ...]: the quantities of all training rows."""
-    return np.concatenate([data.client(index)[1] for index in range(data.num_clients)])
-
-
 def _noisy(
     rng: np.random.Generator,
     data: FederatedData,
@@ -219,7 +212,7 @@ def _noisy(
     """Quantities y[N, ...], those of `rows` with noise; `deviation` as in `label_noise`."""
     if deviation is None:
         deviation = 1.0
-    unit = _quantities(data).std(axis=0, dtype=np.float64)
+    unit = np.asarray(data.y).std(axis=0, dtype=np.float64)
     noise = deviation * unit * rng.standard_normal(y[rows].shape)
     noisy = y.astype(np.float64)
     noisy[rows] += noise
@@ -240,34 +233,3 @@ def _examples(data: FederatedData, client: int, argument: str = "client") -> Exa
     """The examples of a client, or a refusal of `argument` if it is not there."""
     _require_client(data, argument, client)
     return data.client(client)
-
-
-def _with(
-    data: FederatedData, client: int, examples: Examples, *, idle: bool | None = None
-) -> FederatedData:
-    """The federation in which one client holds other examples.
-
-    The client becomes idle or not as `idle` says; it stays as it was if None.
-    """
-    x, y = examples
-    # put the rows in the place of the client's old ones, with zeros as padding
-    every_x = np.array(data.x)
-    every_y = np.array(data.y)
-    every_x[client] = 0
-    every_y[client] = 0
-    every_x[client, : len(y)] = x
-    every_y[client, : len(y)] = y
-    sizes = np.array(data.sizes)
-    sizes[client] = len(y)
-    lazy = np.array(data.idle)
-    if idle is not None:
-        lazy[client] = idle
-    # pad to the largest client, who may be another one now
-    longest = int(sizes.max())
-    return replace(
-        data,
-        x=jnp.asarray(every_x[:, :longest]),
-        y=jnp.asarray(every_y[:, :longest]),
-        sizes=jnp.asarray(sizes),
-        idle=jnp.asarray(lazy),
-    )

@@ -1,4 +1,4 @@
-"""A horizontal federation's data: the clients' padded arrays and the server's held-out sets."""
+"""A horizontal federation's data: the clients' rows in one array, and the server's sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,11 +17,14 @@ Examples = tuple[Any, Any]  # (x[T, ...], y[T])
 
 @struct.dataclass
 class FederatedData:
-    """Clients' training examples, padded to one length, and the server's sets.
+    """Clients' training examples, one client's after another's, and the server's sets.
+
+    Nothing is padded, so memory goes by the examples there are.
 
     Attributes:
-        x: float32[C, N, ...], features; row k of client c is padding for k >= sizes[c].
-        y: int32[C, N], labels in 0..L-1; float32[C, N] or [C, N, D] where rows have quantities.
+        x: float32[T, ...], features of all clients' rows; row k of client c is row offsets[c] + k.
+        y: int32[T], labels in 0..L-1; float32[T] or [T, D] where rows have quantities.
+        offsets: int32[C], where each client's rows begin.
         sizes: int32[C], examples per client.
         idle: bool[C], True for a client that uploads the model it received unchanged (a zero
             update).
@@ -30,17 +33,20 @@ class FederatedData:
             the test set where no other was given.
         names: the clients' names.
         num_classes: L; None where rows have quantities.
+        largest: N, the rows of the largest client.
         class_names: the L classes' names; () where rows were given class ids, or quantities.
     """
 
     x: Array
     y: Array
+    offsets: Array
     sizes: Array
     idle: Array
     validation: tuple[Array, Array]
     test: tuple[Array, Array]
     names: tuple[str, ...] = struct.field(pytree_node=False)
     num_classes: int | None = struct.field(pytree_node=False)
+    largest: int = struct.field(pytree_node=False)
     class_names: tuple[str, ...] = struct.field(pytree_node=False, default=())
 
     @property
@@ -55,30 +61,61 @@ class FederatedData:
             raise InvalidInputError("Expected data whose rows have classes, got quantities.")
         return self.num_classes
 
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """The shape of one example's features."""
+        return tuple(self.x.shape[1:])
+
     def client(self, index: int) -> tuple[HostArray, HostArray]:
-        """The examples of one client without padding, on the host."""
-        size = int(self.sizes[index])
+        """The examples of one client, on the host."""
+        start = int(self.offsets[index])
+        rows = slice(start, start + int(self.sizes[index]))
         # as host arrays: to slice on the device would compile a program for each size
-        x = np.asarray(self.x)[index, :size]
-        y = np.asarray(self.y)[index, :size]
-        return x, y
+        return np.asarray(self.x)[rows], np.asarray(self.y)[rows]
 
     def pooled(self) -> "FederatedData":
         """The federation of one client that holds the rows of all, as the clients hold them."""
-        clients = [self.client(index) for index in range(self.num_clients)]
-        everything = (
-            np.concatenate([x for x, _ in clients]),
-            np.concatenate([y for _, y in clients]),
+        return replace(
+            self,
+            offsets=jnp.zeros(1, jnp.int32),
+            sizes=jnp.array([len(self.y)], jnp.int32),
+            idle=jnp.zeros(1, bool),
+            names=("pooled",),
+            largest=len(self.y),
         )
-        one = from_arrays(
-            [everything],
-            self.test,
-            self.validation,
-            names=["pooled"],
-            num_classes=self.num_classes,
-            quantities=self.num_classes is None,
+
+    def with_client(
+        self, index: int, examples: Examples, *, idle: bool | None = None
+    ) -> "FederatedData":
+        """The federation in which one client holds other examples.
+
+        Args:
+            index: the client.
+            examples: (x[N, ...], y[N]), of the shapes and types of this federation.
+            idle: whether it is idle; as before if None.
+        """
+        first = int(self.offsets[index])
+        after = first + int(self.sizes[index])
+
+        def put(rows: Array, own: HostArray) -> Array:
+            every = np.asarray(rows)
+            return jnp.asarray(np.concatenate([every[:first], own, every[after:]]))
+
+        x, y = examples
+        sizes = np.array(self.sizes)
+        sizes[index] = len(y)
+        lazy = np.array(self.idle)
+        if idle is not None:
+            lazy[index] = idle
+        return replace(
+            self,
+            x=put(self.x, x),
+            y=put(self.y, y),
+            offsets=jnp.asarray(_offsets(sizes)),
+            sizes=jnp.asarray(sizes),
+            idle=jnp.asarray(lazy),
+            largest=int(sizes.max()),
         )
-        return replace(one, class_names=self.class_names)
 
 
 def from_arrays(
@@ -107,7 +144,7 @@ def from_arrays(
         idle: which clients upload the model they received unchanged; none if None.
 
     Returns:
-        The federation, padded to the largest client.
+        The federation.
 
     Raises:
         InvalidInputError: no or empty clients, shapes that disagree, NaN, a label out of range,
@@ -125,10 +162,11 @@ def from_arrays(
     tested = held["test"]
     validated = held.get("validation", tested)
     checked = [held[f"clients[{name}]"] for name in called]
-    x, y, sizes = _padded(checked)
+    sizes = np.array([len(y) for _, y in checked], np.int32)
     return FederatedData(
-        x=jnp.asarray(x),
-        y=jnp.asarray(y),
+        x=jnp.asarray(np.concatenate([x for x, _ in checked])),
+        y=jnp.asarray(np.concatenate([y for _, y in checked])),
+        offsets=jnp.asarray(_offsets(sizes)),
         sizes=jnp.asarray(sizes),
         idle=jnp.asarray(_idle(idle, len(called))),
         validation=(jnp.asarray(validated[0]), jnp.asarray(validated[1])),
@@ -136,6 +174,7 @@ def from_arrays(
         names=called,
         num_classes=targets.num_classes,
         class_names=targets.class_names,
+        largest=int(sizes.max()),
     )
 
 
@@ -168,7 +207,7 @@ def _features(name: str, examples: Examples) -> HostArray:
         f"Expected {name}.x to be numbers, got {x.dtype}.",
     )
     with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is refused
-        features = x.astype(np.float32)
+        features = x.astype(np.float32, copy=False)
     finite(f"{name}.x", features)
     return features
 
@@ -220,15 +259,7 @@ def _idle(idle: Sequence[bool] | None, num_clients: int) -> HostArray:
     return lazy
 
 
-def _padded(
-    clients: Sequence[tuple[HostArray, HostArray]],
-) -> tuple[HostArray, HostArray, HostArray]:
-    """The clients' examples with zeros up to the largest: x[C, N, ...], y[C, N], sizes[C]."""
-    sizes = np.array([len(y) for _, y in clients], np.int32)
-    first_x, first_y = clients[0]
-    padded_x = np.zeros((len(clients), sizes.max(), *first_x.shape[1:]), np.float32)
-    padded_y = np.zeros((len(clients), sizes.max(), *first_y.shape[1:]), first_y.dtype)
-    for index, (x, y) in enumerate(clients):
-        padded_x[index, : len(y)] = x
-        padded_y[index, : len(y)] = y
-    return padded_x, padded_y, sizes
+def _offsets(sizes: HostArray) -> HostArray:
+    """Where each client's rows begin, int32[C], when one client's follow another's."""
+    offsets: HostArray = np.cumsum(sizes) - sizes
+    return offsets.astype(np.int32)

@@ -53,13 +53,18 @@ def workload(data: FederatedData, training: Training) -> Workload:
         data: the federation.
         training: what is trained, how clients train it, and what they and the server send.
     """
-    shape = tuple(data.x.shape[2:])
     model = model_of(training, data)
     params = jax.eval_shape(model.init, jax.random.key(0))
     loss = bound_to(task_of(training, data), data).loss
     target = jax.ShapeDtypeStruct(data.test[1].shape[1:], data.test[1].dtype)
     flops = flops_per_step(
-        model, training.local, params, shape, np.asarray(data.sizes), loss=loss, target=target
+        model,
+        training.local,
+        params,
+        data.example_shape,
+        np.asarray(data.sizes),
+        loss=loss,
+        target=target,
     )
     return Workload(flops, messages(training.algorithm, params))
 

@@ -15,7 +15,7 @@ from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.task import Loss
 from fedjax_shap.trees import zeros
-from fedjax_shap.typing import Array, Params
+from fedjax_shap.typing import Array, Params, PyTree
 
 Batch = tuple[Array, Array]  # (x[B, ...], y[B])
 Sums = tuple[Array, Params]  # loss and gradient, summed over examples
@@ -38,24 +38,31 @@ class Direct(Protocol):
         """
 
 
+def _in_order(order: Array, place: Array) -> Array:
+    """The rows int[B] at `place` int[B] of an order int32[N]."""
+    return order[place]
+
+
 class Examples(NamedTuple):
     """One client's examples, as its local steps read them.
 
     Attributes:
         fetch: rows int[B] -> (x[B, ...], y[B]). Where many models train under `vmap`, it decides
             whether they share one mini-batch or each has its own, see `fetch_from`.
-        num_rows: N, the rows of the client with padding.
-        size: int[], how many of them hold an example; the others are never read.
+        num_rows: N, the rows of the largest client.
+        size: int[], how many rows this client has; no place beyond is ever read.
         num_steps: int[], K_i.
-        order_of: epoch int[] -> int32[N], the order of the rows in that pass over them, the `size`
-            valid ones first; called once a pass.
+        order_of: epoch int[] -> the order of the rows in that pass over them, by default int32[N]
+            with the `size` valid ones first; called once a pass.
+        rows_at: (order, place int[B]) -> int[B], the rows that stand at these places of an order.
     """
 
     fetch: Callable[[Array], Batch]
     num_rows: int
     size: Array
     num_steps: Array
-    order_of: Callable[[Array], Array]
+    order_of: Callable[[Array], PyTree]
+    rows_at: Callable[[PyTree, Array], Array] = _in_order
 
 
 class ClientUpdate(Protocol):
@@ -83,7 +90,7 @@ class _Walk(NamedTuple):
     params: Params
     optimizer: Any
     loss: Array  # summed over steps
-    order: Array  # int32[N], that of its rows in this pass
+    order: PyTree  # that of its rows in this pass, () for full batches
     first: Params
     total: Params
 
@@ -98,7 +105,8 @@ def fetch_from(data: FederatedData, client: Array) -> Callable[[Array], Batch]:
             every one gets its own mini-batch, and its matrix products are batched ones, which need
             no transposed copy of weights.
     """
-    return lambda rows: (data.x[client, rows], data.y[client, rows])
+    first = data.offsets[client]
+    return lambda rows: (data.x[first + rows], data.y[first + rows])
 
 
 def client_update(
@@ -113,7 +121,7 @@ def client_update(
         loss: what it minimises, of the model's outputs and the targets.
 
     Guarantees:
-        Padding rows are never read.
+        No row but the client's own is ever read.
     """
     gradient_at = _gradients(settings, model, loss)
 
@@ -140,7 +148,7 @@ def client_update(
                 total = jax.tree.map(jnp.add, total, gradient)
             return _Walk(moved, state, walk.loss + value, order, first, total)
 
-        start = _begin(settings, records, params, examples.num_rows)
+        start = _begin(settings, records, params, examples)
         end = jax.lax.fori_loop(0, examples.num_steps, step, start)
         # make means of the sums over steps
         taken = jnp.maximum(examples.num_steps, 1)
@@ -150,12 +158,12 @@ def client_update(
     return update
 
 
-def _begin(settings: Local, records: tuple[str, ...], params: Params, num_rows: int) -> _Walk:
+def _begin(settings: Local, records: tuple[str, ...], params: Params, examples: Examples) -> _Walk:
     """A client before its first step."""
     nothing = {name: zeros(params) for name in records}
-    order = jnp.zeros(0, jnp.int32)  # a full batch needs no order
+    order: PyTree = ()  # a full batch needs no order
     if settings.batch_size:
-        order = jnp.zeros(num_rows, jnp.int32)
+        order = zeros(jax.eval_shape(examples.order_of, jax.ShapeDtypeStruct((), jnp.int32)))
     return _Walk(
         params=params,
         optimizer=settings.optimizer.init(params),
@@ -168,13 +176,13 @@ def _begin(settings: Local, records: tuple[str, ...], params: Params, num_rows: 
 
 def _gradients(
     settings: Local, model: Model, loss: Loss
-) -> Callable[[Params, Examples, Array, Array], tuple[Array, Params, Array]]:
+) -> Callable[[Params, Examples, Array, PyTree], tuple[Array, Params, PyTree]]:
     """(params, examples, k, order) -> (loss, raw gradient, order) of a client's step k."""
     of_batch, of_all = _sums(model, loss)
 
     def gradient_at(
-        params: Params, examples: Examples, k: Array, order: Array
-    ) -> tuple[Array, Params, Array]:
+        params: Params, examples: Examples, k: Array, order: PyTree
+    ) -> tuple[Array, Params, PyTree]:
         size = examples.size
         if settings.batch_size is None:
             sums = of_all(params, examples)
@@ -185,7 +193,8 @@ def _gradients(
             epoch, batch = jnp.divmod(k, -(-size // width))
             order = jax.lax.cond(batch == 0, examples.order_of, lambda _: order, epoch)
             place = batch * width + jnp.arange(width)
-            sums = of_batch(params, examples, place, order)
+            rows = examples.rows_at(order, jnp.minimum(place, size - 1))
+            sums = of_batch(params, examples, place, rows)
             count = (place < size).sum()
         # make means of sums, and add the penalty
         value, gradient = jax.tree.map(lambda one: one / jnp.maximum(count, 1), sums)
@@ -202,8 +211,8 @@ def _sums(
 ) -> tuple[Callable[[Params, Examples, Array, Array], Sums], Callable[[Params, Examples], Sums]]:
     """The loss and gradient summed over rows, as two functions.
 
-    (params, examples, place int[B], order int[N]) -> over the rows that stand at `place` in the
-    order, and (params, examples) -> over all rows. A place beyond the client's size counts as 0.
+    (params, examples, place int[B], rows int[B]) -> over the rows that stand at `place` in a pass,
+    and (params, examples) -> over all rows. A place beyond the client's size counts as 0.
     """
 
     def summed(params: Params, batch: Batch, valid: Array) -> Array:
@@ -213,8 +222,7 @@ def _sums(
         chex.assert_equal_shape([each, valid])
         return jnp.where(valid, each, 0.0).sum()
 
-    def of_batch(params: Params, examples: Examples, place: Array, order: Array) -> Sums:
-        rows = order[jnp.minimum(place, examples.size - 1)]
+    def of_batch(params: Params, examples: Examples, place: Array, rows: Array) -> Sums:
         batch = examples.fetch(rows)
         sums: Sums = jax.value_and_grad(summed)(params, batch, place < examples.size)
         return sums
@@ -225,7 +233,7 @@ def _sums(
         def block(k: Array, sums: Sums) -> Sums:
             # add the rows of block k
             place = k * width + jnp.arange(width)
-            part = of_batch(params, examples, place, jnp.arange(examples.num_rows))
+            part = of_batch(params, examples, place, jnp.minimum(place, examples.size - 1))
             total: Sums = jax.tree.map(jnp.add, sums, part)
             return total
 

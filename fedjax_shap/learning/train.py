@@ -1,6 +1,5 @@
 """The round loop: one coalition's federated training, from broadcast to convergence."""
 
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import chex
@@ -12,10 +11,10 @@ from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm, Draws, Round, has_converged
 from fedjax_shap.learning.client_update import Examples, fetch_from
-from fedjax_shap.learning.learner import Advance, Collect, Learner, Orders, Train
-from fedjax_shap.learning.local import Local, shuffle
+from fedjax_shap.learning.learner import Advance, Collect, Learner, Train
 from fedjax_shap.learning.member import Contribution, MemberUpdate, member_update
 from fedjax_shap.learning.participation import always
+from fedjax_shap.learning.row_orders import Drawn, draws_of, orders_of
 from fedjax_shap.learning.task import bound_to
 from fedjax_shap.learning.train_chunk import train_chunk
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
@@ -34,10 +33,10 @@ from fedjax_shap.typing import Array, Key, Params, PyTree
 
 
 class _CollectInOrder(Protocol):
-    """`Collect` with the orders int32[S, E, N] in which the members draw their rows."""
+    """`Collect` with the orders in which the members draw their rows, by slot."""
 
     def __call__(
-        self, world: World, key: Key, round_: Array, run: Run, coalition: Coalition, orders: Array
+        self, world: World, key: Key, round_: Array, run: Run, coalition: Coalition, drawn: Drawn
     ) -> Sent: ...
 
 
@@ -71,8 +70,8 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
 
     Guarantees:
         Mini-batches are a function of (key, round, client id) alone: the same in every coalition.
-        Padding rows are never read. A client's slot has no influence. An absent member keeps its
-        state.
+        No row but a client's own is ever read for it. A client's slot has no influence. An absent
+        member keeps its state.
     """
     model = model_of(training, data)
     task = bound_to(task_of(training, data), data)
@@ -87,25 +86,26 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
     world = world_of(
         data, model, algorithm, num_steps, present, training.root_key, training.initial
     )
-    orders = _orders(local)
+    orders = orders_of(local)
     update = member_update(algorithm, local, model, task.loss)
     collect = _collect(update, algorithm)
     advance = _advance(algorithm)
-    draws = _draws(orders, local.num_orders(np.asarray(data.sizes), num_steps))
+    draws = draws_of(orders, local.num_orders(np.asarray(data.sizes), num_steps))
 
     def collect_alone(
         world: World, key: Key, round_: Array, run: Run, coalition: Coalition
     ) -> Sent:
-        orders = draws(world, key, round_, coalition.members)
-        return collect(world, key, round_, run, coalition, orders)
+        drawn = draws(world, key, round_, coalition.members, coalition.present)
+        return collect(world, key, round_, run, coalition, drawn)
 
     def collect_one_of_many(
         world: World, key: Key, round_: Array, run: Run, coalition: Coalition
     ) -> Sent:
         # under vmap over coalitions the orders of all clients are drawn once for all
         everyone = jnp.arange(world.data.num_clients)
-        orders = draws(world, key, round_, everyone)[coalition.members]
-        return collect(world, key, round_, run, coalition, orders)
+        drawn = draws(world, key, round_, everyone, jnp.ones_like(everyone, bool))
+        own = drawn._replace(starts=drawn.starts[coalition.members])
+        return collect(world, key, round_, run, coalition, own)
 
     train = _train(collect_one_of_many, advance, algorithm)
     many = train_chunk(orders, update, algorithm, shares_batch=model.shares_batch)
@@ -122,42 +122,14 @@ def begun(world: World, coalition: Coalition) -> Run:
     )
 
 
-def _orders(local: Local) -> Orders:
-    """The order in which a client's rows are drawn, anew in each round and epoch."""
-
-    def of_client(
-        data: FederatedData, key: Key, round_: Array, client: Array
-    ) -> Callable[[Array], Array]:
-        num_rows = data.y.shape[1]
-        if not local.reshuffle:
-            return lambda epoch: jnp.arange(num_rows, dtype=jnp.int32)
-        seed = jax.random.fold_in(jax.random.fold_in(key, round_), client)
-        return lambda epoch: shuffle(jax.random.fold_in(seed, epoch), num_rows, data.sizes[client])
-
-    return of_client
-
-
-def _draws(orders: Orders, num_orders: int) -> Callable[[World, Key, Array, Array], Array]:
-    """(world, key, round, clients int[S]) -> int32[S, E, N], each one's orders of its rows."""
-    epochs = jnp.arange(num_orders)
-
-    def drawn(world: World, key: Key, round_: Array, clients: Array) -> Array:
-        number = world.first_round + round_
-        return jax.vmap(lambda client: jax.vmap(orders(world.data, key, number, client))(epochs))(
-            clients
-        )
-
-    return drawn
-
-
 def _collect(update: MemberUpdate, algorithm: Algorithm) -> _CollectInOrder:
     """What the members of a coalition send in a round."""
 
     def collect(
-        world: World, key: Key, round_: Array, run: Run, coalition: Coalition, orders: Array
+        world: World, key: Key, round_: Array, run: Run, coalition: Coalition, drawn: Drawn
     ) -> Sent:
-        chex.assert_rank([coalition.members, coalition.present], 1)
-        chex.assert_equal_shape_prefix([coalition.members, coalition.present, orders], 1)
+        chex.assert_rank([coalition.members, coalition.present, drawn.starts], 1)
+        chex.assert_equal_shape([coalition.members, coalition.present, drawn.starts])
         # see who of the members takes part; slots of nobody are absent
         here, steps, weights = (
             jnp.where(coalition.present, of_all[coalition.members], jnp.zeros((), of_all.dtype))
@@ -167,13 +139,14 @@ def _collect(update: MemberUpdate, algorithm: Algorithm) -> _CollectInOrder:
         broadcast = algorithm.broadcast(run.server)
         mean_steps = (weights * steps).sum() / divisor(weights)
 
-        def one(client: Array, state: PyTree, num_steps: Array, order: Array) -> Contribution:
+        def one(client: Array, state: PyTree, num_steps: Array, start: Array) -> Contribution:
             examples = Examples(
                 fetch=fetch_from(world.data, client),
-                num_rows=world.data.y.shape[1],
+                num_rows=world.data.largest,
                 size=world.data.sizes[client],
                 num_steps=num_steps,
-                order_of=lambda epoch: order[epoch],
+                order_of=lambda epoch: epoch,
+                rows_at=lambda epoch, place: drawn.rows[epoch, start + place],
             )
             draws = Draws(key, number, client)
             at = Round(run.params, broadcast, state, num_steps, mean_steps, draws)
@@ -181,7 +154,7 @@ def _collect(update: MemberUpdate, algorithm: Algorithm) -> _CollectInOrder:
 
         # train the members, slot by slot
         uploads, extra, clients, losses = jax.vmap(one)(
-            coalition.members, run.clients, steps, orders
+            coalition.members, run.clients, steps, drawn.starts
         )
         # leave out what has no weight, also where it is not finite: 0 * nan is nan
         sent = (uploads, extra)

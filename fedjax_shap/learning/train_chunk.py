@@ -128,7 +128,7 @@ def _work(
             params, server, mean_steps = jax.tree.map(lambda leaf: leaf[row], sent)
             examples = Examples(
                 fetch=fetch_from(world.data, source),
-                num_rows=world.data.y.shape[1],
+                num_rows=world.data.largest,
                 size=world.data.sizes[client],
                 num_steps=num_steps,
                 order_of=order_of,

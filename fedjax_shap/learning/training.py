@@ -88,7 +88,7 @@ def model_of(training: Training, data: FederatedData) -> Model:
         InvalidInputError: as `checked`, or an architecture that does not give a `Model`.
     """
     num_outputs = task_of(checked(training), data).outputs(data)
-    model = training.model(tuple(data.x.shape[2:]), num_outputs)
+    model = training.model(data.example_shape, num_outputs)
     require(
         isinstance(model, Model),
         f"Expected model={_named(training.model)} to give a Model for a shape and a number of "

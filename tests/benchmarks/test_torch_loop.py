@@ -35,7 +35,7 @@ def test_pytorch_gets_the_rows_that_the_engine_draws(key, batch_size):
     drawn = torch_loop.draw_batches(data, key, rounds=2, steps=9, batch_size=batch_size)
     for round_, client in ((0, 0), (1, 5)):
         size = int(data.sizes[client])
-        longest = data.y.shape[1]
+        longest = data.largest
         settings = {"num_rows": longest, "size": size, "batch_size": batch_size, "steps": 9}
         expected = federations.drawn_batches(key, round_, client, **settings)
         assert [rows.tolist() for rows in drawn[round_][client]] == [

@@ -1,5 +1,6 @@
-"""A federation's arrays: padded with zeros, sized right, and refused where they cannot be right."""
+"""A federation's arrays: flat, sized right, and refused where they cannot be right."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -13,11 +14,33 @@ def client(size, label=0, fill=1.0):
     return np.full((size, 2), fill), np.full(size, label)
 
 
-def test_rows_beyond_a_clients_size_are_zero():
-    data = from_arrays([client(3, 1, 5.0), client(1, 2, 7.0)], TEST)
-    assert data.x.shape == (2, 3, 2) and data.sizes.tolist() == [3, 1] and data.num_classes == 3
-    assert (np.asarray(data.x[1, 1:]) == 0).all() and (np.asarray(data.y[1, 1:]) == 0).all()
-    assert (np.asarray(data.x[1, :1]) == 7).all() and data.y[1, 0] == 2
+def test_rows_lie_client_by_client_without_padding():
+    data = from_arrays([client(3, 1, 5.0), client(1, 2, 7.0), client(2)], TEST)
+    assert data.x.shape == (6, 2) and data.y.shape == (6,) and data.num_classes == 3
+    assert data.offsets.tolist() == [0, 3, 4] and data.sizes.tolist() == [3, 1, 2]
+    assert data.largest == 3 and data.example_shape == (2,)
+    assert data.x[:, 0].tolist() == [5, 5, 5, 7, 1, 1] and data.y.tolist() == [1, 1, 1, 2, 0, 0]
+
+
+def test_memory_goes_by_the_rows_there_are_and_not_by_the_largest_client():
+    clients = [client(3_000), *(client(2) for _ in range(99))]
+    data = from_arrays(clients, TEST)
+    held = sum(leaf.nbytes for leaf in jax.tree.leaves((data.x, data.y, data.offsets, data.sizes)))
+    assert held < 1.2 * sum(4 * (x.size + y.size) for x, y in clients)
+    pooled = data.pooled()
+    assert pooled.x.nbytes + pooled.y.nbytes == data.x.nbytes + data.y.nbytes
+
+
+def test_a_client_that_is_given_other_rows_leaves_those_of_the_others_in_place():
+    data = from_arrays([client(3, 1, 5.0), client(1, 2, 7.0), client(2)], TEST, idle=[1, 0, 0])
+    for index, size in ((0, 1), (1, 4), (2, 2)):
+        after = data.with_client(index, (np.full((size, 2), 9, np.float32), np.full(size, 2)))
+        assert after.client(index)[0].tolist() == [[9, 9]] * size
+        assert after.largest == int(after.sizes.max()) and len(after.y) == int(after.sizes.sum())
+        for other in {0, 1, 2} - {index}:
+            for before, kept in zip(data.client(other), after.client(other)):
+                np.testing.assert_array_equal(before, kept)
+        assert after.idle.tolist() == [True, False, False]
 
 
 def test_a_client_gives_back_the_rows_it_was_given():
@@ -42,9 +65,9 @@ def test_the_pooled_federation_is_one_client_with_every_row():
         and pooled.sizes.tolist() == [4]
         and pooled.num_classes == data.num_classes
     )
-    assert np.asarray(pooled.x)[0, :, 0].tolist() == [5, 5, 5, 7] and np.asarray(pooled.y)[
-        0
-    ].tolist() == [1, 1, 1, 2]
+    x, y = pooled.client(0)
+    assert x[:, 0].tolist() == [5, 5, 5, 7] and y.tolist() == [1, 1, 1, 2]
+    assert pooled.largest == 4 and not pooled.idle.any()
     assert len(pooled.validation[1]) == 1 and len(pooled.test[1]) == 4
 
 

@@ -169,19 +169,22 @@ def test_the_key_decides_the_mini_batches_and_nothing_else_does(game, reference,
 @pytest.mark.parametrize(
     ("layout", "batch_size"), [("client", 5), ("coalition", 5), ("client", None)]
 )
-def test_padding_never_leaks(layout, batch_size, game, key):
+def test_nothing_but_a_coalitions_own_rows_is_ever_read(layout, batch_size, game, key):
     if batch_size is None:
         game = mini_batch_game(batch_size=None)
     plan = Plan(chunk=16, layout=layout, buckets=1)
     data = game.world.data
-    padding = np.arange(data.y.shape[1]) >= np.asarray(data.sizes)[:, None]
-    assert padding.any()
-    corrupted = data.replace(
-        x=jnp.where(jnp.asarray(padding)[..., None], jnp.nan, data.x),
-        y=jnp.where(jnp.asarray(padding), 10**6, data.y),
-    )
-    wild = game.replace(world=game.world.replace(data=corrupted))
-    assert_array_equal(evaluate(wild, key, EVERY, plan), evaluate(game, key, EVERY, plan))
+    for client in range(data.num_clients):
+        alone = EVERY[[1 << client]]
+        # whatever lies before or after the rows of one client is not a number
+        first = int(data.offsets[client])
+        rows = np.arange(len(data.y))
+        others = jnp.asarray((rows < first) | (rows >= first + int(data.sizes[client])))
+        corrupted = data.replace(
+            x=jnp.where(others[:, None], jnp.nan, data.x), y=jnp.where(others, 10**6, data.y)
+        )
+        wild = game.replace(world=game.world.replace(data=corrupted))
+        assert_array_equal(evaluate(wild, key, alone, plan), evaluate(game, key, alone, plan))
 
 
 def test_client_by_client_the_whole_game_is_compiled_once_whatever_the_number_of_chunks(game, key):

@@ -62,7 +62,7 @@ def updated(settings, start, data, client, steps, orders=None):
 
     @jax.jit
     def call(start, data, client, steps):
-        rows = data.y.shape[1]
+        rows = data.largest
         examples = Examples(fetch_from(data, client), rows, data.sizes[client], steps, order_of)
         return update(start, examples)
 

@@ -68,8 +68,7 @@ def test_batches_change_with_the_key_the_round_and_the_client(learning, key):
     assert apart(uploads(learning, key, 1, [0, 1, 2]), sent) > 1e-2
     data = federation()
     twins = data.replace(
-        x=data.x.at[1].set(data.x[0]),
-        y=data.y.at[1].set(data.y[0]),
+        offsets=data.offsets.at[1].set(data.offsets[0]),
         sizes=data.sizes.at[1].set(data.sizes[0]),
     )
     one, other = uploads(learning_of(twins), key, 0, [0, 1])

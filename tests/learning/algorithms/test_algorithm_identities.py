@@ -126,7 +126,7 @@ def apart(one, other):
 def twins():
     """Three clients with the data of client 1, in arrays of the same shapes."""
     data, owner = federation(SIZES), np.array([1, 1, 1])
-    return data.replace(x=data.x[owner], y=data.y[owner], sizes=data.sizes[owner])
+    return data.replace(offsets=data.offsets[owner], sizes=data.sizes[owner])
 
 
 @pytest.mark.parametrize(

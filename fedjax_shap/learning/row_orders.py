@@ -1,0 +1,103 @@
+"""The orders in which clients draw their rows, of one client or of several at once."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.learning.learner import Orders
+from fedjax_shap.learning.local import Local, shuffle
+from fedjax_shap.learning.world import World
+from fedjax_shap.typing import Array, Key
+
+# the orders of several clients are padded to the largest client, and drawn all at once, where that
+# takes no more than so many times the rows there are
+PADDED_AT_MOST = 4
+
+
+class Drawn(NamedTuple):
+    """The orders of several clients in every pass of a round, one client's after another's.
+
+    Attributes:
+        rows: int32[E, L], the order of each client from where its part begins.
+        starts: int32[S], where the part of each client begins.
+    """
+
+    rows: Array
+    starts: Array
+
+
+class Draws(Protocol):
+    """Draws the orders of several clients."""
+
+    def __call__(
+        self, world: World, key: Key, round_: Array, clients: Array, present: Array
+    ) -> Drawn:
+        """Draws for a round.
+
+        Args:
+            world: the federation.
+            key: seeds the orders.
+            round_: int[], counted from `world.first_round`.
+            clients: int[S], ids, which differ from each other where they are present.
+            present: bool[S], whose orders are wanted.
+        """
+
+
+def orders_of(local: Local) -> Orders:
+    """The order in which a client's rows are drawn, anew in each round and pass."""
+
+    def of_client(
+        data: FederatedData, key: Key, round_: Array, client: Array
+    ) -> Callable[[Array], Array]:
+        num_rows = data.largest
+        if not local.reshuffle:
+            return lambda epoch: jnp.arange(num_rows, dtype=jnp.int32)
+        seed = jax.random.fold_in(jax.random.fold_in(key, round_), client)
+        return lambda epoch: shuffle(jax.random.fold_in(seed, epoch), num_rows, data.sizes[client])
+
+    return of_client
+
+
+def draws_of(orders: Orders, num_orders: int) -> Draws:
+    """Draws E orders of each client, in memory that goes by the rows there are.
+
+    Args:
+        orders: those of one client.
+        num_orders: E.
+    """
+    epochs = jnp.arange(num_orders)
+
+    def drawn(world: World, key: Key, round_: Array, clients: Array, present: Array) -> Drawn:
+        chex.assert_rank([clients, present], 1)
+        chex.assert_equal_shape([clients, present])
+        data = world.data
+        number = world.first_round + round_
+        longest = data.largest
+        num_slots = len(clients)
+
+        def order_of(client: Array, epoch: Array) -> Array:
+            return orders(data, key, number, client)(epoch)
+
+        if num_orders == 0 or num_slots * longest <= PADDED_AT_MOST * len(data.y):
+            # all clients at once, each in a part as long as the largest
+            of_epoch = jax.vmap(order_of, in_axes=(0, None))
+            padded = jax.vmap(of_epoch, in_axes=(None, 0))(clients, epochs)
+            rows = padded.reshape(num_orders, num_slots * longest)
+            return Drawn(rows, longest * jnp.arange(num_slots, dtype=jnp.int32))
+        # one client after another, each in a part as long as itself: the order of the next takes
+        # the place of what pads this one's
+        sizes = jnp.where(present, data.sizes[clients], 0)
+        starts = jnp.cumsum(sizes, dtype=jnp.int32) - sizes
+
+        def put(slot: Array, rows: Array) -> Array:
+            own = jax.vmap(order_of, in_axes=(None, 0))(clients[slot], epochs)
+            return jax.lax.dynamic_update_slice(rows, own, (0, starts[slot]))
+
+        nothing = jnp.zeros((num_orders, len(data.y) + longest), jnp.int32)
+        return Drawn(jax.lax.fori_loop(0, num_slots, put, nothing), starts)
+
+    return drawn
