@@ -82,7 +82,7 @@ def payments(result: Result) -> Figure:
 
 
 def curve(curves: LearningCurves, title: str) -> Figure:
-    """The score on the test set by round: the federation, each member alone, and one model on all data.
+    """The test score by round: the federation, each member alone, and one model on all data.
 
     Args:
         curves: how the models learned.
