@@ -134,7 +134,7 @@ def _file(argument: str, path: str) -> Path:
 def _expanded(argument: str, text: str, without: Sequence[Path]) -> list[Path]:
     """The files that one text stands for, in the order of their names."""
     path = Path(text)
-    if path.is_dir():
+    if _is_folder(path):
         inside = [one for one in path.iterdir() if one.name.lower().endswith(SUFFIXES)]
     elif any(mark in text for mark in WILD) and not files.is_file(path):
         inside = _matching(argument, path)
@@ -151,6 +151,14 @@ def _expanded(argument: str, text: str, without: Sequence[Path]) -> list[Path]:
     if len(kept) < len(found):
         caution(f"{text}: the files of the test set are not among the members.")
     return kept
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether there is a folder at `path`; a path that cannot be one is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _matching(argument: str, pattern: Path) -> list[Path]:

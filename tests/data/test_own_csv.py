@@ -1,0 +1,447 @@
+"""Tables of one's own: what people write is read, and what is hardly meant is refused or said."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fedjax_shap._validate import InvalidInputError, cautions
+from fedjax_shap.data.cells import Notation, parse, readings
+from fedjax_shap.data.sources import load
+
+RNG = np.random.default_rng(0)
+ROWS = 60
+AGE = np.round(RNG.normal(40, 10, ROWS), 2)
+PAY = np.round(RNG.normal(2000, 500, ROWS), 2)
+SITE = np.array(["north", "south", "east"])[RNG.integers(0, 3, ROWS)]
+KIND = np.array(["web", "shop"])[RNG.integers(0, 2, ROWS)]
+SICK = RNG.integers(0, 2, ROWS)
+COLUMNS = {"site": SITE, "age": AGE, "pay": PAY, "kind": KIND, "sick": SICK}
+
+
+def text_of(columns, separator=",", header=True):
+    """A table as text."""
+    lines = [separator.join(map(str, row)) for row in zip(*columns.values())]
+    names = [separator.join(columns)] * header
+    return "\n".join([*names, *lines]) + "\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Writes a table and reads it: the pool, and what was said about it."""
+
+    def of(columns=None, /, *, text=None, written="utf-8", **keywords):
+        path = tmp_path / "own.csv"
+        path.write_bytes((text or text_of(columns or COLUMNS)).encode(written))
+        with cautions() as said:
+            pool = load("csv", **{"path": str(path), "label": "sick", "client": "site", **keywords})
+        return pool, said
+
+    return of
+
+
+@pytest.fixture
+def refused(read):
+    """The sentence with which a table is refused."""
+
+    def of(*given, **keywords):
+        with pytest.raises(InvalidInputError) as raised:
+            read(*given, **keywords)
+        sentence = str(raised.value)
+        assert sentence.startswith("Expected ") and sentence.endswith(".") and "\n" not in sentence
+        return sentence
+
+    return of
+
+
+def same(pool, other):
+    """Whether two pools hold the same rows."""
+    np.testing.assert_array_equal(pool.x, other.x)
+    np.testing.assert_array_equal(pool.y, other.y)
+    np.testing.assert_array_equal(pool.test[0], other.test[0])
+
+
+# ------------------------------------------------------------------ how a file is written
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_separator_is_found_and_said(separator, read):
+    pool, said = read(text=text_of(COLUMNS, separator))
+    same(pool, read()[0])
+    assert len(said) == 1 and repr(separator) in said[0]
+    spelled = {"\t": "tab"}.get(separator, separator)
+    again, said = read(text=text_of(COLUMNS, separator), separator=spelled)
+    same(pool, again)
+    assert not said
+
+
+@pytest.mark.parametrize(
+    ("encoding", "keywords"),
+    [("utf-8-sig", {}), ("utf-16", {}), ("utf-32", {}), ("cp1252", {"encoding": "cp1252"})],
+)
+def test_encodings_are_followed(encoding, keywords, read):
+    columns = {**COLUMNS, "site": np.where(SITE == "east", "Zürich", SITE)}
+    pool, said = read(text=text_of(columns), written=encoding, **keywords)
+    assert "Zürich" in pool.columns["site"] and not said
+
+
+def test_an_encoding_that_is_not_the_files_is_refused_with_what_to_say(refused):
+    text = text_of({**COLUMNS, "site": np.where(SITE == "east", "Zürich", SITE)})
+    assert "encoding = ..., such as 'latin-1'" in refused(text=text, written="latin-1")
+    assert "holds a null character; write encoding = 'utf-16'" in refused(
+        text=text_of(COLUMNS), written="utf-16-le"
+    )
+
+
+def test_an_encoding_that_nobody_knows_is_refused(tmp_path):
+    (tmp_path / "own.csv").write_text(text_of(COLUMNS))
+    for encoding in ("utf-99", "base64"):
+        with pytest.raises(InvalidInputError, match=f"encoding='{encoding}' to be an encoding"):
+            load("csv", path=str(tmp_path / "own.csv"), label="sick", encoding=encoding)
+
+
+def test_a_file_without_names_of_columns_gets_them(read, refused):
+    text = text_of(COLUMNS, header=False)
+    pool, _ = read(text=text, header=tuple(COLUMNS))
+    same(pool, read()[0])
+    pool, _ = read(text=text, header=False, label="column_5", client="column_1")
+    same(pool, read()[0])
+    assert pool.notes["features"][:2] == ["column_2", "column_3"]
+    assert "name the 5 columns" in refused(text=text, header=("a", "b"))
+
+
+NOTATIONS = [
+    ({"decimal": ","}, "{:.2f}", (".", ",")),
+    ({"thousands": ","}, "{:,.2f}", ()),
+    ({"decimal": ",", "thousands": "."}, "{:,.2f}", (",.", ".,")),
+    ({"decimal": ",", "thousands": " "}, "{:,.2f}", (",.", "\u00a0,")),
+    ({"units": ("%",)}, "{:.2f}%", ()),
+    ({"units": ("$",), "thousands": ","}, "${:,.2f}", ()),
+    ({"units": ("€",), "decimal": ","}, "{:.2f} €", (".", ",")),
+]
+
+
+@pytest.mark.parametrize(("keywords", "form", "swap"), NOTATIONS)
+def test_numbers_written_as_text_are_refused_with_the_words_that_read_them(
+    keywords, form, swap, read, refused
+):
+    wide = [form.format(value) for value in 1000 * PAY]
+    if swap:
+        wide = [cell.translate(str.maketrans(*swap)) for cell in wide]
+    columns = {**COLUMNS, "pay": np.array([f'"{cell}"' for cell in wide])}
+    columns["age"] = SICK  # a column of whole numbers reads alike in all notations
+    plain = {**columns, "pay": 1000 * PAY}
+    sentence = refused(columns)
+    assert "column 'pay'" in sentence and "(line 2)" in sentence and "drop = ['pay']" in sentence
+    for keyword, value in keywords.items():
+        written = json.dumps(list(value) if keyword == "units" else value, ensure_ascii=False)
+        assert f"{keyword} = {written.replace(chr(160), ' ')}" in sentence
+    pool, _ = read(columns, **keywords)
+    np.testing.assert_allclose(pool.x, read(plain)[0].x, rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    value=st.floats(-1e9, 1e9).map(lambda value: round(value, 3)),
+    decimal=st.sampled_from(".,"),
+    thousands=st.sampled_from([None, ",", ".", " ", "'"]),
+    unit=st.sampled_from(["", "%", "$", "EUR"]),
+    front=st.booleans(),
+)
+def test_a_number_in_any_notation_reads_as_that_number(value, decimal, thousands, unit, front):
+    if thousands == decimal:
+        return
+    cell = f"{abs(value):,.3f}".replace(",", "#").replace(".", decimal)
+    cell = cell.replace("#", thousands or "")
+    cell = f"{unit}{cell}" if front else f"{cell} {unit}".strip()
+    if value < 0:
+        cell = f"-{cell}"
+    notation = Notation(decimal=decimal, thousands=thousands, units=(unit,) * bool(unit))
+    values, good = parse(np.array([cell]), notation)
+    assert good.all() and values[0] == value
+
+
+@pytest.mark.parametrize(
+    ("cell", "notation"),
+    [
+        ("0,123", Notation(thousands=",")),
+        ("1,02", Notation(thousands=",")),
+        ("1.5", Notation(decimal=",")),
+        ("1_000", Notation()),
+        ("--5", Notation(units=("$",))),
+        ("$", Notation(units=("$",))),
+        ("2024-01-02", Notation(thousands=",")),
+    ],
+)
+def test_what_is_no_number_in_a_notation_is_not_read_as_another(cell, notation):
+    values, good = parse(np.array([cell]), notation)
+    assert not good.any() and np.isnan(values).all()
+
+
+def test_two_readings_of_a_column_are_both_named():
+    assert readings(np.array(["1,023", "5,100"])) == ['decimal = ","', 'thousands = ","']
+    assert readings(np.array(["red", "blue", "1"])) == []
+
+
+# ------------------------------------------------------------------ which columns are features
+
+
+def test_a_column_that_counts_the_rows_is_left_out_and_said(read, refused):
+    for start in (0, 1):
+        counted = {"": np.arange(start, start + ROWS), **COLUMNS}
+        pool, said = read(counted)
+        same(pool, read()[0])
+        assert len(said) == 1 and "counts the rows" in said[0]
+    permuted = {"": RNG.permutation(ROWS), **COLUMNS}
+    assert "'column_1'" in refused(permuted)
+    same(read(permuted, drop=("column_1",))[0], read()[0])
+    assert "'column_6'" in refused({**COLUMNS, "": PAY})
+    pool, said = read({**COLUMNS, "": np.full(ROWS, "")})
+    same(pool, read()[0])
+    assert "neither a name nor a value" in said[0]
+
+
+def test_columns_are_chosen_or_dropped_by_name(read, refused):
+    chosen, _ = read(features=("pay", "age"))
+    assert chosen.notes["features"] == ["pay", "age"]
+    dropped, _ = read(drop=("kind", "pay"))
+    assert dropped.notes["features"] == ["age"]
+    assert "did you mean 'age'" in refused(features=("agee",))
+    assert "features=['age', 'sick'] to name columns other" in refused(features=("age", "sick"))
+    assert "a column of features" in refused(drop=("kind", "pay", "age"))
+
+
+def test_a_column_of_names_ids_or_dates_is_refused_with_what_to_say(read, refused):
+    for cells in (
+        [f"C{row:05}" for row in range(ROWS)],
+        [f"2024-{1 + row % 12:02}-{1 + row % 28:02}" for row in range(ROWS)],
+        [f"Ms {chr(97 + row % 26)}{row // 2}" for row in range(ROWS)],
+    ):
+        sentence = refused({"who": cells, **COLUMNS})
+        assert "column 'who'" in sentence and repr(cells[0]) in sentence and "line 2" in sentence
+        assert "drop = ['who']" in sentence
+        same(read({"who": cells, **COLUMNS}, drop=("who",))[0], read()[0])
+    words = np.array([f"w{row % 15}" for row in range(ROWS)])
+    assert "most_categories=14" in refused({"w": words, **COLUMNS}, most_categories=14)
+
+
+def test_whole_numbers_that_number_the_rows_are_said(read):
+    for name, cells in (("customer_id", RNG.permutation(ROWS)), ("when", 1000 + np.arange(ROWS))):
+        _, said = read({name: cells, **COLUMNS})
+        assert len(said) == 1 and f"drop = ['{name}']" in said[0]
+
+
+def test_codes_can_be_categories(read):
+    codes = RNG.integers(1, 4, ROWS)
+    pool, _ = read({"code": codes, **COLUMNS}, categories=("code",))
+    assert {"code=1", "code=2", "code=3"} <= set(pool.notes["features"])
+
+
+def test_rare_and_unseen_categories_are_said_once(read):
+    first = KIND.astype(object)
+    first[:6] = ["r1", "r2", "r3", "r4", "r5", "r6"]
+    _, said = read({"one": first, "two": first[::-1], **COLUMNS})
+    assert len(said) == 1 and "at most 2 training rows" in said[0] and "'one'" in said[0]
+    assert "no training row has" in said[0]
+
+
+def test_one_hot_features_that_memory_should_not_hold_are_refused(refused, monkeypatch):
+    monkeypatch.setattr("fedjax_shap.data.features.MOST_BYTES", 900)
+    assert "60 rows of 4 features take" in refused()
+
+
+# ------------------------------------------------------------------ missing cells
+
+
+def with_gaps(column, rows, mark=""):
+    cells = COLUMNS[column].astype(object).copy()
+    cells[rows] = mark
+    return {**COLUMNS, column: cells}
+
+
+def test_missing_numbers_are_filled_by_the_training_rows_and_said(read, refused):
+    rows = np.arange(0, ROWS, 7)
+    columns = with_gaps("age", rows)
+    sentence = refused(columns)
+    assert "column 'age' of line 2 is ''" in sentence and 'missing = "mean"' in sentence
+    for missing, middle in (("mean", np.mean), ("median", np.median)):
+        pool, said = read(columns, missing=missing, scale="none", indicator=True)
+        assert said == [
+            f"{said[0].split(':')[0]}: 9 missing cells were filled by the training "
+            f"rows' {missing} ('age': 9)."
+        ]
+        gaps = pool.notes["features"].index("age missing")
+        filled = pool.x[:, gaps] == 1
+        other = pool.test[0][:, gaps] == 1
+        assert filled.sum() + other.sum() == len(rows)
+        base = pool.x[~filled, 0].astype(np.float64)
+        np.testing.assert_allclose(pool.x[filled, 0], middle(base), rtol=1e-5)
+        np.testing.assert_allclose(pool.test[0][other, 0], middle(base), rtol=1e-5)
+
+
+def test_rows_with_missing_cells_can_be_left_out(read):
+    columns = with_gaps("kind", np.arange(5))
+    pool, said = read(columns, missing="drop")
+    kept = {name: cells[5:] for name, cells in COLUMNS.items()}
+    same(pool, read(kept)[0])
+    assert "5 of 60 rows were left out" in said[0]
+
+
+def test_a_missing_category_is_one_of_its_own(read):
+    pool, said = read(with_gaps("kind", np.arange(20)), missing="mean")
+    assert "kind=missing" in pool.notes["features"] and "a category 'missing'" in said[0]
+
+
+def test_marks_of_missing_values_are_named_and_taken(read, refused):
+    rows = np.arange(0, ROWS, 6)
+    for mark in ("?", "-", "#N/A"):
+        columns = with_gaps("age", rows, mark)
+        assert f"na = [{mark!r}]" in refused(columns) and "line 2" in refused(columns)
+        pool, _ = read(columns, na=(mark,), missing="mean")
+        same(pool, read(with_gaps("age", rows), missing="mean")[0])
+    columns = with_gaps("age", rows, -999)
+    _, said = read(columns)
+    assert len(said) == 1 and "-999" in said[0] and "10 rows" in said[0]
+    pool, _ = read(columns, na=("-999",), missing="mean")
+    same(pool, read(with_gaps("age", rows), missing="mean")[0])
+
+
+def test_a_label_or_a_member_is_never_filled(refused, read):
+    for column in ("sick", "site"):
+        assert "it cannot be filled" in refused(with_gaps(column, [3]), missing="mean")
+        assert len(read(with_gaps(column, [3]), missing="drop")[0].y) < ROWS
+    empty = with_gaps("age", np.arange(ROWS))
+    assert "to hold a number in a training row" in refused(empty, missing="median")
+
+
+# ------------------------------------------------------------------ targets and members
+
+
+def test_quantities_are_kept_as_they_are(read, refused):
+    pool, _ = read(label="pay", targets="quantities", drop=("sick",))
+    assert pool.num_classes is None and pool.y.dtype == np.float32
+    assert sorted([*pool.y, *pool.test[1]]) == sorted(PAY.astype(np.float32))
+    both, _ = read(label=("pay", "age"), targets="quantities")
+    assert both.y.shape[1:] == (2,) and "pay" not in both.notes["features"]
+    for label in ("pay", "spend"):
+        sentence = refused({**COLUMNS, "spend": np.round(PAY).astype(int)}, label=label)
+        assert "regression" in sentence and f"column {label!r}" in sentence
+    assert "one column of classes" in refused(label=("pay", "age"))
+    assert "'kind'" in refused(label="kind", targets="quantities")
+
+
+def test_grades_as_classes_are_said(read):
+    grades = np.arange(ROWS) % 12
+    _, said = read({**COLUMNS, "sick": grades})
+    assert len(said) == 1 and "12 different numbers" in said[0] and "regression" in said[0]
+
+
+def test_members_that_look_alike_are_one_and_similar_ones_are_said(read):
+    site = SITE.astype(object)
+    site[:2] = ["Zu\u0308rich", "Z\u00fcrich"]
+    site[2] = "NORTH"
+    pool, said = read({**COLUMNS, "site": site})
+    everyone = {*pool.columns["site"], *pool.test_columns["site"]}
+    assert everyone == {"Z\u00fcrich", "NORTH", *SITE}
+    assert any("are one member" in sentence for sentence in said)
+    assert any("'NORTH' and 'north' are different" in sentence for sentence in said)
+
+
+# ------------------------------------------------------------------ scales
+
+
+def test_scales_are_by_all_rows_by_member_to_one_or_none(read, refused):
+    raw, _ = read(scale="none")
+    at = raw.notes["features"].index("age")
+    unit, _ = read(scale="unit")
+    assert unit.x[:, at].min() == 0 and unit.x[:, at].max() == 1
+    own, _ = read(scale="per_client")
+    for member in np.unique(SITE):
+        rows = raw.columns["site"] == member
+        tested = raw.test_columns["site"] == member
+        base = raw.x[rows, at].astype(np.float64)
+        np.testing.assert_allclose(own.x[rows, at].mean(), 0, atol=1e-5)
+        np.testing.assert_allclose(
+            own.test[0][tested, at], (raw.test[0][tested, at] - base.mean()) / base.std(), atol=1e-4
+        )
+    assert "to come with members" in refused(scale="per_client", client=None)
+
+
+# ------------------------------------------------------------------ several files
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two members' files and a test file, one of them gzipped, their columns in another order."""
+    table = {name: cells for name, cells in COLUMNS.items() if name != "site"}
+    cuts = {"guest": slice(0, 25), "host": slice(25, 45), "test": slice(45, 60)}
+    for name, cut in cuts.items():
+        part = {key: cells[cut] for key, cells in table.items()}
+        if name == "host":
+            part = dict(reversed(part.items()))
+        text = text_of(part)
+        if name == "guest":
+            (tmp_path / "guest.csv.gz").write_bytes(gzip.compress(text.encode()))
+        else:
+            (tmp_path / f"{name}.csv").write_text(text)
+    return tmp_path
+
+
+def test_one_file_a_member_reads_as_it_is(folder):
+    guest, host, test = (str(folder / name) for name in ("guest.csv.gz", "host.csv", "test.csv"))
+    pools = []
+    for path in ((guest, host), {"guest": guest, "host": host}, str(folder), f"{folder}/*.csv*"):
+        with cautions():
+            pools.append(load("csv", path=path, label="sick", test_path=test))
+    for pool in pools:
+        same(pool, pools[0])
+        assert pool.natural == "file" and "file" not in pool.test_columns
+        names, counts = np.unique(pool.columns["file"], return_counts=True)
+        assert names.tolist() == ["guest", "host"] and counts.tolist() == [25, 20]
+        assert pool.y.tolist() == SICK[:45].tolist()
+        assert pool.test[1].tolist() == SICK[45:].tolist()
+    drawn = load("csv", path={"a": guest, "b": host}, label="sick", scale="none")
+    assert set(drawn.test_columns["file"]) == {"a", "b"}
+    own = load(
+        "csv",
+        path={"a": guest, "b": host},
+        label="sick",
+        test_path={"a": test},
+    )
+    assert set(own.test_columns["file"]) == {"a"}
+
+
+def test_files_that_do_not_go_together_are_refused(folder):
+    guest, host = (str(folder / name) for name in ("guest.csv.gz", "host.csv"))
+    (folder / "other.csv").write_text("age,sick\n1,0\n2,1\n")
+    for path, said in (
+        ((guest, str(folder / "other.csv")), "'kind', 'pay' stand in one of them only"),
+        ((host, host), "name each file once"),
+        (str(folder / "no*.csv"), "a pattern of files"),
+        ((), "to name a file"),
+        ({"a": "nowhere.csv"}, "path='nowhere.csv'"),
+        ("x" * 5000, "to be a file"),
+    ):
+        with pytest.raises(InvalidInputError) as raised:
+            load("csv", path=path, label="sick")
+        assert said in str(raised.value)
+
+
+def test_a_cell_of_one_of_several_files_is_named_with_its_file(folder):
+    (folder / "host.csv").write_text((folder / "host.csv").read_text().replace(str(PAY[30]), "?"))
+    with pytest.raises(InvalidInputError, match=r"line 7 of .*host.csv holds '\?'"):
+        load("csv", path=(str(folder / "guest.csv.gz"), str(folder / "host.csv")), label="sick")
+
+
+def test_test_rows_are_stated_once(folder):
+    with pytest.raises(InvalidInputError, match="test_path or test_column"):
+        load(
+            "csv",
+            path=str(folder / "host.csv"),
+            label="sick",
+            test_path=str(folder / "test.csv"),
+            test_column="kind",
+        )
