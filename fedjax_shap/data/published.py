@@ -8,8 +8,10 @@ from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.data import files
 from fedjax_shap.data.features import pool_of
 from fedjax_shap.data.npz_file import read_npz
-from fedjax_shap.data.pool import Pool, standardise
-from fedjax_shap.data.tables import Table, numbers, read_table, table_of
+from fedjax_shap.data.parts import numeric, parted
+from fedjax_shap.data.pool import Pool
+from fedjax_shap.data.scaling import scaled
+from fedjax_shap.data.tables import Table, read_table, table_of
 from fedjax_shap.typing import HostArray
 
 HOSPITALS = ("Cleveland", "Hungary", "Switzerland", "VA")
@@ -56,8 +58,8 @@ def heart_disease(*, folder: str | None = None, normalise: str = "pooled") -> Po
     one_of("normalise", normalise, ("pooled", "per_client", "none"))
     table = _heart_table(folder)
     names = [name for name in table.columns if name not in HEART_OTHERS]
-    raw = np.stack([_numeric(table, name) for name in names], axis=1)
-    y = _numeric(table, "y")
+    raw = np.stack([numeric(table, name) for name in names], axis=1)
+    y = numeric(table, "y")
     require(
         bool(np.isin(y, (0, 1)).all()),
         f"Expected column 'y' of {table.name} to hold 0 and 1 only.",
@@ -65,18 +67,12 @@ def heart_disease(*, folder: str | None = None, normalise: str = "pooled") -> Po
     y = y.astype(np.int32)
     train = table.columns["split"] == "train"
     hospital = table.columns["center"].astype(np.int64)
-    x = _normalised(raw, train, hospital, normalise)
+    x = scaled(table.name, raw, train, normalise, hospital)
     # hospitals by name, as clients and for the test patients
     center = np.array(HOSPITALS)[hospital]
     notes = {"features": names, "labels": ("healthy", "disease"), "test_center": center[~train]}
-    return Pool(
-        x=x[train],
-        y=y[train],
-        test=(x[~train], y[~train]),
-        num_classes=2,
-        columns={"center": center[train]},
-        natural="center",
-        notes=notes,
+    return parted(
+        x, y, train, columns={"center": center}, natural="center", num_classes=2, notes=notes
     )
 
 
@@ -218,22 +214,3 @@ def _flce_arrays(folder: str | None, file: str) -> dict[str, HostArray]:
             f"Expected {y} of {path} to hold 0 and 1 only.",
         )
     return arrays
-
-
-def _numeric(table: Table, name: str) -> HostArray:
-    """A column that must be numbers, float64[T]."""
-    values = numbers(table, name)
-    require(values is not None, f"Expected column {name!r} of {table.name} to be numbers.")
-    return np.asarray(values)
-
-
-def _normalised(raw: HostArray, train: HostArray, hospital: HostArray, how: str) -> HostArray:
-    """The features of `heart_disease`, float32[T, 13], standardised as `normalise` says."""
-    if how == "none":
-        return raw.astype(np.float32)
-    if how == "pooled":
-        return standardise(raw[train], raw)[1]
-    x = np.zeros(raw.shape, np.float32)
-    for i in range(len(HOSPITALS)):
-        x[hospital == i] = standardise(raw[train & (hospital == i)], raw[hospital == i])[1]
-    return x

@@ -8,9 +8,15 @@ import numpy as np
 
 from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.data import files
+from fedjax_shap.data.banks import bank_marketing, credit_default
+from fedjax_shap.data.fate import motor, student, vehicle
 from fedjax_shap.data.own_files import csv, npz
+from fedjax_shap.data.patients import parkinsons, tcga_brca
 from fedjax_shap.data.pool import Pool, hold_out, standardise
 from fedjax_shap.data.published import a9a, adult, flce, heart_disease
+from fedjax_shap.data.sensors import landmine, wisdm
+from fedjax_shap.data.stations import beijing_air
+from fedjax_shap.data.text import tinyshakespeare
 from fedjax_shap.typing import HostArray
 
 __all__ = [
@@ -18,15 +24,26 @@ __all__ = [
     "Pool",
     "a9a",
     "adult",
+    "bank_marketing",
+    "beijing_air",
     "breast_cancer",
+    "credit_default",
     "csv",
     "digits",
     "fashion_mnist",
     "flce",
     "heart_disease",
+    "landmine",
     "load",
     "mnist",
+    "motor",
     "npz",
+    "parkinsons",
+    "student",
+    "tcga_brca",
+    "tinyshakespeare",
+    "vehicle",
+    "wisdm",
 ]
 
 
@@ -162,6 +179,17 @@ SOURCES: dict[str, Callable[..., Pool]] = {
     "adult": adult,
     "a9a": a9a,
     "flce": flce,
+    "bank_marketing": bank_marketing,
+    "credit_default": credit_default,
+    "beijing_air": beijing_air,
+    "parkinsons": parkinsons,
+    "landmine": landmine,
+    "wisdm": wisdm,
+    "tcga_brca": tcga_brca,
+    "student": student,
+    "vehicle": vehicle,
+    "motor": motor,
+    "tinyshakespeare": tinyshakespeare,
     "csv": csv,
     "npz": npz,
 }

@@ -149,6 +149,7 @@ def test_heart_disease_is_flambys_split_of_four_hospitals(data_folder):
     assert data.sizes.tolist() == [199, 172, 30, 85]
     centers, counts = np.unique(pool.notes["test_center"], return_counts=True)
     assert centers.tolist() == list(data.names) and counts.tolist() == [104, 89, 16, 45]
+    assert pool.test_columns["center"].tolist() == pool.notes["test_center"].tolist()
 
 
 def test_each_hospital_can_be_normalised_by_itself_or_not_at_all(data_folder):
@@ -227,6 +228,14 @@ def test_a_limit_draws_rows_by_the_seed(small_mnist):
         ("adult", {}, "adult.data", "UCI"),
         ("a9a", {}, "a9a", "LIBSVM"),
         ("flce", {"seed": 1}, "tictactoe_quantity_1.npz", "FLCE"),
+        ("bank_marketing", {}, "bank-full.csv", "dataset/222"),
+        ("credit_default", {}, "UCI_Credit_Card.csv", "dataset/350"),
+        ("beijing_air", {}, "PRSA_Data_Aotizhongxin_20130301-20170228.csv", "dataset/501"),
+        ("parkinsons", {}, "parkinsons_updrs.data", "dataset/189"),
+        ("landmine", {}, "LandmineData.mat", "JMLR"),
+        ("wisdm", {}, "WISDM_ar_v1.1_transformed.arff", "WISDM Lab"),
+        ("tcga_brca", {}, "brca.csv", "FLamby"),
+        ("tinyshakespeare", {}, "input.txt", "char-rnn"),
     ],
 )
 def test_a_missing_file_is_named_with_all_places_and_its_origin(
