@@ -56,7 +56,7 @@ def _keywords(listed: Mapping[str, list[str | None]]) -> dict[str, Keyword]:
 
 
 if __name__ == "__main__":
-    from fedjax_shap.pipeline.schema import SECTIONS
+    from fedjax_shap.pipeline.schema import SECTIONS, VOCABULARIES
 
-    live = {name: spec.describe() for name, spec in SECTIONS.items()}
+    live = {name: spec.describe() for name, spec in {**SECTIONS, **VOCABULARIES}.items()}
     Path(__file__).with_name(FILE).write_text(written(live), encoding="utf-8")

@@ -27,6 +27,25 @@ def _itself(row: Any) -> Callable[..., Any]:
     return row  # type: ignore[no-any-return]
 
 
+def _spoken(text: str) -> Callable[[], None]:
+    """A function without parameters whose docstring is `text`."""
+
+    def words() -> None: ...
+
+    words.__doc__ = text
+    return words
+
+
+def _first_words(row: Any) -> Callable[[], None]:
+    """What a row says of itself, without its parameters."""
+    return _spoken(first_sentence(row))
+
+
+def _profile_words(row: Any) -> Callable[[], None]:
+    """What a profile of a device says."""
+    return _spoken(f"{row.flops / 1e9:,g} GFLOPS, {row.power:g} W.\n\n{row.source}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SectionSpec:
     """What a section of the configuration may say.
@@ -146,7 +165,21 @@ SECTIONS: dict[str, SectionSpec] = {
 }
 
 
+# What keywords of several sections name: described like sections, but none of the configuration's.
+VOCABULARIES: dict[str, SectionSpec] = {
+    "metric": SectionSpec(
+        registries=("fedjax_shap.learning.metric:METRICS",), default="", factory=_first_words
+    ),
+    "profile": SectionSpec(
+        registries=("fedjax_shap.devices.profiles:PROFILES",), default="", factory=_profile_words
+    ),
+    "until": SectionSpec(registries=("fedjax_shap.shapley.stopping:STOPPING_RULES",), default=""),
+}
+
+
 def describe(section: str) -> SectionDescription:
-    """What a section may say: by its registries where one was imported, else by the manifest."""
-    spec = SECTIONS[section]
+    """What a section may say, or a vocabulary has: by its registries where one was imported, else
+    by the manifest.
+    """
+    spec = {**SECTIONS, **VOCABULARIES}[section]
     return spec.describe() if spec.loaded else shipped()[section]

@@ -14,7 +14,6 @@ from console import refused
 from matplotlib.image import imread
 
 from fedjax_shap.cli.main import main
-from fedjax_shap.pipeline.schema import SECTIONS
 
 SMALL = """
 title = "small"
@@ -140,19 +139,6 @@ def test_a_cross_device_run_sums_its_rounds(small, tmp_path):
     assert abs(result["efficiency_gap"]) < 1e-5
     assert result["coalitions"]["asked"] == 3 * 4
     assert (tmp_path / "out" / "utilities" / "round-0002" / "store.json").exists()
-
-
-def test_every_field_in_list_is_a_field_of_the_configuration(capsys):
-    assert main(["list"]) == 0
-    said = capsys.readouterr().out
-    for name in SECTIONS:
-        assert f"[{name}]" in said
-        section = SECTIONS[name].describe()
-        for entry in section.entries:
-            assert entry in said
-            assert all(keyword in said for keyword in section.keywords(entry))
-    assert main(["list", "plan"]) == 0
-    assert "chunk" in (plan := capsys.readouterr().out) and "[data]" not in plan
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 from fedjax_shap.pipeline import manifest
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.descriptions import type_name, type_of
-from fedjax_shap.pipeline.schema import SECTIONS, describe
+from fedjax_shap.pipeline.schema import SECTIONS, VOCABULARIES, describe
 from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
 
-LIVE = {name: spec.describe() for name, spec in SECTIONS.items()}
+LIVE = {name: spec.describe() for name, spec in {**SECTIONS, **VOCABULARIES}.items()}
 BAD = [
     {"sections": {}},
     {"partition": {"name": "dirichlt"}},
