@@ -36,9 +36,10 @@ def _spoken(text: str) -> Callable[[], None]:
     return words
 
 
-def _first_words(row: Any) -> Callable[[], None]:
-    """What a row says of itself, without its parameters."""
-    return _spoken(first_sentence(row))
+def _measure_words(row: Any) -> Callable[[], None]:
+    """What a measure says: its metric's docstring, and its direction where that is down."""
+    down = " Smaller is better, and V is minus it." * (row.sign < 0)
+    return _spoken(f"{first_sentence(row.score)}{down}")
 
 
 def _profile_words(row: Any) -> Callable[[], None]:
@@ -168,7 +169,12 @@ SECTIONS: dict[str, SectionSpec] = {
 # What keywords of several sections name: described like sections, but none of the configuration's.
 VOCABULARIES: dict[str, SectionSpec] = {
     "metric": SectionSpec(
-        registries=("fedjax_shap.learning.metric:METRICS",), default="", factory=_first_words
+        registries=tuple(
+            f"fedjax_shap.learning.measure:{of}"
+            for of in ("OF_CLASSES", "OF_QUANTITIES", "OF_COUNTS")
+        ),
+        default="",
+        factory=_measure_words,
     ),
     "profile": SectionSpec(
         registries=("fedjax_shap.devices.profiles:PROFILES",), default="", factory=_profile_words
