@@ -7,6 +7,8 @@ import difflib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import isfunction
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,25 @@ def require(condition: bool, sentence: str) -> None:
     """Raises `InvalidInputError` with `sentence` unless `condition` holds."""
     if not condition:
         raise InvalidInputError(sentence)
+
+
+def described(value: Any) -> str:
+    """What a refusal calls a value: a number or text, a function's name, or a type."""
+    if value is None or isinstance(value, str | int | float | np.number):
+        return repr(value)
+    return str(getattr(value, "__name__", "")) or f"<{type(value).__name__}>"
+
+
+def of_kind(name: str, value: Any, kind: type | UnionType, example: str) -> None:
+    """Refuses `value` unless it is of `kind`; `example` says in code what gives one."""
+    if isinstance(value, kind):
+        return
+    wanted = getattr(kind, "__name__", "one")
+    written = f"such as {example} gives"
+    called = described(value)
+    if isfunction(value):
+        written += f"; a function that makes one must be called: {called}()"
+    raise InvalidInputError(f"Expected {name}={called} to be of type {wanted}, {written}.")
 
 
 def number(

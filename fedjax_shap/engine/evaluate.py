@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, one_of, require
+from fedjax_shap._validate import InvalidInputError, described, one_of, require
 from fedjax_shap.engine import distribute, processes
 from fedjax_shap.engine.autoplan import autoplan
 from fedjax_shap.engine.machine import machine
@@ -16,6 +16,7 @@ from fedjax_shap.engine.programs import Coalitions, NoRoomError, Program, abreas
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
+from fedjax_shap.keys import Seed, key_of
 from fedjax_shap.typing import HostArray, Key, Masks, Progress, Utilities
 
 OnNonfinite = Literal["error", "floor", "keep"]
@@ -37,7 +38,7 @@ class _Results(NamedTuple):
 
 def evaluate(
     game: Game | HostGame,
-    key: Key,
+    key: Seed,
     masks: Masks,
     plan: Plan | None = None,
     store: UtilityStore | None = None,
@@ -50,6 +51,7 @@ def evaluate(
     Args:
         game: what a coalition is worth, by a program or by a function on the host.
         key: randomness of the game itself, such as mini-batches; the same for every coalition.
+            `jax.random.key(0)` if None; a whole number stands for the key of that seed.
         masks: bool[M, P], repeats allowed: each distinct coalition is valued once.
         plan: how many at once, and on what; chosen by `autoplan` if None.
         store: where utilities are looked up first and kept; kept nowhere if None.
@@ -71,7 +73,8 @@ def evaluate(
         up to float reassociation. On one plan, a run that was interrupted goes on to bit-equal
         utilities.
     """
-    masks = _of_players(masks, game.num_players)
+    key = key_of(key)
+    masks = _of_players(masks, checked_game(game).num_players)
     one_of("on_nonfinite", on_nonfinite, ("error", "floor", "keep"))
     if store is None:
         store = UtilityStore()
@@ -80,12 +83,28 @@ def evaluate(
     return _read(game, key, distinct, plan, results, on_nonfinite)[place.reshape(-1)]
 
 
+def checked_game(game: Game | HostGame) -> Game | HostGame:
+    """The game itself, or a refusal of what is not a game of coalitions."""
+    require(
+        isinstance(game, Game | HostGame),
+        f"Expected game={described(game)} to be a Game, such as silo(data, training) or "
+        "from_callable(f, num_players) gives; a run of rounds(...) goes to estimate_rounds.",
+    )
+    return game
+
+
 def _of_players(masks: Masks, num_players: int) -> Masks:
     """Masks as bool[M, P], or a refusal."""
-    masks = np.asarray(masks, bool)
-    fits = masks.ndim == 2 and masks.shape[1] == num_players
-    require(fits, f"Expected masks to be bool[M, {num_players}], got shape {masks.shape}.")
-    return masks
+    expected = f"Expected masks to be bool[M, {num_players}], a row for each coalition"
+    try:
+        given = np.asarray(masks)
+    except ValueError as error:
+        raise InvalidInputError(f"{expected}, got lists of unequal lengths.") from error
+    fits = given.ndim == 2 and given.shape[1] == num_players
+    require(fits, f"{expected}, got shape {given.shape}.")
+    known = given.dtype == bool or bool(np.isin(given, (0, 1)).all())
+    require(known, f"{expected} of True and False, got {given.dtype}; ids are not a mask.")
+    return given.astype(bool)
 
 
 def _silent(done: int, total: int) -> None:

@@ -11,6 +11,7 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Uploads, mixed_worth, zero_nonfinite
 from fedjax_shap.games.rounds import Rounds, rounds
+from fedjax_shap.keys import Seed, key_of
 from fedjax_shap.learning.metric import Metric
 from fedjax_shap.learning.training import Training
 from fedjax_shap.typing import Array, Key, Params
@@ -21,7 +22,7 @@ def reconstructed(
     training: Training,
     *,
     metric: str | Metric | None = None,
-    batches: Key | None = None,
+    batches: Seed = None,
 ) -> Game:
     """One-round reconstruction: everybody trains once, and updates make up each coalition's model.
 
@@ -36,7 +37,7 @@ def reconstructed(
         training: how clients train and who takes part when; its algorithm's `tol` must be None.
         metric: as in `games.silo.silo`, on the server's validation set.
         batches: seeds the mini-batches of the run, which is trained here and not where coalitions
-            are valued; `jax.random.key(0)` if None.
+            are valued; `jax.random.key(0)` if None; a whole number stands for the key of that seed.
 
     Returns:
         A game of C players whose utilities are scalars.
@@ -58,9 +59,7 @@ def reconstructed(
         "Expected an algorithm whose model is the mean of the uploads: reconstruction adds up "
         "updates.",
     )
-    if batches is None:
-        batches = jax.random.key(0)
-    groups = _sums(run, batches)
+    groups = _sums(run, key_of(batches, "batches"))
     value, values = mixed_worth(run.model, run.measure, shares_by_group)
     world = _joined(groups, run.start.world[0].initial)
     return Game(world, value, data.num_clients, values)

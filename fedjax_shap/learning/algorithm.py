@@ -10,6 +10,7 @@ from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
 
 # folded into a run's key for clients' draws; rounds are folded in as 0, 1, ...
 _OF_CLIENTS = 2**32 - 1
+_OF_STEPS = 2**32 - 2
 
 
 class Draws(NamedTuple):
@@ -52,6 +53,12 @@ class Round(NamedTuple):
         """A key of this client and round, the same in every coalition; apart from mini-batches."""
         own = jax.random.fold_in(self.draws.key, _OF_CLIENTS)
         return jax.random.fold_in(jax.random.fold_in(own, self.draws.number), self.draws.client)
+
+    def key_of_step(self, step: Array) -> Key:
+        """A key of a local step, int[], of this client in this round, the same in every coalition;
+        apart from `key`.
+        """
+        return jax.random.fold_in(jax.random.fold_in(self.key, _OF_STEPS), step)
 
 
 class Done(NamedTuple):

@@ -15,7 +15,7 @@ from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.task import Loss
 from fedjax_shap.trees import zeros
-from fedjax_shap.typing import Array, Params, PyTree
+from fedjax_shap.typing import Array, Key, Params, PyTree
 
 Batch = tuple[Array, Array]  # (x[B, ...], y[B])
 Sums = tuple[Array, Params]  # loss and gradient, summed over examples
@@ -55,6 +55,8 @@ class Examples(NamedTuple):
         order_of: epoch int[] -> the order of the rows in that pass over them, by default int32[N]
             with the `size` valid ones first; called once a pass.
         rows_at: (order, place int[B]) -> int[B], the rows that stand at these places of an order.
+        key_of: step int[] -> the key by which a model draws numbers in that step (dropout); None
+            where it draws none.
     """
 
     fetch: Callable[[Array], Batch]
@@ -63,6 +65,7 @@ class Examples(NamedTuple):
     num_steps: Array
     order_of: Callable[[Array], PyTree]
     rows_at: Callable[[PyTree, Array], Array] = _in_order
+    key_of: Callable[[Array], Key] | None = None
 
 
 class ClientUpdate(Protocol):
@@ -185,7 +188,7 @@ def _gradients(
     ) -> tuple[Array, Params, PyTree]:
         size = examples.size
         if settings.batch_size is None:
-            sums = of_all(params, examples)
+            sums = of_all(params, examples, k)
             count = size
         else:
             # find this step's batch in its pass; a pass begins with a new order of the rows
@@ -194,7 +197,8 @@ def _gradients(
             order = jax.lax.cond(batch == 0, examples.order_of, lambda _: order, epoch)
             place = batch * width + jnp.arange(width)
             rows = examples.rows_at(order, jnp.minimum(place, size - 1))
-            sums = of_batch(params, examples, place, rows)
+            key = _key(model, examples, k, jnp.int32(0))
+            sums = of_batch(params, examples, place, rows, key)
             count = (place < size).sum()
         # make means of sums, and add the penalty
         value, gradient = jax.tree.map(lambda one: one / jnp.maximum(count, 1), sums)
@@ -206,34 +210,52 @@ def _gradients(
     return gradient_at
 
 
+def _key(model: Model, examples: Examples, k: Array, block: Array) -> Key | None:
+    """The key by which a model draws numbers for a block of rows in step k; None if it does not."""
+    if model.train is None or examples.key_of is None:
+        return None
+    return jax.random.fold_in(examples.key_of(k), block)
+
+
 def _sums(
     model: Model, loss: Loss
-) -> tuple[Callable[[Params, Examples, Array, Array], Sums], Callable[[Params, Examples], Sums]]:
+) -> tuple[
+    Callable[[Params, Examples, Array, Array, Key | None], Sums],
+    Callable[[Params, Examples, Array], Sums],
+]:
     """The loss and gradient summed over rows, as two functions.
 
-    (params, examples, place int[B], rows int[B]) -> over the rows that stand at `place` in a pass,
-    and (params, examples) -> over all rows. A place beyond the client's size counts as 0.
+    (params, examples, place int[B], rows int[B], key) -> over the rows that stand at `place` in a
+    pass, and (params, examples, step k) -> over all rows. A place beyond the client's size counts
+    as 0.
     """
 
-    def summed(params: Params, batch: Batch, valid: Array) -> Array:
+    def summed(params: Params, batch: Batch, valid: Array, key: Key | None) -> Array:
         x, y = batch
         chex.assert_equal_shape_prefix([x, y, valid], 1)
-        each = loss(model.apply(params, x), y)
+        if model.train is None or key is None:
+            outputs = model.apply(params, x)
+        else:
+            outputs = model.train(params, x, key)
+        each = loss(outputs, y)
         chex.assert_equal_shape([each, valid])
         return jnp.where(valid, each, 0.0).sum()
 
-    def of_batch(params: Params, examples: Examples, place: Array, rows: Array) -> Sums:
+    def of_batch(
+        params: Params, examples: Examples, place: Array, rows: Array, key: Key | None
+    ) -> Sums:
         batch = examples.fetch(rows)
-        sums: Sums = jax.value_and_grad(summed)(params, batch, place < examples.size)
+        sums: Sums = jax.value_and_grad(summed)(params, batch, place < examples.size, key)
         return sums
 
-    def of_all(params: Params, examples: Examples) -> Sums:
+    def of_all(params: Params, examples: Examples, step: Array) -> Sums:
         width = min(ROWS_AT_ONCE, examples.num_rows)
 
         def block(k: Array, sums: Sums) -> Sums:
             # add the rows of block k
             place = k * width + jnp.arange(width)
-            part = of_batch(params, examples, place, jnp.minimum(place, examples.size - 1))
+            key = _key(model, examples, step, k)
+            part = of_batch(params, examples, place, jnp.minimum(place, examples.size - 1), key)
             total: Sums = jax.tree.map(jnp.add, sums, part)
             return total
 

@@ -77,7 +77,8 @@ def member_update(
         def direct(own: Params, gradient: Params) -> Params:
             return algorithm.direction(correction, at.start, own, gradient)
 
-        done, loss = update(at.start, examples, direct)
+        drawing = examples._replace(key_of=at.key_of_step)
+        done, loss = update(at.start, drawing, direct)
         # upload; a member without a step keeps its state
         upload, extra, after = algorithm.upload(at, done)
         trained = examples.num_steps > 0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fedjax_shap.learning.architecture import Architecture, Model, num_params
 from fedjax_shap.learning.architectures.convolutional import cnn, cnn_mcmahan
 from fedjax_shap.learning.architectures.dense import linear, mlp
+from fedjax_shap.learning.architectures.own import from_flax, from_nnx
 from fedjax_shap.learning.architectures.residual import resnet
 from fedjax_shap.learning.architectures.sequence import embedding_bag, lstm
 
@@ -19,6 +20,8 @@ __all__ = [
     "cnn",
     "cnn_mcmahan",
     "embedding_bag",
+    "from_flax",
+    "from_nnx",
     "linear",
     "lstm",
     "mlp",

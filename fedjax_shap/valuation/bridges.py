@@ -4,7 +4,6 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, require
@@ -13,14 +12,15 @@ from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
-from fedjax_shap.typing import HostArray, Key, Masks
+from fedjax_shap.keys import Seed, key_of
+from fedjax_shap.typing import HostArray, Masks
 from fedjax_shap.valuation.estimate import game_key
 
 
 def as_shapiq_game(
     game: Game | HostGame,
     *,
-    key: Key | None = None,
+    key: Seed = None,
     plan: Plan | None = None,
     store: UtilityStore | None = None,
 ) -> Any:
@@ -48,10 +48,10 @@ def as_shapiq_game(
             "Expected shapiq to be installed for as_shapiq_game, but it is not; install "
             "fedjax-shap[shapiq]."
         ) from error
-    seed, kept = (
-        game_key(jax.random.key(0) if key is None else key),
-        UtilityStore() if store is None else store,
-    )
+    seed = game_key(key_of(key))
+    kept = store
+    if kept is None:
+        kept = UtilityStore()
 
     def value(coalitions: Masks) -> HostArray:
         found = evaluate(game, seed, np.asarray(coalitions, bool), plan, kept)

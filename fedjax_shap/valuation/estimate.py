@@ -7,10 +7,12 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from fedjax_shap._validate import integer, require
+from fedjax_shap._validate import integer, of_kind, require
+from fedjax_shap.engine.evaluate import checked_game
 from fedjax_shap.engine.store import fingerprint
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
+from fedjax_shap.keys import Seed, key_of
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.stopping import EstimateProgress
 from fedjax_shap.typing import HostArray, Key
@@ -29,7 +31,7 @@ def estimate(
     estimator: Estimator,
     options: Options = Options(),
     *,
-    key: Key | None = None,
+    key: Seed = None,
     players: Sequence[int] | HostArray | None = None,
 ) -> Attribution:
     """Values the players of a game.
@@ -39,7 +41,8 @@ def estimate(
         estimator: which coalitions to value, and how to read values off them.
         options: the budget, where utilities are kept, how the work is cut, and when to stop.
         key: seeds the game (mini-batches) and the estimator's draws, apart from each other, so that
-            every estimator meets the same utilities; `jax.random.key(0)` if None.
+            every estimator meets the same utilities. `jax.random.key(0)` if None; a whole number
+            stands for the key of that seed.
         players: value these only, in the game that the others sit out: their values are exactly 0.
             All if None.
 
@@ -58,17 +61,15 @@ def value_game(
     estimator: Estimator,
     options: Options,
     *,
-    key: Key | None,
+    key: Seed,
     players: Sequence[int] | HostArray | None,
     part: str = WHOLE,
 ) -> Attribution:
     """Does what `estimate` says; the game's store is that of `part`, see `options.Stores`."""
-    key = jax.random.key(0) if key is None else key
-    chosen = _chosen(players, game.num_players)
-    require(
-        isinstance(estimator, Estimator),
-        f"Expected estimator={estimator!r} to be one, such as exact().",
-    )
+    key = key_of(key)
+    chosen = _chosen(players, checked_game(game).num_players)
+    of_kind("estimator", estimator, Estimator, "exact()")
+    of_kind("options", options, Options, "Options(budget=100)")
     seed = game_key(key)
     store = options.store(part, lambda: fingerprint(game, seed))
     source = UtilitySource(game, seed, store, options)

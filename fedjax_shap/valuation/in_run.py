@@ -12,6 +12,7 @@ import numpy as np
 from fedjax_shap._validate import fraction, number, require
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.rounds import Rounds
+from fedjax_shap.keys import Seed, key_of
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.typing import HostArray, Key, PyTree, Utilities
@@ -71,7 +72,7 @@ def estimate_rounds(
     estimator: Estimator | Method,
     options: Options = Options(),
     *,
-    key: Key | None = None,
+    key: Seed = None,
     decay: float = 1.0,
     normalise: bool = False,
     truncation: float = 0.0,
@@ -103,7 +104,7 @@ def estimate_rounds(
         the values sum to V(x_T) - V(x_0), up to the float error of evaluating one model in two
         programs.
     """
-    key = jax.random.key(0) if key is None else key
+    key = key_of(key)
     weighting = _weighting(decay, normalise, truncation)
     require(
         not isinstance(options.stores, UtilityStore),

@@ -9,9 +9,10 @@ import numpy as np
 from fedjax_shap._validate import integer, require
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.repeated import repeated
+from fedjax_shap.keys import Seed
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.estimator import Attribution, Estimator
-from fedjax_shap.typing import HostArray, Key
+from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.estimate import value_game
 from fedjax_shap.valuation.options import REPEATS, Options
 
@@ -21,7 +22,7 @@ def estimate_repeated(
     estimator: Estimator,
     options: Options = Options(),
     *,
-    key: Key | None = None,
+    key: Seed = None,
     players: Sequence[int] | HostArray | None = None,
     repeats: int = 1,
 ) -> Attribution:

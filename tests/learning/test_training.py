@@ -48,8 +48,11 @@ def test_the_defaults_are_an_epoch_of_full_batch_descent_by_everyone_and_key_0(k
 @pytest.mark.parametrize(
     ("training", "sentence"),
     [
-        (linear(), "Expected training=architecture to be a Training"),
-        (Training(linear), r"Expected model=linear to be an architecture.*write linear\(\)"),
+        (linear(), "Expected training=architecture to be of type Training"),
+        (
+            Training(linear),
+            r"Expected model=linear to be an architecture.*write models\.linear\(\)",
+        ),
         (Training(nn.Dense(3)), "Expected model=<Dense> to be an architecture.*flax module"),
         (Training("mlp"), "Expected model=<str> to be an architecture"),
         (Training(lambda x: x), "Expected model=<lambda> to be an architecture"),

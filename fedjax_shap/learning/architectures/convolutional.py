@@ -117,12 +117,23 @@ class PatchConv(nn.Module):
         return [along[:, i : i + height : step] for i in range(self.width)]
 
 
-def _library_conv(features: int, **settings: int) -> nn.Module:
+def _library_conv(
+    features: int,
+    *,
+    width: int = 5,
+    stride: int = 1,
+    use_bias: bool = True,
+    name: str | None = None,
+) -> nn.Module:
     """`PatchConv` as flax computes it."""
-    width = settings.get("width", 5)
-    step = settings.get("stride", 1)
-    use_bias = bool(settings.get("use_bias", True))
-    return nn.Conv(features, (width, width), (step, step), padding="VALID", use_bias=use_bias)
+    return nn.Conv(
+        features,
+        (width, width),
+        (stride, stride),
+        padding="VALID",
+        use_bias=use_bias,
+        name=name,
+    )
 
 
 CONVOLUTIONS: dict[str, Callable[..., nn.Module]] = {

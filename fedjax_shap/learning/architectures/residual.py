@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import cast
 
 import jax.numpy as jnp
@@ -82,15 +83,22 @@ class _ResNet(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         norm = partial(nn.GroupNorm, num_groups=self.groups)
-        conv = partial(self.convolution, width=3, use_bias=False)
-        x = nn.relu(norm()(conv(self.width)(bordered(x, 1))))
+        numbers = count()
+
+        def conv(x: Array, channels: int, stride: int = 1) -> Array:
+            # named alike in both computations, so that the same seed draws the same kernels
+            settings = {"width": 3, "stride": stride, "use_bias": False}
+            layer = self.convolution(channels, **settings, name=f"Conv_{next(numbers)}")
+            return cast(Array, layer(bordered(x, 1)))
+
+        x = nn.relu(norm()(conv(x, self.width)))
         for stage in range(STAGES):
             for block in range(self.blocks):
                 channels = self.width * 2**stage
                 # the first block of a later stage halves the image
                 step = 1 + (stage > 0 and block == 0)
-                inner = nn.relu(norm()(conv(channels, stride=step)(bordered(x, 1))))
-                inner = norm()(conv(channels)(bordered(inner, 1)))
+                inner = nn.relu(norm()(conv(x, channels, step)))
+                inner = norm()(conv(inner, channels))
                 x = nn.relu(inner + _shortcut(x, channels, step))
         return cast(Array, nn.Dense(self.outputs)(x.mean(axis=(1, 2))))
 
