@@ -1,7 +1,7 @@
 """Claims: what the players bring to a settlement, read exactly and refused early."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -40,8 +40,9 @@ def claims(
     """Reads the claims of P players.
 
     Args:
-        values: number[P], list or array.
-        costs: amount[P]; see `money.amount` for what an amount may be.
+        values: number[P], list or array; or a mapping from names to numbers.
+        costs: amount[P]; see `money.amount` for what an amount may be. A mapping from names goes by
+            name, as for `sizes`.
         revenue: an amount.
         players: the P names; "player 0", ... if None.
         sizes: int[P], or None.
@@ -54,11 +55,16 @@ def claims(
             cost or a revenue that is not an amount >= 0, a size that is not a whole number >= 0, or
             names that are not all different.
     """
+    if isinstance(values, Mapping):
+        if players is None:
+            players = list(values)
+        values = by_name("values", values, items("players", players))
     entries = items("values", values)
     require(len(entries) > 0, "Expected values to hold at least one player, got none.")
     names = named(players, len(entries))
+    costs = by_name("costs", costs, names)
     if sizes is not None:
-        sizes = counts("sizes", sizes, names)
+        sizes = counts("sizes", by_name("sizes", sizes, names), names)
     return Claims(
         players=names,
         values=tuple(exact(f"values[{name!r}]", value) for name, value in zip(names, entries)),
@@ -66,6 +72,19 @@ def claims(
         revenue=Fraction(amount("revenue", revenue)),
         sizes=sizes,
     )
+
+
+def by_name(argument: str, given: Any, names: Sequence[str]) -> Any:
+    """The entries of a mapping from names in the order of the players; anything else as it is."""
+    if not isinstance(given, Mapping):
+        return given
+    missing = [name for name in names if name not in given]
+    strangers = [name for name in given if name not in names]
+    require(
+        not missing and not strangers,
+        f"Expected {argument} to name each of the players {quoted(names)}, got {quoted(given)}.",
+    )
+    return [given[name] for name in names]
 
 
 def named(players: Sequence[str] | None, length: int) -> tuple[str, ...]:

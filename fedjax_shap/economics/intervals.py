@@ -14,6 +14,7 @@ know about the bootstrap").
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -174,6 +175,8 @@ def indistinguishable(
         InvalidInputError: neither standard errors nor replicates, or numbers that are not finite.
     """
     _check(level, draws, efficient=efficient)
+    if isinstance(values, Mapping):
+        values = list(values.values())
     players = len(money.items("values", getattr(values, "values", values)))
     given = read(values, (0,) * players, 0, std_errors=std_errors)
     if replicates is None:

@@ -4,13 +4,14 @@ Amounts are ints, floats (as their shortest decimal text), decimal texts or Deci
 values enter exactly, and payments are rounded once, at the end.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple, Protocol
 
 from fedjax_shap._validate import require
 from fedjax_shap.economics import money
-from fedjax_shap.economics.claims import Claims, claims
+from fedjax_shap.economics.claims import Claims, by_name, claims
 from fedjax_shap.economics.division import Division, Rule
 from fedjax_shap.economics.errors import payment_std_errors, read_errors
 from fedjax_shap.economics.rules import cost_aware
@@ -44,7 +45,7 @@ class Read(NamedTuple):
 
 
 def settle(
-    values: Valued | HostArray | list[Any] | tuple[Any, ...],
+    values: Valued | Mapping[str, Any] | HostArray | list[Any] | tuple[Any, ...],
     costs: Any,
     revenue: Any,
     *,
@@ -59,8 +60,9 @@ def settle(
 
     Args:
         values: phi[P], of either sign, of the kind that `rule.of` names; or a record with `values`
-            and `std_errors` of that shape.
-        costs: c[P] >= 0, in money; they may be finer than the minor unit.
+            and `std_errors` of that shape; or a mapping from the players' names to values.
+        costs: c[P] >= 0, in money; they may be finer than the minor unit. A mapping from the names
+            goes by name, as for `sizes` and `std_errors`.
         revenue: R >= 0, in money, a whole number of minor units.
         rule: a configured rule, such as `cost_aware(negative="exclude")`; `cost_aware()` if None.
         players: the P names; "player 0", ... if None.
@@ -133,7 +135,7 @@ def read(
         (claim.revenue / Fraction(unit)).denominator == 1,
         f"Expected revenue={revenue} to be a whole number of minor units of {money.written(unit)}.",
     )
-    errors, notes = read_errors(std_errors, claim)
+    errors, notes = read_errors(by_name("std_errors", std_errors, claim.players), claim)
     return Read(claim=claim, rule=rule, unit=unit, errors=errors, notes=notes)
 
 

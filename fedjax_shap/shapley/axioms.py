@@ -8,6 +8,7 @@ import numpy as np
 from fedjax_shap._validate import require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.shapley.semivalue import as_numbers
 from fedjax_shap.typing import HostArray, Utilities
 
 
@@ -47,7 +48,7 @@ def check(values: HostArray, table: Utilities, *, tolerance: float = 1e-9) -> Ax
         InvalidInputError: the table does not have 2^P rows.
     """
     values = np.asarray(values, np.float64)
-    table = np.asarray(table, np.float64)
+    table = as_numbers(table)
     require(
         values.ndim == 1 and table.shape == (2 ** len(values),),
         f"Expected table to have 2^{len(values)} rows for {len(values)} values, got shape "

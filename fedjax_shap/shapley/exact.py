@@ -1,7 +1,8 @@
 """The exact Shapley value, and other semivalues, from the utilities of all 2^P coalitions."""
 
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,14 +25,15 @@ class ExactState(NamedTuple):
     table: Utilities | None
 
 
-def shapley_values(table: Utilities) -> HostArray:
+def shapley_values(table: Utilities | Mapping[Collection[int], Any]) -> HostArray:
     """The Shapley values of a game given as a table.
 
     They are `semivalues` with the coefficients |S|! (P - |S| - 1)! / P!.
 
     Args:
         table: float64[2^P, ...], the utility of every coalition; row r holds player i where bit i
-            of r is set.
+            of r is set. A mapping from coalitions, tuples or frozensets of ids, is taken as well:
+            {(): 0.0, (0,): 1.0, (1,): 2.0, (0, 1): 4.0}.
 
     Returns:
         float64[P, ...].

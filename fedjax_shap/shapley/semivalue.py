@@ -5,8 +5,9 @@ References:
 """
 
 import re
+from collections.abc import Collection, Mapping
 from math import comb
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from scipy.special import betaln
@@ -119,12 +120,14 @@ def name_of(semivalue: str | Coefficients) -> str:
     return str(getattr(semivalue, "__name__", "semivalue"))
 
 
-def semivalues(table: Utilities, coefficients: str | Coefficients = "shapley") -> HostArray:
+def semivalues(
+    table: Utilities | Mapping[Collection[int], Any], coefficients: str | Coefficients = "shapley"
+) -> HostArray:
     """The semivalues of a game given as a table.
 
     Args:
         table: float64[2^P, ...], the utility of every coalition; row r holds player i where bit i
-            of r is set.
+            of r is set. A mapping from coalitions, tuples or frozensets of ids, is taken as well.
         coefficients: the weight of a marginal contribution, by the size of the coalition joined; or
             a name, see `coefficients_of`.
 
@@ -151,9 +154,9 @@ def semivalues(table: Utilities, coefficients: str | Coefficients = "shapley") -
     return values
 
 
-def checked_table(table: Utilities) -> HostArray:
+def checked_table(table: Any) -> HostArray:
     """float64[2^P, ...]: the table, P >= 1; refuses another length and what is not finite."""
-    table = np.asarray(table, np.float64)
+    table = as_numbers(table)
     length = len(table) if table.ndim else 0
     require(
         length >= 2 and length & (length - 1) == 0,
@@ -164,6 +167,43 @@ def checked_table(table: Utilities) -> HostArray:
         "Expected table to be finite, but it contains NaN or infinity.",
     )
     return table
+
+
+def as_numbers(table: Any) -> HostArray:
+    """float64[...]: the table, also where it was given as a mapping from coalitions."""
+    if isinstance(table, Mapping):
+        table = _listed(table)
+    try:
+        return np.asarray(table, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            "Expected table to be numbers float[2^P, ...], the utility of every coalition, or a "
+            f"mapping from coalitions to them: {error}."
+        ) from error
+
+
+def _listed(table: Mapping[Collection[int], Any]) -> list[Any]:
+    """The utilities of a mapping {(): 0.0, (0,): 1.0, ...} in the order of `all_subsets`."""
+    num_players = max((len(table) - 1).bit_length(), 1)
+    example = "such as {(): 0.0, (0,): 1.0, (1,): 2.0, (0, 1): 4.0}"
+    rows: dict[int, Any] = {}
+    for coalition, worth in table.items():
+        members = coalition if isinstance(coalition, tuple | frozenset) else ()
+        known = [index for index in members if index in range(num_players)]
+        require(
+            isinstance(coalition, tuple | frozenset) and len(known) == len(members),
+            f"Expected table to go by coalitions of players 0..{num_players - 1}, {example}, got "
+            f"{coalition!r}.",
+        )
+        rows[sum(1 << int(index) for index in set(known))] = worth
+    missing = [row for row in range(2**num_players) if row not in rows]
+    if missing:
+        absent = tuple(index for index in range(num_players) if missing[0] >> index & 1)
+        raise InvalidInputError(
+            f"Expected table to hold the utility of each of the {2**num_players} coalitions of "
+            f"{num_players} players, but {absent} is missing."
+        )
+    return [rows[row] for row in range(2**num_players)]
 
 
 def _sizes(num_players: int) -> HostArray:

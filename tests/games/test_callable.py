@@ -257,6 +257,54 @@ def test_two_processes_value_half_of_the_coalitions_each():
             one.kill()
 
 
+SETS = {frozenset(np.flatnonzero(mask).tolist()): TABLE[row] for row, mask in enumerate(EVERY)}
+NAMES = ("ann", "bob", "cid", "dan", "eve", "fay")
+
+
+@pytest.mark.parametrize(
+    "game",
+    [
+        from_callable(SETS.get, 6, batched=False),
+        from_callable(SETS, 6),
+        from_callable({tuple(sorted(one)): worth for one, worth in SETS.items()}, 6),
+        from_callable(lambda masks: [float(entry(mask[None])[0]) for mask in masks], 6),
+        from_callable(lambda names: SETS[frozenset(map(NAMES.index, names))], NAMES, batched=False),
+    ],
+    ids=["set", "mapping", "tuples", "mask", "names"],
+)
+def test_a_function_of_one_coalition_and_a_mapping_are_games(game, key):
+    assert_array_equal(evaluate(game, key, EVERY), TABLE)
+
+
+@pytest.mark.parametrize(
+    ("f", "settings", "sentence"),
+    [
+        (lambda members: sum(WEIGHTS[list(members)]), {}, "IndexError: .*batched=False"),
+        (lambda members: SETS[frozenset(members)], {}, "TypeError: .*batched=False"),
+        (lambda mask: float(mask @ WEIGHTS), {}, "TypeError: .*batched=False"),
+        (lambda mask: mask.sum(), {}, r"got shape \[\]; .*batched=False"),
+        (lambda mask: mask @ WEIGHTS, {"batched": False}, r"lambda masks: \[f\(mask\)"),
+        (lambda s: WEIGHTS[s].sum(), {"batched": False}, r"write weights\[list\(members\)\]"),
+        ({(0,): 1.0}, {}, r"a utility for each coalition that is asked for, but none for \[\[\]"),
+    ],
+)
+def test_a_function_that_takes_coalitions_otherwise_is_told_how_to_say_so(
+    f, settings, sentence, key
+):
+    with pytest.raises(InvalidInputError, match=sentence):
+        evaluate(from_callable(f, 6, **settings), key, EVERY)
+
+
+def test_an_error_after_the_first_call_is_the_functions_own(key):
+    def failing(masks):
+        if masks[0].any():
+            raise KeyError("mine")
+        return entry(masks)
+
+    with pytest.raises(KeyError, match="mine"):
+        evaluate(from_callable(failing, 6), key, EVERY, Plan(chunk=1))
+
+
 WANTED = r"numbers of shape \[64, ...\]"
 
 
@@ -295,6 +343,9 @@ def test_an_answer_whose_shape_changes_is_refused(key):
         (lambda: from_callable(entry, 0), "num_players=0 to be an integer >= 1"),
         (lambda: from_callable(entry, 6.0), "num_players=6.0 to be an integer"),
         (lambda: from_callable(entry, 6, name=3), "name=3 to be text"),
+        (lambda: from_callable(entry, ["a", "a"]), "to be names that differ"),
+        (lambda: from_callable(entry, 6, batched="no"), "batched='no' to be True or False"),
+        (lambda: from_callable(TABLE, 6, batched=False), "to be a function of one coalition"),
         (
             lambda: evaluate(from_callable(entry, 6), jax.random.key(0), EVERY[:, :5]),
             r"masks to be bool\[M, 6\]",
