@@ -7,9 +7,9 @@ import difflib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from inspect import isfunction
-from types import UnionType
-from typing import Any
+from inspect import isfunction, signature
+from types import NoneType, UnionType
+from typing import Any, get_args
 
 import numpy as np
 
@@ -58,12 +58,37 @@ def of_kind(name: str, value: Any, kind: type | UnionType, example: str) -> None
     """Refuses `value` unless it is of `kind`; `example` says in code what gives one."""
     if isinstance(value, kind):
         return
-    wanted = getattr(kind, "__name__", "one")
+    kinds = get_args(kind) or (kind,)
+    wanted = " or ".join("None" if one is NoneType else one.__name__ for one in kinds)
     written = f"such as {example} gives"
     called = described(value)
     if isfunction(value):
         written += f"; a function that makes one must be called: {called}()"
     raise InvalidInputError(f"Expected {name}={called} to be of type {wanted}, {written}.")
+
+
+def function_of(name: str, value: Any, arguments: Sequence[str], example: str) -> None:
+    """Refuses `value` unless it can be called with so many arguments by position.
+
+    Args:
+        name: what it is for.
+        value: what was given.
+        arguments: what the arguments are, in words.
+        example: says in code what gives such a function.
+    """
+    called = described(value)
+    expected = (
+        f"Expected {name}={called} to be a function of {', '.join(arguments)}, such as {example} "
+        "gives"
+    )
+    require(callable(value), f"{expected}.")
+    try:
+        signature(value).bind(*arguments)
+    except TypeError as error:
+        hint = f"; a function that makes one must be called: {called}()" * isfunction(value)
+        raise InvalidInputError(f"{expected}{hint}.") from error
+    except ValueError:
+        return  # some functions of other languages have no signature
 
 
 def number(

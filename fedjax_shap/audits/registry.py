@@ -4,6 +4,7 @@ An audit says what it cannot judge for want of evidence: `Finding.holds` is None
 is raised.
 """
 
+from fedjax_shap._validate import of_kind
 from fedjax_shap.audits.core import core_stability
 from fedjax_shap.audits.evidence import Audit, Evidence
 from fedjax_shap.audits.evidence import Finding as Finding
@@ -39,4 +40,5 @@ AUDITS: dict[str, Audit] = {
 
 def audit(evidence: Evidence) -> tuple[Finding, ...]:
     """The finding of every audit of `AUDITS`, in that order."""
+    of_kind("evidence", evidence, Evidence, "Evidence(settlement=...)")
     return tuple(each(evidence) for each in AUDITS.values())

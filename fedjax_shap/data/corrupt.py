@@ -5,7 +5,16 @@ from typing import Protocol
 
 import numpy as np
 
-from fedjax_shap._validate import finite, fraction, integer, number, one_of, require
+from fedjax_shap._validate import (
+    finite,
+    fraction,
+    function_of,
+    integer,
+    number,
+    of_kind,
+    one_of,
+    require,
+)
 from fedjax_shap.data.federated import Examples, FederatedData
 from fedjax_shap.typing import HostArray
 
@@ -57,6 +66,11 @@ def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int
         at the end changes no earlier one.
     """
     integer("seed", seed, least=0)
+    of_kind("data", data, FederatedData, "from_arrays(clients, test) or federate(pool, partition)")
+    example = "[corruptions.label_noise(client=0, rate=0.3)]"
+    of_kind("corruptions", corruptions, list | tuple, example)
+    for one in corruptions:
+        function_of("a corruption", one, ("a generator", "a federation"), example[1:-1])
     for position, corruption in enumerate(corruptions):
         data = corruption(np.random.default_rng([seed, position]), data)
     return data

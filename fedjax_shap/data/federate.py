@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fedjax_shap._validate import integer, number, require
+from fedjax_shap._validate import function_of, integer, number, of_kind, require
 from fedjax_shap.data.federated import FederatedData, from_arrays
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.shares import Partition
@@ -28,6 +28,9 @@ def federate(
     Raises:
         InvalidInputError: a seed or a fraction out of range, or what the partition refuses.
     """
+    of_kind("pool", pool, Pool, "load('digits')")
+    example = "partitions.iid(num_clients=5)"
+    function_of("partition", partition, ("a generator", "a pool"), example)
     integer("seed", seed, least=0)
     number("validation", validation)
     require(0 <= validation < 1, f"Expected validation={validation!r} to lie in [0, 1).")

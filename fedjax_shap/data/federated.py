@@ -1,6 +1,6 @@
 """A horizontal federation's data: the clients' rows in one array, and the server's sets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from flax import struct
 
 from fedjax_shap._validate import InvalidInputError, finite, require
+from fedjax_shap.data.examples import members_of, pair_of
 from fedjax_shap.data.targets import Targets, class_targets, quantity_targets
 from fedjax_shap.typing import Array, HostArray
 
@@ -119,9 +120,9 @@ class FederatedData:
 
 
 def from_arrays(
-    clients: Sequence[Examples],
-    test: Examples,
-    validation: Examples | None = None,
+    clients: Iterable[Any] | Mapping[str, Any],
+    test: Any,
+    validation: Any = None,
     *,
     names: Sequence[str] | None = None,
     num_classes: int | None = None,
@@ -132,8 +133,10 @@ def from_arrays(
     """Builds a federation from each client's arrays.
 
     Args:
-        clients: one (x[N_c, ...], y[N_c]) a client. y are classes: integer labels 0..L-1, names,
-            truth values, or one-hot rows y[N_c, L]; or quantities, y[N_c] or y[N_c, D].
+        clients: one (x[N_c, ...], y[N_c]) a client, in a list or a mapping from the clients' names.
+            Instead of a pair of arrays it may be a list of examples (x, y), a map-style data set of
+            these, or a mapping such as {"x": x, "y": y}. y are classes: integer labels 0..L-1,
+            names, truth values, or one-hot rows y[N_c, L]; or quantities, y[N_c] or y[N_c, D].
         test: (x[T, ...], y[T]), held by the server.
         validation: likewise, the set on which coalitions are valued; the test set if None.
         names: the clients' names; "client 0", ... if None.
@@ -150,11 +153,13 @@ def from_arrays(
         InvalidInputError: no or empty clients, shapes that disagree, NaN, a label out of range,
             class ids with gaps, or numbers that look like quantities where classes are meant.
     """
-    called = _names(names, len(clients))
-    sets = {f"clients[{name}]": examples for name, examples in zip(called, clients)}
-    sets["test"] = test
+    members = members_of(clients, names)
+    called = _names(members.names, len(members.examples))
+    given = {f"clients[{name}]": one for name, one in zip(called, members.examples)}
+    given["test"] = test
     if validation is not None:
-        sets["validation"] = validation
+        given["validation"] = validation
+    sets = {name: pair_of(name, examples) for name, examples in given.items()}
     features = {name: _features(name, examples) for name, examples in sets.items()}
     targets = _targets(sets, num_classes, classes, quantities)
     _require_alike(features, targets)
@@ -196,7 +201,7 @@ def _names(names: Sequence[str] | None, num_clients: int) -> tuple[str, ...]:
 
 def _features(name: str, examples: Examples) -> HostArray:
     """The features of one set as a float32 host array, or a refusal that names the set."""
-    x, y = (np.asarray(part) for part in examples)
+    x, y = examples
     require(
         x.ndim > 0 and y.ndim > 0 and len(x) == len(y),
         f"Expected {name} to be x[N, ...], y[N]; got {x.shape}, {y.shape}.",

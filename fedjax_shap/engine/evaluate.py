@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, described, one_of, require
+from fedjax_shap._validate import InvalidInputError, described, of_kind, one_of, require
 from fedjax_shap.engine import distribute, processes
 from fedjax_shap.engine.autoplan import autoplan
 from fedjax_shap.engine.machine import machine
@@ -76,6 +76,8 @@ def evaluate(
     key = key_of(key)
     masks = _of_players(masks, checked_game(game).num_players)
     one_of("on_nonfinite", on_nonfinite, ("error", "floor", "keep"))
+    of_kind("plan", plan, Plan | None, "Plan(chunk=64)")
+    of_kind("store", store, UtilityStore | None, "UtilityStore()")
     if store is None:
         store = UtilityStore()
     distinct, place = np.unique(masks, axis=0, return_inverse=True)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from fedjax_shap._validate import InvalidInputError, integer, number, one_of, require
+from fedjax_shap._validate import InvalidInputError, integer, number, of_kind, one_of, require
 from fedjax_shap.typing import Array, HostArray, Key
 
 OPTIMIZERS = ("adam", "adamw", "adagrad", "lion", "nadam", "rmsprop", "sgd", "yogi")
@@ -112,6 +112,8 @@ def local(
         integer("batch_size", batch_size, least=1)
     if epochs is not None:
         integer("epochs", epochs, least=1)
+    if isinstance(steps, list):
+        steps = tuple(steps)
     for count in _several(steps):
         integer("steps", count, least=0)
     number("l2", l2, least=0)
@@ -160,6 +162,8 @@ def optimizer_of(
             take.
     """
     if not isinstance(optimizer, str):
+        kind = optax.GradientTransformation
+        of_kind("optimizer", optimizer, kind, "optax.sgd(0.1)")
         return optimizer
     one_of("optimizer", optimizer, OPTIMIZERS)
     number(rate_name, learning_rate, above=0)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from flax import linen as nn
 
-from fedjax_shap._validate import described, of_kind, require
+from fedjax_shap._validate import described, function_of, of_kind, require
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.keys import Seed, key_of
 from fedjax_shap.learning.algorithm import Algorithm
@@ -67,6 +67,13 @@ def checked(training: Training) -> Training:
     of_kind("training", training, Training, "Training(models.linear())")
     of_kind("local", training.local, Local, "local()")
     of_kind("algorithm", training.algorithm, Algorithm, "algorithms.fedavg()")
+    if training.steps is not None:
+        wanted = ("a key", "sizes", "batches", "the number of rounds")
+        function_of("steps", training.steps, wanted, "steps.constant(steps=5)")
+    if training.participation is not None:
+        wanted = ("a key", "the number of rounds", "the number of clients")
+        example = "participation.bernoulli(probability=0.5)"
+        function_of("participation", training.participation, wanted, example)
     _check_architecture(training.model)
     return training
 
@@ -87,8 +94,9 @@ def model_of(training: Training, data: FederatedData) -> Model:
         InvalidInputError: as `checked`; an architecture that does not give a `Model`, or a model of
             one's own that does not fit the data.
     """
-    num_outputs = task_of(checked(training), data).outputs(data)
-    given = training.model
+    given = checked(training).model
+    of_kind("data", data, FederatedData, "from_arrays(clients, test) or federate(pool, partition)")
+    num_outputs = task_of(training, data).outputs(data)
     name = _named(given)
     model = given
     if not isinstance(given, Model):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from fedjax_shap._validate import InvalidInputError, integer, one_of, require
+from fedjax_shap._validate import InvalidInputError, integer, of_kind, one_of, require
 from fedjax_shap.pipeline.descriptions import type_of
 from fedjax_shap.pipeline.schema import SECTIONS, describe
 from fedjax_shap.pipeline.wording import (
@@ -109,6 +109,7 @@ def parse(raw: Mapping[str, Any]) -> Config:
         InvalidInputError: an unknown section, name or keyword (with the nearest known one), a wrong
             type, a keyword that is missing, or sections that do not go together.
     """
+    of_kind("raw", raw, Mapping, "read_toml(path)")
     for key, value in raw.items():
         require_section(key, value, ("title", "seed"))
     title = raw.get("title", "run")

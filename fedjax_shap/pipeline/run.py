@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from fedjax_shap._validate import of_kind
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.engine.folders import place
 from fedjax_shap.engine.parts import clear
@@ -62,6 +63,7 @@ def run(
     Raises:
         InvalidInputError: what the configuration asks for cannot be done, in one sentence.
     """
+    of_kind("config", config, Config, "parse(read_toml(path))")
     watch = watch or unwatched
     keep_programs()
     with located(config.fields()), Stopwatch() as total:

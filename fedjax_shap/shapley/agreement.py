@@ -1,10 +1,11 @@
 """How far values are from reference values, by the measures that the field reports."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import finite, require
+from fedjax_shap._validate import InvalidInputError, described, finite, require
 from fedjax_shap.typing import HostArray
 
 
@@ -14,7 +15,7 @@ def agreement(
     """Distances and rank correlations of two value vectors.
 
     Args:
-        values: float64[P].
+        values: float64[P], or a record with `values`, such as an attribution.
         reference: float64[P], such as exact values.
         normalised: whether both are divided by their sums first, as contribution indices are (Liu,
             Chen, Zhang, Lu 2022, "GTG-Shapley", equations 11 to 13).
@@ -31,8 +32,8 @@ def agreement(
     """
     from scipy.stats import kendalltau, spearmanr
 
-    values = np.asarray(values, np.float64)
-    reference = np.asarray(reference, np.float64)
+    values = vector_of("values", values)
+    reference = vector_of("reference", reference)
     _check(values, reference)
     if normalised:
         values = _normalised("values", values)
@@ -48,6 +49,18 @@ def agreement(
         "spearman": _ranked(values, reference, spearmanr),
         "kendall": _ranked(values, reference, kendalltau),
     }
+
+
+def vector_of(name: str, values: Any) -> HostArray:
+    """Values as float64[...]: numbers, or those of a record such as an attribution."""
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    try:
+        return np.asarray(getattr(values, "values", values), np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"Expected {name}={described(values)} to be numbers, one a player: {error}."
+        ) from error
 
 
 def _check(values: HostArray, reference: HostArray) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from fedjax_shap._validate import require
 from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.shapley.agreement import vector_of
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.semivalue import as_numbers
 from fedjax_shap.typing import HostArray, Utilities
@@ -47,7 +48,7 @@ def check(values: HostArray, table: Utilities, *, tolerance: float = 1e-9) -> Ax
     Raises:
         InvalidInputError: the table does not have 2^P rows.
     """
-    values = np.asarray(values, np.float64)
+    values = vector_of("values", values)
     table = as_numbers(table)
     require(
         values.ndim == 1 and table.shape == (2 ** len(values),),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.evaluate import checked_game, evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.callable import HostGame
@@ -48,6 +48,7 @@ def as_shapiq_game(
             "Expected shapiq to be installed for as_shapiq_game, but it is not; install "
             "fedjax-shap[shapiq]."
         ) from error
+    checked_game(game)
     seed = game_key(key_of(key))
     kept = store
     if kept is None:

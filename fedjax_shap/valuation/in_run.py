@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from fedjax_shap._validate import fraction, number, require
+from fedjax_shap._validate import fraction, function_of, number, of_kind, require
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.rounds import Rounds
 from fedjax_shap.keys import Seed, key_of
@@ -105,6 +105,10 @@ def estimate_rounds(
         programs.
     """
     key = key_of(key)
+    of_kind("run", run, Rounds, "rounds(data, training)")
+    of_kind("options", options, Options, "Options(budget=100)")
+    if not isinstance(estimator, Estimator):
+        function_of("estimator", estimator, ("run", "options", "key"), "in_run.comfedsv()")
     weighting = _weighting(decay, normalise, truncation)
     require(
         not isinstance(options.stores, UtilityStore),

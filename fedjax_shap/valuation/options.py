@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from fedjax_shap._validate import function_of, of_kind
 from fedjax_shap.engine.evaluate import OnNonfinite, evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.store import UtilityStore
@@ -60,6 +61,15 @@ class Options:
     until: StoppingRule | str | None = None
     turn: int | None = None
     on_nonfinite: OnNonfinite = "error"
+
+    def __post_init__(self) -> None:
+        """Refuses what is of another type; numbers are checked where they are used."""
+        of_kind("plan", self.plan, Plan | None, "Plan(chunk=64)")
+        of_kind("until", self.until, StoppingRule | str | None, "stopping.wall_clock(60)")
+        if self.progress is not None:
+            function_of("progress", self.progress, ("done", "total"), "lambda done, total: None")
+        if self.stores is not None and not isinstance(self.stores, UtilityStore):
+            function_of("stores", self.stores, ("part", "fingerprint"), "UtilityStore()")
 
     @property
     def rule(self) -> StoppingRule | None:

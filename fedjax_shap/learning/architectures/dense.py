@@ -49,6 +49,10 @@ def mlp(
         output: as in `linear`.
         precision: as in `linear`.
     """
+    require(
+        isinstance(hidden, tuple | list),
+        f"Expected hidden={hidden!r} to be the widths of the hidden layers, such as (64,) or ().",
+    )
     for width in hidden:
         integer("hidden", width, least=1)
     one_of("output", output, ("softmax", "sigmoid"))
