@@ -39,16 +39,16 @@ REFUSED = {
     ),
     "a training for data": (
         lambda: fs.silo(POOL, TRAINING),
-        "data=<Pool> to be of type FederatedD",
+        "data=<Pool> to be of type F",
     ),
     "a list for data": (
         lambda: fs.rounds([(X, Y)], TRAINING),
-        "data=<list> to be of type Federated",
+        "data=<list> to be of type",
     ),
-    "a pool for curves": (lambda: fs.curves(POOL, TRAINING), "data=<Pool> to be of type Federated"),
+    "a pool for curves": (lambda: fs.curves(POOL, TRAINING), "data=<Pool> to be of type"),
     "a dict for local": (
         trained(local={"steps": 1}),
-        "local=<dict> to be of type Local, such as lo",
+        "local=<dict> to be of type Local, such as",
     ),
     "local uncalled": (trained(local=fs.local), CALLED + "local()"),
     "an algorithm uncalled": (trained(algorithm=fs.algorithms.fedprox), CALLED + "fedprox()"),
@@ -58,7 +58,7 @@ REFUSED = {
     "participation uncalled": (trained(participation=fs.participation.always), CALLED + "always()"),
     "text for the key of a training": (
         trained(key="a"),
-        "key='a' to be a key, such as jax.random.",
+        "key='a' to be a key, such as jax",
     ),
     "a model uncalled": (trained(model=fs.models.linear), "write models.linear()"),
     "a number for the metric": (lambda: fs.silo(DATA, TRAINING, metric=3), "metric=3 to be"),
@@ -66,7 +66,7 @@ REFUSED = {
     "no clients": (lambda: fs.from_arrays(None, (X, Y)), "clients=None to hold a pair of arrays"),
     "a pool for clients": (
         lambda: fs.from_arrays(POOL, (X, Y)),
-        "clients=<Pool> to hold a pair of",
+        "clients=<Pool> to hold a pair",
     ),
     "one client": (lambda: fs.from_arrays((X, Y), (X, Y)), "got one pair; write [clients]"),
     "one client by key": (
@@ -80,7 +80,7 @@ REFUSED = {
     "no test set": (lambda: fs.from_arrays([(X, Y)], None), "Expected test to be a pair of arrays"),
     "a number for a client": (
         lambda: fs.from_arrays([3], (X, Y)),
-        "clients[client 0] to be a pair",
+        "clients[client 0] to be a",
     ),
     "features alone": (lambda: fs.from_arrays([X], (X, Y)), "got <ndarray> alone; write (x, y)"),
     "unknown keys": (
@@ -109,7 +109,7 @@ REFUSED = {
     ),
     "text for a partition": (
         lambda: fs.federate(POOL, "iid", seed=0),
-        "partition='iid' to be a func",
+        "partition='iid' to be a",
     ),
     "one corruption": (
         lambda: fs.corrupt(DATA, fs.corruptions.free_rider(client=0), seed=0),
@@ -121,7 +121,7 @@ REFUSED = {
     ),
     "a pool to corrupt": (
         lambda: fs.corrupt(POOL, [], seed=0),
-        "data=<Pool> to be of type Federated",
+        "data=<Pool> to be of type",
     ),
     # valuing
     "a fraction for a key": (
@@ -130,7 +130,7 @@ REFUSED = {
     ),
     "a seed below 0": (
         lambda: fs.estimate(GAME, fs.exact(), key=-1),
-        "key=-1 to be a key, such as",
+        "key=-1 to be a key",
     ),
     "True for a key": (lambda: fs.estimate(GAME, fs.exact(), key=True), "key=True to be a key"),
     "several keys": (
@@ -165,9 +165,9 @@ REFUSED = {
     "a game for shapiq": (lambda: fs.as_shapiq_game(3), "game=3 to be a Game"),
     "players by name": (
         lambda: fs.estimate(GAME, fs.exact(), players=["a"]),
-        "players=['a'] to be",
+        "players=['a'] to",
     ),
-    "a dict for a plan": (options(plan={"chunk": 3}), "plan=<dict> to be of type"),
+    "a dict for a plan": (options(plan={"chunk": 3}), "plan=<dict> to be of type Plan or None"),
     "a number for a rule": (options(until=3), "until=3 to be of type"),
     "True for progress": (options(progress=True), "progress=True to be a function of done, total"),
     "a folder for stores": (options(stores="folder"), "stores='folder' to be a function of part"),
@@ -194,7 +194,7 @@ REFUSED = {
     "text to check": (lambda: fs.check("a", np.arange(2.0)), "values='a' to be numbers"),
     "a set for values": (
         lambda: fs.settle({1, 2}, [0, 0], 1),
-        "values to be a list with one entry",
+        "values to be a list with",
     ),
     "other names of costs": (
         lambda: fs.settle({"a": 1, "b": 2}, {"a": 0, "c": 0}, 10),
@@ -205,15 +205,15 @@ REFUSED = {
     "a path to run": (lambda: fs.run("x.toml"), "such as parse(read_toml(path)) gives"),
     "a path to parse": (
         lambda: fs.parse("x.toml"),
-        "raw='x.toml' to be of type Mapping, such as re",
+        "raw='x.toml' to be of type Mapping",
     ),
     "an optimiser uncalled": (
         lambda: fs.local(optimizer=optax.sgd),
-        "such as optax.sgd(0.1) gives",
+        "such as optax.sgd(0.1)",
     ),
     "one width": (
         lambda: fs.models.mlp(hidden=3),
-        "hidden=3 to be the widths of the hidden layers",
+        "hidden=3 to be the widths of the",
     ),
 }
 
@@ -280,9 +280,7 @@ def test_two_examples_are_not_taken_for_features_and_targets():
 
 
 def test_batches_are_refused_with_the_data_set_behind_them():
-    with pytest.raises(
-        fs.InvalidInputError, match=r"got batches of a <Loader>; give its `\.dataset`"
-    ):
+    with pytest.raises(fs.InvalidInputError, match=r"batches of a <Loader>; give its `\.dataset`"):
         fs.from_arrays([Loader()], (X, Y))
 
 
@@ -293,14 +291,10 @@ def test_clients_are_taken_by_name_and_one_by_one():
 
 
 def test_a_seed_and_an_old_key_stand_for_the_typed_key():
-    def values(key):
-        options = fs.Options(budget=6)
-        return fs.estimate(GAME, fs.estimators.permutation(), options, key=key).values
-
-    game = fs.from_callable(lambda masks: np.sin(masks @ WEIGHTS), 3)
+    game = fs.from_callable(lambda masks: np.sin(masks @ np.arange(5)), 5)
     keys = (7, np.int64(7), jax.random.PRNGKey(7), jax.random.key(7))
     several = [
-        fs.estimate(game, fs.estimators.permutation(), fs.Options(budget=6), key=key).values
+        fs.estimate(game, fs.estimators.permutation(), fs.Options(budget=20), key=key).values
         for key in keys
     ]
     for one in several[:-1]:
