@@ -13,6 +13,7 @@ The nouns and verbs stand here. Families, of which a run picks one or a few, are
 `sources`           data sets by name, and how your own files are read
 `partitions`        which client gets which rows
 `corruptions`       what is done to a client's data, so that a method can notice it
+`tasks`             what is learned: classes, quantities, counts, margins, and by which metrics
 `models`            architectures
 `algorithms`        FedAvg and the others
 `steps`             how many local steps each client does
@@ -69,10 +70,12 @@ if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` s
     from fedjax_shap.learning import model as models
     from fedjax_shap.learning import participation as participation
     from fedjax_shap.learning import steps as steps
+    from fedjax_shap.learning import task as tasks
     from fedjax_shap.learning.algorithm import Algorithm as Algorithm
     from fedjax_shap.learning.algorithms import registry as algorithms
     from fedjax_shap.learning.local import local as local
     from fedjax_shap.learning.model import Model as Model
+    from fedjax_shap.learning.task import Task as Task
     from fedjax_shap.learning.training import Training as Training
     from fedjax_shap.ledger.ledger import Ledger as Ledger
     from fedjax_shap.pipeline.config import Config as Config
@@ -111,6 +114,7 @@ _MODULES = {  # a name -> the module of this package that defines it
     "Plan": "engine.plan",
     "Result": "pipeline.result",
     "Settlement": "economics.settlement",
+    "Task": "learning.task",
     "Training": "learning.training",
     "UtilityStore": "engine.store",
     "agreement": "shapley.agreement",
@@ -159,6 +163,7 @@ _FAMILIES = {  # a family -> the module of this package that it is
     "sources": "data.sources",
     "steps": "learning.steps",
     "stopping": "shapley.stopping",
+    "tasks": "learning.task",
 }
 __all__ = [
     "Algorithm",
@@ -175,6 +180,7 @@ __all__ = [
     "Plan",
     "Result",
     "Settlement",
+    "Task",
     "Training",
     "UtilityStore",
     "agreement",
@@ -221,6 +227,7 @@ __all__ = [
     "sources",
     "steps",
     "stopping",
+    "tasks",
 ]
 
 

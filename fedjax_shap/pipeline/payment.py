@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, cast
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.cost import Bill, CostModel
 from fedjax_shap.economics.cost_cap import cap_costs
@@ -60,7 +60,7 @@ def pay(config: Config, setting: Setting, values: Any, num_rounds: int | None) -
     work = setting.work(num_rounds)
     metered = None if work is None else work.metered
     costs = _costs(config, setting, work)
-    revenue = _revenue(config, values)
+    revenue = _revenue(config, setting, values)
     settings: dict[str, Any] = {
         "rule": _with_costs_checked(rule, metered, config.value("economics", "verify")),
         "players": list(setting.players),
@@ -129,13 +129,22 @@ def _with_costs_checked(rule: Rule, metered: Metered | None, method: str | None)
     return cap_costs(rule, metered.bill.total, method=method)
 
 
-def _revenue(config: Config, values: Any) -> Any:
+def _revenue(config: Config, setting: Setting, values: Any) -> Any:
     """The revenue to divide: as given, or read off the curve at V(N); at its end for values
     without one.
+
+    Raises:
+        InvalidInputError: a curve over positive errors, which count with a minus sign.
     """
     points = config.value("economics", "curve")
     if points is None:
         return config.value("economics", "revenue")
+    highest = points[-1][0]
+    require(
+        setting.metric_sign > 0 or highest <= 0,
+        f"Expected economics.curve to be over metrics <= 0, got {highest:g}: {setting.metric!r} is "
+        "an error, which counts with a minus sign.",
+    )
     reached = float(getattr(values, "grand", points[-1][0]))
     return curve(points).amount(reached, config.value("economics", "minor_unit"))
 

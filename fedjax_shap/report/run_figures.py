@@ -82,7 +82,7 @@ def payments(result: Result) -> Figure:
 
 
 def curve(curves: LearningCurves, title: str) -> Figure:
-    """The test score by round: the federation, each member alone, and one model on all data.
+    """The score on the test set by round, of the federation, each member alone, and pooled data.
 
     Args:
         curves: how the models learned.
