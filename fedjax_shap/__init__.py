@@ -70,7 +70,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` s
     from fedjax_shap.learning import model as models
     from fedjax_shap.learning import participation as participation
     from fedjax_shap.learning import steps as steps
-    from fedjax_shap.learning import task as tasks
+    from fedjax_shap.learning import tasks as tasks
     from fedjax_shap.learning.algorithm import Algorithm as Algorithm
     from fedjax_shap.learning.algorithms import registry as algorithms
     from fedjax_shap.learning.local import local as local
@@ -163,7 +163,7 @@ _FAMILIES = {  # a family -> the module of this package that it is
     "sources": "data.sources",
     "steps": "learning.steps",
     "stopping": "shapley.stopping",
-    "tasks": "learning.task",
+    "tasks": "learning.tasks",
 }
 __all__ = [
     "Algorithm",

@@ -19,10 +19,11 @@ from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.learner import Learner
+from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.metric import Metric, score
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.participation import always
-from fedjax_shap.learning.task import Measure, measure_for
+from fedjax_shap.learning.task import measure_for
 from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked, task_of
 from fedjax_shap.learning.world import Trace, World, seeds

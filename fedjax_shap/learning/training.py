@@ -19,7 +19,8 @@ from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.model import MODELS, Architecture, Model, from_flax, from_nnx
 from fedjax_shap.learning.participation import Participation
 from fedjax_shap.learning.steps import Steps
-from fedjax_shap.learning.task import Task, task_for
+from fedjax_shap.learning.task import Task
+from fedjax_shap.learning.tasks import task_for
 from fedjax_shap.typing import Array, Key, Params
 
 SHIPPED = "fedjax_shap.learning.architectures."

@@ -18,9 +18,10 @@ from fedjax_shap.devices.device import Profile, steps_done
 from fedjax_shap.devices.fleet import Metered, metered
 from fedjax_shap.devices.workload import Workload, workload
 from fedjax_shap.learning.local import Local
+from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.steps import BY_EXAMPLES, Steps
-from fedjax_shap.learning.task import Measure, Task, curve_measure, measure_for
+from fedjax_shap.learning.task import Task, curve_measure, measure_for
 from fedjax_shap.learning.training import Training, task_of
 from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.pipeline.config import Config, build

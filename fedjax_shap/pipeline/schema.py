@@ -113,7 +113,7 @@ SECTIONS: dict[str, SectionSpec] = {
         registries=("fedjax_shap.data.partition:PARTITIONS",), default="natural"
     ),
     "corrupt": SectionSpec(registries=("fedjax_shap.data.corrupt:CORRUPTIONS",), default=""),
-    "task": SectionSpec(registries=("fedjax_shap.learning.task:TASKS",), default="natural"),
+    "task": SectionSpec(registries=("fedjax_shap.learning.tasks:TASKS",), default="natural"),
     "model": SectionSpec(registries=("fedjax_shap.learning.model:MODELS",), default="linear"),
     "local": SectionSpec(
         registries=("fedjax_shap.pipeline.entries:LOCALS",), default="sgd", bound=("optimizer",)

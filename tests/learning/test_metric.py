@@ -11,7 +11,8 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.data.federated import from_arrays
 from fedjax_shap.learning.measure import OF_CLASSES, Measure
 from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, bootstrapped, score
-from fedjax_shap.learning.task import classification, measure_for
+from fedjax_shap.learning.task import measure_for
+from fedjax_shap.learning.tasks import classification
 
 
 def federation(labels, classes):
@@ -59,7 +60,12 @@ def test_a_model_that_diverged_has_no_score(name):
         ("average_precision", [1, 1], 2, "metric='average_precision' to be used where"),
         (3, [0, 1], 2, "metric=3 to be a name, a function"),
         (sklearn.metrics.accuracy_score, [0, 1], 2, "accuracy_score to score .* with jax.numpy"),
-        (lambda outputs, y: np.mean(outputs), [0, 1], 2, "with jax.numpy, not with NumPy"),
+        (
+            lambda outputs, y: np.asarray(outputs).mean(),
+            [0, 1],
+            2,
+            "with jax.numpy, not with NumPy",
+        ),
         (lambda outputs: outputs.sum(), [0, 1], 2, "metric=<lambda> to score .* TypeError"),
         (lambda outputs, y: (outputs, y), [0, 1], 2, "to give a real number"),
         (lambda outputs, y: 1 if outputs.sum() > 0 else 0, [0, 1], 2, "without `if`"),

@@ -13,7 +13,7 @@ from sklearn.preprocessing import label_binarize
 
 from fedjax_shap.learning.class_scores import balanced_accuracy, roc_auc, two_columns
 from fedjax_shap.learning.measure import OF_CLASSES, OF_COUNTS, OF_QUANTITIES
-from fedjax_shap.learning.task import binary, hinge, poisson
+from fedjax_shap.learning.tasks import binary, hinge, poisson
 
 ROWS = 203
 

@@ -43,7 +43,8 @@ def test_every_default_can_be_built(room):
     known = describe(room)
     assert config.sections[room].name == known.default
     if not known.entries[known.default].bound:
-        assert config.build(room) is not None
+        # which task the data suggest shows only once they are loaded
+        assert (config.build(room) is None) == (room == "task")
 
 
 def test_an_unknown_name_offers_the_nearest_known_one():
