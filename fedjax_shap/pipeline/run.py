@@ -80,8 +80,7 @@ def run(
                 options_for_rule = replace(options, progress=watch("for the rule"))
                 divided_by = attribution_of(config, setting, options_for_rule, other)
         curve = setting.curve(replace(options, stores=stores.open, progress=watch("curves")))
-        num_rounds = None if curve is None else curve.num_rounds
-        payments = pay(config, setting, divided_by, num_rounds)
+        payments = pay(config, setting, divided_by, getattr(curve, "num_rounds", None))
     return Result(
         config=config,
         setting=setting.kind,
