@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fedjax_shap.cli.output import require_figure, say, write, write_figure
+from fedjax_shap.cli.settle import add_settings, settings_of
 
 if TYPE_CHECKING:  # the rest of the package needs JAX, which help and refusals answer without
     from fedjax_shap.economics.intervals import Intervals
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", metavar="FILE", help="the findings with their numbers")
     parser.add_argument("--figure", metavar="FILE", help="a page of figures: .png, .svg or .pdf")
+    add_settings(parser, "settings by which a run is settled again before it is audited")
     parser.set_defaults(call=_audit)
 
 
@@ -34,7 +36,7 @@ def _audit(known: argparse.Namespace, rest: list[str]) -> None:
     from fedjax_shap.report.findings import findings_table
     from fedjax_shap.report.render import to_terminal
 
-    run = read_run(known.result)
+    run = read_run(known.result, settings_of(known))
     settled = run.case.settlement
     findings = audit(run.case)
     if known.json is not None:

@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `fedjax-shap`; those of this process if None.
 
     Returns:
-        The exit code: 0 for success, 1 for a damaged store or ledger, 2 for bad input, 3 for a lost
-        process, 130 for an interrupt.
+        The exit code: 0 for success, 1 for a damaged store or ledger, 2 for bad input, 3 for a run
+        whose members could not be paid or that lost a process, 130 for an interrupt.
     """
     warnings.formatwarning = _warning
     if arguments is None:

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.cli.output import complain, progress_bars, say, watch_on
+from fedjax_shap.cli.output import FIGURES, complain, progress_bars, say, warn, watch_on
 
 if TYPE_CHECKING:  # the rest of the package needs JAX, which help and refusals answer without
     from fedjax_shap.pipeline.config import Config
     from fedjax_shap.pipeline.result import Result
     from fedjax_shap.report.run_tables import Beside
+
+UNPAID = 3  # exit code: there are values, but no payment could be made
+LOST = 3  # exit code: another process was lost
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Every field of the configuration can be set on the command line by its dotted name, such "
         "as --partition.alpha 0.3, --seed 1 or --corrupt.0.rate 0.5; `fedjax-shap list` shows what "
         "there is."
+    )
+    parser.epilog = (
+        "Exit codes: 0 where members were valued and paid; 2 for input that cannot be used; 3 "
+        "where the values were written but no payment could be made, as for values that sum to 0 "
+        "or less, or where another process was lost; 130 for an interrupt."
     )
     parser.add_argument("config", help="a TOML file")
     parser.add_argument(
@@ -67,15 +75,21 @@ def show(result: "Result", folder: Path, beside: "Beside | None" = None) -> None
     """
     from fedjax_shap.report import run as report
     from fedjax_shap.report.render import to_terminal
-    from fedjax_shap.report.run_sentences import sentences
+    from fedjax_shap.report.run_sentences import sentences, unpaid
     from fedjax_shap.report.run_tables import device_tables, members_table
 
-    report.write(result, folder, beside)
+    written = report.write(result, folder, beside)
     for table in [members_table(result, beside), *device_tables(result)]:
         to_terminal(table)
     for sentence in sentences(result, beside):
         say(sentence)
-    say(f"Wrote result.json, values, payments and curve to {folder}/")
+    if result.settlement is None:
+        warn(unpaid(result, str(folder)))
+    figures = list(dict.fromkeys(path.stem for path in written if path.suffix in FIGURES))
+    shown = figures[0]
+    if len(figures) > 1:
+        shown = f"{', '.join(figures[:-1])} and {figures[-1]}"
+    say(f"Wrote result.json, values.csv and the figures {shown} to {folder}/")
 
 
 def _add_processes(options: argparse._ArgumentGroup) -> None:
@@ -128,9 +142,11 @@ def _run(known: argparse.Namespace, rest: list[str]) -> int:
                 result = run(config, store=out / UTILITIES, fresh=known.fresh, watch=watch_on(bars))
             if first:
                 show(result, out)
+            if result.settlement is None:
+                return UNPAID
     except processes.PeerLostError as error:
         complain(str(error))
-        return 3
+        return LOST
     return 0
 
 

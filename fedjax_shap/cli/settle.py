@@ -40,15 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input",
         metavar="INPUT",
-        help="a JSON file with values, costs, revenue and more, or a CSV file with the columns "
-        "player, value, cost, std_error, size",
+        help="a JSON file with values, costs, revenue and more; a CSV file with the columns "
+        "player, value, cost, std_error, size; or a run's folder or result.json",
     )
-    settings = parser.add_argument_group(
-        "settings, which replace those in the file and add what a CSV file cannot say"
-    )
-    for key in SETTINGS:
-        option = f"--{key.replace('_', '-')}"
-        settings.add_argument(option, dest=f"set_{key}", metavar="X", help=_HELP.get(key))
+    add_settings(parser, "settings, which replace those in the file and add what it does not say")
     parser.add_argument(
         "--intervals",
         type=float,
@@ -63,10 +58,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(call=_settle)
 
 
-def _settle(known: argparse.Namespace, rest: list[str]) -> None:
-    from fedjax_shap.pipeline.records import read_record
+def add_settings(parser: argparse.ArgumentParser, title: str) -> None:
+    """Adds the settings of a settlement as options, under a title; see `settings_of`."""
+    settings = parser.add_argument_group(title)
+    for key in SETTINGS:
+        option = f"--{key.replace('_', '-')}"
+        settings.add_argument(option, dest=f"set_{key}", metavar="X", help=_HELP.get(key))
 
-    record = {**read_record(known.input), **_settings(known)}
+
+def settings_of(known: argparse.Namespace) -> dict[str, Any]:
+    """The settings that options give: true, false and numbers as such, others as text."""
+    given = {key: getattr(known, f"set_{key}") for key in SETTINGS}
+    return {key: _read(text) for key, text in given.items() if text is not None}
+
+
+def _settle(known: argparse.Namespace, rest: list[str]) -> None:
+    record = _record(known.input, settings_of(known))
     require(
         record.get("revenue") is not None,
         "Expected a revenue: give --revenue, or the key 'revenue' in a JSON file.",
@@ -89,10 +96,15 @@ def _settle(known: argparse.Namespace, rest: list[str]) -> None:
             say(note, sys.stderr)
 
 
-def _settings(known: argparse.Namespace) -> dict[str, Any]:
-    """What options say in place of the record: true, false and numbers as such, others as text."""
-    given = {key: getattr(known, f"set_{key}") for key in SETTINGS}
-    return {key: _read(text) for key, text in given.items() if text is not None}
+def _record(path: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be settled: as a file says, or as a run left it, with settings in their place."""
+    from fedjax_shap.pipeline.records import read_record, result_file
+    from fedjax_shap.pipeline.resettle import is_run, to_settle
+
+    record = read_record(result_file(path))
+    if is_run(record):
+        return to_settle(record, settings)
+    return {**record, **settings}
 
 
 def _read(text: str) -> Any:

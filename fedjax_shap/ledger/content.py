@@ -62,6 +62,11 @@ def _parsed(content: bytes) -> dict[str, Any]:
         result = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"Expected result to be a JSON file: {error}.") from error
+    if isinstance(result, dict) and result.get("unpaid"):
+        raise InvalidInputError(
+            f"Expected result to be a run that paid its members, but it paid none: "
+            f"{result['unpaid']} Settle it by `fedjax-shap settle`, and append what that writes."
+        )
     known = isinstance(result, dict) and (
         isinstance(result.get("settlement"), dict) or "payments" in result
     )

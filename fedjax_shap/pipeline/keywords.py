@@ -36,7 +36,7 @@ def of_participation(*, drop_out: float | tuple[float, ...] = 0.0) -> None:
 def of_economics(
     *,
     revenue: float | int | str = 1000,
-    minor_unit: float | str = "0.01",
+    minor_unit: float | int | str = "0.01",
     curve: tuple[tuple[float, float], ...] | None = None,
     verify: Literal["cap", "replace"] | None = None,
 ) -> None:

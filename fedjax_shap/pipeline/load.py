@@ -22,6 +22,7 @@ from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.records import read_json, result_file
+from fedjax_shap.pipeline.resettle import with_settlement
 from fedjax_shap.pipeline.stored import StoredUtilities, stored_utilities
 from fedjax_shap.typing import HostArray
 
@@ -51,18 +52,21 @@ class LoadedRun:
     said: str
 
 
-def read_run(path: str | Path) -> LoadedRun:
+def read_run(path: str | Path, settings: Mapping[str, Any] | None = None) -> LoadedRun:
     """Reads what a run left behind.
 
     Args:
         path: the folder of a run, the result.json in it, or a JSON file that `fedjax-shap settle`
             wrote.
+        settings: by which the run is settled again, see `resettle.to_settle`; None or empty for the
+            payments that it made.
 
     Raises:
-        InvalidInputError: no such file, or one that is neither of these.
+        InvalidInputError: no such file, one that is neither of these, or a run that paid nobody.
     """
     file = result_file(path)
-    return saved(read_json(file, "result"), file.parent / UTILITIES, title=str(path))
+    record = with_settlement(read_json(file, "result"), settings or {})
+    return saved(record, file.parent / UTILITIES, title=str(path))
 
 
 def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") -> LoadedRun:
@@ -75,9 +79,15 @@ def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") ->
         title: what it is called where the record does not say.
 
     Raises:
-        InvalidInputError: a record that is neither of these.
+        InvalidInputError: a record that is neither of these, or a run that paid nobody.
     """
     run = "settlement" in record
+    require(
+        not run or record["settlement"] is not None,
+        f"Expected {title or 'the record'!r} to be a run that paid its members, but it paid none: "
+        f"{record.get('unpaid', 'it does not say why.')} Say how to pay them, such as by --rule "
+        "equal.",
+    )
     expected = f"Expected {title or 'the record'!r} to be the result of a run or a settlement, but "
     require(
         run or "payments" in record,

@@ -6,6 +6,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+
 from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.cost import Bill, CostModel
@@ -31,17 +33,36 @@ class Payments(NamedTuple):
     """What a run pays.
 
     Attributes:
-        settlement: costs and payments.
+        settlement: costs and payments; None where no payment can be made.
+        unpaid: why no payment can be made, in one sentence; "" where there is a settlement.
+        costs: c[P], in money.
         intervals: of the payments at 95 %; None where the values have no errors, or unknown ones.
         alike: pairs of members whose values do not differ at 95 %, by Holm's correction; none
-            without intervals.
+            where the values have no errors, or unknown ones.
         metered: what the run took of the members' devices; None where these are not known.
     """
 
-    settlement: Settlement
+    settlement: Settlement | None
+    unpaid: str
+    costs: tuple[Decimal, ...]
     intervals: Intervals | None
     alike: tuple[tuple[str, str], ...]
     metered: Metered | None
+
+
+def require_payable(config: Config, setting: Setting) -> None:
+    """Refuses, before anything is trained, what would be refused whatever the values turn out.
+
+    Args:
+        config: the configuration.
+        setting: its federation.
+
+    Raises:
+        InvalidInputError: a price or a revenue that is not an amount, names or settings that
+            `settle` refuses.
+    """
+    refused = pay(config, setting, np.ones(len(setting.players)), 0).unpaid
+    require(not refused, refused)
 
 
 def pay(config: Config, setting: Setting, values: Any, num_rounds: int | None) -> Payments:
@@ -53,30 +74,43 @@ def pay(config: Config, setting: Setting, values: Any, num_rounds: int | None) -
         values: an `Attribution` with the values that the rule divides by, or numbers [P].
         num_rounds: how many rounds the run of all took; see `settings.setting.CountWork`.
 
+    Returns:
+        The payments; without a settlement where `settle` refuses these values, costs or revenue.
+
     Raises:
-        InvalidInputError: a price or a revenue that is not an amount, or what `settle` refuses.
+        InvalidInputError: costs that are not amounts.
     """
     rule = config.build("economics")
     work = setting.work(num_rounds)
     metered = None if work is None else work.metered
     costs = _costs(config, setting, work)
-    revenue = _revenue(config, setting, values)
+    efficient = is_efficient(config, setting, rule)
     settings: dict[str, Any] = {
         "rule": _with_costs_checked(rule, metered, config.value("economics", "verify")),
         "players": list(setting.players),
         "sizes": setting.sizes.tolist(),
         "minor_unit": config.value("economics", "minor_unit"),
-        "efficient": is_efficient(config, setting, rule),
+        "efficient": efficient,
     }
-    settlement = settle(values, costs, revenue, **settings)
-    if settlement.std_errors is None or not any(settlement.std_errors):
-        return Payments(settlement, None, (), metered)
-    pairs = indistinguishable(
-        values.values, std_errors=values.std_errors, efficient=settings["efficient"]
-    )
-    alike = tuple((setting.players[i], setting.players[j]) for i, j in pairs)
-    intervals = payment_intervals(values, costs, revenue, **settings)
-    return Payments(settlement, intervals, alike, metered)
+    alike = _alike(setting, values, efficient)
+    try:
+        revenue = _revenue(config, setting, values)
+        settlement = settle(values, costs, revenue, **settings)
+    except InvalidInputError as error:
+        return Payments(None, str(error), costs, None, alike, metered)
+    intervals = None
+    if settlement.std_errors is not None and any(settlement.std_errors):
+        intervals = payment_intervals(values, costs, revenue, **settings)
+    return Payments(settlement, "", costs, intervals, alike, metered)
+
+
+def _alike(setting: Setting, values: Any, efficient: bool) -> tuple[tuple[str, str], ...]:
+    """Pairs of members whose values do not differ at 95 %; none where errors are not known."""
+    errors = getattr(values, "std_errors", None)
+    if errors is None or not np.isfinite(errors).all() or not np.any(errors > 0):
+        return ()
+    pairs = indistinguishable(values.values, std_errors=errors, efficient=efficient)
+    return tuple((setting.players[i], setting.players[j]) for i, j in pairs)
 
 
 def estimator_for_rule(config: Config) -> Estimator | None:

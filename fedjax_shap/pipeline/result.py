@@ -3,7 +3,10 @@
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from html import escape
 from importlib.metadata import version
+from itertools import islice
 from typing import Any
 
 import jax
@@ -11,12 +14,16 @@ import numpy as np
 
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.intervals import Intervals
+from fedjax_shap.economics.money import amount, written
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, finite_or_none
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
+MONEY = ("cost", "payment", "profit")  # columns of amounts
+MOST_ROWS = 60  # members in a notebook's table
+MOST_PAIRS = 1000  # pairs of members listed in result.json
 SCHEMA = 1  # of result.json; raised when a key changes its meaning
 PACKAGES = ("fedjax-shap", "jax", "flax", "optax", "numpy")  # whose versions are recorded
 
@@ -36,7 +43,9 @@ class Result:
         metric_sign: -1 for an error, of which V is minus; else 1.
         value_label: what the values are called in figures.
         attribution: the members' values.
-        settlement: their costs and payments.
+        settlement: their costs and payments; None where no payment could be made.
+        unpaid: why no payment could be made, in one sentence; "" where there is a settlement.
+        costs: c[P], what taking part cost each member, in money.
         intervals: of the payments; None where the values have no errors, or unknown ones.
         alike: pairs of members whose values do not differ at 95 %.
         curve: test accuracy by round; None where nothing was learned in rounds.
@@ -55,7 +64,9 @@ class Result:
     metric: str
     value_label: str
     attribution: Attribution
-    settlement: Settlement
+    settlement: Settlement | None
+    unpaid: str = ""
+    costs: tuple[Decimal, ...]
     intervals: Intervals | None
     alike: tuple[tuple[str, str], ...]
     curve: LearningCurves | None
@@ -91,8 +102,79 @@ class Result:
             "delta": finite[1],
         }
 
+    @property
+    def minor_unit(self) -> Decimal:
+        """The smallest amount that is paid."""
+        if self.settlement is not None:
+            return self.settlement.minor_unit
+        return amount("minor_unit", self.config.value("economics", "minor_unit"))
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The members column by column, in the order of `players`: `member`, `examples`, `value`,
+        `std_error`, and `cost`, `payment` and `profit` as exact amounts; None where nothing was
+        paid.
+        """
+        nothing: list[Any] = [None] * len(self.players)
+        columns = {
+            "member": list(self.players),
+            "examples": self.sizes.tolist(),
+            "value": self.attribution.values.tolist(),
+            "std_error": self.attribution.std_errors.tolist(),
+            "cost": list(self.costs),
+            "payment": nothing,
+            "profit": nothing,
+        }
+        if self.settlement is not None:
+            columns["cost"] = list(self.settlement.costs)
+            columns["payment"] = list(self.settlement.payments)
+            columns["profit"] = list(self.settlement.profits)
+        return columns
+
+    def to_pandas(self) -> Any:
+        """The members as a `pandas.DataFrame`, one a row, indexed by their names.
+
+        Amounts are floats here; `settlement` has them exactly.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                "Expected pandas to be installed for to_pandas(); `pip install pandas`, or use "
+                "columns(), which needs nothing."
+            ) from error
+        columns = self.columns()
+        money = {name: [_float(one) for one in columns[name]] for name in MONEY}
+        return pandas.DataFrame({**columns, **money}).set_index("member")
+
+    def _repr_html_(self) -> str:
+        """The members as an HTML table, which notebooks show."""
+        columns = self.columns()
+        head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+        rows = "".join(
+            f"<tr>{''.join(map(_html_cell, row))}</tr>"
+            for row in islice(zip(*columns.values(), strict=True), MOST_ROWS)
+        )
+        caption = self.config.title
+        if len(self.players) > MOST_ROWS:
+            caption += f" (the first {MOST_ROWS} of {len(self.players):,} members)"
+        note = ""
+        if self.unpaid:
+            note = f"<p>No payment was made: {escape(self.unpaid)}</p>"
+        return (
+            f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{rows}</tbody></table>{note}"
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """The result as a dict that JSON can hold; arrays are lists in the order of `players`."""
+        """The result as a dict that JSON can hold; arrays are lists in the order of `players`.
+
+        `settlement` is None where no payment could be made, and `unpaid` says why.
+        `indistinguishable` lists the first `MOST_PAIRS` pairs of members whose values do not
+        differ at 95 %, of `num_indistinguishable` in all.
+        """
         found = self.attribution
         record = {
             "schema": SCHEMA,
@@ -110,10 +192,13 @@ class Result:
             "num_coalitions": found.num_coalitions,
             "notes": jax.tree.map(_plain, found.notes),
             "coalitions": self.coalitions,
-            "settlement": self.settlement.to_json(),
+            "costs": list(map(written, self.costs)),
+            "settlement": None if self.settlement is None else self.settlement.to_json(),
+            "unpaid": self.unpaid,
             "intervals": None if self.intervals is None else self.intervals.to_json(),
             "centralized": self.centralized,
-            "indistinguishable": [list(pair) for pair in self.alike],
+            "indistinguishable": [list(pair) for pair in self.alike[:MOST_PAIRS]],
+            "num_indistinguishable": len(self.alike),
             "curve": None if self.curve is None else self.curve.to_json(),
             "member_devices": None if self.metered is None else self.metered.to_json(),
             "timing": self.timing,
@@ -125,6 +210,20 @@ class Result:
         if self.notes:
             record["setting_notes"] = list(self.notes)
         return record
+
+
+def _float(value: Decimal | None) -> float | None:
+    """An amount as a float."""
+    return None if value is None else float(value)
+
+
+def _html_cell(cell: Any) -> str:
+    """One cell of an HTML table."""
+    if cell is None:
+        return "<td></td>"
+    if isinstance(cell, float):
+        return f"<td>{cell:.4f}</td>"
+    return f"<td>{escape(str(cell))}</td>"
 
 
 def _plain(note: Any) -> Any:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import jax
-import numpy as np
 
 from fedjax_shap._validate import of_kind
 from fedjax_shap.engine.cache import keep_programs
@@ -17,7 +16,7 @@ from fedjax_shap.engine.folders import place
 from fedjax_shap.engine.parts import clear
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.payment import estimator_for_rule, pay
+from fedjax_shap.pipeline.payment import estimator_for_rule, pay, require_payable
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.pipeline.settings.setting import Setting
@@ -60,6 +59,9 @@ def run(
         fresh: whether what the folder has of this configuration is removed first.
         watch: shows the progress of each stage.
 
+    Returns:
+        The result. Where the rule refuses the values, it has no settlement and says why.
+
     Raises:
         InvalidInputError: what the configuration asks for cannot be done, in one sentence.
     """
@@ -69,7 +71,7 @@ def run(
     with located(config.fields()), Stopwatch() as total:
         setting = setting_of(config)
         stores = _Stores(store, setting.players, fresh=fresh)
-        pay(config, setting, np.ones(len(setting.players)), 0)  # refuses bad prices early
+        require_payable(config, setting)
         options = Options(plan=config.build("plan"), stores=stores.kept)
         with Stopwatch() as training:
             options_for_values = replace(options, progress=watch("coalitions"))
@@ -92,6 +94,8 @@ def run(
         value_label=setting.value_label,
         attribution=attribution,
         settlement=payments.settlement,
+        unpaid=payments.unpaid,
+        costs=payments.costs,
         intervals=payments.intervals,
         alike=payments.alike,
         curve=curve,

@@ -1,5 +1,7 @@
 """What a run leaves behind: result.json and its figures, each file whole or absent."""
 
+import csv
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -16,6 +18,9 @@ from fedjax_shap.report import run_figures, style
 from fedjax_shap.report.run_sentences import spearman
 from fedjax_shap.report.run_tables import Beside
 from fedjax_shap.shapley.estimator import Attribution
+
+FIGURES = ("values.png", "values.svg", "payments.png", "payments.svg", "curve.png")
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet runs
 
 
 @contextmanager
@@ -53,7 +58,7 @@ def prepare(folder: str | Path) -> Path:
 
 
 def write(result: Result, folder: str | Path, beside: Beside | None = None) -> list[Path]:
-    """Writes result.json and the figures.
+    """Writes result.json, values.csv and the figures.
 
     Args:
         result: what a run found out.
@@ -64,24 +69,68 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
         The files written.
     """
     target = prepare(folder)
+    beside = beside or {}
     record = result.to_json()
-    record["beside"] = {name: _compared(result, other) for name, other in (beside or {}).items()}
-    written = [target / "result.json"]
-    with replacing(written[0]) as file:
-        file.write((json.dumps(record, indent=1) + "\n").encode())
-    values = run_figures.values(result, beside)
-    payments = run_figures.payments(result)
-    figures: list[tuple[Figure, tuple[str, ...]]] = [
-        (values, ("values.png", "values.svg")),
-        (payments, ("payments.png", "payments.svg")),
-    ]
-    if result.curve is not None:
-        figures.append((run_figures.curve(result.curve, result.config.title), ("curve.png",)))
-    for figure, names in figures:
-        for name in names:
-            written.append(target / name)
-            style.save(figure, written[-1])
+    record["beside"] = {name: _compared(result, other) for name, other in beside.items()}
+    _write(target / "result.json", json.dumps(record, indent=1) + "\n")
+    _write(target / "values.csv", values_csv(result, beside))
+    written = [target / "result.json", target / "values.csv"]
+    figures = _figures(result, beside)
+    for name, figure in figures.items():
+        written.append(target / name)
+        style.save(figure, written[-1])
+    for name in set(FIGURES) - set(figures):
+        # of an earlier run in this folder, which paid or learned in rounds
+        (target / name).unlink(missing_ok=True)
     return written
+
+
+def values_csv(result: Result, beside: Beside | None = None) -> str:
+    """The members as CSV: a line of headings, then one a member, in full precision.
+
+    Args:
+        result: what a run found out.
+        beside: other values of the same members, a column each.
+
+    Returns:
+        The columns of `Result.columns`, then those of `beside`; a cell is empty where nothing was
+        paid. A name that a spreadsheet would run as a formula (it begins with =, +, -, @ or a tab)
+        has an apostrophe before it; result.json has it as it is.
+    """
+    columns = result.columns()
+    columns["member"] = [_no_formula(name) for name in columns["member"]]
+    for name, other in (beside or {}).items():
+        columns[name] = other.values.tolist()
+    content = io.StringIO(newline="")
+    lines = csv.writer(content, lineterminator="\n")
+    lines.writerow(map(_no_formula, columns))
+    lines.writerows(zip(*columns.values(), strict=True))
+    return content.getvalue()
+
+
+def _write(path: Path, content: str) -> None:
+    """Writes a text file that is whole or absent."""
+    with replacing(path) as file:
+        file.write(content.encode())
+
+
+def _figures(result: Result, beside: Beside) -> dict[str, Figure]:
+    """The figures of a run by the names of their files."""
+    values = run_figures.values(result, beside)
+    figures = {"values.png": values, "values.svg": values}
+    if result.settlement is not None:
+        payments = run_figures.payments(result, result.settlement)
+        figures |= {"payments.png": payments, "payments.svg": payments}
+    if result.curve is not None:
+        figures["curve.png"] = run_figures.curve(result.curve, result.config.title)
+    return figures
+
+
+def _no_formula(cell: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    if cell.startswith(FORMULAS):
+        return f"'{cell}"
+    return cell
 
 
 def _compared(result: Result, other: Attribution) -> dict[str, Any]:

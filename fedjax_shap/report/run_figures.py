@@ -8,33 +8,38 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.curves import LearningCurves
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report import style
+from fedjax_shap.report.names import LONGEST_IN_FIGURES, Shown, chosen, distinct, shortened
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
+LONGEST_TITLE = 90  # characters above a panel
 NORMAL = 1.96  # standard errors on either side of a value: a 95 % interval
 
 
 def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> Figure:
-    """Each member's value with its 95 % interval, and other estimates of it as markers on the bar.
+    """Each member's value with its 95 % interval, and other estimates of it as markers on the bar;
+    where members are many, those of the highest and the lowest values.
 
     Args:
         result: what a run found out.
         beside: other values of the same members, by what they are called.
     """
     attribution = result.attribution
-    names = result.settlement.players
-    figure, axes = style.bar_figure(len(names))
-    places = np.arange(len(names))
-    style.bars(axes, places, attribution.values, style.BLUE, result.value_label)
+    shown = _shown(result)
+    figure, axes = style.bar_figure(len(shown.members))
+    heights = attribution.values[shown.members]
+    style.bars(axes, shown.places, heights, style.BLUE, result.value_label)
     if (attribution.std_errors > 0).any():
-        style.error_bars(axes, places, attribution.values, NORMAL * attribution.std_errors)
+        reach = NORMAL * attribution.std_errors[shown.members]
+        style.error_bars(axes, shown.places, heights, reach)
     for (name, other), marker in zip((beside or {}).items(), cycle("Dos^v"), strict=False):
         axes.plot(
-            places,
-            other.values,
+            shown.places,
+            other.values[shown.members],
             marker,
             color=style.ORANGE,
             markersize=6,
@@ -46,38 +51,44 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
     metric = style.plain(result.label.replace("_", " "))
     if result.metric_sign < 0:
         metric = f"V = -{metric}"
-    axes.set_ylabel(f"value, V(N) - V(∅) = {surplus:.3f}\n({metric})")
+    axes.set_ylabel(f"value, V(N) - V(empty) = {surplus:.3f}\n({metric})")
     _title(axes, result.config.title, "what each member's data is worth")
-    style.name_members(axes, names)
+    _name(axes, result, shown)
     if beside:
         _legend_below(figure, columns=4)
     return figure
 
 
-def payments(result: Result) -> Figure:
-    """Each member's payment, split into its cost and its profit; a loss hangs below the axis."""
-    settled = result.settlement
-    figure, axes = style.bar_figure(len(settled.players))
-    places = np.arange(len(settled.players))
-    cost = np.array(settled.costs, float)
-    paid = np.array(settled.payments, float)
+def payments(result: Result, settled: Settlement) -> Figure:
+    """Each member's payment, split into its cost and its profit; a loss hangs below the axis.
+
+    Args:
+        result: what a run found out; where members are many, those of the highest and the lowest
+            values are shown.
+        settled: its settlement.
+    """
+    shown = _shown(result)
+    figure, axes = style.bar_figure(len(shown.members))
+    cost = np.array(settled.costs, float)[shown.members]
+    paid = np.array(settled.payments, float)[shown.members]
+    covered = np.clip(np.minimum(paid, cost), 0, None)
     profit = np.clip(paid - cost, 0, None)
     loss = np.minimum(paid - cost, 0)
     # stack the profit on the cost that is covered
-    style.bars(axes, places, np.clip(np.minimum(paid, cost), 0, None), style.GREY, "cost covered")
-    style.bars(axes, places, profit, style.GREEN, "profit", bottom=cost)
-    if (loss < 0).any():
-        style.bars(axes, places, loss, style.ORANGE, "loss")
-    reach = _payment_intervals(axes, result, paid)
+    _stacked(axes, shown, covered, style.GREY, "cost covered")
+    _stacked(axes, shown, profit, style.GREEN, "profit", bottom=cost)
+    _stacked(axes, shown, loss, style.ORANGE, "loss")
+    reach = _payment_intervals(axes, result, shown, paid)
     # write each payment above its bar and interval
     span = max(reach.max(), cost.max())
-    style.numbers_above(axes, reach, [f"{payment:,f}" for payment in settled.payments], span)
+    amounts = [f"{settled.payments[member]:,f}" for member in shown.members]
+    style.numbers_above(axes, reach, amounts, span, places=shown.places)
     style.zero_line(axes)
     axes.set_ylabel("money")
     rule = settled.rule.replace("_", " ")
     _title(axes, result.config.title, f"payments of {settled.revenue:,f} by the rule '{rule}'")
     _legend_below(figure, columns=4)
-    style.name_members(axes, settled.players)
+    _name(axes, result, shown)
     return figure
 
 
@@ -109,17 +120,46 @@ def curve(curves: LearningCurves, title: str) -> Figure:
     return figure
 
 
-def _payment_intervals(axes: Axes, result: Result, paid: HostArray) -> HostArray:
+def _shown(result: Result) -> Shown:
+    """The members that the figures of a run show."""
+    return chosen(result.attribution.values, most=style.MOST_NAMES)
+
+
+def _name(axes: Axes, result: Result, shown: Shown) -> None:
+    """Writes names under bars, and how many members the gap between them stands for."""
+    names = distinct(result.players, LONGEST_IN_FIGURES)
+    style.name_members(axes, [names[member] for member in shown.members], places=shown.places)
+    if shown.left_out:
+        gap = len(shown.highest)
+        axes.text(
+            gap, 0, f"{shown.left_out:,}\nmore", ha="center", va="bottom", fontsize=style.SMALL
+        )
+
+
+def _stacked(
+    axes: Axes,
+    shown: Shown,
+    heights: HostArray,
+    color: str,
+    label: str,
+    bottom: HostArray | float = 0.0,
+) -> None:
+    """Draws bars, which the legend names where there is something to see."""
+    if heights.any():
+        style.bars(axes, shown.places, heights, color, label, bottom=bottom)
+
+
+def _payment_intervals(axes: Axes, result: Result, shown: Shown, paid: HostArray) -> HostArray:
     """Draws the intervals of the payments, if known; float[P], the tops of bars and intervals."""
     intervals = result.intervals
     if intervals is None:
         return paid
-    low = np.asarray(intervals.low, float)
-    high = np.asarray(intervals.high, float)
+    low = np.asarray(intervals.low, float)[shown.members]
+    high = np.asarray(intervals.high, float)[shown.members]
     # rounding can leave a payment outside its interval by a minor unit
     reach = np.stack([np.maximum(paid - low, 0), np.maximum(high - paid, 0)])
     label = f"{100 * intervals.level:g} % interval"
-    style.error_bars(axes, np.arange(len(paid)), paid, reach, label)
+    style.error_bars(axes, shown.places, paid, reach, label)
     tops: HostArray = np.maximum(paid, high)
     return tops
 
@@ -130,8 +170,11 @@ def _rounds(accuracies: HostArray) -> HostArray:
 
 
 def _title(axes: Axes, title: str, what: str) -> None:
-    axes.set_title(style.plain(f"{title}: {what}"), loc="left")
+    short = shortened(title, max(LONGEST_TITLE - len(what), LONGEST_IN_FIGURES))
+    axes.set_title(style.plain(f"{short}: {what}"), loc="left")
 
 
 def _legend_below(figure: Figure, columns: int) -> None:
-    figure.legend(frameon=False, loc="outside lower center", ncols=columns)
+    """A legend under the panel, where something in it has a name."""
+    if any(axes.get_legend_handles_labels()[0] for axes in figure.axes):
+        figure.legend(frameon=False, loc="outside lower center", ncols=columns)

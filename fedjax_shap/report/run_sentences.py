@@ -1,5 +1,6 @@
 """What the tables of a run do not say, in sentences."""
 
+import shlex
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
@@ -8,13 +9,16 @@ import numpy as np
 
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.pipeline.result import Result
+from fedjax_shap.report.names import distinct
 from fedjax_shap.report.run_tables import Beside
-from fedjax_shap.report.tables import listed
+from fedjax_shap.report.tables import duration, listed
 from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.typing import HostArray
 
 MOST_ROUNDING = 1e-4  # of the values' sum: two programs that evaluate one model differ by less
 MOST_PAIRS = 10  # pairs of members named in a sentence; all of them are in result.json
 MOST_MEMBERS = 30  # members named in a sentence
+LONGEST_NOTE = 600  # characters of a note on the settlement
 
 
 def sentences(result: Result, beside: Beside | None = None) -> list[str]:
@@ -27,7 +31,7 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
     said = [_utilities(result), _coverage(result), *_noise(result.attribution.notes)]
     said += _payment(result)
     if result.alike:
-        said.append(_indistinguishable(result.alike, len(result.settlement.players)))
+        said.append(_indistinguishable(result))
     if result.metered is not None:
         said.append(_on_devices(result.metered))
     for name, other in (beside or {}).items():
@@ -39,7 +43,24 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
         f"{timing['total_s']:.1f} s in all: {timing['train_s']:.1f} s valuing coalitions, "
         f"{timing['compile_s']:.1f} s compiling."
     )
-    return [*said, *result.notes, *result.settlement.notes]
+    said += result.notes
+    if result.settlement is not None:
+        said += map(_in_short, result.settlement.notes)
+    return said
+
+
+def unpaid(result: Result, folder: str) -> str:
+    """Why a run paid nobody, and how it can be settled all the same.
+
+    Args:
+        result: a run without a settlement.
+        folder: where it was written.
+    """
+    return (
+        f"No payment was made: {result.unpaid} The values and costs are in {folder}/result.json; "
+        f"`fedjax-shap settle {shlex.quote(folder)} --rule equal`, or another rule or policy, pays "
+        "by them without training."
+    )
 
 
 def spearman(one: Attribution, other: Attribution) -> float | None:
@@ -63,9 +84,8 @@ def efficiency(attribution: Attribution) -> str:
 
 
 def _utilities(result: Result) -> str:
-    """What the federated model, the untrained one and the pooled one are worth."""
+    """V(N), V(empty), and what a model of the pooled data is worth."""
     attribution = result.attribution
-    sign = result.metric_sign  # an error is shown as people read it
     pooled = result.centralized
     if pooled is None:
         beside = "nothing is compared with pooled data"
@@ -74,18 +94,26 @@ def _utilities(result: Result) -> str:
     else:
         beside = f"pooled data {pooled['pooled']:.4f}, |V_fed - V_central| = {pooled['delta']:.4f}"
     return (
-        f"{result.label} of the federation {sign * float(attribution.grand):.4f}, of the untrained "
-        f"model {sign * float(attribution.empty):.4f}; {beside}."
+        f"{result.label} of the federation {_worth(result, 'V(N)', attribution.grand)}, of the "
+        f"initial model {_worth(result, 'V(empty)', attribution.empty)}; {beside}."
     )
+
+
+def _worth(result: Result, name: str, utility: HostArray) -> str:
+    """A utility; of an error, as people read it and as the values have it."""
+    value = f"{name} = {float(utility):.4f}"
+    if result.metric_sign > 0:
+        return value
+    return f"{-float(utility):.4f} ({value})"
 
 
 def _coverage(result: Result) -> str:
     """Whether values are efficient, why the estimate stopped, and how many coalitions it took."""
     counted = result.coalitions
     return (
-        f"{efficiency(result.attribution)}; {result.attribution.stopped}; coalitions requested "
-        f"{counted['asked']}, trained {counted['trained']}, from the store "
-        f"{counted['from_store']}."
+        f"{efficiency(result.attribution)}; {result.attribution.stopped}; of "
+        f"{counted['asked']:,} coalitions {counted['trained']:,} were trained and "
+        f"{counted['from_store']:,} read from the store."
     )
 
 
@@ -124,9 +152,12 @@ def _noise(notes: Mapping[str, Any]) -> list[str]:
 def _payment(result: Result) -> list[str]:
     """The rule, and the values that it divides by where these are not the ones in the table."""
     settled = result.settlement
+    if settled is None:
+        return []
     said = [f"Paid by the rule {settled.rule!r} ({settled.policy})."]
     if settled.of not in ("", "shapley"):
-        values = [f"{name} {value:.4f}" for name, value in zip(settled.players, settled.values)]
+        names = distinct(settled.players)
+        values = [f"{name} {value:.4f}" for name, value in zip(names, settled.values)]
         said.append(
             f"The rule divides by its own kind of values, {settled.of}: "
             f"{listed(values, MOST_MEMBERS)}."
@@ -134,15 +165,29 @@ def _payment(result: Result) -> list[str]:
     return said
 
 
-def _indistinguishable(pairs: tuple[tuple[str, str], ...], num_members: int) -> str:
+def _indistinguishable(result: Result) -> str:
     """Which values do not differ significantly; where pairs are many, a few of them and a count."""
-    named = listed([f"{one} and {other}" for one, other in pairs], MOST_PAIRS)
+    short = dict(zip(result.players, distinct(result.players)))
+    pairs = result.alike
+    shown = [
+        f"{short.get(one, one)} and {short.get(other, other)}"
+        for one, other in pairs[: MOST_PAIRS + 1]
+    ]
+    named = "; ".join(shown[:MOST_PAIRS])
     if len(pairs) <= MOST_PAIRS:
         counted = "These values do not differ at the 95 % level"
     else:
-        possible = num_members * (num_members - 1) // 2
+        possible = len(result.players) * (len(result.players) - 1) // 2
         counted = f"{len(pairs):,} of {possible:,} pairs of values do not differ at the 95 % level"
+        named += f"; and {len(pairs) - MOST_PAIRS:,} more"
     return f"{counted}, so no payment should depend on their order: {named}."
+
+
+def _in_short(note: str) -> str:
+    """A note without its end where it names very many members."""
+    if len(note) <= LONGEST_NOTE:
+        return note
+    return f"{note[:LONGEST_NOTE].rpartition(',')[0]}, and more, see result.json."
 
 
 def _on_devices(metered: Metered) -> str:
@@ -150,8 +195,9 @@ def _on_devices(metered: Metered) -> str:
     rounds = metered.used.rounds
     sent = metered.workload.messages
     return (
-        f"On the members' devices, {len(rounds)} synchronous rounds would take {rounds.sum():.4g} "
-        f"s, each as long as its slowest member needs; a member sends {sent.upload:,} bytes a "
+        f"On the members' devices, {len(rounds)} synchronous rounds would take "
+        f"{duration(float(rounds.sum()))}, each as long as its slowest member needs; a member "
+        f"sends {sent.upload:,} bytes a "
         f"round and receives {sent.download:,}. Speeds, links and prices are given or assumed, "
         "not measured."
     )
@@ -162,7 +208,8 @@ def _corruptions(result: Result) -> list[str]:
     said = []
     for corruption in result.config.corruptions:
         keywords = dict(corruption.keywords)
-        member = result.settlement.players[keywords.pop("client")]
+        client = keywords.pop("client")
+        member = result.players[client] if isinstance(client, int) else client
         how = ", ".join(f"{name}={value}" for name, value in keywords.items())
         said.append(f"{member} by {corruption.name.replace('_', ' ')} ({how})")
     return said

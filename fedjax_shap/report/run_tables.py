@@ -1,88 +1,141 @@
 """The tables of a run: its members, and what the run took of their devices."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from fedjax_shap.pipeline.result import Result
-from fedjax_shap.report.tables import Table, amount, numbers, text, total
+from fedjax_shap.report.names import Shown, chosen, distinct
+from fedjax_shap.report.tables import (
+    Table,
+    amount,
+    number,
+    numbers,
+    small_amounts,
+    text,
+    time_unit,
+    total,
+)
 from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.typing import HostArray
 
 Beside = Mapping[str, Attribution]  # other values of the same members, by what they are called
 _MEGABYTE = 1e6  # bytes
+_FEW = 3  # members at either end of the devices' tables where there are many
 
 
 def members_table(result: Result, beside: Beside | None = None) -> Table:
-    """The members, one a row: data, value, cost, payment and profit; their sums below.
+    """The members, one a row: data, value, cost, payment and profit; the sums of all below.
 
     Args:
         result: what a run found out.
         beside: other values of the same members, a column each.
+
+    Returns:
+        The table. Where members are many, only those of the highest and the lowest values have a
+        row. Without a settlement there are no columns of payments and profits.
     """
     attributions = {"value": result.attribution, **(beside or {})}
-    settled = result.settlement
-    money = [settled.costs, settled.payments, settled.profits]
+    columns_of_money = ("cost", "payment", "profit")
+    if result.settlement is None:
+        columns_of_money = ("cost",)
+    columns = result.columns()
+    money = {name: columns[name] for name in columns_of_money}
     sizes = result.sizes
+    names = distinct(result.players)
     rows = [
         (
-            name,
+            names[player],
             str(int(sizes[player])),
             *(_with_error(attribution, player) for attribution in attributions.values()),
-            *(amount(column[player], settled.minor_unit) for column in money),
+            *(amount(column[player], result.minor_unit) for column in money.values()),
         )
-        for player, name in enumerate(settled.players)
+        for player in range(len(names))
     ]
     totals = (
         "together",
         str(int(sizes.sum())),
-        *(f"{attribution.values.sum():.4f}" for attribution in attributions.values()),
-        *(amount(total(column), settled.minor_unit) for column in money),
+        *(number(float(attribution.values.sum())) for attribution in attributions.values()),
+        *(amount(total(column), result.minor_unit) for column in money.values()),
     )
-    columns = (text("member"), *numbers("examples", *attributions, "cost", "payment", "profit"))
-    return Table(result.config.title, columns, tuple(rows), (totals,))
+    heads = (text("member"), *numbers("examples", *attributions, *money))
+    return _cut(
+        Table(result.config.title, heads, tuple(rows), (totals,)),
+        chosen(result.attribution.values),
+    )
 
 
 def device_tables(result: Result) -> list[Table]:
     """What the run took of each member's device, and the parts of what that cost.
 
     Returns:
-        Two tables with a row for each member; none where the devices are not known.
+        Two tables with a row for each member, or for those of the highest and the lowest values
+        where members are many; none where the devices are not known.
     """
     if result.metered is None:
         return []
-    return [_usage_table(result), _bill_table(result)]
+    shown = chosen(result.attribution.values, highest=_FEW, lowest=_FEW)
+    names = distinct(result.players)
+    return [
+        _cut(table, shown) for table in (_usage_table(result, names), _bill_table(result, names))
+    ]
 
 
-def _usage_table(result: Result) -> Table:
-    """Steps, seconds, joules and megabytes over the whole run."""
+def _usage_table(result: Result, names: Sequence[str]) -> Table:
+    """Steps, times, joules and megabytes over the whole run."""
     assert result.metered is not None
     used = result.metered.used.totals()
+    times = [used["training"], used["communication"], used["idle"]]
+    unit, length = time_unit(max(float(column.max()) for column in times))
     traffic = (used["uploaded"] + used["downloaded"]) / _MEGABYTE
-    measured = [used["training"], used["communication"], used["idle"], used["joules"], traffic]
+    measured = [*(column / length for column in times), used["joules"], traffic]
     rows = [
-        (name, str(used["steps"][member]), *(f"{column[member]:.3g}" for column in measured))
-        for member, name in enumerate(result.players)
+        (name, str(used["steps"][member]), *(_figure(column, member) for column in measured))
+        for member, name in enumerate(names)
     ]
-    units = numbers("steps", "training s", "messages s", "idle s", "energy J", "MB")
-    return Table("use of the devices", (text("member"), *units), tuple(rows))
+    heads = ("steps", f"training {unit}", f"messages {unit}", f"idle {unit}", "energy J", "MB")
+    return Table("use of the devices", (text("member"), *numbers(*heads)), tuple(rows))
 
 
-def _bill_table(result: Result) -> Table:
+def _bill_table(result: Result, names: Sequence[str]) -> Table:
     """What energy, time, traffic and taking part at all cost each member."""
     assert result.metered is not None
     bill = result.metered.bill
     parts = [bill.energy, bill.time, bill.communication, bill.fixed]
+    columns = [small_amounts(part, result.minor_unit) for part in parts]
     profiles = result.metered.profiles
     rows = [
-        (name, profile.name, *(amount(part[member]) for part in parts))
-        for member, (name, profile) in enumerate(zip(result.players, profiles))
+        (name, profile.name, *(column[member] for column in columns))
+        for member, (name, profile) in enumerate(zip(names, profiles))
     ]
-    columns = (text("member"), text("device"), *numbers("energy", "time", "traffic", "fixed"))
-    return Table("costs of the devices", columns, tuple(rows))
+    heads = (text("member"), text("device"), *numbers("energy", "time", "traffic", "fixed"))
+    return Table("costs of the devices, in the currency of the prices", heads, tuple(rows))
+
+
+def _cut(table: Table, shown: Shown) -> Table:
+    """The table with the rows of the members shown, and one that says how many are left out."""
+    if not shown.left_out:
+        return table
+    empty = ("",) * (len(table.columns) - 1)
+    rows = [
+        *(table.rows[member] for member in shown.highest),
+        (f"… {shown.left_out:,} more in values.csv", *empty),
+        *(table.rows[member] for member in shown.lowest),
+    ]
+    return replace(table, rows=tuple(rows))
+
+
+def _figure(column: HostArray, member: int) -> str:
+    """A measured quantity in three digits, without an exponent where it is not small."""
+    value = float(column[member])
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
 
 
 def _with_error(attribution: Attribution, player: int) -> str:
     """A value, with its standard error where it has one above zero."""
-    value = f"{attribution.values[player]:.4f}"
-    error = attribution.std_errors[player]
+    value = number(float(attribution.values[player]))
+    error = float(attribution.std_errors[player])
     if error > 0:
         return f"{value} ± {error:.4f}"
     return value

@@ -1,5 +1,6 @@
 """How all figures look: colours, sizes, names under bars, text as it is, and files."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from fedjax_shap.atomic import replacing
+from fedjax_shap.report.names import LONGEST_IN_FIGURES, distinct
 from fedjax_shap.typing import HostArray
 
 BLUE = "#3b6ea5"  # values and payments
@@ -96,17 +98,26 @@ def error_bars(
     )
 
 
-def numbers_above(axes: Axes, tops: HostArray, texts: Sequence[str], span: float) -> None:
+def numbers_above(
+    axes: Axes,
+    tops: HostArray,
+    texts: Sequence[str],
+    span: float,
+    places: HostArray | None = None,
+) -> None:
     """Writes a number above each bar.
 
     Args:
-        axes: where to; bars stand at 0, 1, ....
+        axes: where to.
         tops: float[P], how high the bars and what is drawn on them reach.
         texts: P numbers as they are shown.
         span: the height of the whole panel, in its unit.
+        places: float[P], where the bars stand; at 0, 1, ... if None.
     """
     above = np.maximum(tops, 0) + 0.015 * span
-    for place, (height, shown) in enumerate(zip(above, texts, strict=True)):
+    if places is None:
+        places = np.arange(len(above))
+    for place, height, shown in zip(places, above, texts, strict=True):
         axes.text(place, height, plain(shown), ha="center", va="bottom", fontsize=SMALL)
 
 
@@ -115,20 +126,24 @@ def zero_line(axes: Axes) -> None:
     axes.axhline(0, color="black", linewidth=0.8)
 
 
-def name_members(axes: Axes, names: Sequence[str], room: int = WIDE) -> None:
+def name_members(
+    axes: Axes, names: Sequence[str], room: int = WIDE, places: HostArray | None = None
+) -> None:
     """Members' names under their bars; where they are many, the axis numbers them.
 
     Args:
         axes: where to; bars stand at 0, 1, ....
         names: of the members.
         room: how many characters fit side by side; beyond, names are slanted.
+        places: where the bars stand, if not at 0, 1, ....
     """
     if len(names) > MOST_NAMES:
         axes.set_xlabel("member")
         return
-    places = range(len(names))
-    shown = [plain(name) for name in names]
-    if max(map(len, names)) * len(names) > room:
+    if places is None:
+        places = np.arange(len(names))
+    shown = [plain(name) for name in distinct(names, LONGEST_IN_FIGURES)]
+    if max(map(len, shown)) * len(shown) > room:
         axes.set_xticks(places, shown, rotation=30, ha="right")
     else:
         axes.set_xticks(places, shown)
@@ -155,5 +170,7 @@ def save(figure: Figure, path: Path, *, dpi: int = DPI) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    with replacing(path) as file:
+    with replacing(path) as file, warnings.catch_warnings():
+        # a letter that no font has is drawn as a box; names are in full in the tables
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(file, format=path.suffix.removeprefix(".").lower(), dpi=dpi)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+_TIMES = {"days": 86400.0, "h": 3600.0, "min": 60.0}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -73,7 +75,44 @@ def amount(value: Decimal, unit: Decimal | None = None) -> str:
     """
     if unit is not None and _exponent(value) < _exponent(unit):
         value = value.quantize(Decimal(1).scaleb(min(_exponent(unit), 0)))
+    if not value:
+        value = value.copy_abs()  # rounding leaves a minus sign on a small loss
     return f"{value:,f}"
+
+
+def small_amounts(amounts: Sequence[Decimal], unit: Decimal) -> list[str]:
+    """Amounts of one column, which may all be far below the smallest payable unit.
+
+    Args:
+        amounts: the column.
+        unit: the smallest payable unit.
+
+    Returns:
+        Texts with the decimals of the unit, or as many more as show two digits of the smallest
+        amount that is not 0.
+    """
+    digits = min((one.adjusted() for one in amounts if one), default=0)
+    finest = Decimal(1).scaleb(min(_exponent(unit), digits - 1, 0))
+    return [amount(one.quantize(finest)) for one in amounts]
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number with so many decimals, and no minus sign before a zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def time_unit(seconds: float) -> tuple[str, float]:
+    """The unit in which a time is read most easily, and how many seconds it has."""
+    for name, length in _TIMES.items():
+        if seconds >= 2 * length:
+            return name, length
+    return "s", 1.0
+
+
+def duration(seconds: float) -> str:
+    """A time as a sentence has it: "14.8 h"."""
+    unit, length = time_unit(seconds)
+    return f"{seconds / length:.3g} {unit}"
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:

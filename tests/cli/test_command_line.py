@@ -50,7 +50,10 @@ def test_a_run_leaves_its_result_and_figures(small, tmp_path, capsys):
     assert main(["run", str(small), "--out", str(out), "--title", "a [/b] $run$"]) == 0
     printed = capsys.readouterr().out
     assert "together" in printed and "a [/b] $run$" in printed
-    assert f"Wrote result.json, values, payments and curve to {out}/" in printed
+    assert (
+        f"Wrote result.json, values.csv and the figures values, payments and curve to {out}/"
+        in printed
+    )
     for name in ("values.png", "payments.png", "curve.png"):
         height, width, _ = imread(out / name).shape
         assert width > height > 600

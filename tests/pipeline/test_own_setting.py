@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from console import refused, said
+from console import called, refused, said
 from numpy.testing import assert_allclose
 from table_setting import TABLE
 
@@ -55,6 +55,7 @@ def test_it_is_parsed_run_and_written_without_data_curves_or_work(tmp_path):
     written = write(result, tmp_path / "out")
     assert [path.name for path in written] == [
         "result.json",
+        "values.csv",
         "values.png",
         "values.svg",
         "payments.png",
@@ -142,3 +143,46 @@ def test_a_rule_by_values_that_are_read_at_once_goes_with_an_estimator_that_may_
     economics = {"name": "leave_one_out", "revenue": 100}
     result = run(parse({**RAW, "estimator": estimator, "economics": economics}))
     assert sum(result.settlement.payments) == 100
+
+
+def test_values_that_cannot_be_paid_are_kept_and_can_be_settled_otherwise(capsys):
+    losing = [-one for one in UTILITIES]
+    Path("table.toml").write_text(TOML)
+    Path("losing.toml").write_text(TOML.replace(str(UTILITIES), str(losing)))
+    assert main(["run", "table.toml", "--out", "paid"]) == 0
+    code, shown, wrong = called(capsys, "run", "losing.toml", "--out", "out")
+    assert code == 3 and "north" in shown and "payment" not in shown.splitlines()[1]
+    assert "No payment was made: Expected a sum of values > 0" in wrong
+    record = json.loads(Path("out/result.json").read_text())
+    assert record["settlement"] is None and record["unpaid"].startswith("Expected a sum of values")
+    assert_allclose(record["values"], shapley_values(np.array(losing)), atol=1e-6)
+    assert not Path("out/payments.png").exists() and Path("out/values.png").exists()
+    # whoever reads it gets the reason, or says how else to pay
+    said(capsys, "ledger", "init", "l.ledger")
+    for command in (["audit", "out"], ["ledger", "append", "l.ledger", "out"], ["settle", "out"]):
+        assert "a sum of values > 0" in refused(capsys, *command)
+    again = json.loads(said(capsys, "settle", "out", "--rule", "equal", "--revenue", "90"))
+    assert again["players"] == ["north", "south", "west"] and again["costs"] == [
+        "10.00",
+        "5.00",
+        "1.00",
+    ]
+    assert again["payments"] == ["30.00"] * 3
+    shown = said(capsys, "audit", "out", "--rule", "equal", "--json", "found.json")
+    assert "Utilities of 8 of 8 coalitions are known" in shown.replace("\n", " ")
+    # and a run that was paid can be settled again by another policy
+    paid = json.loads(Path("paid/result.json").read_text())["settlement"]
+    same = json.loads(said(capsys, "settle", "paid/result.json"))
+    assert same["payments"] == paid["payments"] and same["revenue"] == paid["revenue"]
+    assert json.loads(said(capsys, "settle", "paid", "--minor-unit", "1"))["minor_unit"] == "1"
+
+
+def test_exit_code_3_is_explained_where_it_can_be_looked_up(capsys):
+    assert "no payment could be made" in " ".join(said(capsys, "run", "--help").split())
+
+
+def test_what_is_refused_whatever_the_values_is_refused_before_they_are_computed(capsys):
+    Path("table.toml").write_text(TOML)
+    for option in (("--economics.revenue", "0.001"), ("--economics.minor_unit", "0")):
+        refused(capsys, "run", "table.toml", "--out", "out", *option)
+        assert not Path("out").exists()

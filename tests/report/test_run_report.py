@@ -1,33 +1,29 @@
 """What a run says of itself: sentences that are true, and figures that show its numbers."""
 
+import csv
 import io
+import json
 from dataclasses import replace
+from decimal import Decimal
 from html import escape
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from handmade import curves_of, result_of
 from matplotlib import rc_context
 
+from fedjax_shap.economics.cost import Bill
+from fedjax_shap.economics.rules import equal
 from fedjax_shap.economics.settle import settle
-from fedjax_shap.pipeline.config import parse
-from fedjax_shap.pipeline.run import run
 from fedjax_shap.report import run_figures, style
 from fedjax_shap.report.render import to_text
 from fedjax_shap.report.run import write
 from fedjax_shap.report.run_sentences import MOST_PAIRS, efficiency, sentences
-from fedjax_shap.report.run_tables import members_table
+from fedjax_shap.report.run_tables import device_tables, members_table
 
 RAW = {
     "title": "a $run$ of [/b] money",
-    "data": {"name": "breast_cancer"},
-    "partition": {"name": "quantity", "ratios": [1, 2, 3, 2]},
-    "local": {"learning_rate": 0.1},
-    "algorithm": {"max_rounds": 2},
-    "game": {"metric": "negative_loss"},
-    "estimator": {"name": "permutation", "budget": 14},
-    "costs": {"name": "given", "amounts": [10, 5, 30, 2]},
-    "economics": {"revenue": 100},
     "corrupt": [{"name": "label_noise", "client": 1, "rate": 0.5}],
 }
 NAMES = ("Hospital [north]", "$10-$20 band", "a $_$ b", "<west> & co")
@@ -35,10 +31,15 @@ NAMES = ("Hospital [north]", "$10-$20 band", "a $_$ b", "<west> & co")
 
 @pytest.fixture(scope="module")
 def result():
-    """A run whose members' names are markup of rich and of matplotlib."""
-    done = run(parse(RAW))
-    settled = replace(done.settlement, players=NAMES)
-    return replace(done, players=NAMES, settlement=settled)
+    """A result whose members' names are markup of rich and of matplotlib."""
+    return result_of(
+        NAMES,
+        [0.5, 0.3, 0.1, -0.1],
+        errors=[0.1, 0.05, 0.2, 0.02],
+        costs=[10, 5, 30, 2],
+        raw=RAW,
+        curve=curves_of(4),
+    )
 
 
 def attribution(values, grand=1.0, empty=0.0):
@@ -118,7 +119,8 @@ def test_what_was_corrupted_is_said_by_name(result):
 
 def test_dollars_in_names_and_titles_are_dollars_in_every_figure(result):
     beside = {"_in $run$": result.attribution}
-    for figure in (run_figures.values(result, beside), run_figures.payments(result)):
+    payments = run_figures.payments(result, result.settlement)
+    for figure in (run_figures.values(result, beside), payments):
         drawn = words_of(figure)
         assert RAW["title"] in drawn and all(escape(name) in drawn for name in NAMES)
     assert "_in $run$" in words_of(run_figures.values(result, beside)), "a legend hides no name"
@@ -135,8 +137,8 @@ def test_bars_are_values_and_their_errors_95_percent_intervals(result):
 
 
 def test_payments_are_split_into_cost_and_profit_and_a_loss_hangs_below(result):
-    settled = settle([0.5, 0.3, 0.1, 0.1], [10, 5, 90, 5], 80, players=NAMES)
-    (axes,) = run_figures.payments(replace(result, settlement=settled, intervals=None)).axes
+    settled = settle([0.5, 0.3, 0.1, 0.1], [10, 5, 90, 5], 80, players=NAMES, rule=equal())
+    (axes,) = run_figures.payments(result, settled).axes
     covered, profit, loss = ([bar.get_height() for bar in bars] for bars in axes.containers)
     paid, cost = np.array(settled.payments, float), np.array(settled.costs, float)
     np.testing.assert_allclose(covered, np.clip(np.minimum(paid, cost), 0, None))
@@ -158,6 +160,116 @@ def test_curves_are_those_of_the_result(result):
 def test_all_files_of_a_run_are_written_whole(result, tmp_path):
     written = write(result, tmp_path / "run [2]", {"again": result.attribution})
     assert sorted(written) == sorted((tmp_path / "run [2]").iterdir()), "and nothing beside them"
+
+
+def test_a_run_that_pays_nobody_is_shown_and_written_without_payments(result, tmp_path):
+    (tmp_path / "payments.png").write_text("of an earlier run in this folder")
+    why = "Expected a sum of values > 0, but they sum to -1."
+    unpaid = replace(result, settlement=None, unpaid=why, intervals=None)
+    table = members_table(unpaid)
+    assert [column.name for column in table.columns] == ["member", "examples", "value", "cost"]
+    assert not any("Paid by" in said for said in sentences(unpaid))
+    written = {path.name for path in write(unpaid, tmp_path)}
+    assert written == {path.name for path in tmp_path.iterdir()}, "no figure of an earlier payment"
+    assert written == {"result.json", "values.csv", "values.png", "values.svg", "curve.png"}
+    record = json.loads((tmp_path / "result.json").read_text())
+    assert record["settlement"] is None and record["unpaid"] == why
+    assert record["costs"] == ["10", "5", "30", "2"]
+
+
+def test_values_are_written_exactly_and_no_name_is_a_formula(result, tmp_path):
+    names = ("=1+1", "@cmd", 'a "b", c', "two\nlines")
+    named = replace(result, players=names)
+    write(named, tmp_path, {"=again": result.attribution})
+    with (tmp_path / "values.csv").open(newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == [*named.columns(), "'=again"]
+    assert [row[0] for row in rows] == ["'=1+1", "'@cmd", 'a "b", c', "two\nlines"]
+    assert [float(row[2]) for row in rows] == result.attribution.values.tolist()
+    assert [Decimal(row[5]) for row in rows] == list(result.settlement.payments)
+    assert json.loads((tmp_path / "result.json").read_text())["players"] == list(names)
+
+
+def test_six_hundred_members_print_few_lines_and_the_ends_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    count = 600
+    names = [f"member {place}" for place in range(count)]
+    values = np.random.default_rng(0).permutation(np.linspace(-0.5, 1, count))
+    alike = tuple((one, other) for place, one in enumerate(names) for other in names[:place])
+    many = result_of(names, values, errors=0.5, alike=alike, revenue=10**6)
+    shown = "".join(map(to_text, [members_table(many), *device_tables(many)]))
+    said = sentences(many)
+    assert len(shown.splitlines()) + len(said) <= 60
+    assert max(map(len, said)) < 1000
+    for place in (*np.argsort(values)[:5], *np.argsort(values)[-5:]):
+        assert f"{names[place]} " in shown
+    assert "580 more in values.csv" in shown
+    axes = run_figures.values(many).axes[0]
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == [
+        names[place] for place in [*np.argsort(-values)[:10], *np.argsort(-values)[-10:]]
+    ]
+    assert "580" in words_of(run_figures.payments(many, many.settlement))
+    record = many.to_json()
+    assert record["num_indistinguishable"] == count * (count - 1) // 2
+    assert len(json.dumps(record)) < 400 * count, "the record grows with the members"
+
+
+def test_a_loss_below_half_a_cent_has_no_minus_sign():
+    result = result_of(["a", "b"], [0.5, 0.5], costs=["50.004", "49.996"])
+    assert [row[-1] for row in members_table(result).rows] == ["0.00", "0.00"]
+    low = result_of(["a", "b"], [1.0, -0.00001])
+    assert members_table(low).rows[1][2] == "0.0000"
+
+
+def test_a_legend_names_only_what_is_drawn():
+    free = result_of(["a", "b"], [0.5, 0.5])
+    (legend,) = run_figures.payments(free, free.settlement).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["profit"]
+    nothing = result_of(["a", "b"], [0.5, 0.5], revenue=0)
+    assert not run_figures.payments(nothing, nothing.settlement).legends
+
+
+def test_a_currency_without_minor_unit_has_whole_amounts():
+    raw = {"economics": {"minor_unit": 1, "revenue": 10**12}}
+    result = result_of(["a", "b"], [0.5, 0.5], unpaid="x.", costs=[1, 2], raw=raw)
+    assert (
+        str(result.minor_unit) == "1" and result.to_json()["config"]["economics"]["minor_unit"] == 1
+    )
+    settled = settle([0.5, 0.5], result.costs, 10**12, minor_unit=result.minor_unit)
+    assert settled.to_json()["minor_unit"] == "1"
+    assert members_table(replace(result, settlement=settled)).rows[0][-2] == "499,999,999,999"
+
+
+def test_devices_are_shown_in_hours_and_cents():
+    bill = Bill(
+        energy=tuple(map(Decimal, ("0.022222222", "0.000051234"))),
+        time=(Decimal(12), Decimal("0.5")),
+        communication=(Decimal(0),) * 2,
+        fixed=(Decimal(0),) * 2,
+    )
+    totals = {
+        "steps": np.array([10, 20]),
+        "training": np.array([53_300.0, 2.0]),
+        "communication": np.array([1.0, 2.0]),
+        "idle": np.array([0.0, 53_298.0]),
+        "joules": np.array([1234567.0, 0.0]),
+        "uploaded": np.array([1e6, 1e6]),
+        "downloaded": np.array([0.0, 0.0]),
+    }
+    used = SimpleNamespace(totals=lambda: dict(totals), rounds=np.array([50_000.0, 3_300.0]))
+    sent = SimpleNamespace(upload=1000, download=1000)
+    profile = SimpleNamespace(name="t4")
+    metered = SimpleNamespace(
+        used=used, bill=bill, profiles=(profile,) * 2, workload=SimpleNamespace(messages=sent)
+    )
+    result = result_of(["a", "b"], [0.5, 0.5], metered=metered)
+    usage, costs = device_tables(result)
+    assert [column.name for column in usage.columns][2] == "training h"
+    assert usage.rows[0][2] == "14.8" and usage.rows[0][5] == "1,234,567"
+    assert costs.rows[0][2] == "0.022222" and costs.rows[1][2] == "0.000051"
+    assert costs.rows[1][3] == "0.50"
+    assert any("would take 14.8 h" in said for said in sentences(result))
 
 
 def test_plain_text_hides_nothing():
