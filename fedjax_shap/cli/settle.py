@@ -101,7 +101,10 @@ def _record(path: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     from fedjax_shap.pipeline.records import read_record, result_file
     from fedjax_shap.pipeline.resettle import is_run, to_settle
 
-    record = read_record(result_file(path))
+    file = Path(path)
+    if file.is_dir():
+        file = result_file(file)
+    record = read_record(file)
     if is_run(record):
         return to_settle(record, settings)
     return {**record, **settings}

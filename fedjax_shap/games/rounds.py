@@ -44,14 +44,28 @@ class RoundGame(NamedTuple):
     number: int
 
 
+class SeeModel(Protocol):
+    """Sees a model."""
+
+    def __call__(self, params: Params, /) -> None:
+        """Does what it does with a model.
+
+        Args:
+            params: of the model.
+        """
+        ...
+
+
 class Play(Protocol):
     """A federated run, played round by round."""
 
-    def __call__(self, key: Key, /) -> Iterator[RoundGame]:
+    def __call__(self, key: Key, /, after: SeeModel | None = None) -> Iterator[RoundGame]:
         """Plays the run from its first round.
 
         Args:
             key: seeds mini-batches.
+            after: what is called with the model that each round ends with, before its game is
+                given.
 
         Returns:
             The games of the rounds in which somebody takes part, in order. A round is trained when
@@ -183,7 +197,7 @@ def _played(world: World, open_round: OpenRound, present: HostArray, inner_round
     """`Rounds.play`: each round starts from the model that the one before left."""
     slots = max(int(present.sum(axis=1).max()), 1)
 
-    def play(key: Key) -> Iterator[RoundGame]:
+    def play(key: Key, /, after: SeeModel | None = None) -> Iterator[RoundGame]:
         state = world
         for index in np.flatnonzero(present.any(axis=1)):
             state = replace(state, first_round=jnp.int32(index * inner_rounds))
@@ -191,6 +205,8 @@ def _played(world: World, open_round: OpenRound, present: HostArray, inner_round
                 lambda leaf: jnp.asarray(leaf[0]), gather(present[[index]], slots)
             )
             game, state = open_round(state, key, everyone)
+            if after is not None:
+                after(state.initial)
             yield RoundGame(game, np.flatnonzero(present[index]), int(index))
 
     return play

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Literal
 
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 from fedjax_shap._validate import integer, number, one_of
 from fedjax_shap.data.federated import FederatedData
@@ -87,18 +88,27 @@ def silo(
     return replace(game, resamples=resamples)
 
 
-def curves(data: FederatedData, training: Training, *, metric: str | Metric | None = None) -> Game:
+def curves(
+    data: FederatedData,
+    training: Training,
+    *,
+    metric: str | Metric | None = None,
+    keeps_model: bool = False,
+) -> Game:
     """The trainings of `silo`, followed round by round.
 
     Args:
         data: the federation.
         training: how a coalition trains.
         metric: as in `silo`, followed on the validation set.
+        keeps_model: whether the utilities end in the model of everyone.
 
     Returns:
         A game whose utilities are float[4, R]: the training loss; 1 in a round in which the
         coalition still trained, 0 after it had stopped; the accuracy on the test set, or the metric
-        as people read it where the task has no accuracy; V on the validation set.
+        as people read it where the task has no accuracy; V on the validation set. With
+        `keeps_model` they are float[4 R + K]: these numbers, row by row, and then the K parameters
+        of the last model of everyone, or K zeros for another coalition.
     """
     learning = learner(data, training)
     task = task_of(checked(training), data)
@@ -112,6 +122,10 @@ def curves(data: FederatedData, training: Training, *, metric: str | Metric | No
 
     def followed(world: World, params: Params, trace: Trace, mask: Array) -> Array:
         going = jnp.arange(training.algorithm.max_rounds) < trace.rounds
-        return jnp.stack([trace.loss, going, *trace.observed.T])
+        rows = jnp.stack([trace.loss, going, *trace.observed.T])
+        if not keeps_model:
+            return rows
+        flat, _ = ravel_pytree(params)
+        return jnp.concatenate([rows.ravel(), jnp.where(mask.all(), flat, 0.0)])
 
     return trained(learning, followed, worth)

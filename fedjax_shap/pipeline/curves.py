@@ -3,25 +3,41 @@ alone.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.store import fingerprint
+from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import curves
 from fedjax_shap.learning.training import Training
-from fedjax_shap.typing import HostArray, Key, Masks
+from fedjax_shap.typing import HostArray, Key, Masks, Params, Utilities
 from fedjax_shap.valuation.estimate import game_key
 from fedjax_shap.valuation.options import Options
 
+MOST_NUMBERS = 2_000_000  # float64 numbers that all curves and models are kept in
 MOST_ALONE = 24  # members are trained alone for the curves where there are no more than this many
+
+
+class Trained(NamedTuple):
+    """A model before and after its training.
+
+    Attributes:
+        initial: its parameters before.
+        params: after; not finite where the training diverged.
+    """
+
+    initial: Params
+    params: Params
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurves:
-    """What models reach on the test set, by round.
+    """What models reach on the test set, by round, and the model that everyone's training gives.
 
     Attributes:
         label: what that is, such as "accuracy" or "R^2".
@@ -32,6 +48,7 @@ class LearningCurves:
         pooled_metric: that model's V on the validation set, by the same report as the
             federation's; NaN where its training diverged.
         num_rounds: how many rounds the federation's training took.
+        joint: the federation's model before and after; None where it is not kept.
     """
 
     federated: HostArray
@@ -40,6 +57,7 @@ class LearningCurves:
     pooled_metric: float
     num_rounds: int
     label: str = "accuracy"
+    joint: "Trained | None" = None
 
     def to_json(self) -> dict[str, Any]:
         """The curves as a dict that JSON can hold: None for what is not finite."""
@@ -90,12 +108,55 @@ def follow(
     if not len(masks):
         return np.zeros((4, 0, training.algorithm.max_rounds))
     game = curves(data, training, metric=metric)
+    return np.moveaxis(_evaluated(game, masks, options, key=key, part=part), 1, 0)
+
+
+def _evaluated(game: Game, masks: Masks, options: Options, *, key: Key, part: str) -> Utilities:
+    """The utilities float64[M, ...] of coalitions, kept in a store; NaN where one diverged."""
     seed = game_key(key)
     store = options.store(part, lambda: fingerprint(game, seed))
-    followed = evaluate(
-        game, seed, masks, options.plan, store, options.progress, on_nonfinite="keep"
-    )
-    return np.moveaxis(followed, 1, 0)
+    return evaluate(game, seed, masks, options.plan, store, options.progress, on_nonfinite="keep")
+
+
+def follow_all(
+    data: FederatedData,
+    training: Training,
+    options: Options,
+    *,
+    key: Key,
+    metric: str | None,
+) -> tuple[HostArray, Trained]:
+    """Follows the training of everyone, and of each member alone where there are not too many.
+
+    Args:
+        data: the federation.
+        training: how a coalition trains.
+        options: the plan, the stores and the progress.
+        key: as in `estimate`.
+        metric: what is followed on the validation set.
+
+    Returns:
+        (float64[4, A + 1, R], the A members alone and then everyone, see `games.silo.curves`; the
+        model of everyone). The model is an output of the same training, so that a run that goes on
+        from its stores has it without training.
+    """
+    alone = members_alone(data.num_clients)
+    everyone = np.ones((1, data.num_clients), bool)
+    rounds = training.algorithm.max_rounds
+    game = curves(data, training, metric=metric, keeps_model=True)
+    initial = game.world.initial
+    flat, unflatten = ravel_pytree(initial)
+    # every coalition's utility has room for a model, of which one is used
+    together = len(flat) * (len(alone) + 1) <= MOST_NUMBERS
+    masks = np.concatenate([alone, everyone]) if together else everyone
+    settings: dict[str, Any] = {"key": key, "metric": metric}
+    followed = _evaluated(game, masks, options, key=key, part="curves")
+    rows = followed[:, : 4 * rounds].reshape(-1, 4, rounds)
+    if not together:
+        others = follow(data, training, alone, options, **settings, part="alone")
+        rows = np.concatenate([np.moveaxis(others, 1, 0), rows])
+    params = unflatten(jnp.asarray(followed[-1, 4 * rounds :], flat.dtype))
+    return np.moveaxis(rows, 1, 0), Trained(initial, params)
 
 
 def follow_pooled(

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
 
-RESULT = "result.json"  # of a run, in its folder
 COLUMNS = {  # of a CSV file -> the key of the record
     "player": "players",
     "value": "values",
@@ -24,14 +23,6 @@ RESULT = "result.json"  # of a run, in its folder
 _NEEDED = ("value", "cost")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _COUNT = re.compile(r"\d{1,18}", re.ASCII)
-
-
-def result_file(path: str | Path) -> Path:
-    """The file of a result: the path itself, or the result.json of a run's folder."""
-    path = Path(path)
-    if path.is_dir():
-        return path / RESULT
-    return path
 
 
 def read_record(path: str | Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 game.
 """
 
+from collections import deque
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -16,7 +17,13 @@ from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.curves import LearningCurves, follow, follow_pooled, members_alone
+from fedjax_shap.pipeline.curves import (
+    LearningCurves,
+    Trained,
+    follow,
+    follow_pooled,
+    members_alone,
+)
 from fedjax_shap.pipeline.federation import Federation, federation_of
 from fedjax_shap.pipeline.settings.setting import Setting, Valuation, Work
 from fedjax_shap.shapley.estimator import Attribution
@@ -116,18 +123,22 @@ def _curve(federation: Federation, inner_rounds: int, options: Options, /) -> Le
     pooled, on_validation = follow_pooled(
         data, longer(federation.pooled_training), options, **settings
     )
+    federated, joint = _tested(federation, options.plan)
     return LearningCurves(
-        federated=_tested(federation, options.plan),
+        federated=federated,
         alone=tested if len(alone) else None,
         pooled=pooled,
         pooled_metric=float(on_validation[-1]),
         label=federation.curve_measure.label,
         num_rounds=num_rounds,
+        joint=joint,
     )
 
 
-def _tested(federation: Federation, plan: Plan | None) -> HostArray:
-    """float[R]: what curves show of the model after each round of the run, on the test set."""
+def _tested(federation: Federation, plan: Plan | None) -> tuple[HostArray, Trained]:
+    """(float[R], what curves show of the model after each round of the run, on the test set; that
+    model).
+    """
     data = federation.data
     game = federation.config.given("game")
     seed = game_key(federation.key)
@@ -135,11 +146,13 @@ def _tested(federation: Federation, plan: Plan | None) -> HostArray:
     shown = federation.curve_measure
     run = rounds(on_test, federation.training, **{**game, "metric": shown._replace(sign=1)})
     reached = np.full(len(run.present), np.nan)
-    for game_of_round, _, index in run.play(seed):
+    initial = run.start.world[0].initial
+    latest = deque([initial], maxlen=1)
+    for game_of_round, _, index in run.play(seed, after=latest.append):
         if np.isnan(reached).all():
             # before the first round with participants the model is the initial one
             nobody = np.zeros((1, run.num_players), bool)
             reached[:index] = evaluate(game_of_round, seed, nobody, plan, on_nonfinite="keep")[0]
         present = run.present[[index]]
         reached[index:] = evaluate(game_of_round, seed, present, plan, on_nonfinite="keep")[0]
-    return reached
+    return reached, Trained(initial, latest[0])

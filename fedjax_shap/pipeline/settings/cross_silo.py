@@ -8,7 +8,7 @@ import numpy as np
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.curves import LearningCurves, follow, follow_pooled, members_alone
+from fedjax_shap.pipeline.curves import LearningCurves, follow_all, follow_pooled
 from fedjax_shap.pipeline.federation import Federation, federation_of
 from fedjax_shap.pipeline.settings.setting import Setting, Work
 from fedjax_shap.shapley.estimator import Attribution
@@ -61,17 +61,17 @@ def _curve(federation: Federation, options: Options, /) -> LearningCurves:
     data = federation.data
     settings = {"key": federation.key, "metric": federation.config.value("game", "metric")}
     # each member alone, and everyone in the last row
-    alone = members_alone(data.num_clients)
-    masks = np.concatenate([alone, np.ones((1, data.num_clients), bool)])
-    _, going, tested, _ = follow(data, federation.training, masks, options, **settings)
+    followed, joint = follow_all(data, federation.training, options, **settings)
+    _, going, tested, _ = followed
     pooled, on_validation = follow_pooled(data, federation.pooled_training, options, **settings)
     return LearningCurves(
         federated=tested[-1],
-        alone=tested[:-1] if len(alone) else None,
+        alone=tested[:-1] if len(tested) > 1 else None,
         pooled=pooled,
         pooled_metric=_reported(federation.config, on_validation),
         label=federation.curve_measure.label,
         num_rounds=int(going[-1].sum()),
+        joint=joint,
     )
 
 
