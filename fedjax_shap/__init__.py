@@ -80,6 +80,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` s
     from fedjax_shap.ledger.ledger import Ledger as Ledger
     from fedjax_shap.pipeline.config import Config as Config
     from fedjax_shap.pipeline.config import parse as parse
+    from fedjax_shap.pipeline.joint_model import load_model as load_model
     from fedjax_shap.pipeline.result import Result as Result
     from fedjax_shap.pipeline.run import run as run
     from fedjax_shap.shapley import stopping as stopping
@@ -135,6 +136,7 @@ _MODULES = {  # a name -> the module of this package that defines it
     "indistinguishable": "economics.intervals",
     "interactions": "shapley.interactions",
     "load": "data.sources",
+    "load_model": "pipeline.joint_model",
     "local": "learning.local",
     "parse": "pipeline.config",
     "payment_intervals": "economics.intervals",
@@ -209,6 +211,7 @@ __all__ = [
     "interactions",
     "ledger",
     "load",
+    "load_model",
     "local",
     "models",
     "parse",

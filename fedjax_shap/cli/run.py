@@ -85,11 +85,14 @@ def show(result: "Result", folder: Path, beside: "Beside | None" = None) -> None
         say(sentence)
     if result.settlement is None:
         warn(unpaid(result, str(folder)))
+    say(f"Wrote {_listed(written)} to {folder}/")
+
+
+def _listed(written: Sequence[Path]) -> str:
+    """Files by their names, and figures once whatever their formats."""
+    files = [path.name for path in written if path.suffix not in FIGURES]
     figures = list(dict.fromkeys(path.stem for path in written if path.suffix in FIGURES))
-    shown = figures[0]
-    if len(figures) > 1:
-        shown = f"{', '.join(figures[:-1])} and {figures[-1]}"
-    say(f"Wrote result.json, values.csv and the figures {shown} to {folder}/")
+    return f"{', '.join(files)}, and figures of {', '.join(figures)}"
 
 
 def _add_processes(options: argparse._ArgumentGroup) -> None:

@@ -3,7 +3,7 @@ alone.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,24 +15,14 @@ from fedjax_shap.engine.store import fingerprint
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import curves
 from fedjax_shap.learning.training import Training
-from fedjax_shap.typing import HostArray, Key, Masks, Params, Utilities
+from fedjax_shap.pipeline.joint_model import JointModel
+from fedjax_shap.pipeline.surplus import Noise, Trained
+from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 from fedjax_shap.valuation.estimate import game_key
 from fedjax_shap.valuation.options import Options
 
 MOST_NUMBERS = 2_000_000  # float64 numbers that all curves and models are kept in
 MOST_ALONE = 24  # members are trained alone for the curves where there are no more than this many
-
-
-class Trained(NamedTuple):
-    """A model before and after its training.
-
-    Attributes:
-        initial: its parameters before.
-        params: after; not finite where the training diverged.
-    """
-
-    initial: Params
-    params: Params
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +38,9 @@ class LearningCurves:
         pooled_metric: that model's V on the validation set, by the same report as the
             federation's; NaN where its training diverged.
         num_rounds: how many rounds the federation's training took.
-        joint: the federation's model before and after; None where it is not kept.
+        joint: the model that the federation's training ended with; None where it is not kept.
+        surplus: what the validation set leaves open of V(N) - V(empty); None where that is not
+            known.
     """
 
     federated: HostArray
@@ -57,7 +49,8 @@ class LearningCurves:
     pooled_metric: float
     num_rounds: int
     label: str = "accuracy"
-    joint: "Trained | None" = None
+    joint: JointModel | None = None
+    surplus: Noise | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The curves as a dict that JSON can hold: None for what is not finite."""

@@ -21,12 +21,14 @@ from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.steps import BY_EXAMPLES, Steps
-from fedjax_shap.learning.task import Task, curve_measure, measure_for
-from fedjax_shap.learning.training import Training, task_of
+from fedjax_shap.learning.task import Task, bound_to, curve_measure, measure_for
+from fedjax_shap.learning.training import Training, linked, model_of, task_of
 from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.pipeline.config import Config, build
+from fedjax_shap.pipeline.joint_model import JointModel, line_of
 from fedjax_shap.pipeline.schema import SECTIONS
-from fedjax_shap.typing import HostArray, Key
+from fedjax_shap.pipeline.surplus import Noise, Trained, surplus_noise
+from fedjax_shap.typing import HostArray, Key, Params
 
 
 class RoundWork(NamedTuple):
@@ -97,6 +99,25 @@ class Federation:
             algorithm=self.base.algorithm._replace(weights=weights),
             steps=self._pooled_steps(local),
         )
+
+    def joint_model(self, params: Params) -> JointModel:
+        """The model with these parameters, as it can be saved and loaded."""
+        section = self.config.sections["model"]
+        task = task_of(self.base, self.data)
+        return JointModel(
+            architecture={"name": section.name, **section.keywords},
+            shape=tuple(self.data.validation[0].shape[1:]),
+            num_outputs=task.outputs(self.data),
+            num_classes=self.data.num_classes,
+            params=params,
+            line=line_of(bound_to(task, self.data).outputs, task.outputs(self.data)),
+        )
+
+    def surplus_noise(self, trained: Trained) -> Noise:
+        """What the validation set leaves open of V(N) - V(empty), see `surplus.surplus_noise`."""
+        task = bound_to(task_of(self.base, self.data), self.data)
+        model = linked(model_of(self.base, self.data), task.outputs)
+        return surplus_noise(model, trained, self.measure, self.data.validation)
 
     def round_work(
         self, num_rounds: int, *, inner_rounds: int = 1, everyone_first: bool = False

@@ -1,11 +1,14 @@
 """The joint model of a run: what everyone trained together, as a file that can be loaded again."""
 
+import io
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +24,11 @@ from fedjax_shap.typing import Array, HostArray, Params
 
 MODEL = "model.npz"  # in a run's folder
 _ABOUT = "about"  # the array that says how to build the architecture, as JSON text
+_LINE = "line"  # the array of `JointModel.line`
 _PARAMETERS = "params"  # what the arrays of the parameters are called begins with this
 FORMAT = 1
+_FAR = float(2**20)
+BROKEN = (BadZipFile, zlib.error, NotImplementedError, RuntimeError)  # archives
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,8 +41,8 @@ class JointModel:
         num_outputs: how many outputs the architecture was asked for.
         num_classes: L; None where the model predicts quantities.
         params: the parameters of everyone's training.
-        scale: float32[num_outputs] by which the architecture's outputs are multiplied; None for 1.
-        shift: float32[num_outputs] that is added to them then; None for 0.
+        line: (shift, scale), float32[1, num_outputs] each, of a task whose predictions are shift +
+            scale * outputs; None where they are the outputs.
     """
 
     architecture: dict[str, Any]
@@ -44,8 +50,7 @@ class JointModel:
     num_outputs: int
     num_classes: int | None
     params: Params
-    scale: HostArray | None = None
-    shift: HostArray | None = None
+    line: tuple[HostArray, HostArray] | None = None
 
     @cached_property
     def model(self) -> Model:
@@ -58,10 +63,9 @@ class JointModel:
     def apply(self, params: Params, x: Array) -> Array:
         """float[B, outputs], what metrics take, of x[B, ...] and other parameters of its kind."""
         outputs = self.model.apply(params, x)
-        if self.scale is not None:
-            outputs = outputs * self.scale
-        if self.shift is not None:
-            outputs = outputs + self.shift
+        if self.line is not None:
+            shift, scale = self.line
+            outputs = shift + scale * outputs
         return outputs
 
     def outputs(self, x: Any) -> HostArray:
@@ -90,8 +94,8 @@ class JointModel:
         if self.num_classes is None:
             return outputs
         if outputs.shape[1] == 1:  # one logit, of the second class
-            return (outputs[:, 0] > 0).astype(int)
-        return outputs.argmax(axis=1)
+            return np.asarray(outputs[:, 0] > 0, int)
+        return np.asarray(outputs.argmax(axis=1))
 
     def save(self, path: str | Path) -> None:
         """Writes the model as .npz: each parameter under its path, and `about`, a JSON text.
@@ -106,14 +110,13 @@ class JointModel:
             "num_outputs": self.num_outputs,
             "num_classes": self.num_classes,
         }
-        arrays = {_ABOUT: np.array(json.dumps(about))}
-        for name in ("scale", "shift"):
-            if getattr(self, name) is not None:
-                arrays[name] = np.asarray(getattr(self, name))
+        arrays: dict[str, Any] = {_ABOUT: np.array(json.dumps(about))}
+        if self.line is not None:
+            arrays[_LINE] = np.stack(self.line)
         for place, leaf in tree_flatten_with_path(self.params)[0]:
             arrays[_PARAMETERS + keystr(place)] = np.asarray(leaf)
         with replacing(Path(path)) as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
 
     @cached_property
     def _in_blocks(self) -> Callable[[Params, Array], Array]:
@@ -123,6 +126,26 @@ class JointModel:
                 lambda some: self.apply(params, some), rows, EXAMPLES_AT_ONCE
             )
         )
+
+
+def line_of(
+    outputs: Callable[[Array], Array] | None, num_outputs: int
+) -> tuple[HostArray, HostArray] | None:
+    """The line by which a task makes predictions of a model's outputs.
+
+    Args:
+        outputs: what makes the predictions, shift + scale * outputs in each column; None for none.
+        num_outputs: how many columns there are.
+
+    Returns:
+        (shift, scale), float32[1, num_outputs] each; None where there is no line.
+    """
+    if outputs is None:
+        return None
+    shift = np.asarray(outputs(jnp.zeros((1, num_outputs))), np.float64)
+    # from far away: the rounding of the shift does not matter there
+    far = np.asarray(outputs(jnp.full((1, num_outputs), _FAR)), np.float64)
+    return shift.astype(np.float32), ((far - shift) / _FAR).astype(np.float32)
 
 
 def load_model(path: str | Path) -> JointModel:
@@ -143,21 +166,21 @@ def load_model(path: str | Path) -> JointModel:
         file = file / MODEL
     expected = f"Expected model={str(file)!r} to be a model that a run wrote"
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
             content = {name: arrays[name] for name in arrays.files}
         about = json.loads(str(content.pop(_ABOUT)))
+        line = content.pop(_LINE, None)
         read = JointModel(
             architecture=dict(about["architecture"]),
             shape=tuple(about["shape"]),
             num_outputs=about["num_outputs"],
             num_classes=about["num_classes"],
             params=None,
-            scale=content.pop("scale", None),
-            shift=content.pop("shift", None),
+            line=None if line is None else (line[0], line[1]),
         )
     except FileNotFoundError as error:
         raise InvalidInputError(f"{expected}, but there is no such file.") from error
-    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
+    except (OSError, EOFError, KeyError, TypeError, ValueError, *BROKEN) as error:
         raise InvalidInputError(f"{expected}: {error}.") from error
     like = jax.eval_shape(read.model.init, jax.random.key(0))
     places = {_PARAMETERS + keystr(place): leaf for place, leaf in tree_flatten_with_path(like)[0]}

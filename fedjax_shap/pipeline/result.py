@@ -202,6 +202,7 @@ class Result:
             "curve": None if self.curve is None else self.curve.to_json(),
             "member_devices": None if self.metered is None else self.metered.to_json(),
             "timing": self.timing,
+            "surplus": _surplus(self.attribution, self.curve),
             "versions": _versions(),
             "device": _device(),
         }
@@ -224,6 +225,15 @@ def _html_cell(cell: Any) -> str:
     if isinstance(cell, float):
         return f"<td>{cell:.4f}</td>"
     return f"<td>{escape(str(cell))}</td>"
+
+
+def _surplus(attribution: Attribution, curve: LearningCurves | None) -> dict[str, Any] | None:
+    """V(N) - V(empty) and its standard error from the validation set, where that is known."""
+    if curve is None or curve.surplus is None:
+        return None
+    surplus = np.asarray(attribution.grand - attribution.empty)
+    (error,) = finite_or_none(np.array([curve.surplus.std_error]))
+    return {"value": surplus.tolist(), "std_error": error, "examples": curve.surplus.examples}
 
 
 def _plain(note: Any) -> Any:

@@ -16,10 +16,12 @@ from fedjax_shap.engine.folders import place
 from fedjax_shap.engine.parts import clear
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.curves import LearningCurves
 from fedjax_shap.pipeline.payment import estimator_for_rule, pay, require_payable
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.pipeline.settings.setting import Setting
+from fedjax_shap.pipeline.surplus import notes_on
 from fedjax_shap.pipeline.wording import located
 from fedjax_shap.shapley.estimator import Attribution, Estimator, projected
 from fedjax_shap.typing import Progress
@@ -70,8 +72,8 @@ def run(
     keep_programs()
     with located(config.fields()), Stopwatch() as total:
         setting = setting_of(config)
-        stores = _Stores(store, setting.players, fresh=fresh)
         require_payable(config, setting)
+        stores = _Stores(store, setting.players, fresh=fresh)
         options = Options(plan=config.build("plan"), stores=stores.kept)
         with Stopwatch() as training:
             options_for_values = replace(options, progress=watch("coalitions"))
@@ -103,7 +105,7 @@ def run(
         coalitions=stores.counted(),
         stores=stores.games,
         timing=_timing(total, training),
-        notes=setting.notes,
+        notes=(*setting.notes, *_on_surplus(config, attribution, curve)),
     )
 
 
@@ -133,6 +135,15 @@ def attribution_of(
         asked["until"] = None  # it is meant for the configured estimator
     found = setting.attribution(chosen, replace(options, **asked))
     return projected(found) if config.value("estimator", "efficient") else found
+
+
+def _on_surplus(
+    config: Config, attribution: Attribution, curve: LearningCurves | None
+) -> tuple[str, ...]:
+    """What a reader should know of V(N) - V(empty); nothing where its error is not known."""
+    if curve is None or curve.surplus is None:
+        return ()
+    return notes_on(config, attribution, curve.surplus)
 
 
 def unwatched(stage: str, /) -> Progress:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.atomic import replacing
+from fedjax_shap.pipeline.joint_model import MODEL
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report import run_figures, style
 from fedjax_shap.report.run_sentences import spearman
@@ -58,7 +59,7 @@ def prepare(folder: str | Path) -> Path:
 
 
 def write(result: Result, folder: str | Path, beside: Beside | None = None) -> list[Path]:
-    """Writes result.json, values.csv and the figures.
+    """Writes result.json, values.csv, model.npz and the figures.
 
     Args:
         result: what a run found out.
@@ -75,6 +76,10 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
     _write(target / "result.json", json.dumps(record, indent=1) + "\n")
     _write(target / "values.csv", values_csv(result, beside))
     written = [target / "result.json", target / "values.csv"]
+    (target / MODEL).unlink(missing_ok=True)  # of an earlier run in this folder
+    if result.curve is not None and result.curve.joint is not None:
+        result.curve.joint.save(target / MODEL)
+        written.append(target / MODEL)
     figures = _figures(result, beside)
     for name, figure in figures.items():
         written.append(target / name)

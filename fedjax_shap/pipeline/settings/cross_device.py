@@ -19,13 +19,13 @@ from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import (
     LearningCurves,
-    Trained,
     follow,
     follow_pooled,
     members_alone,
 )
 from fedjax_shap.pipeline.federation import Federation, federation_of
 from fedjax_shap.pipeline.settings.setting import Setting, Valuation, Work
+from fedjax_shap.pipeline.surplus import Trained
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.estimate import estimate, game_key
@@ -123,7 +123,7 @@ def _curve(federation: Federation, inner_rounds: int, options: Options, /) -> Le
     pooled, on_validation = follow_pooled(
         data, longer(federation.pooled_training), options, **settings
     )
-    federated, joint = _tested(federation, options.plan)
+    federated, trained = _tested(federation, options.plan)
     return LearningCurves(
         federated=federated,
         alone=tested if len(alone) else None,
@@ -131,7 +131,8 @@ def _curve(federation: Federation, inner_rounds: int, options: Options, /) -> Le
         pooled_metric=float(on_validation[-1]),
         label=federation.curve_measure.label,
         num_rounds=num_rounds,
-        joint=joint,
+        joint=federation.joint_model(trained.params),
+        surplus=federation.surplus_noise(trained),
     )
 
 

@@ -61,7 +61,7 @@ def _curve(federation: Federation, options: Options, /) -> LearningCurves:
     data = federation.data
     settings = {"key": federation.key, "metric": federation.config.value("game", "metric")}
     # each member alone, and everyone in the last row
-    followed, joint = follow_all(data, federation.training, options, **settings)
+    followed, trained = follow_all(data, federation.training, options, **settings)
     _, going, tested, _ = followed
     pooled, on_validation = follow_pooled(data, federation.pooled_training, options, **settings)
     return LearningCurves(
@@ -71,7 +71,8 @@ def _curve(federation: Federation, options: Options, /) -> LearningCurves:
         pooled_metric=_reported(federation.config, on_validation),
         label=federation.curve_measure.label,
         num_rounds=int(going[-1].sum()),
-        joint=joint,
+        joint=federation.joint_model(trained.params),
+        surplus=federation.surplus_noise(trained),
     )
 
 

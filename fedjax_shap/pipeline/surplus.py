@@ -1,0 +1,128 @@
+"""Whether there is anything to share: V(N) - V(empty) beside the noise of the validation set."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, in_blocks
+from fedjax_shap.learning.model import Model
+from fedjax_shap.pipeline.config import Config
+from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.typing import Array, HostArray, Params
+
+RESAMPLES = 200  # of the validation set
+ERRORS = 2.0  # standard errors from 0 within which a surplus is noise
+
+
+class Trained(NamedTuple):
+    """A model before and after its training.
+
+    Attributes:
+        initial: its parameters before.
+        params: after; not finite where the training diverged.
+    """
+
+    initial: Params
+    params: Params
+
+
+class Noise(NamedTuple):
+    """What the validation set leaves open of V(N) - V(empty).
+
+    Attributes:
+        std_error: its standard error, in its unit; NaN where a model diverged.
+        examples: T, how many there are in the set.
+    """
+
+    std_error: float
+    examples: int
+
+
+def surplus_noise(model: Model, trained: Trained, metric: Metric, held_out: Any) -> Noise:
+    """The standard error of V(N) - V(empty) that comes from the validation set.
+
+    The set is drawn again with replacement, and both models are judged on the same rows each time
+    (the paired bootstrap), so what they have in common cancels out. For accuracy without ties this
+    comes to sqrt((p - s^2) / T), with p the share of examples on which just one of the two models
+    is right, and s the difference of their accuracies.
+
+    Args:
+        model: of the run.
+        trained: its parameters before and after the training of everyone.
+        metric: by which coalitions are valued.
+        held_out: (x[T, ...], y[T, ...]), the validation set.
+
+    Returns:
+        The error, NaN where an output is not finite or too few resamples can be judged; and T. A
+        model that is valued at its best round is judged by its last.
+
+    References:
+        Efron 1979, "Bootstrap methods: another look at the jackknife".
+    """
+    x, y = held_out
+    outputs_of = jax.jit(
+        lambda params: in_blocks(lambda rows: model.apply(params, rows), x, EXAMPLES_AT_ONCE)
+    )
+    both = np.stack([np.asarray(outputs_of(params)) for params in trained])
+    targets = np.asarray(y)
+    if not np.isfinite(both).all():
+        return Noise(float("nan"), len(targets))
+
+    @jax.jit
+    def gained(before: Array, after: Array, y: Array) -> Array:
+        return metric(after, y) - metric(before, y)
+
+    random = np.random.default_rng(0)
+    surplus = np.empty(RESAMPLES)
+    for place in range(RESAMPLES):
+        rows = random.integers(len(targets), size=len(targets))
+        surplus[place] = gained(*jnp.asarray(both[:, rows]), jnp.asarray(targets[rows]))
+    judged = surplus[np.isfinite(surplus)]  # a resample may lack a class
+    if len(judged) < RESAMPLES // 2:
+        return Noise(float("nan"), len(targets))
+    return Noise(float(judged.std(ddof=1)), len(targets))
+
+
+def notes_on(config: Config, attribution: Attribution, noise: Noise) -> tuple[str, ...]:
+    """What a reader should know of V(N) - V(empty) before anything is paid by it.
+
+    Args:
+        config: the configuration.
+        attribution: the values.
+        noise: what `surplus_noise` gives.
+
+    Returns:
+        No or one sentence: that the surplus is within two standard errors of 0; that training made
+        the model worse; or that it diverged.
+    """
+    grand = np.asarray(attribution.grand)
+    if grand.ndim:  # one of several points of view
+        return ()
+    error = noise.std_error
+    surplus = float(grand - attribution.empty)
+    if np.isnan(error) and not surplus:
+        return (f"The training of everyone diverged and counts as V(empty); {_cause(config)}",)
+    if surplus < -ERRORS * error:
+        return (
+            f"V(N) = {float(grand):.4g} lies below V(empty) = {float(attribution.empty):.4g}: "
+            f"training made the initial model worse; {_cause(config)}",
+        )
+    if abs(surplus) <= ERRORS * error:
+        return (
+            f"V(N) - V(empty) = {surplus:.4f} lies within two standard errors of 0 ({error:.4f} "
+            f"each, from {noise.examples:,} examples): there may be nothing to share, and payments "
+            "rest on noise.",
+        )
+    return ()
+
+
+def _cause(config: Config) -> str:
+    """The likely cause of a training that goes wrong."""
+    rate = "local.learning_rate"
+    if "local" in config.sections:
+        given: HostArray | float | None = config.given("local").get("learning_rate")
+        if given is not None:
+            rate = f"local.learning_rate={given}"
+    return f"the likely cause is {rate}, which may be too large."
