@@ -37,6 +37,22 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Waits until nobody else, in this process or another, is in such a block for one folder.
+
+    Where the system or the file system has no locks, nobody waits.
+    """
+    with contextlib.ExitStack() as unlocked:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            unlocked.callback(os.close, handle)  # which gives the lock back
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def creating(argument: str, path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """A file to fill that gets its name only if nothing has that name, even when the block ends.
 

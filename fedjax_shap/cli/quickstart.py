@@ -15,12 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
+    from fedjax_shap.engine.folders import UTILITIES
     from fedjax_shap.pipeline.quickstart import quickstart, toml
     from fedjax_shap.report import run as report
 
     with report.output(known.out) as folder:
         with progress_bars() as bars:
-            result, beside = quickstart(watch=watch_on(bars))
+            result, beside = quickstart(store=folder / UTILITIES, watch=watch_on(bars))
         path = folder / "quickstart.toml"
         path.write_text(toml(), encoding="utf-8")
         show(result, folder, beside)

@@ -4,6 +4,7 @@ inside one run.
 
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.result import Result
@@ -19,10 +20,13 @@ def toml() -> str:
     return files("fedjax_shap.pipeline").joinpath("quickstart.toml").read_text(encoding="utf-8")
 
 
-def quickstart(*, watch: Watch | None = None) -> tuple[Result, dict[str, Attribution]]:
+def quickstart(
+    *, store: str | Path | None = None, watch: Watch | None = None
+) -> tuple[Result, dict[str, Attribution]]:
     """Values and pays the members of the embedded federation.
 
     Args:
+        store: a folder in which the utilities of trained coalitions are kept, as in `run`.
         watch: stage -> where to report its progress.
 
     Returns:
@@ -30,7 +34,7 @@ def quickstart(*, watch: Watch | None = None) -> tuple[Result, dict[str, Attribu
     """
     watch = watch or unwatched
     raw = tomllib.loads(toml())
-    result = run(parse(raw), watch=watch)
+    result = run(parse(raw), store=store, watch=watch)
     in_rounds = parse(override(raw, [("game.name", "rounds")]))
     options = Options(progress=watch("in-run coalitions"))
     in_run = attribution_of(in_rounds, setting_of(in_rounds), options)

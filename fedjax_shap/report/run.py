@@ -12,14 +12,16 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.atomic import replacing
+from fedjax_shap.atomic import alone_in, replacing
 from fedjax_shap.pipeline.joint_model import MODEL
+from fedjax_shap.pipeline.records import RESULT
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report import run_figures, style
 from fedjax_shap.report.run_sentences import spearman
 from fedjax_shap.report.run_tables import Beside
 from fedjax_shap.shapley.estimator import Attribution
 
+VALUES = "values.csv"
 FIGURES = ("values.png", "values.svg", "payments.png", "payments.svg", "curve.png")
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet runs
 
@@ -68,25 +70,29 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
 
     Returns:
         The files written.
+
+    Guarantees:
+        Each file is whole. Where several runs write into one folder at once, all files are those
+        of one of them, where the file system has locks.
     """
     target = prepare(folder)
     beside = beside or {}
     record = result.to_json()
     record["beside"] = {name: _compared(result, other) for name, other in beside.items()}
-    _write(target / "result.json", json.dumps(record, indent=1) + "\n")
-    _write(target / "values.csv", values_csv(result, beside))
-    written = [target / "result.json", target / "values.csv"]
-    (target / MODEL).unlink(missing_ok=True)  # of an earlier run in this folder
-    if result.curve is not None and result.curve.joint is not None:
-        result.curve.joint.save(target / MODEL)
-        written.append(target / MODEL)
     figures = _figures(result, beside)
-    for name, figure in figures.items():
-        written.append(target / name)
-        style.save(figure, written[-1])
-    for name in set(FIGURES) - set(figures):
-        # of an earlier run in this folder, which paid or learned in rounds
-        (target / name).unlink(missing_ok=True)
+    with alone_in(target):
+        _write(target / RESULT, json.dumps(record, indent=1) + "\n")
+        _write(target / VALUES, values_csv(result, beside))
+        written = [target / RESULT, target / VALUES]
+        if result.curve is not None and result.curve.joint is not None:
+            written.append(target / MODEL)
+            result.curve.joint.save(written[-1])
+        for name, figure in figures.items():
+            written.append(target / name)
+            style.save(figure, written[-1])
+        for name in {MODEL, *FIGURES} - {path.name for path in written}:
+            # of an earlier run in this folder, which paid or learned in rounds
+            (target / name).unlink(missing_ok=True)
     return written
 
 
@@ -107,7 +113,7 @@ def values_csv(result: Result, beside: Beside | None = None) -> str:
     for name, other in (beside or {}).items():
         columns[name] = other.values.tolist()
     content = io.StringIO(newline="")
-    lines = csv.writer(content, lineterminator="\n")
+    lines = csv.writer(content)  # ends lines by CR and LF, so that both are quoted in names
     lines.writerow(map(_no_formula, columns))
     lines.writerows(zip(*columns.values(), strict=True))
     return content.getvalue()

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from html import escape
@@ -16,6 +17,7 @@ from matplotlib import rc_context
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.rules import equal
 from fedjax_shap.economics.settle import settle
+from fedjax_shap.report import run as run_files
 from fedjax_shap.report import run_figures, style
 from fedjax_shap.report.render import to_text
 from fedjax_shap.report.run import write
@@ -274,3 +276,13 @@ def test_devices_are_shown_in_hours_and_cents():
 
 def test_plain_text_hides_nothing():
     assert style.plain("a $5 b") == r"a \$5 b" and style.plain("_a") == " _a"
+
+
+def test_of_two_runs_that_write_into_one_folder_at_once_one_wins(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_files, "_figures", lambda result, beside: {})
+    runs = [result_of(["a", "b"], [one, 1.0], title=str(one)) for one in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda result: write(result, tmp_path), runs))
+    title = json.loads((tmp_path / "result.json").read_text())["config"]["title"]
+    assert float((tmp_path / "values.csv").read_text().splitlines()[1].split(",")[2]) == int(title)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["result.json", "values.csv"]
