@@ -124,7 +124,11 @@ def _separator_of(path: Path, text: str, dialect: Dialect) -> str:
         len(fitting) < 2 or dialect.header is True,
         f"Expected separator to be given, as {path} can be read with any of {fitting}.",
     )
-    separator = max(fitting, key=lambda mark: widths[mark], default=",")
+    if not fitting:
+        # lines that differ are refused by whoever splits them: by the first, if it can be split
+        widths = {mark: _width(text, mark, 1) for mark in SEPARATORS}
+        fitting = list(SEPARATORS)
+    separator = max(fitting, key=lambda mark: widths[mark])
     if separator == ",":
         return separator
     caution(
@@ -134,11 +138,11 @@ def _separator_of(path: Path, text: str, dialect: Dialect) -> str:
     return separator
 
 
-def _width(text: str, separator: str) -> int:
-    """How many cells each of the first lines has; 0 if that differs."""
+def _width(text: str, separator: str, count: int = SAMPLE) -> int:
+    """How many cells each of the first `count` lines has; 0 if that differs."""
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     try:
-        widths = {len(cells) for cells in islice(lines, SAMPLE) if cells not in ([], [""])}
+        widths = {len(cells) for cells in islice(lines, count) if cells not in ([], [""])}
     except csv.Error:
         return 0
     return max(widths) * (len(widths) == 1) if widths else 0

@@ -11,6 +11,23 @@ from fedjax_shap.data.splits import listed
 from fedjax_shap.typing import HostArray
 
 
+def texts_of(cells: HostArray, name: str) -> HostArray:
+    """Names [T] or [T, 1] as str[T]: bytes decoded, whole numbers without a fraction."""
+    if cells.ndim == 2 and cells.shape[1] == 1:
+        cells = cells[:, 0]
+    require(
+        cells.ndim == 1 and cells.dtype.kind in "biufSUO",
+        f"Expected {name} to be names or numbers, [T], got {cells.dtype} of shape {cells.shape}.",
+    )
+    if cells.dtype.kind == "S":
+        return decoded(cells, name)
+    if cells.dtype.kind == "f":
+        if not np.isfinite(cells).all():
+            raise InvalidInputError(f"Expected {name} to say whose each row is, but it holds NaN.")
+        return np.array([f"{value:.17g}".removesuffix(".0") for value in cells])
+    return cells.astype(str)
+
+
 def member_names(cells: HostArray, name: str) -> HostArray:
     """Names of members without surrounding blanks, in Unicode's composed form.
 
@@ -24,7 +41,7 @@ def member_names(cells: HostArray, name: str) -> HostArray:
     Raises:
         InvalidInputError: a row of nobody, or what is neither text nor numbers.
     """
-    texts = _texts(cells, name)
+    texts = texts_of(cells, name)
     raw, codes = np.unique(texts, return_inverse=True)
     tidied = [unicodedata.normalize("NFC", str(one)).strip() for one in raw]
     require(
@@ -43,23 +60,6 @@ def member_names(cells: HostArray, name: str) -> HostArray:
         )
     _say_similar(list(merged), name)
     return np.asarray(np.array(tidied)[codes])
-
-
-def _texts(cells: HostArray, name: str) -> HostArray:
-    """Names as text: bytes decoded, whole numbers without a fraction."""
-    if cells.ndim == 2 and cells.shape[1] == 1:
-        cells = cells[:, 0]
-    require(
-        cells.ndim == 1 and cells.dtype.kind in "biufSUO",
-        f"Expected {name} to be names or numbers, [T], got {cells.dtype} of shape {cells.shape}.",
-    )
-    if cells.dtype.kind == "S":
-        return decoded(cells, name)
-    if cells.dtype.kind == "f":
-        if not np.isfinite(cells).all():
-            raise InvalidInputError(f"Expected {name} to say whose each row is, but it holds NaN.")
-        return np.array([f"{value:.17g}".removesuffix(".0") for value in cells])
-    return cells.astype(str)
 
 
 def _say_similar(names: list[str], name: str) -> None:

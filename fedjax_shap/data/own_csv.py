@@ -1,13 +1,12 @@
 """The pool of a user's own tables of text."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fedjax_shap._validate import integer, one_of, require
-from fedjax_shap.data.csv_dialect import Dialect, tidy
+from fedjax_shap.data.csv_dialect import Dialect
 from fedjax_shap.data.csv_files import Files, Paths, files_at, table_from
 from fedjax_shap.data.features import (
     Features,
@@ -20,90 +19,13 @@ from fedjax_shap.data.members import member_names
 from fedjax_shap.data.missing import POLICIES, filled, settle_rows
 from fedjax_shap.data.own_targets import RowTargets, targets_of
 from fedjax_shap.data.pool import Pool
-from fedjax_shap.data.splits import draw_test, say_untrained, strata_of
+from fedjax_shap.data.roles import Roles
+from fedjax_shap.data.splits import draw_test, say_shared, say_untrained, strata_of
 from fedjax_shap.data.tables import Table, numbers
 from fedjax_shap.typing import HostArray
 
 NOBODY = ""  # whose rows of a test file without members are
 FILE = "file"  # the column that says which file a row came from
-
-
-@dataclass(frozen=True, kw_only=True)
-class Roles:
-    """What the columns are for.
-
-    Attributes:
-        label: what is to be learnt.
-        client: whose a row is; None if no column says it.
-        test_column: which rows are test rows; None if no column says it.
-        features: the columns to use; all others if None.
-        drop: columns not to use.
-        categories: columns that hold categories, whatever these look like.
-    """
-
-    label: tuple[str, ...]
-    client: str | None = None
-    test_column: str | None = None
-    features: tuple[str, ...] | None = None
-    drop: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        label: str | Sequence[str],
-        client: str | None,
-        test_column: str | None,
-        features: str | Sequence[str] | None,
-        drop: str | Sequence[str],
-        categories: str | Sequence[str],
-    ) -> "Roles":
-        """The roles that columns are given by name; one name may stand for a list of one."""
-        used = None
-        if features is not None:
-            used = _names(features)
-        return cls(
-            label=_names(label),
-            client=next(iter(_names(client or ())), None),
-            test_column=next(iter(_names(test_column or ())), None),
-            features=used,
-            drop=_names(drop),
-            categories=_names(categories),
-        )
-
-    @property
-    def needed(self) -> list[str]:
-        """The columns that are no features."""
-        return [*self.label, *[one for one in (self.client, self.test_column) if one is not None]]
-
-    def check(self, table: Table) -> None:
-        """Refuses columns that the table does not have, or that are to be two things at once."""
-        named = {
-            "label": self.label,
-            "client": [self.client] * (self.client is not None),
-            "test_column": [self.test_column] * (self.test_column is not None),
-            "features": self.features or (),
-            "categories": self.categories,
-        }
-        for argument, names in named.items():
-            for name in names:
-                table.column(argument, str(name))
-        require(
-            len(set(self.needed)) == len(self.needed),
-            f"Expected label, client and test_column to differ, got {self.needed}.",
-        )
-        both = sorted(set(self.needed) & set(self.features or ()))
-        require(
-            not both,
-            f"Expected features={list(self.features or ())} to name columns other than label, "
-            f"client and test_column, got {both}.",
-        )
-
-    def used(self, table: Table) -> list[str]:
-        """The columns of features, in the order in which they are given or stand in the file."""
-        if self.features is not None:
-            return list(dict.fromkeys(self.features))
-        return [name for name in table.columns if name not in self.needed]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +98,10 @@ def pool_of_files(
     if members is not None:
         say_untrained(table.name, members, train)
         natural = roles.client or _free_name(table)
-    return _pool(features, target, train, members, natural)
+    pool = _pool(features, target, train, members, natural)
+    if split.test_path or roles.test_column:
+        say_shared(table.name, pool.x, pool.test[0])
+    return pool
 
 
 def _pool(
@@ -218,13 +143,6 @@ def _one_label(roles: Roles, targets: str) -> None:
     )
 
 
-def _names(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Names of columns as a file's own are read."""
-    if isinstance(names, str):
-        names = (names,)
-    return tuple(tidy(name) for name in names)
-
-
 def _files(path: Paths, test_path: Paths | None) -> tuple[Files, Files | None]:
     """The files of training rows (or of all), and those of test rows if they have their own."""
     if test_path is None:
@@ -258,10 +176,10 @@ def _members(
     if files.names is None or table.file is None:
         return None
     names = list(files.names)
-    if test is not None:
-        names += test.names or [NOBODY] * len(test.paths)
-        if isinstance(test.names, tuple) and not set(test.names) <= set(files.names):
-            names[len(files.names) :] = [NOBODY] * len(test.paths)
+    if test is not None and set(names) & set(test.names or ()):
+        names += test.names or ()
+    elif test is not None:
+        names += [NOBODY] * len(test.paths)
     return np.array(names)[table.file]
 
 

@@ -4,10 +4,11 @@ from fedjax_shap.data.cells import Notation
 from fedjax_shap.data.csv_dialect import Dialect
 from fedjax_shap.data.features import Treatment
 from fedjax_shap.data.missing import Missing
-from fedjax_shap.data.own_csv import Roles, Split, pool_of_files
+from fedjax_shap.data.own_csv import Split, pool_of_files
 from fedjax_shap.data.own_npz import Channels, pool_of_arrays
 from fedjax_shap.data.own_targets import Kind
 from fedjax_shap.data.pool import Pool
+from fedjax_shap.data.roles import Roles
 from fedjax_shap.data.scaling import Scale
 
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from fedjax_shap._validate import caution, integer, one_of, require
 from fedjax_shap.data import files
-from fedjax_shap.data.members import member_names
+from fedjax_shap.data.members import member_names, texts_of
 from fedjax_shap.data.npz_file import read_npz
 from fedjax_shap.data.own_targets import RowTargets, decoded, targets_of
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.scaling import SCALES, scaled
-from fedjax_shap.data.splits import draw_test, say_untrained, strata_of
+from fedjax_shap.data.splits import draw_test, say_shared, say_untrained, strata_of
 from fedjax_shap.typing import HostArray
 
 Channels = Literal["last", "first", "none"]
@@ -73,7 +73,10 @@ def pool_of_arrays(
     if members is not None:
         say_untrained(path, members, is_training)
     x = _scaled(path, x, is_training, scale, members)
-    return _pool(x, target, train, test, members)
+    pool = _pool(x, target, train, test, members)
+    if "test_x" in arrays:
+        say_shared(path, pool.x, pool.test[0])
+    return pool
 
 
 def _pool(
@@ -169,10 +172,11 @@ def _members(path: str, arrays: Mapping[str, HostArray]) -> HostArray | None:
     """Whose each row is, str[T], "" for test rows of nobody; None where the file does not say."""
     if "client" not in arrays:
         return None
-    own = arrays["client"]
+    own = texts_of(arrays["client"], f"client of {path}")
     rest = 0
     if "test_client" in arrays:
-        own = np.concatenate([own.astype(str), arrays["test_client"].astype(str)])
+        test = texts_of(arrays["test_client"], f"test_client of {path}")
+        own = np.concatenate([own, test])
     elif "test_y" in arrays:
         rest = len(arrays["test_y"])
     return np.concatenate([member_names(own, f"client of {path}"), np.full(rest, "")])

@@ -143,6 +143,23 @@ def say_untrained(name: str, members: HostArray, train: HostArray) -> None:
         )
 
 
+def say_shared(name: str, train: HostArray, test: HostArray) -> None:
+    """A caution where most rows of a stated test set are training rows as well.
+
+    Args:
+        name: the file.
+        train: float32[T, ...], the training rows' features.
+        test: float32[T, ...], those of the test rows.
+    """
+    known = {row.tobytes() for row in train}
+    shared = sum(row.tobytes() in known for row in test)
+    if 2 * shared > len(test):
+        caution(
+            f"{name}: {shared} of {len(test)} test rows are training rows as well, which makes "
+            "those who hold them look better than they are; leave them out of one of the two."
+        )
+
+
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence: the first few, and how many more there are."""
     shown = ", ".join(repr(str(name)) for name in names[:NAMED])

@@ -78,6 +78,15 @@ def test_a_separator_is_found_and_said(separator, read):
     assert not said
 
 
+def test_a_line_of_other_width_is_named_whatever_the_separator(refused):
+    text = text_of(COLUMNS, ";").replace("\nsouth;", "\nsouth;;", 1)
+    assert "to have 5 cells, but it has 6" in refused(text=text)
+
+
+def test_a_separator_in_doubt_is_asked_for(refused):
+    assert "Expected separator to be given" in refused(text="a,1;2\nb,3;4\n", header=False)
+
+
 @pytest.mark.parametrize(
     ("encoding", "keywords"),
     [("utf-8-sig", {}), ("utf-16", {}), ("utf-32", {}), ("cp1252", {"encoding": "cp1252"})],
@@ -445,3 +454,14 @@ def test_test_rows_are_stated_once(folder):
             test_path=str(folder / "test.csv"),
             test_column="kind",
         )
+
+
+def test_a_test_file_of_training_rows_is_said(folder):
+    with cautions() as said:
+        load(
+            "csv",
+            path={"all": str(folder / "host.csv"), "more": str(folder / "test.csv")},
+            label="sick",
+            test_path=str(folder / "test.csv"),
+        )
+    assert any("15 of 15 test rows are training rows as well" in sentence for sentence in said)

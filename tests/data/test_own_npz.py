@@ -111,7 +111,7 @@ def test_members_that_look_alike_are_one_and_rows_of_nobody_are_refused(read, re
 
 
 def test_test_rows_have_members_where_the_file_says_so(read, refused):
-    own = {"x": X, "y": Y, "client": SITE, "test_x": X[:4], "test_y": Y[:4]}
+    own = {"x": X, "y": Y, "client": SITE, "test_x": X[:4] + 1, "test_y": Y[:4]}
     assert not read(own)[0].test_columns
     pool, _ = read({**own, "test_client": SITE[:4]})
     assert pool.test_columns["client"].tolist() == SITE[:4].tolist()
@@ -155,3 +155,8 @@ def test_scales_are_by_all_rows_by_member_or_to_one(read, refused):
     assert raw.x.max() > 4
     assert "to come with members" in refused({"x": X, "y": Y}, scale="per_client")
     assert "scale='unti'" in refused(arrays, scale="unti")
+
+
+def test_test_rows_that_are_training_rows_are_said(read):
+    _, said = read({"x": X, "y": Y, "test_x": X[:4], "test_y": Y[:4]})
+    assert len(said) == 1 and "4 of 4 test rows are training rows as well" in said[0]

@@ -1,13 +1,14 @@
 """Partitions: every row to exactly one client, the same for the same seed, no client left empty."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InvalidInputError, cautions
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.partition import PARTITIONS
 from fedjax_shap.data.pool import Pool, classes, hold_out, standardise
@@ -329,3 +330,55 @@ def test_bins_of_quantities_take_the_place_of_classes(name, balanced):
         split(name, balanced, **{**SETTINGS[name], "bins": 5})
     with pytest.raises(InvalidInputError, match="bins=1 to be an integer >= 2"):
         PARTITIONS[name](**{**SETTINGS[name], "bins": 1})
+
+
+def pool_of_ages(ages, **notes):
+    """A pool whose only column is one of numbers."""
+    x = np.zeros((len(ages), 1), np.float32)
+    y = np.arange(len(ages), dtype=np.int32) % 2
+    columns = {"age": np.asarray(ages)}
+    return Pool(x=x, y=y, test=(x, y), num_classes=2, columns=columns, notes=notes)
+
+
+def test_a_column_of_numbers_is_cut_into_ranges_of_equally_many_rows():
+    ages = np.random.default_rng(0).normal(40, 10, 200).astype(np.float32)
+    split = PARTITIONS["by_column"](column="age", bins=4)
+    rows, names = split(np.random.default_rng(0), pool_of_ages(ages))
+    assert [len(own) for own in rows] == [50] * 4 and len(set(names)) == 4
+    for low, high in pairwise(rows):
+        assert ages[low].max() < ages[high].min()
+    assert names[0] == f"age {ages.min():.6g} to {ages[rows[0]].max():.6g}"
+
+
+def test_bins_that_a_column_does_not_have_are_said_or_refused():
+    rng = np.random.default_rng(0)
+    with cautions() as said:
+        rows, _ = PARTITIONS["by_column"](column="age", bins=4)(
+            rng, pool_of_ages(["1"] * 30 + ["2"] * 10)
+        )
+    assert [len(own) for own in rows] == [30, 10] and "2 ranges instead of 4" in said[0]
+    for ages, keywords, expected in (
+        (["a", "b"] * 9, {"bins": 2}, "bins=2, but it holds 'a'"),
+        (["1"] * 9, {"bins": 2}, "one number"),
+        (np.linspace(0, 1, 300, dtype=np.float32), {}, "write bins = 4"),
+    ):
+        with pytest.raises(InvalidInputError, match=expected):
+            PARTITIONS["by_column"](column="age", **keywords)(rng, pool_of_ages(ages))
+    with pytest.raises(InvalidInputError, match="bins=1"):
+        PARTITIONS["by_column"](column="age", bins=1)
+
+
+def test_a_column_that_says_whose_a_row_is_and_is_a_feature_is_said():
+    for features in (["age"], ["age=1", "age=2"]):
+        with cautions() as said:
+            PARTITIONS["by_column"](column="age")(
+                np.random.default_rng(0), pool_of_ages(["1", "2"] * 9, features=features)
+            )
+        assert len(said) == 1 and "'age' says whose a row is and is a feature as well" in said[0]
+
+
+def test_a_value_of_a_column_that_has_test_rows_only_is_said():
+    pool = replace(pool_of_ages(["1", "2"] * 9), test_columns={"age": np.array(["1", "3"] * 9)})
+    with cautions() as said:
+        PARTITIONS["by_column"](column="age")(np.random.default_rng(0), pool)
+    assert len(said) == 1 and "'3' have test rows only" in said[0]

@@ -28,7 +28,7 @@ def written(path, members, labels, numbers):
     return str(path)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     names=st.lists(NAMES, min_size=3, max_size=3, unique=True),
     rows=st.lists(st.integers(0, 2), min_size=12, max_size=60),
@@ -66,7 +66,7 @@ def test_what_classes_are_called_does_not_decide_which_arrays_rows_are_held_out(
     assert held[0] == held[1] == held[2]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 12), min_size=2, max_size=8),
     fraction=st.floats(0.1, 0.8),
