@@ -1,4 +1,4 @@
-"""The command line: `fedjax-shap quickstart | run | list | settle | audit | ledger | store`."""
+"""The command line: `fedjax-shap quickstart | run | list | settle | audit | compare | ...`."""
 
 import argparse
 import sys
@@ -30,6 +30,7 @@ COMMANDS = {
     "list": Command("list", "the names that a configuration may use, with their keywords"),
     "settle": Command("settle", "payments from values, costs and a revenue, without training"),
     "audit": Command("audit", "what can be said for and against the payments of a run"),
+    "compare": Command("compare", "runs over the same members, side by side"),
     "ledger": Command("ledger", "the permanent record of runs, contributions, costs and payments"),
     "store": Command(
         "store", "list, check, merge or export what runs keep in their utilities/ folder"

@@ -1,0 +1,83 @@
+"""Runs side by side as a figure: values with their intervals, and payments."""
+
+from itertools import cycle
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fedjax_shap.pipeline.comparison import ComparedRun, Comparison
+from fedjax_shap.report import style
+from fedjax_shap.report.names import LONGEST_IN_FIGURES, Shown, chosen, distinct, shortened
+from fedjax_shap.typing import HostArray
+
+NORMAL = 1.96  # standard errors on either side of a value: a 95 % interval
+APART = 0.15  # of the distance between two members: between the dots of two runs
+SPREAD = 0.6  # of that distance, over which the dots of all runs are spread at the most
+MOST_LABELS = 4  # in one line of the legend
+MARKERS = "osD^v"
+
+
+def compared_figure(compared: Comparison) -> Figure:
+    """A dot for each member and run, with the 95 % interval of its value where it is known; below,
+    the payments where there are some.
+
+    Args:
+        compared: the runs; where members are many, those of the highest and the lowest values in
+            the first run are shown.
+    """
+    shown = chosen(compared.runs[0].values)
+    paid = any(run.payments is not None for run in compared.runs)
+    width = min(max(7.0, 0.75 * len(shown.members)), 16.0)
+    figure = Figure(figsize=(width, style.HEIGHT * (1 + paid)), layout="constrained")
+    panels = figure.subplots(1 + paid, 1, squeeze=False)[:, 0]
+    _draw_values(panels[0], compared, shown)
+    if paid:
+        _draw_payments(panels[1], compared, shown)
+        style.amounts_on_y(panels[1])
+    names = [compared.members[member] for member in shown.members]
+    for axes in panels:
+        style.open_frame(axes)
+        style.zero_line(axes)
+        axes.set_xticks(
+            shown.places,
+            [style.plain(name) for name in distinct(names, LONGEST_IN_FIGURES)],
+            rotation=30,
+            ha="right",
+        )
+        axes.set_xlim(-0.5, shown.places[-1] + 0.5)
+    figure.legend(loc="outside upper center", ncols=MOST_LABELS, frameon=False)
+    return figure
+
+
+def _draw_values(axes: Axes, compared: Comparison, shown: Shown) -> None:
+    """The values of all runs."""
+    for run, moved, color, marker in _looks(compared):
+        reach = NORMAL * np.nan_to_num(run.std_errors[shown.members])
+        axes.errorbar(
+            shown.places + moved,
+            run.values[shown.members],
+            reach,
+            fmt=marker,
+            color=color,
+            capsize=3,
+            label=style.plain(shortened(run.label, LONGEST_IN_FIGURES)),
+            zorder=3,
+        )
+    axes.set_ylabel("value")
+
+
+def _draw_payments(axes: Axes, compared: Comparison, shown: Shown) -> None:
+    """The payments of the runs that have some."""
+    for run, moved, color, marker in _looks(compared):
+        if run.payments is not None:
+            paid: HostArray = np.array(run.payments, float)[shown.members]
+            axes.plot(shown.places + moved, paid, marker, color=color, zorder=3)
+    axes.set_ylabel("payment")
+
+
+def _looks(compared: Comparison) -> list[tuple[ComparedRun, float, str, str]]:
+    """Each run with how far its dots are moved sideways, its colour and its marker."""
+    width = min(SPREAD, APART * (len(compared.runs) - 1))
+    moved = np.linspace(-width / 2, width / 2, len(compared.runs))
+    return list(zip(compared.runs, map(float, moved), cycle(style.COLORS), cycle(MARKERS)))
