@@ -119,11 +119,12 @@ def poisson(*, standardise: bool = True) -> Task:
     """Counts by their log rates: the Poisson loss, minus the deviance unless another metric is
     asked for.
 
-    Metrics that a configuration names take log rates; so does one's own.
+    Metrics take the predicted log rates; so does one's own.
 
     Args:
-        standardise: whether a model that gives 0 predicts the mean rate of all training rows, which
-            is then taken to be known to everyone; if False it predicts a rate of 1.
+        standardise: whether the unit of local training is the mean rate of all training rows, which
+            is then taken to be known to everyone: a model that gives 0 predicts it. If False the
+            unit is a rate of 1.
 
     References:
         McCullagh, Nelder 1989, "Generalized linear models", chapter 6.
@@ -135,9 +136,11 @@ def poisson(*, standardise: bool = True) -> Task:
 
     def bind(y: HostArray) -> Bound:
         mean = y.mean(axis=0, dtype=np.float64)
-        shift = _a_column(np.log(np.where(mean > 0, mean, 1.0)))
+        unit = np.where(mean > 0, mean, 1.0)
+        rate = _a_column(unit)
+        shift = _a_column(np.log(unit))
         return Bound(
-            loss=lambda outputs, y: each(shift + outputs, y),
+            loss=lambda outputs, y: each(outputs, y / rate),
             outputs=lambda outputs: shift + outputs,
         )
 
