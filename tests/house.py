@@ -34,6 +34,7 @@ ROOMS = {
 # `vmap` over coalitions stands only in engine/. Other files that map over something stand here.
 MAPPED_ELSEWHERE: dict[str, str] = {
     "learning/train.py": "the members of one coalition",
+    "learning/judges.py": "the judges with equally many test rows",
     "learning/row_orders.py": "the clients of a round, and their passes",
     "games/mixtures.py": "the uploads of a round, and the mixtures of a chunk",
     "learning/train_chunk.py": "the coalitions of a chunk that contain one client",

@@ -1,16 +1,25 @@
 """From a pool to a federation: its rows are split among clients, and a validation set held out."""
 
+from dataclasses import replace
+
+import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import function_of, integer, number, of_kind, require
 from fedjax_shap.data.federated import FederatedData, from_arrays
 from fedjax_shap.data.pool import Pool
-from fedjax_shap.data.shares import Partition
-from fedjax_shap.data.splits import validation_rows
+from fedjax_shap.data.shares import Partition, Shares
+from fedjax_shap.data.splits import hold_out_within, strata_of, validation_rows
+from fedjax_shap.typing import HostArray
 
 
 def federate(
-    pool: Pool, partition: Partition, *, seed: int, validation: float = 0.0
+    pool: Pool,
+    partition: Partition,
+    *,
+    seed: int,
+    validation: float = 0.0,
+    member_test: float = 0.0,
 ) -> FederatedData:
     """Gives the rows of a pool to clients.
 
@@ -21,6 +30,10 @@ def federate(
         validation: the fraction of the test set that becomes the validation set (nearly the same in
             each class, and in each member where the test rows' members are known), the rest being
             the test set; if 0, the test set serves as both.
+        member_test: the fraction of its training rows that each member holds out as its own test
+            rows (nearly the same in each class). Together these are the validation set, and the
+            pool's test set is the test set. If 0, test rows belong to members where the pool says
+            so, in the column by which the partition goes.
 
     Returns:
         The federation.
@@ -34,19 +47,66 @@ def federate(
     integer("seed", seed, least=0)
     number("validation", validation)
     require(0 <= validation < 1, f"Expected validation={validation!r} to lie in [0, 1).")
+    number("member_test", member_test)
+    require(0 <= member_test < 1, f"Expected member_test={member_test!r} to lie in [0, 1).")
+    require(
+        validation == 0 or member_test == 0,
+        f"Expected validation={validation!r} to be left out with member_test={member_test!r}: the "
+        "members' own test rows are the validation set.",
+    )
     shares = partition(np.random.default_rng([seed, 0]), pool)
+    if member_test > 0:
+        return _with_member_tests(pool, shares, np.random.default_rng([seed, 2]), member_test)
     clients = [(pool.x[rows], pool.y[rows]) for rows in shares.rows]
     x, y = pool.test
     test = (x, y)
     validated = None
+    owners = _owners(pool, shares)
     if validation > 0:
         rest, rows = validation_rows(pool, np.random.default_rng([seed, 1]), validation)
         test = (x[rest], y[rest])
         validated = (x[rows], y[rows])
-    return from_arrays(
+        if owners is not None:
+            owners = owners[rows]
+    data = from_arrays(
         clients,
         test,
         validated,
+        names=shares.names,
+        num_classes=pool.num_classes,
+        quantities=pool.num_classes is None,
+    )
+    if owners is None:
+        return data
+    return replace(data, owners=jnp.asarray(owners))
+
+
+def _owners(pool: Pool, shares: Shares) -> HostArray | None:
+    """int32[T], the client whose each test row is, -1 for nobody's; None where none is known."""
+    cells = pool.test_columns.get(shares.column or "")
+    if cells is None:
+        return None
+    place = {name: index for index, name in enumerate(shares.names)}
+    return np.array([place.get(str(cell), -1) for cell in np.asarray(cells).tolist()], np.int32)
+
+
+def _with_member_tests(
+    pool: Pool, shares: Shares, rng: np.random.Generator, fraction: float
+) -> FederatedData:
+    """The federation whose members hold out test rows of their own."""
+    sizes = [len(rows) for rows in shares.rows]
+    members = np.repeat(np.arange(len(sizes)), sizes)
+    rows = np.concatenate(shares.rows)
+    strata = strata_of(pool.y[rows], pool.num_classes)
+    _, drawn = hold_out_within(rng, members, strata, fraction, "member_test")
+    # each member keeps its rows in their order
+    out = np.isin(np.arange(len(rows)), drawn)
+    kept = [rows[(members == index) & ~out] for index in range(len(sizes))]
+    held = [rows[(members == index) & out] for index in range(len(sizes))]
+    return from_arrays(
+        [(pool.x[own], pool.y[own]) for own in kept],
+        pool.test,
+        member_tests=[(pool.x[own], pool.y[own]) if len(own) else None for own in held],
         names=shares.names,
         num_classes=pool.num_classes,
         quantities=pool.num_classes is None,

@@ -10,6 +10,7 @@ from flax import struct
 
 from fedjax_shap._validate import InvalidInputError, finite, require
 from fedjax_shap.data.examples import members_of, pair_of
+from fedjax_shap.data.member_tests import own_tests, owned, test_of
 from fedjax_shap.data.targets import Targets, class_targets, quantity_targets
 from fedjax_shap.typing import Array, HostArray
 
@@ -32,6 +33,8 @@ class FederatedData:
         validation: (x[T, ...], y[T]), the server's set on which coalitions are valued.
         test: (x[T, ...], y[T]), the server's set on which a run is reported; the validation set is
             the test set where no other was given.
+        owners: int32[T], whose own row each of the validation set is, -1 for the server's; None
+            where all are the server's.
         names: the clients' names.
         num_classes: L; None where rows have quantities.
         largest: N, the rows of the largest client.
@@ -49,6 +52,7 @@ class FederatedData:
     num_classes: int | None = struct.field(pytree_node=False)
     largest: int = struct.field(pytree_node=False)
     class_names: tuple[str, ...] = struct.field(pytree_node=False, default=())
+    owners: Array | None = None
 
     @property
     def num_clients(self) -> int:
@@ -83,6 +87,7 @@ class FederatedData:
             idle=jnp.zeros(1, bool),
             names=("pooled",),
             largest=len(self.y),
+            owners=None,
         )
 
     def with_client(
@@ -121,9 +126,10 @@ class FederatedData:
 
 def from_arrays(
     clients: Iterable[Any] | Mapping[str, Any],
-    test: Any,
+    test: Any = None,
     validation: Any = None,
     *,
+    member_tests: Iterable[Any] | Mapping[str, Any] | None = None,
     names: Sequence[str] | None = None,
     num_classes: int | None = None,
     classes: Sequence[Any] = (),
@@ -137,8 +143,11 @@ def from_arrays(
             Instead of a pair of arrays it may be a list of examples (x, y), a map-style data set of
             these, or a mapping such as {"x": x, "y": y}. y are classes: integer labels 0..L-1,
             names, truth values, or one-hot rows y[N_c, L]; or quantities, y[N_c] or y[N_c, D].
-        test: (x[T, ...], y[T]), held by the server.
+        test: (x[T, ...], y[T]), held by the server; all members' own test sets together if None.
         validation: likewise, the set on which coalitions are valued; the test set if None.
+        member_tests: a test set of each client's own, in the clients' order or by their names, None
+            for a client without one. Together they are the validation set, so that games may ask
+            what a coalition is worth to each member.
         names: the clients' names; "client 0", ... if None.
         num_classes: L; if None the classes that occur, whose ids must then be 0..L-1 without gaps.
         classes: the classes' ids or names in the order of the labels 0..L-1, for ids that are not
@@ -156,7 +165,10 @@ def from_arrays(
     members = members_of(clients, names)
     called = _names(members.names, len(members.examples))
     given = {f"clients[{name}]": one for name, one in zip(called, members.examples)}
-    given["test"] = test
+    own = own_tests(member_tests, called, test, validation)
+    given |= own
+    if test is not None:
+        given["test"] = test
     if validation is not None:
         given["validation"] = validation
     sets = {name: pair_of(name, examples) for name, examples in given.items()}
@@ -164,8 +176,12 @@ def from_arrays(
     targets = _targets(sets, num_classes, classes, quantities)
     _require_alike(features, targets)
     held = {name: (features[name], y) for name, y in targets.sets.items()}
-    tested = held["test"]
-    validated = held.get("validation", tested)
+    owners = None
+    if own:
+        owners, held["validation"] = owned([held.get(test_of(name)) for name in called])
+    validated = held.get("validation", held.get("test"))
+    tested = held.get("test", validated)
+    assert tested is not None and validated is not None  # refused above
     checked = [held[f"clients[{name}]"] for name in called]
     sizes = np.array([len(y) for _, y in checked], np.int32)
     return FederatedData(
@@ -180,6 +196,7 @@ def from_arrays(
         num_classes=targets.num_classes,
         class_names=targets.class_names,
         largest=int(sizes.max()),
+        owners=owners,
     )
 
 

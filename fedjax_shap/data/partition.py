@@ -162,6 +162,7 @@ def by_column(*, column: str | None = None, bins: int | None = None) -> Partitio
         return Shares(
             rows=[np.flatnonzero(cells == value) for value in values],
             names=[str(value) for value in values],
+            column=name,
         )
 
     return split

@@ -13,10 +13,18 @@ MOST_DRAWS = 1000  # of a partition that leaves a client too little
 
 
 class Shares(NamedTuple):
-    """Who holds what: client c, called names[c], holds the rows rows[c] (int[N_c]) of the pool."""
+    """Who holds what.
+
+    Attributes:
+        rows: int[N_c] a client, the rows of the pool that it holds.
+        names: the clients' names.
+        column: the pool's column whose values are the clients; None where another rule gave them
+            their rows. Test rows of which the column is known belong to clients, too.
+    """
 
     rows: list[HostArray]
     names: list[str]
+    column: str | None = None
 
 
 class Partition(Protocol):

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from flax import struct
 
 from fedjax_shap.coalitions import Chunk, Coalition
+from fedjax_shap.shapley.slices import Trailing
 from fedjax_shap.typing import Array, Key, PyTree
 
 
@@ -76,6 +77,8 @@ class Game:
             parameters.
         resamples: how many bootstrap resamples of the test set follow each utility on its first
             trailing axis.
+        trailing: what the trailing axis of the utilities holds, where each player has several
+            values.
     """
 
     world: PyTree
@@ -85,3 +88,4 @@ class Game:
     effort: Effort | None = struct.field(pytree_node=False, default=None)
     reseed: Callable[[PyTree, Key], PyTree] | None = struct.field(pytree_node=False, default=None)
     resamples: int = struct.field(pytree_node=False, default=0)
+    trailing: Trailing | None = struct.field(pytree_node=False, default=None)

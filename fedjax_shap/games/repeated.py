@@ -58,5 +58,10 @@ def repeated(game: Game, repeats: int) -> Game:
     if effort is not None:
         effort = effort._replace(rounds=effort.rounds * repeats)
     return replace(
-        game, value=under_all_seeds(game.value), values=values, effort=effort, reseed=None
+        game,
+        value=under_all_seeds(game.value),
+        values=values,
+        effort=effort,
+        reseed=None,
+        trailing=None,
     )

@@ -18,6 +18,7 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.algorithm import Algorithm
+from fedjax_shap.learning.judges import Judging, judged_by, judges_of, one_axis, trailing_of
 from fedjax_shap.learning.learner import Learner
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.metric import Metric, score
@@ -27,6 +28,7 @@ from fedjax_shap.learning.task import measure_for
 from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked, task_of
 from fedjax_shap.learning.world import Trace, World, seeds
+from fedjax_shap.shapley.slices import Trailing
 from fedjax_shap.typing import Array, HostArray, Key, Params
 
 
@@ -84,6 +86,8 @@ class Rounds(NamedTuple):
         play: gives the games, round by round.
         model: what is trained.
         measure: the metric by which models are valued.
+        trailing: what the trailing axis of the games' utilities holds; None where they have none.
+        by_round: whether the values after each round are wanted beside those after the last.
         uploads: whether the world of each game is `mixtures.Uploads`. It is with one aggregation a
             round, by an algorithm whose next model is the mean of the uploads.
     """
@@ -95,6 +99,8 @@ class Rounds(NamedTuple):
     model: Model
     measure: Measure
     uploads: bool
+    trailing: Trailing | None = None
+    by_round: bool = False
 
 
 def rounds(
@@ -105,6 +111,8 @@ def rounds(
     inner_rounds: int = 1,
     absent: Absent = "left_out",
     everyone_first: bool = False,
+    judges: Judging = "server",
+    by_round: bool = False,
 ) -> Rounds:
     """One federated run of `algorithm.max_rounds` rounds, each a game among its participants.
 
@@ -124,6 +132,10 @@ def rounds(
             participants (Wang et al. 2022).
         everyone_first: whether everyone takes part in the first round, whatever
             `participation` says, as completion needs (Fan et al. 2022, assumption 1).
+        judges: as in `games.silo.silo`: with "members" or "classes" the utilities of each round are
+            float[1 + J].
+        by_round: whether values after each round, summed so far, are wanted beside those after the
+            last.
 
     Returns:
         The run. Nothing is trained before it is played.
@@ -137,6 +149,7 @@ def rounds(
     """
     algorithm = checked(training).algorithm
     _check(algorithm, inner_rounds, absent)
+    one_axis(judges, by_round)
     within = training._replace(
         algorithm=algorithm._replace(max_rounds=inner_rounds), participation=None
     )
@@ -144,9 +157,11 @@ def rounds(
     present = _present(training, algorithm.max_rounds, data.num_clients)
     present[:1] |= everyone_first
     measure = measure_for(task_of(training, data), data, metric)
+    judging = judges_of(data, judges, measure)
+    judged = judged_by(measure, judging)
 
     def worth(world: World, params: Params) -> Array:
-        return score(learning.model.apply, measure, params, world.data.validation)
+        return score(learning.model.apply, judged, params, world.data.validation)
 
     def value(world: tuple[World, Array, Array], key: Key, coalition: Coalition) -> Array:
         params, _ = learning.train(world[0], key, coalition)
@@ -154,7 +169,7 @@ def rounds(
 
     mixed = inner_rounds == 1 and algorithm.averages_uploads
     if mixed:
-        open_round = mixtures(learning, measure, absent)
+        open_round = mixtures(learning, judged, absent)
     elif inner_rounds == 1:
         open_round = aggregates(learning, worth)
     else:
@@ -163,7 +178,17 @@ def rounds(
     world = replace(learning.world, whole=learning.world.weights.sum())
     play = _played(world, open_round, present, inner_rounds)
     start = Game((world, present, np.asarray(absent == "unchanged")), value, data.num_clients)
-    return Rounds(data.num_clients, present, start, play, learning.model, measure, mixed)
+    return Rounds(
+        num_players=data.num_clients,
+        present=present,
+        start=start,
+        play=play,
+        model=learning.model,
+        measure=measure,
+        uploads=mixed,
+        trailing=trailing_of(judging),
+        by_round=by_round,
+    )
 
 
 def _present(training: Training, num_rounds: int, num_clients: int) -> HostArray:

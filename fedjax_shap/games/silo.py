@@ -4,17 +4,20 @@ from dataclasses import replace
 from typing import Literal
 
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from fedjax_shap._validate import integer, number, one_of
+from fedjax_shap._validate import integer, number, one_of, require
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.trained import trained
+from fedjax_shap.learning.judges import Judging, judged_by, judges_of, one_axis, trailing_of
 from fedjax_shap.learning.metric import Metric, bootstrapped, score
 from fedjax_shap.learning.task import curve_measure, measure_for
 from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked, task_of
 from fedjax_shap.learning.world import Trace, World
+from fedjax_shap.shapley.slices import Trailing, round_names
 from fedjax_shap.typing import Array, Key, Params
 
 Report = Literal["final", "best"]
@@ -29,6 +32,8 @@ def silo(
     skip_rounds: int = 0,
     empty: float | None = None,
     resamples: int = 0,
+    judges: Judging = "server",
+    by_round: bool = False,
 ) -> Game:
     """The game in which V(S) is the metric of the model that S trains alone.
 
@@ -46,9 +51,14 @@ def silo(
             resamples; the metric of the untrained initial model if None.
         resamples: if > 0, each utility is followed by the metric on this many bootstrap resamples
             of the validation set, float[1 + resamples]: what other test sets would have said.
+        judges: whose test rows say what a model is worth: "server", all rows of the validation set;
+            "members" or "classes": each utility is followed by the metric on the rows of each
+            member or class, float[1 + J].
+        by_round: whether a utility is V after each round, float[R], the last one being the value
+            proper.
 
     Returns:
-        A game of C players whose utilities are scalars, or float[1 + resamples].
+        A game of C players whose utilities are scalars, or have a trailing axis as said above.
 
     Raises:
         InvalidInputError: a setting out of its range, or a metric that is undefined on these data.
@@ -59,8 +69,11 @@ def silo(
     integer("resamples", resamples, least=0)
     if empty is not None:
         number("empty", empty)
+    _check_trailing(report, resamples, judges, by_round)
     learning = learner(data, training)
-    measure = bootstrapped(measure_for(task_of(training, data), data, metric), resamples)
+    of_all = measure_for(task_of(training, data), data, metric)
+    judging = judges_of(data, judges, of_all)
+    measure = judged_by(bootstrapped(of_all, resamples), judging)
 
     def worth(world: World, params: Params) -> Array:
         return score(learning.model.apply, measure, params, world.data.validation)
@@ -77,15 +90,35 @@ def silo(
             without = worth(world, world.initial)
         return jnp.where(mask.any(), trace.observed[skip_rounds:].max(axis=0), without)
 
+    def each_round(world: World, params: Params, trace: Trace, mask: Array) -> Array:
+        if empty is None:  # the empty coalition keeps the initial model
+            return trace.observed
+        return jnp.where(mask.any(), trace.observed, empty)
+
     def redrawn(world: World, key: Key) -> World:
         return replace(world, initial=learning.model.init(key))
 
     game = trained(learning, final)
+    trailing = trailing_of(judging)
+    if by_round:
+        game = trained(learning, each_round, worth)
+        trailing = Trailing("rounds", round_names(np.arange(most + 1)))
     if report == "best":
         game = trained(learning, best, worth)
     if training.initial is None:  # the seed decides the initial model
         game = replace(game, reseed=redrawn)
-    return replace(game, resamples=resamples)
+    return replace(game, resamples=resamples, trailing=trailing)
+
+
+def _check_trailing(report: Report, resamples: int, judges: Judging, by_round: bool) -> None:
+    """Refuses two trailing axes, and values by slice that would not be those of one training."""
+    one_axis(judges, by_round)
+    if by_round or judges != "server":
+        given = f"judges={judges!r}"
+        if by_round:
+            given = "by_round=True"
+        require(resamples == 0, f"Expected resamples={resamples} to be 0 with {given}.")
+        require(report == "final", f"Expected report={report!r} to be 'final' with {given}.")
 
 
 def curves(

@@ -208,6 +208,7 @@ def federation_of(config: Config) -> Federation:
             config.build("partition"),
             seed=config.seed,
             validation=config.value("data", "validation"),
+            member_test=config.value("data", "member_test"),
         )
         corruptions = [build("corrupt", one) for one in config.corruptions]
         data = corrupt(data, corruptions, seed=config.seed)

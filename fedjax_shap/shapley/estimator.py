@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -13,6 +13,31 @@ from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 MOST_IN_A_TABLE = 62  # players; all coalitions of more are more than any budget
 State = Any
+_Valued = TypeVar("_Valued", "Attribution", "Slices")
+
+
+@struct.dataclass
+class Slices:
+    """The players' values from each of several points of view, or after each of several rounds.
+
+    Attributes:
+        kind: "judges" or "rounds".
+        names: of the J slices.
+        weights: float64[J], what part of all test rows each judge has; float64[0] for rounds.
+        values: float64[P, J], what the data of each player are worth to each judge, or after each
+            round.
+        std_errors: float64[P, J].
+        empty: float64[J], V of the empty coalition.
+        grand: float64[J], V of the grand coalition.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    weights: HostArray
+    values: HostArray
+    std_errors: HostArray
+    empty: HostArray
+    grand: HostArray
 
 
 @struct.dataclass
@@ -28,6 +53,8 @@ class Attribution:
         stopped: why the estimator stopped, in words.
         num_stored: how many of the coalitions were in the store already, so that they were free.
         notes: further numbers that the estimator reports, by name.
+        slices: values from several points of view or by round, of games that have them: `values`
+            are then those on all test rows, or after the last round.
     """
 
     values: HostArray
@@ -38,6 +65,7 @@ class Attribution:
     stopped: str
     num_stored: int = 0
     notes: dict[str, Any] = struct.field(default_factory=dict)
+    slices: Slices | None = None
 
     @property
     def efficiency_gap(self) -> HostArray:
@@ -176,10 +204,18 @@ def projected(attribution: Attribution) -> Attribution:
         Ruiz, Valenciano, Zarzuelo 1998, "The family of least square values for transferable
         utility games".
     """
-    num_players = len(attribution.values)
-    missing = -attribution.efficiency_gap / num_players
-    variance = attribution.std_errors**2
+    slices = attribution.slices
+    if slices is not None:
+        slices = _efficient(slices)
+    return dataclasses.replace(_efficient(attribution), slices=slices)
+
+
+def _efficient(found: _Valued) -> _Valued:
+    """The values and standard errors shifted, slice by slice."""
+    num_players = len(found.values)
+    gap = found.values.sum(axis=0) - (found.grand - found.empty)
+    variance = found.std_errors**2
     shifted = variance * (1 - 2 / num_players) + variance.sum(axis=0) / num_players**2
     return dataclasses.replace(
-        attribution, values=attribution.values + missing, std_errors=np.sqrt(shifted)
+        found, values=found.values + -gap / num_players, std_errors=np.sqrt(shifted)
     )

@@ -14,6 +14,7 @@ from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
 from fedjax_shap.keys import Seed, key_of
 from fedjax_shap.shapley.estimator import Attribution, Estimator
+from fedjax_shap.shapley.slices import split
 from fedjax_shap.shapley.stopping import EstimateProgress
 from fedjax_shap.typing import HostArray, Key
 from fedjax_shap.valuation.options import WHOLE, Options, UtilitySource
@@ -47,7 +48,9 @@ def estimate(
             All if None.
 
     Returns:
-        Values float64[P, ...] with standard errors, V(empty), V(N), and what it cost.
+        Values float64[P, ...] with standard errors, V(empty), V(N), and what it cost. Of a game
+        with judges or by round, `values` float64[P] are those on all test rows or after the last
+        round, and `slices` has those of each judge or round; a stopping rule looks at all of them.
 
     Raises:
         InvalidInputError: what the estimator cannot do with this many players or this budget, or a
@@ -73,7 +76,10 @@ def value_game(
     seed = game_key(key)
     store = options.store(part, lambda: fingerprint(game, seed))
     source = UtilitySource(game, seed, store, options)
-    return value_players(source, estimator, jax.random.fold_in(key, 1), chosen)
+    found = value_players(source, estimator, jax.random.fold_in(key, 1), chosen)
+    if isinstance(game, Game) and game.trailing is not None:
+        return split(found, game.trailing)
+    return found
 
 
 def _chosen(players: Sequence[int] | HostArray | None, num_players: int) -> HostArray:

@@ -3,6 +3,7 @@ et al. 2020).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -13,8 +14,9 @@ from fedjax_shap._validate import fraction, function_of, number, of_kind, requir
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.rounds import Rounds
 from fedjax_shap.keys import Seed, key_of
-from fedjax_shap.shapley.estimator import Attribution, Estimator
+from fedjax_shap.shapley.estimator import Attribution, Estimator, Slices
 from fedjax_shap.shapley.exact import exact
+from fedjax_shap.shapley.slices import round_names, split
 from fedjax_shap.typing import HostArray, Key, PyTree, Utilities
 from fedjax_shap.valuation.estimate import game_key, value_players
 from fedjax_shap.valuation.options import ROUND, Options, UtilitySource
@@ -94,7 +96,8 @@ def estimate_rounds(
             al. 2020, TMR).
 
     Returns:
-        The values float64[P] summed over rounds, their standard errors (rounds are drawn
+        The values float64[P] summed over rounds, with those of each judge, or after each round, in
+        `slices` where the run has them; their standard errors (rounds are drawn
         independently; where `normalise` divides by a sum that is itself an estimate, its error is
         not in them), V of the initial model as `empty` and of the last as `grand`. A player who
         never took part has exactly 0.
@@ -182,8 +185,14 @@ def _summed(
     run: Rounds, estimator: Estimator, options: Options, key: Key, weighting: Weighting
 ) -> Attribution:
     """The rounds valued one by one, and summed."""
+    require(
+        run.trailing is None or not weighting.normalise,
+        "Expected normalise to be left out with judges: the values of each judge would be divided "
+        "by a sum of its own.",
+    )
     counts: list[float] = []
     each: list[Attribution] = []
+    valued: list[int] = []  # numbers of rounds
     for one in played(run, options, key):
         weight = weighting.decay**one.number
         if weight < weighting.truncation or weight == 0:
@@ -194,6 +203,7 @@ def _summed(
             weight *= _per_unit(found)
         counts.append(weight)
         each.append(found)
+        valued.append(one.number)
     require(
         bool(each),
         f"Expected truncation={weighting.truncation} to leave a round in which somebody takes "
@@ -203,6 +213,18 @@ def _summed(
     if len(each) < run.present.any(axis=1).sum():
         # the last round may not have been valued: then nothing says yet what its model is worth
         grand = worth_of_all(one, run)
+    summed = _sum_of(each, counts, grand)
+    if run.trailing is not None:
+        return split(summed, run.trailing)
+    if run.by_round:
+        return replace(summed, slices=_so_far(each, counts, valued))
+    return summed
+
+
+def _sum_of(each: list[Attribution], counts: list[float], grand: HostArray) -> Attribution:
+    """The sum of the values of rounds, each times what it counts; `grand` is V of the last
+    model.
+    """
     notes: dict[str, Any] = {}
     if any(found.notes for found in each):
         notes["rounds"] = [found.notes for found in each]
@@ -217,6 +239,41 @@ def _summed(
         num_stored=sum(found.num_stored for found in each),
         stopped=f"{len(each)} rounds valued: {each[-1].stopped} in the last",
         notes=notes,
+    )
+
+
+def _so_far(each: list[Attribution], counts: list[float], numbers: list[int]) -> Slices:
+    """The values after each round that was valued: those of the rounds up to it, summed.
+
+    Args:
+        each: the values of each round.
+        counts: what each counts in the sum.
+        numbers: of the rounds, from 0.
+    """
+    values = np.cumsum([c * found.values for c, found in zip(counts, each)], axis=0)
+    variances = np.cumsum([(c * found.std_errors) ** 2 for c, found in zip(counts, each)], axis=0)
+    return Slices(
+        kind="rounds",
+        names=round_names(np.array(numbers)),
+        weights=np.zeros(0),
+        values=values.T,
+        std_errors=np.sqrt(variances).T,
+        empty=np.full(len(each), float(each[0].empty)),
+        grand=np.array([float(found.grand) for found in each]),
+    )
+
+
+def without_slices(run: Rounds, name: str) -> None:
+    """Refuses judges and values by round for a method for the whole run.
+
+    Args:
+        run: the run.
+        name: the method's.
+    """
+    require(
+        run.trailing is None and not run.by_round,
+        f"Expected judges and by_round to be left out with estimator={name!r}, which values the "
+        "whole run at once.",
     )
 
 

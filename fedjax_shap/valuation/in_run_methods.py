@@ -21,7 +21,7 @@ from fedjax_shap.shapley.completion import (
 )
 from fedjax_shap.shapley.estimator import Attribution, seed_of
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
-from fedjax_shap.valuation.in_run import Method, multi_round, played, worth_of_all
+from fedjax_shap.valuation.in_run import Method, multi_round, played, without_slices, worth_of_all
 from fedjax_shap.valuation.options import Options
 
 __all__ = [
@@ -61,6 +61,7 @@ def comfedsv(*, rank: int = 2, regularisation: float = 0.01, weighted: bool = Tr
     number("regularisation", regularisation, above=0)
 
     def method(run: Rounds, options: Options, key: Key) -> Attribution:
+        without_slices(run, "comfedsv")
         require(
             bool(run.present.all(axis=1).any()),
             "Expected a round in which everyone takes part, as estimator='comfedsv' needs; set "
@@ -106,6 +107,7 @@ def taylor() -> Method:
     """
 
     def method(run: Rounds, options: Options, key: Key) -> Attribution:
+        without_slices(run, "taylor")
         require(
             run.measure.smooth and run.uploads,
             f"Expected metric={run.measure.name or run.measure.label!r} to be a differentiable one "

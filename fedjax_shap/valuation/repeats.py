@@ -12,6 +12,7 @@ from fedjax_shap.games.repeated import repeated
 from fedjax_shap.keys import Seed
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.estimator import Attribution, Estimator
+from fedjax_shap.shapley.slices import split
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.estimate import value_game
 from fedjax_shap.valuation.options import REPEATS, Options
@@ -57,7 +58,35 @@ def estimate_repeated(
     found = value_game(
         repeated(game, repeats), estimator, options, key=key, players=players, part=REPEATS
     )
-    resampled, errors = _by_seed(found, game.resamples, repeats)
+    trailing = game.trailing
+    if trailing is None:
+        return _over_seeds(found, game.resamples, repeats)
+    # each judge or round by itself
+    each = [_over_seeds(_slice(found, at), 0, repeats) for at in range(trailing.length)]
+    several = replace(
+        each[trailing.main],
+        values=np.stack([one.values for one in each], axis=1),
+        std_errors=np.stack([one.std_errors for one in each], axis=1),
+        empty=np.stack([one.empty for one in each]),
+        grand=np.stack([one.grand for one in each]),
+    )
+    return split(several, trailing)
+
+
+def _slice(found: Attribution, at: int) -> Attribution:
+    """The values under each seed of one slice of the trailing axis before that of seeds."""
+    return replace(
+        found,
+        values=found.values[:, at],
+        std_errors=found.std_errors[:, at],
+        empty=found.empty[at],
+        grand=found.grand[at],
+    )
+
+
+def _over_seeds(found: Attribution, resamples: int, repeats: int) -> Attribution:
+    """The means over seeds, and the parts of their errors."""
+    resampled, errors = _by_seed(found, resamples, repeats)
     values = resampled[:, 0]  # float64[P, k]
     # the three parts of the variance of a mean over seeds
     training = None
@@ -67,7 +96,7 @@ def estimate_repeated(
     if repeats > 1:
         training = values.std(axis=1, ddof=1)
         variance = training**2 / repeats + variance
-    if game.resamples > 1:
+    if resamples > 1:
         test_set = np.sqrt(resampled[:, 1:].var(axis=1, ddof=1).mean(axis=1))
         variance = variance + test_set**2
     parts = {
@@ -80,8 +109,8 @@ def estimate_repeated(
         found,
         values=values.mean(axis=1),
         std_errors=np.sqrt(variance),
-        empty=_of_seeds(found.empty, game.resamples),
-        grand=_of_seeds(found.grand, game.resamples),
+        empty=_of_seeds(found.empty, resamples),
+        grand=_of_seeds(found.grand, resamples),
         notes={**found.notes, **parts},
     )
 
