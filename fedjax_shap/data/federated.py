@@ -283,5 +283,4 @@ def _idle(idle: Sequence[bool] | None, num_clients: int) -> HostArray:
 
 def _offsets(sizes: HostArray) -> HostArray:
     """Where each client's rows begin, int32[C], when one client's follow another's."""
-    offsets: HostArray = np.cumsum(sizes) - sizes
-    return offsets.astype(np.int32)
+    return np.asarray(np.cumsum(sizes) - sizes, np.int32)

@@ -14,7 +14,6 @@ from fedjax_shap.shapley.slices import Trailing
 from fedjax_shap.typing import Array, HostArray
 
 Judging = Literal["server", "members", "classes"]
-JUDGES = ("server", "members", "classes")
 SERVER = "the server"
 MOST_NAMED = 10  # judges named in a sentence
 
@@ -50,13 +49,10 @@ def judges_of(data: FederatedData, judges: Judging, measure: Measure) -> Judges 
         InvalidInputError: an unknown word, test rows that have no members or no classes, or a
             metric that is undefined on the rows of some judge.
     """
-    one_of("judges", judges, JUDGES)
+    one_of("judges", judges, ("server", *_JUDGES))
     if judges == "server":
         return None
-    if judges == "members":
-        found = _members(data)
-    else:
-        found = _classes(data)
+    found = _JUDGES[judges](data)
     _check_defined(found, measure, data)
     return found
 
@@ -142,6 +138,9 @@ def _classes(data: FederatedData) -> Judges:
     if without:
         caution(f"{_listed(without)} do not occur among the test rows, so they judge nothing.")
     return _with_rows(names, rows)
+
+
+_JUDGES = {"members": _members, "classes": _classes}
 
 
 def _with_rows(names: list[str], rows: list[HostArray]) -> Judges:
