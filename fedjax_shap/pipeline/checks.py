@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fedjax_shap._validate import integer, require
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.settings.registry import SETTINGS
+from fedjax_shap.pipeline.settings.registry import SETTINGS, kind_of
 from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.estimators.registry import DEFAULT
 from fedjax_shap.shapley.stopping import parse_rule
@@ -31,14 +31,14 @@ def checked(config: Config, given: Collection[str]) -> Config:
     _check_steps(config)
     _check_estimator(config)
     _check_economics(config)
-    SETTINGS[config.sections["game"].name].check(config)
+    kind_of(config).check(config)
     return config
 
 
 def _used(config: Config, given: Collection[str]) -> Config:
     """Drops the sections that the game does not use, and refuses them where they are given."""
     game = config.sections["game"].name
-    used = SETTINGS[game].sections
+    used = kind_of(config).sections
     if not used:
         return config
     left_out = [name for name in (*config.sections, "corrupt") if name not in used]
@@ -80,14 +80,14 @@ def _check_estimator(config: Config) -> None:
     method = config.sections["estimator"].name
     takes_methods = [repr(name) for name, kind in SETTINGS.items() if kind.takes_methods]
     require(
-        method not in IN_RUN or SETTINGS[game].takes_methods,
+        method not in IN_RUN or kind_of(config).takes_methods,
         f"Expected game.name={game!r} to be {' or '.join(takes_methods)} with "
         f"estimator.name={method!r}, which values a run of rounds.",
     )
     repeats = config.value("estimator", "repeats")
     integer("estimator.repeats", repeats, least=1)
     require(
-        repeats == 1 or SETTINGS[game].repeats,
+        repeats == 1 or kind_of(config).repeats,
         f"Expected estimator.repeats={repeats} to be left out with game.name={game!r}; run it once "
         "a seed.",
     )

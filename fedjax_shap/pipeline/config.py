@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fedjax_shap._validate import InvalidInputError, integer, of_kind, one_of, require
 from fedjax_shap.pipeline.descriptions import type_of
+from fedjax_shap.pipeline.own_names import is_own
 from fedjax_shap.pipeline.schema import SECTIONS, describe
 from fedjax_shap.pipeline.wording import (
     Field,
@@ -162,7 +163,10 @@ def _section(section: str, raw: Any) -> Section:
     )
     known = describe(section)
     name = raw.get("name", known.default)
-    one_of(f"{section}.name", name, known.entries)
+    if is_own(name):
+        known = SECTIONS[section].describe()  # which imports it
+    else:
+        one_of(f"{section}.name", name, known.entries)
     keywords = known.keywords(name)
     given = {key: value for key, value in raw.items() if key != "name"}
     for key in given:

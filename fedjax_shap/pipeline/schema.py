@@ -21,6 +21,8 @@ from fedjax_shap.pipeline.descriptions import (
     parameters,
 )
 from fedjax_shap.pipeline.manifest import shipped
+from fedjax_shap.pipeline.own_names import Rows, own_row
+from fedjax_shap.pipeline.products import PRODUCTS, Product
 
 
 def _itself(row: Any) -> Callable[..., Any]:
@@ -60,6 +62,7 @@ class SectionSpec:
         implied: keyword -> the entry that it stands for where the section names none; "" stands for
             any keyword at all.
         factory: a registry's row -> the function whose signature says what the section may give.
+        product: what the entries make, by which those of one's own are checked.
     """
 
     registries: tuple[str, ...]
@@ -68,6 +71,7 @@ class SectionSpec:
     bound: tuple[str, ...] = ()
     implied: Mapping[str, str] = field(default_factory=dict)
     factory: Callable[[Any], Callable[..., Any]] = _itself
+    product: Product | None = None
 
     @property
     def loaded(self) -> bool:
@@ -76,12 +80,12 @@ class SectionSpec:
 
     @property
     def entries(self) -> dict[str, Any]:
-        """The rows of all registries by name; imports them."""
+        """The rows of all registries by name; imports them. A name with a colon is imported too."""
         rows: dict[str, Any] = {}
         for registry in self.registries:
             module, name = registry.split(":")
             rows |= getattr(import_module(module), name)
-        return rows
+        return Rows(rows, lambda name: own_row(name, self.product))
 
     def parameters(self, name: str) -> dict[str, Any]:
         """The parameters of entry `name`, shared ones included, with annotations and defaults."""
@@ -92,7 +96,11 @@ class SectionSpec:
 
     def describe(self) -> SectionDescription:
         """What the section may say, by the registries themselves."""
-        factories = {name: self.factory(row) for name, row in self.entries.items()}
+        rows = self.entries
+        factories = Rows(
+            {name: self.factory(row) for name, row in rows.items()},
+            lambda name: self.factory(rows[name]),
+        )
         shared = signature(self.shared, eval_str=True).parameters
         return SectionDescription(
             default=self.default,
@@ -108,23 +116,44 @@ SECTIONS: dict[str, SectionSpec] = {
         default="digits",
         shared=keywords.of_data,
         bound=("targets",),
+        product=PRODUCTS["data"],
     ),
     "partition": SectionSpec(
-        registries=("fedjax_shap.data.partition:PARTITIONS",), default="natural"
+        registries=("fedjax_shap.data.partition:PARTITIONS",),
+        default="natural",
+        product=PRODUCTS["partition"],
     ),
-    "corrupt": SectionSpec(registries=("fedjax_shap.data.corrupt:CORRUPTIONS",), default=""),
-    "task": SectionSpec(registries=("fedjax_shap.learning.tasks:TASKS",), default="natural"),
-    "model": SectionSpec(registries=("fedjax_shap.learning.model:MODELS",), default="linear"),
+    "corrupt": SectionSpec(
+        registries=("fedjax_shap.data.corrupt:CORRUPTIONS",),
+        default="",
+        product=PRODUCTS["corrupt"],
+    ),
+    "task": SectionSpec(
+        registries=("fedjax_shap.learning.tasks:TASKS",),
+        default="natural",
+        product=PRODUCTS["task"],
+    ),
+    "model": SectionSpec(
+        registries=("fedjax_shap.learning.model:MODELS",),
+        default="linear",
+        product=PRODUCTS["model"],
+    ),
     "local": SectionSpec(
-        registries=("fedjax_shap.pipeline.entries:LOCALS",), default="sgd", bound=("optimizer",)
+        registries=("fedjax_shap.pipeline.entries:LOCALS",),
+        default="sgd",
+        bound=("optimizer",),
+        product=PRODUCTS["local"],
     ),
     "algorithm": SectionSpec(
-        registries=("fedjax_shap.learning.algorithms.registry:ALGORITHMS",), default="fedavg"
+        registries=("fedjax_shap.learning.algorithms.registry:ALGORITHMS",),
+        default="fedavg",
+        product=PRODUCTS["algorithm"],
     ),
     "devices": SectionSpec(
         registries=("fedjax_shap.devices.fleet:FLEETS",),
         default="unknown",
         implied={"path": "csv", "": "profiles"},
+        product=PRODUCTS["devices"],
     ),
     "steps": SectionSpec(
         registries=(
@@ -133,17 +162,20 @@ SECTIONS: dict[str, SectionSpec] = {
         ),
         default="local",
         bound=("local", "profiles", "flops_per_step"),
+        product=PRODUCTS["steps"],
     ),
     "participation": SectionSpec(
         registries=("fedjax_shap.learning.participation:PARTICIPATIONS",),
         default="always",
         shared=keywords.of_participation,
+        product=PRODUCTS["participation"],
     ),
     "game": SectionSpec(
         registries=("fedjax_shap.pipeline.settings.registry:SETTINGS",),
         default="silo",
         bound=("data", "training", "batches"),
         factory=attrgetter("game"),
+        product=PRODUCTS["game"],
     ),
     "estimator": SectionSpec(
         registries=(
@@ -153,16 +185,23 @@ SECTIONS: dict[str, SectionSpec] = {
         default="exact",
         shared=keywords.of_estimator,
         implied={"budget": "gaussian_process", "until": "gaussian_process"},
+        product=PRODUCTS["estimator"],
     ),
     "costs": SectionSpec(
-        registries=("fedjax_shap.economics.cost:COSTS",), default="free", bound=("bill",)
+        registries=("fedjax_shap.economics.cost:COSTS",),
+        default="free",
+        bound=("bill",),
+        product=PRODUCTS["costs"],
     ),
     "economics": SectionSpec(
         registries=("fedjax_shap.economics.rules:RULES",),
         default="cost_aware",
         shared=keywords.of_economics,
+        product=PRODUCTS["economics"],
     ),
-    "plan": SectionSpec(registries=("fedjax_shap.pipeline.entries:PLANS",), default="plan"),
+    "plan": SectionSpec(
+        registries=("fedjax_shap.pipeline.entries:PLANS",), default="plan", product=PRODUCTS["plan"]
+    ),
 }
 
 

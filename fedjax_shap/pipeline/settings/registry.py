@@ -2,10 +2,12 @@
 read.
 """
 
+from fedjax_shap._validate import of_kind
 from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
 from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.cross_device import (
     fixed_length,
     in_one_round,
@@ -21,6 +23,14 @@ SETTINGS: dict[str, SettingKind] = {
 }
 
 
+def kind_of(config: Config) -> SettingKind:
+    """The kind of federation that a configuration names."""
+    kind: SettingKind = SECTIONS["game"].entries[config.sections["game"].name]
+    return kind
+
+
 def setting_of(config: Config) -> Setting:
     """The federation that a configuration describes; see `Setting`."""
-    return SETTINGS[config.sections["game"].name].build(config)
+    setting = kind_of(config).build(config)
+    of_kind("setting", setting, Setting, "the build of a SettingKind")
+    return setting
