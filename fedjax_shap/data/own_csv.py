@@ -81,12 +81,53 @@ def pool_of_files(
     one_of("missing", missing, POLICIES)
     _one_label(roles, targets)
     files, test = _files(path, split.test_path)
-    table = table_from(files, test, dialect, roles.drop)
+    return pool_of_table(
+        table_from(files, test, dialect, roles.drop),
+        files,
+        test,
+        roles=roles,
+        targets=targets,
+        missing=missing,
+        split=split,
+        treatment=treatment,
+    )
+
+
+def pool_of_table(
+    table: Table,
+    files: Files,
+    test: Files | None,
+    *,
+    roles: Roles,
+    targets: str,
+    missing: str,
+    split: Split,
+    treatment: Treatment,
+) -> Pool:
+    """The pool of one table.
+
+    Args:
+        table: all rows, those of training files first.
+        files: the files of training rows, or of all.
+        test: the files of test rows; None if there are none of their own.
+        roles: what the columns are for.
+        targets: "classes" or "quantities".
+        missing: what becomes of missing cells.
+        split: which rows are the test set.
+        treatment: what is made of the columns of features.
+
+    Raises:
+        InvalidInputError: what cannot be used without a doubt.
+    """
+    treatment.check()
+    split.check(roles)
+    one_of("missing", missing, POLICIES)
+    _one_label(roles, targets)
     roles.check(table)
     used = roles.used(table)
     require_features(table, used)
     # rows are left out before anything is drawn
-    table = replace(table, words=frozenset(roles.categories))
+    table = replace(table, words=table.words | frozenset(roles.categories))
     table = settle_rows(table, missing, needed=roles.needed, used=used)
     target = _targets(table, roles.label, targets)
     members = _members(table, roles.client, files, test)

@@ -10,6 +10,7 @@ from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.data import files
 from fedjax_shap.data.banks import bank_marketing, credit_default
 from fedjax_shap.data.fate import motor, student, vehicle
+from fedjax_shap.data.frames import from_frame
 from fedjax_shap.data.own_files import csv, npz
 from fedjax_shap.data.patients import parkinsons, tcga_brca
 from fedjax_shap.data.pool import Pool, hold_out, standardise
@@ -32,6 +33,7 @@ __all__ = [
     "digits",
     "fashion_mnist",
     "flce",
+    "from_frame",
     "heart_disease",
     "landmine",
     "load",

@@ -23,6 +23,7 @@ class Table:
         name: the file it came from, or the files.
         columns: str[T] by name.
         lines: int[T], the number of the line that each row came from.
+        counted: what these are: "line", or "row" of a frame, from 0.
         files: the files, where they are known.
         file: int[T], the place in `files` of the file that each row came from.
         absent: bool[T] by name, the cells without a value; only columns that have such cells.
@@ -34,6 +35,7 @@ class Table:
     name: str
     columns: Mapping[str, HostArray]
     lines: HostArray
+    counted: str = "line"
     files: tuple[str, ...] = ()
     file: HostArray | None = None
     absent: Mapping[str, HostArray] = field(default_factory=dict)
@@ -53,7 +55,7 @@ class Table:
 
     def place(self, row: int) -> str:
         """Where a row stands: its line, and its file where there are several."""
-        line = f"line {self.lines[row]}"
+        line = f"{self.counted} {self.lines[row]}"
         if self.file is None or len(self.files) < 2:
             return line
         return f"{line} of {self.files[self.file[row]]}"

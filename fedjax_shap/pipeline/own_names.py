@@ -19,7 +19,6 @@ from fedjax_shap._validate import InvalidInputError, described, one_of, require
 from fedjax_shap.pipeline.descriptions import type_name, type_of
 from fedjax_shap.pipeline.products import Product
 
-
 SEPARATOR = ":"  # between a module and what is in it
 
 
