@@ -78,11 +78,7 @@ def run(
         with Stopwatch() as training:
             options_for_values = replace(options, progress=watch("coalitions"))
             attribution = attribution_of(config, setting, options_for_values)
-            divided_by = attribution
-            other = estimator_for_rule(config)
-            if other is not None:
-                options_for_rule = replace(options, progress=watch("for the rule"))
-                divided_by = attribution_of(config, setting, options_for_rule, other)
+            divided_by = _divided_by(config, setting, options, watch) or attribution
         curve = setting.curve(replace(options, stores=stores.open, progress=watch("curves")))
         payments = pay(config, setting, divided_by, getattr(curve, "num_rounds", None))
     return Result(
@@ -107,6 +103,16 @@ def run(
         timing=_timing(total, training),
         notes=(*setting.notes, *_on_surplus(config, attribution, curve)),
     )
+
+
+def _divided_by(
+    config: Config, setting: Setting, options: Options, watch: Watch
+) -> Attribution | None:
+    """The values that the rule of payment divides by; None where these are those of the run."""
+    other = estimator_for_rule(config)
+    if other is None:
+        return None
+    return attribution_of(config, setting, replace(options, progress=watch("for the rule")), other)
 
 
 def _timing(total: "Stopwatch", training: "Stopwatch") -> dict[str, float]:
