@@ -60,6 +60,8 @@ def test_beijing_air_is_the_published_hours_of_twelve_stations(data_folder):
     x = dict(zip(pool.notes["features"], np.concatenate([pool.x[own], pool.test[0][last]]).T))
     for column in ("PM10", "O3", "TEMP", "WSPM"):
         np.testing.assert_array_equal(x[column], [np.float32(row[column]) for row in whole])
+    rain = [np.log1p(float(row["RAIN"])) for row in whole]
+    np.testing.assert_allclose(x["log(1 + RAIN)"], rain, rtol=1e-6)
     east = np.array([row["wd"] == "E" for row in whole])
     np.testing.assert_allclose(x["sine of wind"][east], 1)
     noon = np.array([row["hour"] == "12" for row in whole])
