@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedjax_shap.learning.metric import METRICS
+from fedjax_shap.learning.class_scores import accuracy
 from fedjax_shap.learning.model import Model
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.surplus import Noise, Trained, notes_on, surplus_noise
@@ -34,7 +34,7 @@ def test_the_error_of_a_difference_of_accuracies_is_that_of_paired_examples(seed
     y = (x[:, 0] + random.normal(size=400) > 0).astype(np.int32)
     before, after = (random.normal(size=(3, 2)).astype(np.float32) for _ in range(2))
     trained = Trained(jnp.asarray(before), jnp.asarray(after))
-    noise = surplus_noise(AFFINE, trained, METRICS["accuracy"], (jnp.asarray(x), jnp.asarray(y)))
+    noise = surplus_noise(AFFINE, trained, accuracy, (jnp.asarray(x), jnp.asarray(y)))
     gained = ((x @ after).argmax(1) == y).astype(float) - ((x @ before).argmax(1) == y)
     assert noise.examples == 400
     assert noise.std_error == pytest.approx(gained.std() / np.sqrt(400), rel=0.25)
@@ -43,7 +43,7 @@ def test_the_error_of_a_difference_of_accuracies_is_that_of_paired_examples(seed
 def test_a_model_that_is_not_finite_has_no_error():
     trained = Trained(jnp.zeros((3, 2)), jnp.full((3, 2), jnp.nan))
     held_out = (jnp.ones((4, 3)), jnp.zeros(4, jnp.int32))
-    noise = surplus_noise(AFFINE, trained, METRICS["accuracy"], held_out)
+    noise = surplus_noise(AFFINE, trained, accuracy, held_out)
     assert np.isnan(noise.std_error)
 
 
