@@ -33,8 +33,7 @@ class Run(NamedTuple):
         l2: weight of the penalty l2 / 2 |x|^2 that every client's loss has.
         momentum: of local SGD, heavy ball, zero at the start of each round.
         batch_size: B, rows as they stand and from the top in every epoch and round; None: all rows.
-        order: (round, client, epoch) -> the order in which a client takes its rows in that pass,
-            where it does not take them as they stand.
+        rows: (round, client) -> the rows of each of its steps, where they are not these.
     """
 
     clients: list[tuple[np.ndarray, np.ndarray]]
@@ -46,7 +45,7 @@ class Run(NamedTuple):
     l2: float = 0.0
     momentum: float = 0.0
     batch_size: int | None = None
-    order: Any = None
+    rows: Any = None
 
 
 def flat(layers):
@@ -74,14 +73,13 @@ def gradient(run, i, x, rows=slice(None)):
 
 def batch(run, t, i, k):
     """The rows of client i's k-th step in round t."""
-    size = len(run.clients[i][1])
+    if run.rows is not None:
+        return run.rows(t, i)[k]
     if run.batch_size is None:
         return slice(None)
-    epoch, place = divmod(k, -(-size // run.batch_size))
-    rows = slice(place * run.batch_size, min((place + 1) * run.batch_size, size))
-    if run.order is None:
-        return rows
-    return run.order(t, i, epoch)[rows]
+    size = len(run.clients[i][1])
+    first = k % -(-size // run.batch_size) * run.batch_size
+    return slice(first, min(first + run.batch_size, size))
 
 
 def descend(run, t, i, x, correction=0.0, mu=0.0):

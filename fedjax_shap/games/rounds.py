@@ -24,6 +24,7 @@ from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.metric import Metric, score
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.participation import always
+from fedjax_shap.learning.reach import warn_of_reach
 from fedjax_shap.learning.task import measure_for
 from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked, task_of
@@ -150,6 +151,7 @@ def rounds(
     algorithm = checked(training).algorithm
     _check(algorithm, inner_rounds, absent)
     one_axis(judges, by_round)
+    warn_of_reach(data, training, inner_rounds=inner_rounds)
     within = training._replace(
         algorithm=algorithm._replace(max_rounds=inner_rounds), participation=None
     )

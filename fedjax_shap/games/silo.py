@@ -13,6 +13,7 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.judges import Judging, judged_by, judges_of, one_axis, trailing_of
 from fedjax_shap.learning.metric import Metric, bootstrapped, score
+from fedjax_shap.learning.reach import warn_of_reach
 from fedjax_shap.learning.task import curve_measure, measure_for
 from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked, task_of
@@ -70,6 +71,7 @@ def silo(
     if empty is not None:
         number("empty", empty)
     _check_trailing(report, resamples, judges, by_round)
+    warn_of_reach(data, training)
     learning = learner(data, training)
     of_all = measure_for(task_of(training, data), data, metric)
     judging = judges_of(data, judges, of_all)

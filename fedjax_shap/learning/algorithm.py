@@ -191,6 +191,22 @@ class ClientWeights(Protocol):
         """
 
 
+class Reach(Protocol):
+    """How far a round may carry the model beyond where its gradients were taken."""
+
+    def __call__(self, num_steps: HostArray, weights: HostArray, step: float, /) -> float:
+        """How much of what was shown to work a round asks of the algorithm.
+
+        Args:
+            num_steps: int[C], the local steps of those who take part.
+            weights: float[C], their weights in the means, which sum to 1.
+            step: eta h, the local learning rate times the curvature of the loss.
+
+        Returns:
+            Above 1 beyond what was shown to work.
+        """
+
+
 def _nothing(_: Any) -> PyTree:
     return ()
 
@@ -232,6 +248,8 @@ class Algorithm(NamedTuple):
             their weighted means unless given.
         needs_learning_rate: whether the learning rate of the local optimiser is used.
         most_steps: the most local steps of a client in a round, None for any number.
+        reach: how far a round carries the model beyond where its gradients were taken; None for an
+            algorithm that any number of local steps left stable.
     """
 
     weights: ClientWeights
@@ -250,6 +268,7 @@ class Algorithm(NamedTuple):
     aggregate: Aggregation = mean()
     needs_learning_rate: bool = False
     most_steps: int | None = None
+    reach: Reach | None = None
 
 
 def has_converged(round_: Array, loss: Array, before: Array, tol: float) -> Array:

@@ -2,7 +2,7 @@
 cross-silo and the cross-device settings share it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, cast
 
@@ -20,6 +20,7 @@ from fedjax_shap.devices.workload import Workload, workload
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.participation import Participation, dropping, ordered
+from fedjax_shap.learning.reach import warn_of_reach
 from fedjax_shap.learning.steps import BY_EXAMPLES, Steps
 from fedjax_shap.learning.task import Task, bound_to, curve_measure, measure_for
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
@@ -220,10 +221,23 @@ def federation_of(config: Config) -> Federation:
         key=jax.random.fold_in(root, 0),
         task=task,
     )
-    return Federation(
+    federation = Federation(
         config=config,
         data=data,
         base=base,
         key=jax.random.fold_in(root, 1),
         notes=tuple(notes),
     )
+    return _cautioned(federation)
+
+
+def _cautioned(federation: Federation) -> Federation:
+    """The federation with a note where its rounds reach too far; its games need not warn again."""
+    base = federation.base
+    if base.algorithm.reach is None:
+        return federation
+    inner_rounds = federation.config.given("game").get("inner_rounds", 1)
+    with cautions() as notes:
+        warn_of_reach(federation.data, federation.training, inner_rounds=inner_rounds)
+    warned = base._replace(algorithm=base.algorithm._replace(reach=None))
+    return replace(federation, base=warned, notes=(*federation.notes, *notes))

@@ -160,6 +160,15 @@ def test_the_work_that_is_paid_for_is_that_of_the_game():
     assert (share[:2] == 1).all()
 
 
+def test_steps_that_reach_too_far_are_a_note_and_games_do_not_warn_again():
+    raw = changed(algorithm={"name": "fednova"}, model={"name": "mlp", "hidden": [4]})
+    federation = federation_of(parse(raw))
+    (note,) = federation.notes
+    assert "up to 2400 steps a round" in note and "rounds may overshoot" in note
+    assert federation.training.algorithm.reach is None
+    assert federation_of(parse(changed(algorithm={"name": "fednova"}))).notes == ()
+
+
 def test_the_pooled_model_takes_the_steps_of_the_busiest():
     federation = federation_of(parse(changed(steps={"name": "extreme", "low": 2, "high": 9})))
     pooled = federation.data.pooled()

@@ -21,6 +21,10 @@ def scaffold(*, server_learning_rate: float = 1.0, **schedule: Unpack[Schedule])
     share * mean(c_i+ - c_i) to c, so that c is the weighted mean of all members' variates also
     where only some take part.
 
+    All send mean gradients, so what a fast client follows for many steps shrinks with them: where
+    `fedagrac`, `calibrated` and `fednova` overshot, with eta h K_i up to 23, SCAFFOLD learned best
+    of all, absent clients or not (the settings and h are those of `fedagrac`).
+
     Args:
         server_learning_rate: eta_g > 0: x_{t+1} = x_t + eta_g mean(x_{t, K_i} - x_t).
         **schedule: the keywords of `fedavg`.
