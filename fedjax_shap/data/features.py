@@ -118,12 +118,12 @@ def features_of(
         if values is None:
             if treatment.most_categories is not None:
                 refuse_words(table, name, treatment.most_categories)
-            columns[name] = table.columns[name]
             blocks.append(_one_hot(name, table.columns[name], train))
+            columns[name] = table.columns[name]
             continue
         if treatment.most_categories is not None:
             say_suspicious(table, name, values)
-        columns[name] = _naming(table.columns[name], values)
+        columns[name] = naming(table.columns[name], values)
         what = f"column {name!r} of {table.name}"
         one = scaled(what, values[:, None], train, treatment.scale, members)
         blocks.append(Block(name, [name], values=one[:, 0]))
@@ -175,6 +175,22 @@ def pool_of(
     )
 
 
+def naming(cells: HostArray, values: HostArray | None) -> HostArray:
+    """A column as that by which rows can be given to members.
+
+    Args:
+        cells: str[T].
+        values: float64[T], its numbers; None if it holds categories.
+
+    Returns:
+        The cells; where they hold many numbers, these as float32[T].
+    """
+    if values is None or len(np.unique(values)) <= FEW_VALUES:
+        return cells
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
 def require_sides(table: Table, train: HostArray) -> None:
     """Refuses a table without a training row, or without a test row."""
     for kind, rows in (("training", train), ("test", ~train)):
@@ -199,14 +215,6 @@ def _one_hot(name: str, cells: HostArray, train: HostArray) -> Block:
     trained[codes[train]] = True
     place = np.where(trained, np.cumsum(trained) - 1, -1).astype(np.int32)
     return Block(name, [f"{name}={kind}" for kind in kinds[trained]], codes=place[codes])
-
-
-def _naming(cells: HostArray, values: HostArray) -> HostArray:
-    """A column of numbers as that by which rows can be given to clients."""
-    if len(np.unique(values)) <= FEW_VALUES:
-        return cells
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
 
 
 def _say_rare(table: Table, blocks: Sequence[Block], train: HostArray) -> None:

@@ -12,6 +12,7 @@ from fedjax_shap.data.features import (
     Features,
     Treatment,
     features_of,
+    naming,
     require_features,
     require_sides,
 )
@@ -139,6 +140,8 @@ def pool_of_table(
     if members is not None:
         say_untrained(table.name, members, train)
         natural = roles.client or _free_name(table)
+    for name in roles.groups:
+        features.columns[name] = naming(table.columns[name], numbers(table, name))
     pool = _pool(features, target, train, members, natural)
     if split.test_path or roles.test_column:
         say_shared(table.name, pool.x, pool.test[0])

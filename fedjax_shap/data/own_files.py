@@ -23,6 +23,7 @@ def csv(
     features: tuple[str, ...] | None = None,
     drop: tuple[str, ...] = (),
     categories: tuple[str, ...] = (),
+    groups: tuple[str, ...] = (),
     most_categories: int = 100,
     scale: Scale = "pooled",
     missing: Missing = "refuse",
@@ -56,6 +57,7 @@ def csv(
         features: the columns to use; None for all that are nothing else.
         drop: columns not to use. A column without a name is called column_1, ... by its place.
         categories: columns of categories although they look like numbers, such as codes.
+        groups: columns that are no features, but by which a partition can give rows to members.
         most_categories: a column of more categories is refused, as is one of nearly as many as
             rows.
         scale: of columns of numbers: "pooled" and "per_client" standardise by all training rows or
@@ -83,7 +85,7 @@ def csv(
     dialect = Dialect(
         separator=separator, encoding=encoding, header=header, na=na, notation=notation
     )
-    roles = Roles.of(label, client, test_column, features, drop, categories)
+    roles = Roles.of(label, client, test_column, features, drop, categories, groups)
     treatment = Treatment(scale=scale, indicator=indicator, most_categories=most_categories)
     return pool_of_files(
         path,

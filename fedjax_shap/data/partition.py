@@ -198,8 +198,8 @@ def _say_feature(name: str, pool: Pool) -> None:
     features = pool.notes.get("features", ())
     if any(one == name or str(one).startswith(f"{name}=") for one in features):
         caution(
-            f"Column {name!r} says whose a row is and is a feature as well; name it as client in "
-            "[data], or leave it out of the features, if the model is not to see it."
+            f"Column {name!r} says whose a row is and is a feature as well; if the model is not to "
+            "see it, name it as client or in groups where the source takes these."
         )
 
 

@@ -19,6 +19,7 @@ class Roles:
         features: the columns to use; all others if None.
         drop: columns not to use.
         categories: columns that hold categories, whatever these look like.
+        groups: columns that are no features, but by which rows can be given to members.
     """
 
     label: tuple[str, ...]
@@ -27,6 +28,7 @@ class Roles:
     features: tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -37,6 +39,7 @@ class Roles:
         features: str | Sequence[str] | None,
         drop: str | Sequence[str],
         categories: str | Sequence[str],
+        groups: str | Sequence[str],
     ) -> "Roles":
         """The roles that columns are given by name; one name may stand for a list of one."""
         used = None
@@ -49,12 +52,14 @@ class Roles:
             features=used,
             drop=_names(drop),
             categories=_names(categories),
+            groups=_names(groups),
         )
 
     @property
     def needed(self) -> list[str]:
-        """The columns that are no features."""
-        return [*self.label, *[one for one in (self.client, self.test_column) if one is not None]]
+        """The columns that are no features, but that a row must say something in."""
+        single = [one for one in (self.client, self.test_column) if one is not None]
+        return [*self.label, *single, *self.groups]
 
     def check(self, table: Table) -> None:
         """Refuses columns that the table does not have, or that are to be two things at once."""
@@ -64,19 +69,20 @@ class Roles:
             "test_column": [self.test_column] * (self.test_column is not None),
             "features": self.features or (),
             "categories": self.categories,
+            "groups": self.groups,
         }
         for argument, names in named.items():
             for name in names:
                 table.column(argument, str(name))
         require(
             len(set(self.needed)) == len(self.needed),
-            f"Expected label, client and test_column to differ, got {self.needed}.",
+            f"Expected label, client, test_column and groups to differ, got {self.needed}.",
         )
         both = sorted(set(self.needed) & set(self.features or ()))
         require(
             not both,
             f"Expected features={list(self.features or ())} to name columns other than label, "
-            f"client and test_column, got {both}.",
+            f"client, test_column and groups, got {both}.",
         )
 
     def used(self, table: Table) -> list[str]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fedjax_shap._validate import InvalidInputError, cautions
 from fedjax_shap.data.cells import Notation, parse, readings
+from fedjax_shap.data.partition import PARTITIONS
 from fedjax_shap.data.sources import load
 
 RNG = np.random.default_rng(0)
@@ -247,6 +248,18 @@ def test_codes_can_be_categories(read):
     codes = RNG.integers(1, 4, ROWS)
     pool, _ = read({"code": codes, **COLUMNS}, categories=("code",))
     assert {"code=1", "code=2", "code=3"} <= set(pool.notes["features"])
+
+
+def test_a_partition_goes_by_a_column_that_is_no_feature(read, refused):
+    code = np.arange(ROWS) % 3
+    pool, said = read({"code": code, **COLUMNS}, client=None, groups=("age", "code", "site"))
+    assert pool.notes["features"][0] == "pay" and not said
+    assert not any("age" in name or "code" in name for name in pool.notes["features"])
+    for keywords, count in (({"column": "age", "bins": 4}, 4), ({"column": "code"}, 3)):
+        with cautions() as said:
+            rows, names = PARTITIONS["by_column"](**keywords)(np.random.default_rng(0), pool)
+        assert len(names) == count and sum(map(len, rows)) == pool.num_rows and not said
+    assert "groups to differ" in refused(groups=("site",))
 
 
 def test_rare_and_unseen_categories_are_said_once(read):
