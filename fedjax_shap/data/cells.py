@@ -183,7 +183,7 @@ def _units(cells: Iterable[str]) -> tuple[str, ...]:
     return tuple(one for one in letters if one in "%‰°" or unicodedata.category(one) == "Sc")
 
 
-def absent(cells: Sequence[str], marks: frozenset[str]) -> HostArray:
+def absent(cells: Sequence[str] | HostArray, marks: frozenset[str]) -> HostArray:
     """Which cells hold nothing or a mark of a missing value, bool[T].
 
     Args:

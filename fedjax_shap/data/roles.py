@@ -39,7 +39,7 @@ class Roles:
         features: str | Sequence[str] | None,
         drop: str | Sequence[str],
         categories: str | Sequence[str],
-        groups: str | Sequence[str],
+        groups: str | Sequence[str] = (),
     ) -> "Roles":
         """The roles that columns are given by name; one name may stand for a list of one."""
         used = None
