@@ -190,7 +190,10 @@ def _by_range(name: str, cells: HostArray, bins: int) -> Shares:
             "rows hold the same number."
         )
     limits = [(values[own].min(), values[own].max()) for own in rows]
-    return Shares(rows, [f"{name} {low:.6g} to {high:.6g}" for low, high in limits])
+    names = [f"{name} {low:.6g} to {high:.6g}" for low, high in limits]
+    if len(set(names)) < len(names):
+        names = [f"{name} {low} to {high}" for low, high in limits]
+    return Shares(rows, names)
 
 
 def _say_feature(name: str, pool: Pool) -> None:

@@ -257,7 +257,7 @@ def test_a_partition_goes_by_a_column_that_is_no_feature(read, refused):
     assert not any("age" in name or "code" in name for name in pool.notes["features"])
     for keywords, count in (({"column": "age", "bins": 4}, 4), ({"column": "code"}, 3)):
         with cautions() as said:
-            rows, names = PARTITIONS["by_column"](**keywords)(np.random.default_rng(0), pool)
+            rows, names, _ = PARTITIONS["by_column"](**keywords)(np.random.default_rng(0), pool)
         assert len(names) == count and sum(map(len, rows)) == pool.num_rows and not said
     assert "groups to differ" in refused(groups=("site",))
 

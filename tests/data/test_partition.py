@@ -343,17 +343,19 @@ def pool_of_ages(ages, **notes):
 def test_a_column_of_numbers_is_cut_into_ranges_of_equally_many_rows():
     ages = np.random.default_rng(0).normal(40, 10, 200).astype(np.float32)
     split = PARTITIONS["by_column"](column="age", bins=4)
-    rows, names = split(np.random.default_rng(0), pool_of_ages(ages))
+    rows, names, _ = split(np.random.default_rng(0), pool_of_ages(ages))
     assert [len(own) for own in rows] == [50] * 4 and len(set(names)) == 4
     for low, high in pairwise(rows):
         assert ages[low].max() < ages[high].min()
+    near = 1.7e9 + np.arange(40) / 8  # the same in six digits
+    assert len(set(split(np.random.default_rng(0), pool_of_ages(near)).names)) == 4
     assert names[0] == f"age {ages.min():.6g} to {ages[rows[0]].max():.6g}"
 
 
 def test_bins_that_a_column_does_not_have_are_said_or_refused():
     rng = np.random.default_rng(0)
     with cautions() as said:
-        rows, _ = PARTITIONS["by_column"](column="age", bins=4)(
+        rows, *_ = PARTITIONS["by_column"](column="age", bins=4)(
             rng, pool_of_ages(["1"] * 30 + ["2"] * 10)
         )
     assert [len(own) for own in rows] == [30, 10] and "2 ranges instead of 4" in said[0]
