@@ -77,9 +77,14 @@ def show(result: "Result", folder: Path, beside: "Beside | None" = None) -> None
     from fedjax_shap.report.render import to_terminal
     from fedjax_shap.report.run_sentences import sentences, unpaid
     from fedjax_shap.report.run_tables import device_tables, members_table
+    from fedjax_shap.report.slice_tables import judges_tables
 
     written = report.write(result, folder, beside)
-    for table in [members_table(result, beside), *device_tables(result)]:
+    for table in [
+        members_table(result, beside),
+        *judges_tables(result),
+        *device_tables(result),
+    ]:
         to_terminal(table)
     for sentence in sentences(result, beside):
         say(sentence)

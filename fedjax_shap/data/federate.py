@@ -45,15 +45,7 @@ def federate(
     example = "partitions.iid(num_clients=5)"
     function_of("partition", partition, ("a generator", "a pool"), example)
     integer("seed", seed, least=0)
-    number("validation", validation)
-    require(0 <= validation < 1, f"Expected validation={validation!r} to lie in [0, 1).")
-    number("member_test", member_test)
-    require(0 <= member_test < 1, f"Expected member_test={member_test!r} to lie in [0, 1).")
-    require(
-        validation == 0 or member_test == 0,
-        f"Expected validation={validation!r} to be left out with member_test={member_test!r}: the "
-        "members' own test rows are the validation set.",
-    )
+    _check_fractions(validation, member_test)
     shares = partition(np.random.default_rng([seed, 0]), pool)
     if member_test > 0:
         return _with_member_tests(pool, shares, np.random.default_rng([seed, 2]), member_test)
@@ -79,6 +71,18 @@ def federate(
     if owners is None:
         return data
     return replace(data, owners=jnp.asarray(owners))
+
+
+def _check_fractions(validation: float, member_test: float) -> None:
+    """Refuses fractions outside [0, 1), and both at once."""
+    for name, given in (("validation", validation), ("member_test", member_test)):
+        number(name, given)
+        require(0 <= given < 1, f"Expected {name}={given!r} to lie in [0, 1).")
+    require(
+        validation == 0 or member_test == 0,
+        f"Expected validation={validation!r} to be left out with member_test={member_test!r}: the "
+        "members' own test rows are the validation set.",
+    )
 
 
 def _owners(pool: Pool, shares: Shares) -> HostArray | None:

@@ -164,13 +164,11 @@ def from_arrays(
     """
     members = members_of(clients, names)
     called = _names(members.names, len(members.examples))
-    given = {f"clients[{name}]": one for name, one in zip(called, members.examples)}
     own = own_tests(member_tests, called, test, validation)
-    given |= own
-    if test is not None:
-        given["test"] = test
-    if validation is not None:
-        given["validation"] = validation
+    given = {f"clients[{name}]": one for name, one in zip(called, members.examples)} | own
+    for name, one in (("test", test), ("validation", validation)):
+        if one is not None:
+            given[name] = one
     sets = {name: pair_of(name, examples) for name, examples in given.items()}
     features = {name: _features(name, examples) for name, examples in sets.items()}
     targets = _targets(sets, num_classes, classes, quantities)
@@ -179,9 +177,8 @@ def from_arrays(
     owners = None
     if own:
         owners, held["validation"] = owned([held.get(test_of(name)) for name in called])
-    validated = held.get("validation", held.get("test"))
-    tested = held.get("test", validated)
-    assert tested is not None and validated is not None  # refused above
+    tested = held.get("test") or held["validation"]
+    validated = held.get("validation", tested)
     checked = [held[f"clients[{name}]"] for name in called]
     sizes = np.array([len(y) for _, y in checked], np.int32)
     return FederatedData(
@@ -229,7 +226,7 @@ def _features(name: str, examples: Examples) -> HostArray:
         f"Expected {name}.x to be numbers, got {x.dtype}.",
     )
     with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is refused
-        features = x.astype(np.float32, copy=False)
+        features: HostArray = x.astype(np.float32, copy=False)
     finite(f"{name}.x", features)
     return features
 

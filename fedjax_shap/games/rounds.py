@@ -28,7 +28,7 @@ from fedjax_shap.learning.reach import warn_of_reach
 from fedjax_shap.learning.task import measure_for
 from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked, task_of
-from fedjax_shap.learning.world import Trace, World, seeds
+from fedjax_shap.learning.world import Observe, Trace, World, seeds
 from fedjax_shap.shapley.slices import Trailing
 from fedjax_shap.typing import Array, HostArray, Key, Params
 
@@ -169,28 +169,25 @@ def rounds(
         params, _ = learning.train(world[0], key, coalition)
         return worth(world[0], params)
 
-    mixed = inner_rounds == 1 and algorithm.averages_uploads
-    if mixed:
-        open_round = mixtures(learning, judged, absent)
-    elif inner_rounds == 1:
-        open_round = aggregates(learning, worth)
-    else:
-        open_round = _trainings(learning, worth)
+    open_round = _opening(learning, judged, worth, inner_rounds, absent)
     # the server's state is about all clients, also where it meets only some of them
     world = replace(learning.world, whole=learning.world.weights.sum())
     play = _played(world, open_round, present, inner_rounds)
     start = Game((world, present, np.asarray(absent == "unchanged")), value, data.num_clients)
-    return Rounds(
-        num_players=data.num_clients,
-        present=present,
-        start=start,
-        play=play,
-        model=learning.model,
-        measure=measure,
-        uploads=mixed,
-        trailing=trailing_of(judging),
-        by_round=by_round,
-    )
+    mixed = inner_rounds == 1 and algorithm.averages_uploads
+    run = Rounds(data.num_clients, present, start, play, learning.model, measure, mixed)
+    return run._replace(trailing=trailing_of(judging), by_round=by_round)
+
+
+def _opening(
+    learning: Learner, metric: Metric, worth: Observe, inner_rounds: int, absent: Absent
+) -> OpenRound:
+    """How a round is made a game: coalitions mix uploads, aggregate them, or train."""
+    if inner_rounds > 1:
+        return _trainings(learning, worth)
+    if learning.algorithm.averages_uploads:
+        return mixtures(learning, metric, absent)
+    return aggregates(learning, worth)
 
 
 def _present(training: Training, num_rounds: int, num_clients: int) -> HostArray:

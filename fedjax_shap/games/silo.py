@@ -17,7 +17,7 @@ from fedjax_shap.learning.reach import warn_of_reach
 from fedjax_shap.learning.task import curve_measure, measure_for
 from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked, task_of
-from fedjax_shap.learning.world import Trace, World
+from fedjax_shap.learning.world import Observe, Read, Trace, World
 from fedjax_shap.shapley.slices import Trailing, round_names
 from fedjax_shap.typing import Array, Key, Params
 
@@ -80,11 +80,36 @@ def silo(
     def worth(world: World, params: Params) -> Array:
         return score(learning.model.apply, measure, params, world.data.validation)
 
+    def redrawn(world: World, key: Key) -> World:
+        return replace(world, initial=learning.model.init(key))
+
+    trailing = trailing_of(judging)
+    if by_round:
+        trailing = Trailing("rounds", round_names(np.arange(most + 1)))
+        game = trained(learning, _each_round(empty), worth)
+    elif report == "best":
+        game = trained(learning, _best(worth, skip_rounds, empty), worth)
+    else:
+        game = trained(learning, _final(worth, empty))
+    if training.initial is None:  # the seed decides the initial model
+        game = replace(game, reseed=redrawn)
+    return replace(game, resamples=resamples, trailing=trailing)
+
+
+def _final(worth: Observe, empty: float | None) -> Read:
+    """The worth of the last model."""
+
     def final(world: World, params: Params, trace: Trace, mask: Array) -> Array:
         reached = worth(world, params)
         if empty is None:  # the empty coalition ends with the initial model
             return reached
         return jnp.where(mask.any(), reached, empty)
+
+    return final
+
+
+def _best(worth: Observe, skip_rounds: int, empty: float | None) -> Read:
+    """The best worth over the rounds."""
 
     def best(world: World, params: Params, trace: Trace, mask: Array) -> Array:
         without: Array | float | None = empty
@@ -92,24 +117,18 @@ def silo(
             without = worth(world, world.initial)
         return jnp.where(mask.any(), trace.observed[skip_rounds:].max(axis=0), without)
 
+    return best
+
+
+def _each_round(empty: float | None) -> Read:
+    """The worth after each round."""
+
     def each_round(world: World, params: Params, trace: Trace, mask: Array) -> Array:
         if empty is None:  # the empty coalition keeps the initial model
             return trace.observed
         return jnp.where(mask.any(), trace.observed, empty)
 
-    def redrawn(world: World, key: Key) -> World:
-        return replace(world, initial=learning.model.init(key))
-
-    game = trained(learning, final)
-    trailing = trailing_of(judging)
-    if by_round:
-        game = trained(learning, each_round, worth)
-        trailing = Trailing("rounds", round_names(np.arange(most + 1)))
-    if report == "best":
-        game = trained(learning, best, worth)
-    if training.initial is None:  # the seed decides the initial model
-        game = replace(game, reseed=redrawn)
-    return replace(game, resamples=resamples, trailing=trailing)
+    return each_round
 
 
 def _check_trailing(report: Report, resamples: int, judges: Judging, by_round: bool) -> None:

@@ -17,6 +17,7 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.devices.device import Profile, steps_done
 from fedjax_shap.devices.fleet import Metered, metered
 from fedjax_shap.devices.workload import Workload, workload
+from fedjax_shap.learning.judges import judges_of
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.participation import Participation, dropping, ordered
@@ -154,6 +155,12 @@ class Federation:
         listed = self.config.build("devices")(self.data.num_clients)
         place = places("devices.path", [profile.name for profile in listed], self.data.names)
         return tuple(listed) if place is None else tuple(listed[i] for i in place)
+
+    def notes_on_judges(self) -> tuple[str, ...]:
+        """What a reader should know of those who judge models; refuses judges that cannot be."""
+        with cautions() as notes:
+            judges_of(self.data, self.config.given("game").get("judges", "server"), self.measure)
+        return tuple(notes)
 
     @cached_property
     def workload(self) -> Workload:

@@ -18,13 +18,14 @@ from fedjax_shap.economics.money import amount, written
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, finite_or_none
-from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.shapley.estimator import Attribution, Slices
 from fedjax_shap.typing import HostArray
 
 MONEY = ("cost", "payment", "profit")  # columns of amounts
 MOST_ROWS = 60  # members in a notebook's table
 MOST_PAIRS = 1000  # pairs of members listed in result.json
 SCHEMA = 1  # of result.json; raised when a key changes its meaning
+SLICES = {"judges": "judged", "rounds": "by_round"}  # kind of slices -> key of result.json
 PACKAGES = ("fedjax-shap", "jax", "flax", "optax", "numpy")  # whose versions are recorded
 
 
@@ -101,6 +102,22 @@ class Result:
             "pooled": finite[0],
             "delta": finite[1],
         }
+
+    @property
+    def judged(self) -> Slices | None:
+        """What each member's data are worth to each judge; None without judges."""
+        return self._slices("judges")
+
+    @property
+    def by_round(self) -> Slices | None:
+        """The members' values after each round; None where these were not asked for."""
+        return self._slices("rounds")
+
+    def _slices(self, kind: str) -> Slices | None:
+        slices = self.attribution.slices
+        if slices is None or slices.kind != kind:
+            return None
+        return slices
 
     @property
     def minor_unit(self) -> Decimal:
@@ -208,9 +225,23 @@ class Result:
         }
         if self.stores:
             record["stores"] = dict(self.stores)
+        if found.slices is not None:
+            record[SLICES[found.slices.kind]] = _slices_json(found.slices)
         if self.notes:
             record["setting_notes"] = list(self.notes)
         return record
+
+
+def _slices_json(slices: Slices) -> dict[str, Any]:
+    """Values by judge or by round as JSON has them: `values` and `std_errors` are a list a member,
+    with an entry for each of `names`.
+    """
+    record: dict[str, Any] = {"names": list(slices.names)}
+    if len(slices.weights):
+        record["weights"] = slices.weights.tolist()
+    for name in ("values", "std_errors", "empty", "grand"):
+        record[name] = getattr(slices, name).tolist()
+    return record
 
 
 def _float(value: Decimal | None) -> float | None:

@@ -46,7 +46,7 @@ def stored_utilities(
     for folder, one in candidates:
         if not len(one.masks) or one.masks.shape[1:] != (num_players,):
             continue
-        utilities = _mean_over_seeds(one.utilities)
+        utilities = _of_all(record, one.utilities)
         if _belongs(record, one.masks, utilities):
             return StoredUtilities(one.masks, utilities, _found(folder, one, num_players))
     if candidates:
@@ -86,12 +86,21 @@ def _found(folder: Path, store: Archive, num_players: int) -> str:
     return f"Utilities of {known} are known, from the store {folder.name!r}{broken}."
 
 
-def _mean_over_seeds(utilities: HostArray) -> Utilities:
-    """float64[M]: the utility itself, of utilities [M], [M, k] over seeds, or [M, 1 + resamples,
-    k].
+def _of_all(record: Mapping[str, Any], utilities: HostArray) -> Utilities:
+    """float64[M]: the utility that the result's `values` are read off, its mean over seeds.
+
+    Utilities are [M], or have axes over resamples (after the utility itself), judges (after that of
+    all test rows) or rounds (the last being the utility), and last over seeds.
     """
-    own = utilities[:, 0] if utilities.ndim == 3 else utilities
-    return own.mean(axis=1) if own.ndim > 1 else own
+    if "judged" in record and utilities.ndim > 1:
+        utilities = utilities[:, 0]
+    elif "by_round" in record and utilities.ndim > 1:
+        utilities = utilities[:, -1]
+    elif utilities.ndim == 3:
+        utilities = utilities[:, 0]
+    if utilities.ndim > 1:
+        utilities = utilities.mean(axis=1)
+    return utilities
 
 
 def _belongs(record: Mapping[str, Any], masks: Masks, utilities: HostArray) -> bool:

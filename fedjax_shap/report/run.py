@@ -16,13 +16,14 @@ from fedjax_shap.atomic import alone_in, replacing
 from fedjax_shap.pipeline.joint_model import MODEL
 from fedjax_shap.pipeline.records import RESULT
 from fedjax_shap.pipeline.result import Result
-from fedjax_shap.report import run_figures, style
+from fedjax_shap.report import run_figures, slice_figures, style
 from fedjax_shap.report.run_sentences import spearman
 from fedjax_shap.report.run_tables import Beside
+from fedjax_shap.report.slice_figures import SLICES
 from fedjax_shap.shapley.estimator import Attribution
 
 VALUES = "values.csv"
-FIGURES = ("values.png", "values.svg", "payments.png", "payments.svg", "curve.png")
+FIGURES = ("values.png", "values.svg", "payments.png", "payments.svg", "curve.png", *SLICES)
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet runs
 
 
@@ -134,7 +135,7 @@ def _figures(result: Result, beside: Beside) -> dict[str, Figure]:
         figures |= {"payments.png": payments, "payments.svg": payments}
     if result.curve is not None:
         figures["curve.png"] = run_figures.curve(result.curve, result.config.title)
-    return figures
+    return figures | slice_figures.figures(result)
 
 
 def _no_formula(cell: str) -> str:

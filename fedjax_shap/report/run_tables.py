@@ -58,7 +58,7 @@ def members_table(result: Result, beside: Beside | None = None) -> Table:
         *(amount(total(column), result.minor_unit) for column in money.values()),
     )
     heads = (text("member"), *numbers("examples", *attributions, *money))
-    return _cut(
+    return cut(
         Table(result.config.title, heads, tuple(rows), (totals,)),
         chosen(result.attribution.values),
     )
@@ -76,7 +76,7 @@ def device_tables(result: Result) -> list[Table]:
     shown = chosen(result.attribution.values, highest=_FEW, lowest=_FEW)
     names = distinct(result.players)
     return [
-        _cut(table, shown) for table in (_usage_table(result, names), _bill_table(result, names))
+        cut(table, shown) for table in (_usage_table(result, names), _bill_table(result, names))
     ]
 
 
@@ -111,8 +111,13 @@ def _bill_table(result: Result, names: Sequence[str]) -> Table:
     return Table("costs of the devices, in the currency of the prices", heads, tuple(rows))
 
 
-def _cut(table: Table, shown: Shown) -> Table:
-    """The table with the rows of the members shown, and one that says how many are left out."""
+def cut(table: Table, shown: Shown) -> Table:
+    """The table with the rows of the members shown, and one that says how many are left out.
+
+    Args:
+        table: with a row for each member, whose name is in the first column.
+        shown: whose rows stay.
+    """
     if not shown.left_out:
         return table
     empty = ("",) * (len(table.columns) - 1)

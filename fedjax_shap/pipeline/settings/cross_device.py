@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import require
+from fedjax_shap._validate import cautions, require
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.game import Game
@@ -41,7 +41,8 @@ def in_rounds(config: Config) -> Setting:
 
     @cache
     def run() -> Rounds:
-        return rounds(federation.data, federation.training, **config.given("game"))
+        with cautions():  # they are among the notes
+            return rounds(federation.data, federation.training, **config.given("game"))
 
     def attribution(estimator: Any, options: Options, /) -> Attribution:
         return estimate_rounds(run(), estimator, options, key=federation.key)
@@ -102,7 +103,7 @@ def _setting(federation: Federation, attribution: Valuation) -> Setting:
         curve=partial(_curve, federation, inner_rounds),
         work=work,
         value_label="in-run Shapley value",
-        notes=federation.notes,
+        notes=(*federation.notes, *federation.notes_on_judges()),
     )
 
 
@@ -141,9 +142,9 @@ def _tested(federation: Federation, plan: Plan | None) -> tuple[HostArray, Train
     model).
     """
     data = federation.data
-    game = federation.config.given("game")
+    game = {**federation.config.given("game"), "judges": "server", "by_round": False}
     seed = game_key(federation.key)
-    on_test = replace(data, validation=data.test)
+    on_test = replace(data, validation=data.test, owners=None)
     shown = federation.curve_measure
     run = rounds(on_test, federation.training, **{**game, "metric": shown._replace(sign=1)})
     reached = np.full(len(run.present), np.nan)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fedjax_shap._validate import cautions
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
 from fedjax_shap.pipeline.config import Config
@@ -28,7 +29,8 @@ def cross_silo(config: Config) -> Setting:
 
     @cache
     def game() -> Game:
-        return silo(data, federation.training, **config.given("game"))
+        with cautions():  # they are among the notes
+            return silo(data, federation.training, **config.given("game"))
 
     def attribution(estimator: Any, options: Options, /) -> Attribution:
         if noisy:
@@ -52,7 +54,7 @@ def cross_silo(config: Config) -> Setting:
         curve=partial(_curve, federation),
         work=work,
         grand_is_exact=not noisy,
-        notes=federation.notes,
+        notes=(*federation.notes, *federation.notes_on_judges()),
     )
 
 

@@ -1,0 +1,104 @@
+"""Figures of several values a member: who judges whom, and values over the rounds."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from fedjax_shap.pipeline.result import Result
+from fedjax_shap.report import style
+from fedjax_shap.report.names import LONGEST_IN_FIGURES, chosen, distinct
+from fedjax_shap.shapley.estimator import Slices
+from fedjax_shap.typing import HostArray
+
+SLICES = ("judges.png", "by_round.png")
+MOST_JUDGES = 40  # columns of a heat map; of more, those with the most test rows
+MOST_WRITTEN = 12  # judges and members up to which numbers are written into the cells
+MOST_LINES = len(style.COLORS)  # members with a line in a colour of its own
+
+
+def figures(result: Result) -> dict[str, Figure]:
+    """The figures of a run's values by judge or by round, by the names of their files."""
+    if result.judged is not None:
+        return {SLICES[0]: judges(result, result.judged)}
+    if result.by_round is not None:
+        return {SLICES[1]: by_round(result, result.by_round)}
+    return {}
+
+
+def judges(result: Result, judged: Slices) -> Figure:
+    """A heat map: what the data of each member (a row) are worth to each judge (a column).
+
+    Args:
+        result: what a run found out; of many members those of the highest and the lowest values
+            are shown.
+        judged: their values by judge.
+    """
+    shown = chosen(result.attribution.values, most=style.MOST_NAMES)
+    most = np.argsort(-judged.weights, kind="stable")[:MOST_JUDGES]
+    columns = np.sort(most)
+    cells = judged.values[shown.members][:, columns]
+    members = distinct(result.players, LONGEST_IN_FIGURES)
+    names = distinct(judged.names, LONGEST_IN_FIGURES)
+    width = min(4.5 + 0.6 * len(columns), 16.0)
+    figure = Figure(
+        figsize=(width, max(style.HEIGHT, 0.3 * len(cells) + 1.6)), layout="constrained"
+    )
+    axes = figure.subplots()
+    # colours are about 0: blue is worth something, red does harm
+    reach = float(np.abs(cells).max()) or 1.0
+    image = axes.imshow(cells, cmap="RdBu", vmin=-reach, vmax=reach, aspect="auto")
+    figure.colorbar(image, ax=axes, label="value to the judge")
+    axes.set_xticks(
+        range(len(columns)),
+        [style.plain(names[judge]) for judge in columns],
+        rotation=30,
+        ha="right",
+    )
+    axes.set_yticks(range(len(cells)), [style.plain(members[member]) for member in shown.members])
+    axes.set(xlabel="judge", ylabel="member")
+    if max(cells.shape) <= MOST_WRITTEN:
+        _write_numbers(axes, cells, reach)
+    what = "what each member's data is worth to each judge"
+    if shown.left_out:
+        what += f" ({shown.left_out:,} members between are left out)"
+    axes.set_title(style.plain(f"{result.config.title}: {what}"), loc="left")
+    return figure
+
+
+def by_round(result: Result, values: Slices) -> Figure:
+    """Each member's value after each round, a line a member; of many, the highest and the lowest
+    in the end in colour and the others in grey.
+
+    Args:
+        result: what a run found out.
+        values: its values by round.
+    """
+    figure = Figure(figsize=(8.0, style.HEIGHT), layout="constrained")
+    axes = figure.subplots()
+    half = MOST_LINES // 2
+    shown = chosen(values.values[:, -1], highest=half, lowest=half, most=MOST_LINES)
+    members = distinct(result.players, LONGEST_IN_FIGURES)
+    rounds = [int(name.split()[-1]) for name in values.names]
+    others = np.setdiff1d(np.arange(len(members)), shown.members)
+    for member in others:
+        axes.plot(rounds, values.values[member], color=style.GREY, linewidth=0.6, alpha=0.5)
+    for member, color in zip(shown.members, style.COLORS, strict=False):
+        label = style.plain(members[member])
+        axes.plot(rounds, values.values[member], color=color, marker=".", label=label)
+    style.zero_line(axes)
+    style.open_frame(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="round", ylabel=result.value_label)
+    axes.set_title(style.plain(f"{result.config.title}: values after each round"), loc="left")
+    figure.legend(frameon=False, loc="outside lower center", ncols=4)
+    return figure
+
+
+def _write_numbers(axes: Axes, cells: HostArray, reach: float) -> None:
+    """Writes each number into its cell, white where the cell is dark."""
+    for (row, column), value in np.ndenumerate(cells):
+        color = "black"
+        if abs(value) > 0.6 * reach:
+            color = "white"
+        axes.text(column, row, f"{value:.3g}", ha="center", va="center", fontsize=7, color=color)
