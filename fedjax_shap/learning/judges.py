@@ -119,7 +119,7 @@ def _members(data: FederatedData) -> Judges:
     names = list(data.names)
     without = [name for name, own in zip(names, rows) if not len(own)]
     if without:
-        caution(f"{_listed(without)} have no test rows of their own, so they judge nothing.")
+        caution(f"Members without test rows of their own judge nothing: {_listed(without)}.")
     rows.append(np.flatnonzero(owners < 0))
     names.append(SERVER)
     return _with_rows(names, rows)
@@ -136,7 +136,7 @@ def _classes(data: FederatedData) -> Judges:
     rows = [np.flatnonzero(y == label) for label in range(data.classes)]
     without = [name for name, own in zip(names, rows) if not len(own)]
     if without:
-        caution(f"{_listed(without)} do not occur among the test rows, so they judge nothing.")
+        caution(f"Classes that do not occur among the test rows judge nothing: {_listed(without)}.")
     return _with_rows(names, rows)
 
 

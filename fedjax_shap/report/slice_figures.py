@@ -7,11 +7,12 @@ from matplotlib.ticker import MaxNLocator
 
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report import style
-from fedjax_shap.report.names import LONGEST_IN_FIGURES, chosen, distinct
+from fedjax_shap.report.names import LONGEST_IN_FIGURES, chosen, distinct, shortened
 from fedjax_shap.shapley.estimator import Slices
 from fedjax_shap.typing import HostArray
 
 SLICES = ("judges.png", "by_round.png")
+LONGEST_TITLE = 60  # characters of the run's title
 MOST_JUDGES = 40  # columns of a heat map; of more, those with the most test rows
 MOST_WRITTEN = 12  # judges and members up to which numbers are written into the cells
 MOST_LINES = len(style.COLORS)  # members with a line in a colour of its own
@@ -62,7 +63,7 @@ def judges(result: Result, judged: Slices) -> Figure:
     what = "what each member's data is worth to each judge"
     if shown.left_out:
         what += f" ({shown.left_out:,} members between are left out)"
-    axes.set_title(style.plain(f"{result.config.title}: {what}"), loc="left")
+    _title(axes, result, what)
     return figure
 
 
@@ -90,9 +91,15 @@ def by_round(result: Result, values: Slices) -> Figure:
     style.open_frame(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="round", ylabel=result.value_label)
-    axes.set_title(style.plain(f"{result.config.title}: values after each round"), loc="left")
+    _title(axes, result, "values after each round")
     figure.legend(frameon=False, loc="outside lower center", ncols=4)
     return figure
+
+
+def _title(axes: Axes, result: Result, what: str) -> None:
+    """The run's title in one line, and below it what is shown."""
+    run = shortened(result.config.title, LONGEST_TITLE)
+    axes.set_title(style.plain(f"{run}:\n{what}"), loc="left", fontsize=10)
 
 
 def _write_numbers(axes: Axes, cells: HostArray, reach: float) -> None:
