@@ -13,6 +13,8 @@ from typing import Any, get_args
 
 import numpy as np
 
+MOST_INTEGER = 2**63  # integers of the machine are smaller
+
 
 class InvalidInputError(ValueError):
     """The caller's input cannot be used; the message says in one sentence what was expected."""
@@ -107,12 +109,16 @@ def number(
 
 
 def integer(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> None:
-    """Refuses `value` unless it is an integer between `least` and `most`, both included."""
+    """Refuses `value` unless it is an integer of 64 bits, `>= least` and `<= most` if given."""
     bounds = ((">=", least), ("<=", most))
     limits = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
     expected = f"Expected {name}={value!r} to be {f'an integer {limits}'.strip()}."
     require(isinstance(value, int | np.integer) and not isinstance(value, bool), expected)
     require((least is None or value >= least) and (most is None or value <= most), expected)
+    require(
+        abs(int(value)) < MOST_INTEGER,
+        f"Expected {name}={value!r} to be an integer between -{MOST_INTEGER} and {MOST_INTEGER}.",
+    )
 
 
 def fraction(name: str, value: Any) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from fedjax_shap._validate import integer, number, require
 from fedjax_shap.devices.device import Profile, steps_per_second
-from fedjax_shap.learning.steps import MOST_STEPS, Steps, as_steps
+from fedjax_shap.learning.local import MOST_STEPS
+from fedjax_shap.learning.steps import Steps, as_steps
 from fedjax_shap.typing import HostArray, Key
 
 # 3600 s of 100 steps an hour are 100 steps, whichever way their quotient was rounded

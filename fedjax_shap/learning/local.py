@@ -12,6 +12,8 @@ from fedjax_shap.typing import Array, HostArray, Key
 
 OPTIMIZERS = ("adam", "adamw", "adagrad", "lion", "nadam", "rmsprop", "sgd", "yogi")
 
+MOST_STEPS = 2**31 - 1  # that an int32 holds
+
 
 class Local(NamedTuple):
     """How every client trains between two aggregations; its optimiser's state is fresh each round.
@@ -109,13 +111,13 @@ def local(
         f"Expected one of epochs={epochs} and steps={steps}, got both.",
     )
     if batch_size is not None:
-        integer("batch_size", batch_size, least=1)
+        integer("batch_size", batch_size, least=1, most=MOST_STEPS)
     if epochs is not None:
-        integer("epochs", epochs, least=1)
+        integer("epochs", epochs, least=1, most=MOST_STEPS)
     if isinstance(steps, list):
         steps = tuple(steps)
     for count in _several(steps):
-        integer("steps", count, least=0)
+        integer("steps", count, least=0, most=MOST_STEPS)
     number("l2", l2, least=0)
     rate = None
     if isinstance(optimizer, str):

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, integer, number, require
-from fedjax_shap.learning.local import Local
+from fedjax_shap.learning.local import MOST_STEPS, Local
 from fedjax_shap.typing import HostArray, Key
 
 __all__ = [
@@ -27,8 +27,6 @@ __all__ = [
     "linear",
     "uniform",
 ]
-
-MOST_STEPS = 2**31 - 1  # that an int32 holds
 
 
 @runtime_checkable

@@ -10,9 +10,9 @@ from flax import struct
 from fedjax_shap._validate import require
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Algorithm
-from fedjax_shap.learning.local import Local
+from fedjax_shap.learning.local import MOST_STEPS, Local
 from fedjax_shap.learning.model import Model
-from fedjax_shap.learning.steps import MOST_STEPS, Steps, as_local_says
+from fedjax_shap.learning.steps import Steps, as_local_says
 from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
 
 

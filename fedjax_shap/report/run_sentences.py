@@ -167,20 +167,21 @@ def _payment(result: Result) -> list[str]:
 
 def _indistinguishable(result: Result) -> str:
     """Which values do not differ significantly; where pairs are many, a few of them and a count."""
-    short = dict(zip(result.players, distinct(result.players)))
     pairs = result.alike
-    shown = [
-        f"{short.get(one, one)} and {short.get(other, other)}"
-        for one, other in pairs[: MOST_PAIRS + 1]
-    ]
-    named = "; ".join(shown[:MOST_PAIRS])
+    possible = len(result.players) * (len(result.players) - 1) // 2
+    no_order = "so no payment should depend on their order"
+    if len(pairs) == possible > MOST_PAIRS:
+        return f"No two values differ at the 95 % level, {no_order}."
+    short = dict(zip(result.players, distinct(result.players)))
+    named = "; ".join(
+        f"{short.get(one, one)} and {short.get(other, other)}" for one, other in pairs[:MOST_PAIRS]
+    )
     if len(pairs) <= MOST_PAIRS:
-        counted = "These values do not differ at the 95 % level"
-    else:
-        possible = len(result.players) * (len(result.players) - 1) // 2
-        counted = f"{len(pairs):,} of {possible:,} pairs of values do not differ at the 95 % level"
-        named += f"; and {len(pairs) - MOST_PAIRS:,} more"
-    return f"{counted}, so no payment should depend on their order: {named}."
+        return f"These values do not differ at the 95 % level, {no_order}: {named}."
+    return (
+        f"{len(pairs):,} of {possible:,} pairs of values do not differ at the 95 % level, "
+        f"{no_order}: {named}; and {len(pairs) - MOST_PAIRS:,} more."
+    )
 
 
 def _in_short(note: str) -> str:
