@@ -3,6 +3,7 @@
 from typing import Any, TypeAlias, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, described, require
@@ -29,13 +30,13 @@ def key_of(seed: Any, name: str = "key") -> Key:
         seed = 0
     expected = f"Expected {name}={described(seed)} to be a key, such as jax.random.key(0)"
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
-        require(0 <= seed < 2**32, f"{expected}, or a seed 0..{2**32 - 1}.")
+        require(0 <= int(seed) < 2**32, f"{expected}, or a seed 0..{2**32 - 1}.")
         return jax.random.key(int(seed))
     if not hasattr(seed, "dtype") or not hasattr(seed, "shape"):
         raise InvalidInputError(f"{expected}, or a whole number >= 0.")
-    if jax.dtypes.issubdtype(seed.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
         require(seed.shape == (), f"{expected}; it holds keys of shape {seed.shape}, give one.")
         return cast(Key, seed)
     old = seed.dtype == np.uint32 and seed.shape == jax.random.PRNGKey(0).shape
     require(old, f"{expected}, or a whole number >= 0.")
-    return jax.random.wrap_key_data(seed)
+    return cast(Key, jax.random.wrap_key_data(seed))

@@ -14,7 +14,7 @@ from fedjax_shap.data.member_tests import own_tests, owned, test_of
 from fedjax_shap.data.targets import Targets, class_targets, quantity_targets
 from fedjax_shap.typing import Array, HostArray
 
-Examples = tuple[Any, Any]  # (x[T, ...], y[T])
+Examples = tuple[HostArray, HostArray]  # (x[T, ...], y[T])
 
 
 @struct.dataclass

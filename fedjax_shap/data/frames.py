@@ -181,7 +181,7 @@ def _column(values: Any) -> _Column:
         numbers = np.full(len(listed), np.nan)
         numbers[~gaps] = [float(one) for one in there]
         return _Column(cells, numbers, gaps, categorical)
-    return _Column(cells, None, gaps | absent(cells, frozenset()), categorical)
+    return _Column(cells, None, gaps | absent(cells.tolist(), frozenset()), categorical)
 
 
 def _listed(values: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
@@ -115,7 +115,7 @@ def _players(num_players: int | Sequence[str]) -> Sequence[Player]:
         require(differ, f"Expected num_players={names} to be names that differ from each other.")
         return names
     integer("num_players", num_players, least=1)
-    return range(num_players)
+    return range(cast(int, num_players))
 
 
 def _of_masks(f: Utility, num_players: int) -> Utility:

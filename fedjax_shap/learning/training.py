@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from flax import linen as nn
 
-from fedjax_shap._validate import described, function_of, of_kind, require
+from fedjax_shap._validate import InvalidInputError, described, function_of, of_kind, require
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.keys import Seed, key_of
 from fedjax_shap.learning.algorithm import Algorithm
@@ -100,13 +100,13 @@ def model_of(training: Training, data: FederatedData) -> Model:
     num_outputs = task_of(training, data).outputs(data)
     name = _named(given)
     model = given
-    if not isinstance(given, Model):
-        model = given(data.example_shape, num_outputs)
-    require(
-        isinstance(model, Model),
-        f"Expected model={name} to give a Model for a shape and a number of outputs, got "
-        f"{described(model)}.",
-    )
+    if not isinstance(model, Model):
+        model = model(data.example_shape, num_outputs)
+    if not isinstance(model, Model):
+        raise InvalidInputError(
+            f"Expected model={name} to give a Model for a shape and a number of outputs, got "
+            f"{described(model)}."
+        )
     if not _is_shipped(given):
         model = fitted(model, data.example_shape, num_outputs, name)
     if model.check is not None:

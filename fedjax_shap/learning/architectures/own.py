@@ -63,7 +63,7 @@ def from_flax(network: nn.Module | Callable[[int], nn.Module], /) -> Architectur
             f"Expected network={described(network)} to give a flax linen module, got "
             f"{described(module)}; an nnx module goes to from_nnx.",
         )
-        return _model_of(cast(nn.Module, module), shape, num_outputs)
+        return _model_of(module, shape, num_outputs)
 
     return architecture
 

@@ -34,7 +34,7 @@ def architecture_of(network: Network) -> Architecture:
                 f"Expected network={described(network)} to give an nnx module, got "
                 f"{described(module)}; a linen module goes to from_flax.",
             )
-            return module
+            return cast(nnx.Module, module)
 
         return _model_of(made, shape, num_outputs)
 
@@ -51,7 +51,8 @@ def _model_of(made: Callable[[Key], nnx.Module], shape: tuple[int, ...], num_out
         refuse_error("the nnx module", shape, error)
     name = type(module).__name__
     module.eval()
-    still, params, draws, others = nnx.split(module, nnx.Param, nnx.RngState, ...)
+    still, *states = nnx.split(module, nnx.Param, nnx.RngState, ...)
+    params, draws, others = states
     require_parameters_alone(name, _kinds(others))
     module.train()
     moving = nnx.graphdef(module)
@@ -85,7 +86,7 @@ def _seeded(draws: PyTree, key: Key) -> PyTree:
     """The states of a module's random streams as they are for a key, before anything is drawn."""
 
     def of_stream(index: int, leaf: Any) -> Array:
-        if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             return jnp.zeros(leaf.shape, leaf.dtype)
         own = jax.random.fold_in(key, index)
         if leaf.shape:
