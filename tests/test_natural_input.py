@@ -83,6 +83,7 @@ REFUSED = {
         "clients[client 0] to be a",
     ),
     "features alone": (lambda: fs.from_arrays([X], (X, Y)), "got <ndarray> alone; write (x, y)"),
+    "three arrays": (lambda: fs.from_arrays([(X, Y, Y)], (X, Y)), "got 3 arrays; leave out what"),
     "unknown keys": (
         lambda: fs.from_arrays([{"x": X, "y": Y, "z": Y, "image": X}], (X, Y)),
         "got a mapping of ['x', 'y', 'z', 'image']; write (one['...'], one['...'])",

@@ -80,6 +80,10 @@ def pair_of(name: str, examples: Any) -> tuple[HostArray, HostArray]:
         x, y = _by_key(name, examples)
     elif _is_pair(examples):
         x, y = examples
+    elif isinstance(examples, tuple) and any(map(_is_array, examples)):
+        raise InvalidInputError(
+            f"Expected {name} to be {WANTED}, got {len(examples)} arrays; leave out what is neither."
+        )
     else:
         x, y = _transposed(name, _items(name, examples))
     return _numbers(f"{name}.x", x), _array(f"{name}.y", y)
