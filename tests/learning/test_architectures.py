@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.data.federated import from_arrays
-from fedjax_shap.learning.metric import cross_entropy
+from fedjax_shap.learning.class_scores import cross_entropy
 from fedjax_shap.learning.model import cnn_mcmahan, embedding_bag, lstm, num_params, resnet
 from fedjax_shap.learning.training import Training, model_of
 
