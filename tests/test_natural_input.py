@@ -6,6 +6,8 @@ import jax
 import numpy as np
 import optax
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
@@ -314,3 +316,23 @@ def test_mappings_of_coalitions_and_of_names_are_taken():
     assert paid.players == ("a", "b") and [*map(float, paid.payments)] == [25.0, 75.0]
     exact = fs.estimate(GAME, fs.exact())
     assert fs.agreement(exact, {"a": 1.0, "b": 2.0, "c": 3.0})["max_difference"] < 1e-9
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(1, 4).flatmap(
+        lambda num_players: st.lists(
+            st.floats(-1e6, 1e6), min_size=2**num_players, max_size=2**num_players
+        )
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_a_mapping_in_any_order_is_the_table_and_the_game_of_its_utilities(table, random):
+    masks = fs.all_subsets(len(table).bit_length() - 1)
+    coalitions = [frozenset(np.flatnonzero(mask).tolist()) for mask in masks]
+    pairs = list(zip(coalitions, table))
+    random.shuffle(pairs)
+    expected = fs.shapley_values(np.array(table))
+    assert_array_equal(fs.shapley_values(dict(pairs)), expected)
+    game = fs.from_callable(dict(pairs).get, masks.shape[1], batched=False)
+    assert_array_equal(fs.evaluate(game, None, masks), table)
