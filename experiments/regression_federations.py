@@ -1,4 +1,4 @@
-"""What are members worth, and paid, where a federation learns a quantity: a grade, the air, a speed?
+"""What are members worth and paid where a federation learns a quantity: a grade, air, a speed?
 
 Claim: regression is valued like classification. R^2 and RMSE come from the same trained models and
 order coalitions in the same way, but they are not the same currency: RMSE grows with the square
@@ -74,6 +74,7 @@ TITLES = {
 METRICS = {"r2": "R^2", "rmse": "RMSE"}
 COLORS = (BLUE, ORANGE)  # of the metrics
 BAR = 0.38  # width of a bar of one metric
+MOST_LEVEL = 6  # names below bars that are not turned
 
 
 def raw_config(settings: Settings, folder: str | None, name: str, metric: str) -> dict[str, Any]:
@@ -145,12 +146,10 @@ def summary(settings: Settings, result: Result, utilities: HostArray) -> dict[st
         players=settled.players,
         minor_unit=settled.minor_unit,
     )
-    place = np.empty(len(values), int)
-    place[ranked(values)] = np.arange(1, len(values) + 1)
     return {
         "values": values.tolist(),
         "std_errors": result.attribution.std_errors.tolist(),
-        "ranks": place.tolist(),
+        "ranks": places(values),
         "empty": float(result.attribution.empty),
         "grand": float(result.attribution.grand),
         "payments": [float(payment) for payment in settled.payments],
@@ -158,6 +157,12 @@ def summary(settings: Settings, result: Result, utilities: HostArray) -> dict[st
         "high": [float(high) for high in paid.high],
         "undefined": float(undefined.mean()),
     }
+
+
+def places(values: Sequence[float] | HostArray) -> list[int]:
+    """Each player's place among all, 1 for the most valuable."""
+    order = ranked(values)
+    return [order.index(player) + 1 for player in range(len(order))]
 
 
 def spread_of_variance(r2: HostArray, negative_rmse: HostArray) -> float:
@@ -179,9 +184,10 @@ def figure(record: Record) -> Figure:
         for axes, draw in zip(row, (_parts, _payments)):
             draw(axes, one, order)
             names = [one["players"][player] for player in order]
-            many = len(names) > 6
-            turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if many else {}
-            axes.set_xticks(range(len(names)), names, fontsize=7, **turned)
+            axes.set_xticks(range(len(names)), names, fontsize=7)
+            if len(names) > MOST_LEVEL:
+                for label in axes.get_xticklabels():
+                    label.set(rotation=60, ha="right", rotation_mode="anchor")
             axes.tick_params(axis="y", labelsize=7)
             axes.axhline(0, color="black", linewidth=0.8, zorder=3)
         dress(row[0], TITLES[name], grid="y", size=9)
@@ -250,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _record(options: argparse.Namespace) -> Record:
     settings = overridden(CONFIG, options.set)
-    least = {"repeats": 2, "resamples": 2, "replicates": 400, "rounds": 1, "every": 1}
+    least = {"repeats": 5, "resamples": 2, "replicates": 2_000, "rounds": 1, "every": 1}
     at_least(settings, **least, revenue=1, seed=0)
     done = progress()
     federations = {}

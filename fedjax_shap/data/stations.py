@@ -71,8 +71,8 @@ def beijing_air(
     Features are the other pollutants of the same hour (ug/m3), temperature (C), pressure (hPa), dew
     point (C), the logarithm of 1 + rain (mm; in mm, one hour of heavy rain is 48 deviations away
     and upsets gradient descent), wind speed (m/s), and the direction of the wind, the hour and the
-    day of the year, each as sine and cosine. The year is not a feature. The natural federation is by
-    station (column "station"). The test set is the last part of each station's rows in time, so
+    day of the year, each as sine and cosine. The year is not a feature. The natural federation is
+    by station (column "station"). The test set is the last part of each station's rows in time, so
     that a model is tested on months that it has not seen. Licence: CC BY 4.0.
 
     Args:
