@@ -24,9 +24,7 @@ Seen: TBD
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,16 +34,22 @@ from rich.console import Console
 from benchmarks.harness import Record, at_least, table
 from experiments.harness import Settings, dress, overridden, parser, progress, ranked, run
 from experiments.priced_hospitals import replicates
-from fedjax_shap.coalitions import ranks
+from fedjax_shap._validate import require
+from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.economics.intervals import payment_intervals
-from fedjax_shap.engine import archive
+from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.cache import keep_programs
-from fedjax_shap.pipeline.config import parse
-from fedjax_shap.pipeline.result import Result
-from fedjax_shap.pipeline.run import run as run_configuration
+from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.pipeline.config import Config, parse
+from fedjax_shap.pipeline.payment import pay
+from fedjax_shap.pipeline.run import attribution_of
+from fedjax_shap.pipeline.settings.registry import setting_of
+from fedjax_shap.pipeline.settings.setting import Setting
 from fedjax_shap.report.style import BLUE, ORANGE
+from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray
+from fedjax_shap.valuation.options import Options
 
 CONFIG: Settings = {
     "repeats": 5,
@@ -101,40 +105,64 @@ def raw_config(settings: Settings, folder: str | None, name: str, metric: str) -
     }
 
 
+class Valued(NamedTuple):
+    """A federation whose members were valued and paid.
+
+    Attributes:
+        setting: the federation.
+        attribution: the values and their standard errors.
+        utilities: float64[2^P, 1 + resamples, k] of k seeds, coalitions by their rank.
+        settlement: the payments.
+    """
+
+    setting: Setting
+    attribution: Attribution
+    utilities: HostArray
+    settlement: Settlement
+
+
+def valued(config: Config) -> Valued:
+    """Values and pays the members of a configuration, without the learning curves of a run."""
+    setting = setting_of(config)
+    kept: dict[str, UtilityStore] = {}
+
+    def store(part: str, fingerprint: str, /) -> UtilityStore:
+        kept[part] = UtilityStore(fingerprint=fingerprint)
+        return kept[part]
+
+    found = attribution_of(config, setting, Options(stores=store))
+    payments = pay(config, setting, found, None)
+    settled = payments.settlement
+    require(settled is not None, "Expected values that a rule can divide by.")
+    assert settled is not None
+    utilities = kept["repeats"].read(all_subsets(len(setting.players)))
+    return Valued(setting, found, utilities, settled)
+
+
 def measure(settings: Settings, folder: str | None, name: str) -> dict[str, Any]:
     """Values and payments of a federation under both metrics; JSON."""
     metrics = {}
     utilities = {}
     for metric in METRICS:
-        with TemporaryDirectory() as stores:
-            result = run_configuration(
-                parse(raw_config(settings, folder, name, metric)), store=stores
-            )
-            repeated = archive.read(Path(stores) / "repeats")
-        utilities[metric] = repeated.utilities[np.argsort(ranks(repeated.masks))]
-        metrics[metric] = summary(settings, result, utilities[metric])
+        found = valued(parse(raw_config(settings, folder, name, metric)))
+        utilities[metric] = found.utilities
+        metrics[metric] = summary(settings, found)
     both = [np.array(one["values"]) for one in metrics.values()]
     return {
-        "players": list(result.players),
-        "sizes": result.sizes.tolist(),
-        "costs": [float(cost) for cost in result.settlement.costs],
+        "players": list(found.setting.players),
+        "sizes": found.setting.sizes.tolist(),
+        "costs": [float(cost) for cost in found.settlement.costs],
         "metrics": metrics,
         "same_order": ranked(both[0]) == ranked(both[1]),
         "spread_of_variance": spread_of_variance(*utilities.values()),
     }
 
 
-def summary(settings: Settings, result: Result, utilities: HostArray) -> dict[str, Any]:
-    """What one metric says: values, their errors, ranks, payments with intervals; JSON.
-
-    Args:
-        settings: of the experiment.
-        result: of the run.
-        utilities: float64[2^P, 1 + resamples, k], of k seeds.
-    """
-    drawn = replicates(shapley_values(utilities), settings["replicates"], settings["seed"])
-    settled = result.settlement
-    values = result.attribution.values
+def summary(settings: Settings, found: Valued) -> dict[str, Any]:
+    """What one metric says: values, their errors, ranks, payments with intervals; JSON."""
+    drawn = replicates(shapley_values(found.utilities), settings["replicates"], settings["seed"])
+    settled = found.settlement
+    values = found.attribution.values
     # where all values of a replicate are 0 or less, there is nothing by which to divide profit
     undefined = (drawn <= 0).all(axis=1)
     paid = payment_intervals(
@@ -148,10 +176,10 @@ def summary(settings: Settings, result: Result, utilities: HostArray) -> dict[st
     )
     return {
         "values": values.tolist(),
-        "std_errors": result.attribution.std_errors.tolist(),
+        "std_errors": found.attribution.std_errors.tolist(),
         "ranks": places(values),
-        "empty": float(result.attribution.empty),
-        "grand": float(result.attribution.grand),
+        "empty": float(found.attribution.empty),
+        "grand": float(found.attribution.grand),
         "payments": [float(payment) for payment in settled.payments],
         "low": [float(low) for low in paid.low],
         "high": [float(high) for high in paid.high],
