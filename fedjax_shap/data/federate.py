@@ -48,29 +48,10 @@ def federate(
     _check_fractions(validation, member_test)
     shares = partition(np.random.default_rng([seed, 0]), pool)
     if member_test > 0:
-        return _with_member_tests(pool, shares, np.random.default_rng([seed, 2]), member_test)
-    clients = [(pool.x[rows], pool.y[rows]) for rows in shares.rows]
-    x, y = pool.test
-    test = (x, y)
-    validated = None
-    owners = _owners(pool, shares)
-    if validation > 0:
-        rest, rows = validation_rows(pool, np.random.default_rng([seed, 1]), validation)
-        test = (x[rest], y[rest])
-        validated = (x[rows], y[rows])
-        if owners is not None:
-            owners = owners[rows]
-    data = from_arrays(
-        clients,
-        test,
-        validated,
-        names=shares.names,
-        num_classes=pool.num_classes,
-        quantities=pool.num_classes is None,
-    )
-    if owners is None:
-        return data
-    return replace(data, owners=jnp.asarray(owners))
+        rng = np.random.default_rng([seed, 2])
+        return _with_class_names(_with_member_tests(pool, shares, rng, member_test), pool)
+    rng = np.random.default_rng([seed, 1])
+    return _with_class_names(_with_servers_tests(pool, shares, rng, validation), pool)
 
 
 def _check_fractions(validation: float, member_test: float) -> None:
@@ -83,6 +64,41 @@ def _check_fractions(validation: float, member_test: float) -> None:
         f"Expected validation={validation!r} to be left out with member_test={member_test!r}: the "
         "members' own test rows are the validation set.",
     )
+
+
+def _with_servers_tests(
+    pool: Pool, shares: Shares, rng: np.random.Generator, validation: float
+) -> FederatedData:
+    """The federation whose test rows are the server's, a fraction of them for validation."""
+    x, y = pool.test
+    test = (x, y)
+    validated = None
+    owners = _owners(pool, shares)
+    if validation > 0:
+        rest, rows = validation_rows(pool, rng, validation)
+        test = (x[rest], y[rest])
+        validated = (x[rows], y[rows])
+        if owners is not None:
+            owners = owners[rows]
+    data = from_arrays(
+        [(pool.x[rows], pool.y[rows]) for rows in shares.rows],
+        test,
+        validated,
+        names=shares.names,
+        num_classes=pool.num_classes,
+        quantities=pool.num_classes is None,
+    )
+    if owners is None:
+        return data
+    return replace(data, owners=jnp.asarray(owners))
+
+
+def _with_class_names(data: FederatedData, pool: Pool) -> FederatedData:
+    """The federation, with the names of its classes where the source says them."""
+    labels = tuple(str(label) for label in pool.notes.get("labels", ()))
+    if len(labels) != pool.num_classes:
+        return data
+    return replace(data, class_names=labels)
 
 
 def _owners(pool: Pool, shares: Shares) -> HostArray | None:

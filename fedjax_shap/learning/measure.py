@@ -5,6 +5,7 @@ minus sign, and are shown without.
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
@@ -159,6 +160,7 @@ def own_measure(metric: Any, outputs: tuple[int, ...], y: Array) -> Measure:
 def after(change: Callable[[Array], Array], measure: Measure) -> Measure:
     """A measure of what `change` makes of the outputs."""
 
+    @wraps(measure.score)
     def score(outputs: Array, y: Array) -> Array:
         return measure.score(change(outputs), y)
 

@@ -104,15 +104,17 @@ def regression(
             outputs=lambda outputs: shift + scale * outputs,
         )
 
-    return Task(
+    task = Task(
         name="regression",
         targets="quantities",
         outputs=_one_a_column,
         loss=each,
         metrics=OF_QUANTITIES,
         default_metric="r2",
-        bind=bind if standardise else None,
     )
+    if standardise:
+        return task._replace(bind=bind)
+    return task
 
 
 def poisson(*, standardise: bool = True) -> Task:
@@ -144,15 +146,17 @@ def poisson(*, standardise: bool = True) -> Task:
             outputs=lambda outputs: shift + outputs,
         )
 
-    return Task(
+    task = Task(
         name="poisson",
         targets="quantities",
         outputs=_one_a_count,
         loss=each,
         metrics=OF_COUNTS | _of_rates(OF_QUANTITIES),
         default_metric="deviance",
-        bind=bind if standardise else None,
     )
+    if standardise:
+        return task._replace(bind=bind)
+    return task
 
 
 def hinge(*, squared: bool = False) -> Task:

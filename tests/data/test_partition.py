@@ -384,3 +384,11 @@ def test_a_value_of_a_column_that_has_test_rows_only_is_said():
     with cautions() as said:
         PARTITIONS["by_column"](column="age")(np.random.default_rng(0), pool)
     assert len(said) == 1 and "'3' have test rows only" in said[0]
+
+
+def test_a_federation_knows_the_names_of_its_classes(balanced):
+    names = tuple(f"kind {label}" for label in range(10))
+    named = replace(balanced, notes={"labels": names})
+    partition = PARTITIONS["iid"](num_clients=2)
+    assert federate(named, partition, seed=0).class_names == names
+    assert federate(balanced, partition, seed=0).class_names == ()
