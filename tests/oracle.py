@@ -176,8 +176,9 @@ def fedavg(
 
 
 def accuracy(logits, y):
-    """The fraction of examples whose largest logit is at the label."""
-    return sum(int(np.argmax(row) == label) for row, label in zip(logits, y)) / len(y)
+    """The fraction of examples whose largest logit is at the label; 1 / ties where several are."""
+    largest = [np.flatnonzero(row == max(row)).tolist() for row in logits]
+    return sum((label in ties) / len(ties) for ties, label in zip(largest, y)) / len(y)
 
 
 def negative_loss(logits, y):

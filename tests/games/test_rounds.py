@@ -197,7 +197,7 @@ def test_all_rounds_share_one_program_for_training_and_one_for_valuing(key):
             {},
             "participants=5 to be an integer >= 1 and <= 4",
         ),
-        ({}, {"metric": "loss"}, "metric='loss' to be a known name"),
+        ({}, {"metric": "loss"}, "metric='loss' to be a metric of the task 'classification'"),
     ],
 )
 def test_bad_settings_are_refused_in_one_sentence(training, options, sentence):

@@ -270,11 +270,11 @@ def test_initial_parameters_are_drawn_from_the_key_unless_given():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"metric": "acuracy"}, "metric='acuracy' to be a known name; did you mean 'accuracy'"),
         (
-            {"metric": "roc_auc"},
-            "metric='roc_auc' to be used on two classes that both occur, got 3 classes",
+            {"metric": "acuracy"},
+            "metric='acuracy' to be a metric of the task 'classification'; did you mean 'accuracy'",
         ),
+        ({"metric": "rmse"}, "metric='rmse' to be a metric of the task 'classification'"),
         ({"report": "last"}, "report='last' to be a known name"),
         ({"skip_rounds": 20}, "skip_rounds=20 to be an integer >= 0 and <= 19"),
         ({"empty": float("nan")}, "empty=nan to be a finite number"),

@@ -319,7 +319,12 @@ def test_runs_that_differ_in_the_absent_do_not_share_a_store():
         ({}, taylor(), {"decay": 0.5}, "to be left out with a method for the whole run"),
         ({}, taylor(), {"options": Options(until="never()", turn=3)}, "Expected until, turn to be"),
         ({}, exact(), {"options": Options(stores=UtilityStore())}, "stores to be a function"),
-        ({"metric": "accuracy"}, taylor(), {}, "metric='accuracy' to be 'negative_loss'"),
+        (
+            {"metric": "accuracy"},
+            taylor(),
+            {},
+            "metric='accuracy' to be a differentiable one such as 'negative_loss'",
+        ),
         ({"inner_rounds": 2}, taylor(), {}, "inner_rounds to be 1"),
         ({}, comfedsv(), {"options": Options(budget=5)}, "budget=5 to be an integer >= 8"),
         (
