@@ -82,7 +82,8 @@ def pair_of(name: str, examples: Any) -> tuple[HostArray, HostArray]:
         x, y = examples
     elif isinstance(examples, tuple) and any(map(_is_array, examples)):
         raise InvalidInputError(
-            f"Expected {name} to be {WANTED}, got {len(examples)} arrays; leave out what is neither."
+            f"Expected {name} to be {WANTED}, got {len(examples)} arrays; leave out what is "
+            "neither."
         )
     else:
         x, y = _transposed(name, _items(name, examples))
