@@ -14,7 +14,7 @@ The nouns and verbs stand here. Families, of which a run picks one or a few, are
 `partitions`        which client gets which rows
 `corruptions`       what is done to a client's data, so that a method can notice it
 `tasks`             what is learned: classes, quantities, counts, margins, and by which metrics
-`models`            architectures
+`models`            architectures, and models of your own
 `algorithms`        FedAvg and the others
 `steps`             how many local steps each client does
 `participation`     who takes part in which round
