@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 
+STREAM = 2  # of random numbers; 0 and 1 are those of the partition and of the validation set
+
+
 class Corruption(Protocol):
     """What is done to a federation; made by the factories in `CORRUPTIONS`, or your own."""
 
@@ -63,7 +66,7 @@ def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int
 
     Guarantees:
         Corruptions at different positions draw independently, also those of one kind, and one more
-        at the end changes no earlier one.
+        at the end changes no earlier one. They draw independently of the partition, too.
     """
     integer("seed", seed, least=0)
     of_kind("data", data, FederatedData, "from_arrays(clients, test) or federate(pool, partition)")
@@ -72,7 +75,7 @@ def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int
     for one in corruptions:
         function_of("a corruption", one, ("a generator", "a federation"), example[1:-1])
     for position, corruption in enumerate(corruptions):
-        data = corruption(np.random.default_rng([seed, position]), data)
+        data = corruption(np.random.default_rng([seed, STREAM, position]), data)
     return data
 
 

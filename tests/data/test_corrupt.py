@@ -223,3 +223,18 @@ def test_random_quantities_are_those_of_other_rows():
 def test_a_deviation_of_classes_is_refused(data):
     with pytest.raises(InvalidInputError, match=r"deviation=2\.0 to be left out"):
         corrupt(data, [label_noise(client=0, rate=0.5, deviation=2.0)], seed=0)
+
+
+def test_no_corruption_draws_what_the_partition_or_the_validation_set_drew(data):
+    drawn = {}
+
+    def watching(name):
+        def corruption(rng, data):
+            drawn[name] = rng.integers(2**62)
+            return data
+
+        return corruption
+
+    corrupt(data, [watching("first"), watching("second")], seed=7)
+    drawn |= {str(stream): np.random.default_rng([7, stream]).integers(2**62) for stream in (0, 1)}
+    assert len(set(drawn.values())) == 4
