@@ -174,7 +174,7 @@ def _outside_note(given: Read, low: HostArray, high: HostArray) -> tuple[str, ..
     if not outside:
         return ()
     return (
-        "The payments of these players lie outside of their intervals, as replicates lie "
+        "The payments of these members lie outside of their intervals, as replicates lie "
         f"elsewhere: {', '.join(outside)}.",
     )
 
@@ -185,7 +185,7 @@ def _near_note(claim: Claims, near: tuple[bool, ...], reach: float) -> tuple[str
     if not names:
         return ()
     return (
-        f"The values of these players lie within {reach:.3g} standard errors of zero, where "
+        f"The values of these members lie within {reach:.3g} standard errors of zero, where "
         "normal intervals are rough; theirs are cut at what the policy pays: "
         f"{', '.join(names)}.",
     )

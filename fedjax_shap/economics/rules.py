@@ -87,9 +87,9 @@ def costs_ignored(*, negative: str = "clip") -> Rule:
     """
     one_of("negative", negative, NEGATIVE)
     outcome = {
-        "clip": "negative values were counted as zero, so that these players are paid nothing",
-        "formula": "negative values were left to stand, so that these players pay in",
-        "exclude": "players of negative value were left out and are paid nothing",
+        "clip": "negative values were counted as zero, so that these members are paid nothing",
+        "formula": "negative values were left to stand, so that these members pay in",
+        "exclude": "members of negative value were left out and are paid nothing",
     }
 
     def divide(claims: Claims) -> Division:
@@ -152,21 +152,21 @@ def least_core(*, negative: str = "clip", reimburse: bool = True, loss: str = "f
     return _cost_aware("least_core", "least_core", negative, reimburse, loss)
 
 
-_OWN_COST = "players of negative value bear their costs themselves"
-_OUTCOMES = {  # what a policy does to players of negative value
+_OWN_COST = "members of negative value bear their costs themselves"
+_OUTCOMES = {  # what a policy does to members of negative value
     "clip": (
-        "negative values were counted as zero, so that these players get their costs back and no "
+        "negative values were counted as zero, so that these members get their costs back and no "
         "profit"
     ),
     "formula": (
-        "negative values were left to stand, so that these players take the opposite of a profit "
+        "negative values were left to stand, so that these members take the opposite of a profit "
         "share"
     ),
     "exclude, costs reimbursed": (
-        "players of negative value were left out of the profit, and their costs reimbursed"
+        "members of negative value were left out of the profit, and their costs reimbursed"
     ),
     "exclude, costs not reimbursed": (
-        "players of negative value were left out of the profit, and bear their costs themselves"
+        "members of negative value were left out of the profit, and bear their costs themselves"
     ),
 }
 

@@ -160,7 +160,7 @@ def balance(
         notes.append(f"{note}.")
     elif losers:
         notes.append(
-            "The revenue covers the costs, but these players are paid less than theirs, by: "
+            "The revenue covers the costs, but these members are paid less than theirs, by: "
             f"{losers}."
         )
     owing = _figures(names, [min(payment, Decimal(0)) for payment in payments])

@@ -27,8 +27,8 @@ def as_shapiq_game(
     """A `shapiq.Game` whose coalitions our engine values, for shapiq's approximators, exact
     computer and plots.
 
-    Like shapiq's own games it is centred: called, it gives V(S) - V(nobody), and
-    `normalization_value` is V(nobody). `value_function` gives V(S). Shapiq counts every coalition
+    Like shapiq's own games it is centred: called, it gives V(S) - V(empty), and
+    `normalization_value` is V(empty). `value_function` gives V(S). Shapiq counts every coalition
     that it asks for against its budget, repeats too; each distinct one is valued once.
 
     Args:

@@ -107,7 +107,7 @@ def test_who_bears_its_own_cost_bears_no_part_of_what_the_others_lose():
     assert equal_.payments == (7, 17, 0) and by_costs.payments == (8, 16, 0)
     assert [applied.players for applied in equal_.applied] == [("C",), ("A", "B")]
     assert equal_.notes == (
-        "Policy 'exclude': players of negative value bear their costs themselves: C (-1).",
+        "Policy 'exclude': members of negative value bear their costs themselves: C (-1).",
     )
 
 
