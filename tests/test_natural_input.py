@@ -79,7 +79,10 @@ REFUSED = {
         lambda: fs.from_arrays({"a": (X, Y)}, (X, Y), names=["a"]),
         "names to be left out where clients go by name",
     ),
-    "no test set": (lambda: fs.from_arrays([(X, Y)], None), "Expected test to be a pair of arrays"),
+    "no test set": (
+        lambda: fs.from_arrays([(X, Y)], None),
+        "Expected test, the server's test set, or",
+    ),
     "a number for a client": (
         lambda: fs.from_arrays([3], (X, Y)),
         "clients[client 0] to be a",
