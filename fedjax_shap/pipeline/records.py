@@ -159,7 +159,7 @@ def differing(one: Any, other: Any, *, name: str = "") -> list[str]:
 def _from_json(path: str, text: str, argument: str) -> dict[str, Any]:
     record = json.loads(text, parse_float=Decimal, object_pairs_hook=_once)
     require(isinstance(record, dict), f"Expected {argument}={path!r} to hold a JSON object.")
-    return record  # type: ignore[no-any-return]
+    return dict(record)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
