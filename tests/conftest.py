@@ -14,9 +14,13 @@ os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # products of small matrices, many at once, are slower on more
-os.environ["FEDJAX_SHAP_CACHE"] = (
-    ""  # nothing in the user's cache folder, and every test compiles its own
+os.environ["FEDJAX_SHAP_CACHE"] = ""  # nothing in the user's cache folder
+# programs are compiled once for all tests, both workers and every Python; `make clean` drops them
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "programs")
 )
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import hypothesis
 import jax

@@ -27,6 +27,7 @@ print(watch.programs, watch.cached, result.attribution.values.tolist())
 def ran(folder):
     """(programs compiled or read, programs read, values) of one run in a process of its own."""
     environment = os.environ | {"FEDJAX_SHAP_CACHE": folder, "XLA_FLAGS": ""}
+    del environment["JAX_COMPILATION_CACHE_DIR"]  # the tests' own, which would stay
     done = subprocess.run(
         [sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, check=False
     )
