@@ -127,7 +127,9 @@ def parse(raw: Mapping[str, Any]) -> Config:
         title=title,
         seed=seed,
         sections={name: _section(name, full.get(name, {})) for name in SECTIONS if name != LIST},
-        corruptions=tuple(_section(LIST, one) for one in corrupt),
+        corruptions=tuple(
+            _section(LIST, one, f"{LIST}.{place}") for place, one in enumerate(corrupt)
+        ),
     )
     # here, since it imports the registries and with them JAX: what is refused above is so at once
     from fedjax_shap.pipeline.checks import checked
@@ -155,27 +157,34 @@ def _implied(raw: Mapping[str, Any]) -> dict[str, Any]:
     return full
 
 
-def _section(section: str, raw: Any) -> Section:
-    """One section, its name known, its keywords known and of the right type, none missing."""
+def _section(section: str, raw: Any, path: str = "") -> Section:
+    """One section, its name known, its keywords known and of the right type, none missing.
+
+    Args:
+        section: its name.
+        raw: what it says.
+        path: its dotted name, where that is another, as in a list of sections.
+    """
+    path = path or section
     require(
         isinstance(raw, Mapping),
-        f"Expected {section}={raw!r} to be a section with a name and keywords.",
+        f"Expected {path}={raw!r} to be a section with a name and keywords.",
     )
     known = describe(section)
     name = raw.get("name", known.default)
     if is_own(name):
         known = SECTIONS[section].describe()  # which imports it
     else:
-        one_of(f"{section}.name", name, known.entries)
+        one_of(f"{path}.name", name, known.entries)
     keywords = known.keywords(name)
     given = {key: value for key, value in raw.items() if key != "name"}
     for key in given:
         require_keyword(section, name, key)
-    checked = {key: _typed(f"{section}.{key}", given[key], keywords[key].type) for key in given}
+    checked = {key: _typed(f"{path}.{key}", given[key], keywords[key].type) for key in given}
     for key, keyword in keywords.items():
         require(
             key in given or keyword.default is not None,
-            f"Expected {section}.{key} to be given, as {section}.name={name!r} needs it.",
+            f"Expected {path}.{key} to be given, as {path}.name={name!r} needs it.",
         )
     return Section(name, checked)
 

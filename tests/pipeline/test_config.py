@@ -78,7 +78,7 @@ def test_an_unknown_name_offers_the_nearest_known_one():
         ({"corrupt": 3}, "Expected corrupt=3 to be a list of sections, [[corrupt]]."),
         (
             {"corrupt": [{"name": "label_noise", "client": 0}]},
-            "Expected corrupt.rate to be given, as corrupt.name='label_noise' needs it.",
+            "Expected corrupt.0.rate to be given, as corrupt.0.name='label_noise' needs it.",
         ),
     ],
 )
