@@ -50,7 +50,7 @@ class Measure(NamedTuple):
         check: refuses targets on which it is undefined.
         smooth: whether it is differentiable in a model's parameters nearly everywhere and not flat,
             so that estimators of first order can follow its slope.
-        name: by which a configuration asks for it; "" for one's own.
+        name: by which a configuration asks for it; for one's own that of its function.
     """
 
     score: Metric
@@ -136,10 +136,11 @@ def own_measure(metric: Any, outputs: tuple[int, ...], y: Array) -> Measure:
     try:
         given = jax.eval_shape(metric, shape, jax.ShapeDtypeStruct(y.shape, y.dtype))
     except Exception as error:
+        first_line = str(error).strip().partition("\n")[0]
         raise InvalidInputError(
             f"Expected metric={called} to score outputs{list(outputs)} against y{list(y.shape)} "
             "with jax.numpy, not with NumPy or scikit-learn and without `if` on its numbers, but "
-            f"it raises {type(error).__name__}: {str(error).strip().splitlines()[0]}"
+            f"it raises {type(error).__name__}: {first_line}"
         ) from error
     require(
         isinstance(given, jax.ShapeDtypeStruct)
@@ -151,10 +152,9 @@ def own_measure(metric: Any, outputs: tuple[int, ...], y: Array) -> Measure:
     def score(outputs: Array, y: Array) -> Array:
         return jnp.asarray(metric(outputs, y), jnp.result_type(float))
 
-    label = called.replace("_", " ")
-    if label == "<lambda>":
-        label = "own metric"
-    return Measure(score, 1, label)
+    if called == "<lambda>":
+        called = "own_metric"
+    return Measure(score, 1, called.replace("_", " "), name=called)
 
 
 def after(change: Callable[[Array], Array], measure: Measure) -> Measure:

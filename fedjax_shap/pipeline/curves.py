@@ -14,6 +14,7 @@ from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.store import fingerprint
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import curves
+from fedjax_shap.learning.metric import Metric
 from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.joint_model import JointModel
 from fedjax_shap.pipeline.surplus import Noise, Trained
@@ -81,7 +82,7 @@ def follow(
     options: Options,
     *,
     key: Key,
-    metric: str | None,
+    metric: str | Metric | None,
     part: str = "curves",
 ) -> HostArray:
     """Follows the trainings of coalitions round by round.
@@ -117,7 +118,7 @@ def follow_all(
     options: Options,
     *,
     key: Key,
-    metric: str | None,
+    metric: str | Metric | None,
 ) -> tuple[HostArray, Trained]:
     """Follows the training of everyone, and of each member alone where there are not too many.
 
@@ -153,7 +154,12 @@ def follow_all(
 
 
 def follow_pooled(
-    data: FederatedData, training: Training, options: Options, *, key: Key, metric: str | None
+    data: FederatedData,
+    training: Training,
+    options: Options,
+    *,
+    key: Key,
+    metric: str | Metric | None,
 ) -> tuple[HostArray, HostArray]:
     """Follows one model on all data round by round.
 

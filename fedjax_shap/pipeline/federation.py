@@ -4,7 +4,7 @@ cross-silo and the cross-device settings share it.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -28,6 +28,7 @@ from fedjax_shap.learning.training import Training, linked, model_of, task_of
 from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.pipeline.config import Config, build
 from fedjax_shap.pipeline.joint_model import JointModel, line_of
+from fedjax_shap.pipeline.own_names import is_own, own_function
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.surplus import Noise, Trained, surplus_noise
 from fedjax_shap.typing import HostArray, Key, Params
@@ -80,7 +81,16 @@ class Federation:
     def measure(self) -> Measure:
         """The metric by which coalitions are valued, checked on the validation set."""
         task = task_of(self.base, self.data)
-        return measure_for(task, self.data, self.config.value("game", "metric"))
+        return measure_for(task, self.data, self.game.get("metric"))
+
+    @cached_property
+    def game(self) -> dict[str, Any]:
+        """What the section [game] gives; a metric of one's own as the function that it names."""
+        given = self.config.given("game")
+        metric: Any = given.get("metric")
+        if is_own(metric):
+            given = {**given, "metric": own_function("game.metric", metric)}
+        return given
 
     @cached_property
     def curve_measure(self) -> Measure:
@@ -159,7 +169,7 @@ class Federation:
     def notes_on_judges(self) -> tuple[str, ...]:
         """What a reader should know of those who judge models; refuses judges that cannot be."""
         with cautions() as notes:
-            judges_of(self.data, self.config.given("game").get("judges", "server"), self.measure)
+            judges_of(self.data, self.game.get("judges", "server"), self.measure)
         return tuple(notes)
 
     @cached_property
@@ -243,7 +253,7 @@ def _cautioned(federation: Federation) -> Federation:
     base = federation.base
     if base.algorithm.reach is None:
         return federation
-    inner_rounds = federation.config.given("game").get("inner_rounds", 1)
+    inner_rounds = federation.game.get("inner_rounds", 1)
     with cautions() as notes:
         warn_of_reach(federation.data, federation.training, inner_rounds=inner_rounds)
     warned = base._replace(algorithm=base.algorithm._replace(reach=None))

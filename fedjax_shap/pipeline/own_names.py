@@ -75,6 +75,24 @@ def own_row(name: str, product: Product | None) -> Any:
     return _checked_factory(field, found, product)
 
 
+def own_function(field: str, name: str) -> Callable[..., Any]:
+    """The function that a name with a colon names.
+
+    Args:
+        field: what is given the name, such as "game.metric".
+        name: "package.module:function".
+
+    Raises:
+        InvalidInputError: as `own_row`, or what it names is no function.
+    """
+    found = _imported(f"{field}={name!r}", name)
+    if not callable(found):
+        raise InvalidInputError(
+            f"Expected {field}={name!r} to name a function, got {described(found)}."
+        )
+    return found  # type: ignore[no-any-return]
+
+
 def _imported(field: str, name: str) -> Any:
     """What a name names, or a refusal with the module's own error."""
     module_name, _, path = name.partition(SEPARATOR)

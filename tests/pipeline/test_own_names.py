@@ -13,6 +13,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.cli.main import main
 from fedjax_shap.learning.architecture import Model
 from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.toml import override
@@ -102,6 +103,10 @@ def build(config):
 
 SECTIONS = ("game", "estimator", "economics", "plan", "costs")
 KIND = SettingKind(build=build, game=game, sections=SECTIONS)
+def share_right(outputs, y):
+    return (outputs.argmax(-1) == y).mean()
+
+
 wrong = lambda: 3
 fails = lambda: 1 / 0
 number = 3
@@ -216,3 +221,26 @@ def test_what_a_function_gives_is_checked(mine, section):
         build("wrong")
     with pytest.raises(InvalidInputError, match="it gave ZeroDivisionError: division by zero"):
         build("fails")
+
+
+def test_a_metric_of_ones_own_is_named_in_the_section_of_the_game(mine):
+    raw = {
+        "data": {"name": "mine:rows"},
+        "partition": {"name": "mine:halves"},
+    }
+    config = parse({**raw, "game": {"name": "rounds", "metric": "mine:share_right"}})
+    federation = federation_of(config)
+    assert federation.game["metric"] is sys.modules["mine"].share_right
+    assert federation.measure(np.eye(2, dtype=np.float32), np.array([0, 0])) == 0.5
+    assert federation.measure.name == "share_right"
+    assert config.to_dict()["game"]["metric"] == "mine:share_right"
+
+
+@pytest.mark.parametrize(
+    ("metric", "part"),
+    [("mine:number", "to name a function, got"), ("mine:share_rite", "did you mean 'share_right'")],
+)
+def test_a_metric_that_is_no_function_is_refused(mine, metric, part):
+    raw = {"data": {"name": "mine:rows"}, "partition": {"name": "mine:halves"}}
+    with pytest.raises(InvalidInputError, match=part):
+        run(parse({**raw, "game": {"metric": metric}}))

@@ -42,7 +42,7 @@ def in_rounds(config: Config) -> Setting:
     @cache
     def run() -> Rounds:
         with cautions():  # they are among the notes
-            return rounds(federation.data, federation.training, **config.given("game"))
+            return rounds(federation.data, federation.training, **federation.game)
 
     def attribution(estimator: Any, options: Options, /) -> Attribution:
         return estimate_rounds(run(), estimator, options, key=federation.key)
@@ -60,7 +60,7 @@ def in_one_round(config: Config) -> Setting:
     def game() -> Game:
         batches = game_key(federation.key)
         return reconstructed(
-            federation.data, federation.training, batches=batches, **config.given("game")
+            federation.data, federation.training, batches=batches, **federation.game
         )
 
     def attribution(estimator: Any, options: Options, /) -> Attribution:
@@ -81,7 +81,7 @@ def fixed_length(config: Config) -> None:
 
 def _setting(federation: Federation, attribution: Valuation) -> Setting:
     """What both games share: their curves and their work."""
-    game = federation.config.given("game")
+    game = federation.game
     data = federation.data
     inner_rounds = game.get("inner_rounds", 1)
     everyone_first = game.get("everyone_first", False)
@@ -111,7 +111,7 @@ def _curve(federation: Federation, inner_rounds: int, options: Options, /) -> Le
     """The run, beside each member alone and pooled data, which train through all inner rounds."""
     data = federation.data
     num_rounds = federation.base.algorithm.max_rounds
-    settings = {"key": federation.key, "metric": federation.config.value("game", "metric")}
+    settings: dict[str, Any] = {"key": federation.key, "metric": federation.game.get("metric")}
 
     def longer(training: Training) -> Training:
         through = training.algorithm._replace(max_rounds=num_rounds * inner_rounds)
@@ -142,7 +142,7 @@ def _tested(federation: Federation, plan: Plan | None) -> tuple[HostArray, Train
     model).
     """
     data = federation.data
-    game = {**federation.config.given("game"), "judges": "server", "by_round": False}
+    game = {**federation.game, "judges": "server", "by_round": False}
     seed = game_key(federation.key)
     on_test = replace(data, validation=data.test, owners=None)
     shown = federation.curve_measure

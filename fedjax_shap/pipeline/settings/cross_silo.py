@@ -30,7 +30,7 @@ def cross_silo(config: Config) -> Setting:
     @cache
     def game() -> Game:
         with cautions():  # they are among the notes
-            return silo(data, federation.training, **config.given("game"))
+            return silo(data, federation.training, **federation.game)
 
     def attribution(estimator: Any, options: Options, /) -> Attribution:
         if noisy:
@@ -61,7 +61,7 @@ def cross_silo(config: Config) -> Setting:
 def _curve(federation: Federation, options: Options, /) -> LearningCurves:
     """The training of everyone, beside each member alone and one of pooled data."""
     data = federation.data
-    settings = {"key": federation.key, "metric": federation.config.value("game", "metric")}
+    settings: dict[str, Any] = {"key": federation.key, "metric": federation.game.get("metric")}
     # each member alone, and everyone in the last row
     followed, trained = follow_all(data, federation.training, options, **settings)
     _, going, tested, _ = followed
