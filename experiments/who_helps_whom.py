@@ -15,9 +15,31 @@ has 16 to 104, a station about 319 and a field about 128, 8 of them mines.
 
 Command: python -m experiments.who_helps_whom --data DIR --json who_helps_whom.json
         --figure who_helps_whom.png
+Minutes: 5 on two shared cores, nearly all of it the fields.
 Expected: each member's own data is worth most to itself; Switzerland, whose patients are nearly
     all ill, harms the others; fields in foliage and fields in desert help their own kind (Xue et
     al. 2007 find these two groups).
+Seen (Intel Xeon, CPU, shared with other work, 2026-11-28; all numbers and the commit in
+experiments/results/who_helps_whom.json, the figure in docs/who_helps_whom.png), values in nats:
+
+    data of        worth to: Cleveland    Hungary   Switzerland     VA
+    Cleveland                  .260        .273       -.112       -.069
+    Hungary                    .239        .304       -.250       -.226
+    Switzerland               -.296       -.395        .216        .083
+    VA                         .019       -.016        .227        .167
+
+    The hospitals are two pairs. Cleveland and Hungary help each other and harm the two others,
+    where most patients are ill; Switzerland harms the first pair, and helps VA. The pooled values
+    (.183, .148, -.232, .046) make of this that Switzerland alone does harm. Own data is worth most
+    to three of four; Switzerland gains a little more from VA. No station harms another: each pair
+    is worth between 3.1 and 6.5 ug/m3, and whose test rows they are matters more than whose data.
+    Own data is not special there (worth most to 3 of 12). Fields help their own kind and harm the
+    other: mean AUC +.022 from foliage to foliage, -.002 to desert, +.015 from desert to desert,
+    -.005 to foliage. Of the pairs across kinds 153 of 420 do harm by more than two standard errors,
+    of those within a kind 6 of 392. To a field its own data is worth hardly more than that of
+    another field of its kind (worth most to 1 of 29). Two models, one a kind, would probably
+    serve the fields better than one; the pooled values do not show this. Harm is to the one model that all train
+    together, not to what a member would have by itself.
 """
 
 import argparse
