@@ -30,6 +30,7 @@ WORDS = [
     *("rows.csv", "absent.csv", ".", "math:sqrt", "os:getcwd", "no.such:thing", "a:b:c", ":", "\\"),
     *("standard_error(0.1)", "standard_error(", "wall_clock(nan)", "x" * 200, "🙂", "[/b] $x$"),
 ]
+OWN = ["math:sqrt", "os:getcwd", "builtins:dict", "builtins:len", "json:dumps", "builtins:object"]
 WRONG = [
     *(
         "text",
@@ -100,7 +101,11 @@ def configuration(random: np.random.Generator) -> dict:
         if name == "data" and random.random() < 0.7:
             entry = "csv"
         said = {"name": entry}
-        for keyword, about in section.keywords(entry).items():
+        keywords = section.keywords(entry)
+        if random.random() < 0.1:  # a function of one's own, which gives what it gives
+            said["name"] = choice(random, OWN)
+            keywords = section.shared
+        for keyword, about in keywords.items():
             needed = about.default is None
             if random.random() < 0.25 + 0.7 * needed:
                 said[keyword] = drawn(random, about.type)
