@@ -9,12 +9,12 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
+from pages import PAGES, README, ROOT, Block, blocks, require_printed
 
 import fedjax_shap as fs
 from fedjax_shap.cli.main import COMMANDS, _parser, main
 from fedjax_shap.pipeline.manifest import shipped
 from fedjax_shap.pipeline.toml import override
-from tests.pages import PAGES, README, ROOT, Block, blocks, require_printed
 
 PATHS = re.compile(r"\b(?:docs|experiments|benchmarks|tests|fedjax_shap)/[\w/]+(?:\.\w+)?")
 # sections of the table "What is there" -> the sections of a configuration whose names it lists

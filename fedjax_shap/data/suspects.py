@@ -103,6 +103,6 @@ def _say_sentinel(table: Table, name: str, values: HostArray) -> None:
         if abs(value) in SENTINELS and far:
             caution(
                 f"{table.name}: column {name!r} holds {value:g} in {count} rows, far from its "
-                f"other numbers ({low:g} to {high:g}), and uses it as a number; write na = "
+                f"other numbers ({low:g} to {high:g}), which is used as a number; write na = "
                 f"['{value:g}'] and missing = ..., if it marks a missing value."
             )

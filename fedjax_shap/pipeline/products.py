@@ -56,7 +56,7 @@ _ALL = (
     ),
     Product(
         "participation",
-        "participation.bernoulli(probability=0.5)",
+        "participation.independent(probability=0.5)",
         (),
         ("a key", "the number of rounds", "the number of clients"),
     ),

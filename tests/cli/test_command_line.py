@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from console import refused
 from matplotlib.image import imread
+from pages import blocks, require_printed
 
 from fedjax_shap.cli.main import main
 
@@ -254,6 +255,8 @@ def test_an_interrupted_run_goes_on_from_its_store(small, tmp_path):
 def test_the_quickstart_shows_what_it_promises(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["quickstart"]) == 0
+    shown = next(one.text for one in blocks("README.md") if one.text.startswith("quickstart"))
+    require_printed(capsys.readouterr().out, shown)
     result = json.loads(Path("runs/quickstart/result.json").read_text())
     assert result["coalitions"]["asked"] == 256 and len(result["players"]) == 8
     noisy, rider = 2, 5

@@ -3,17 +3,20 @@ directory too, checked like registry entries, and so is what they give."""
 
 import json
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+import fedjax_shap as fs
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.cli.main import main
 from fedjax_shap.learning.architecture import Model
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.federation import federation_of
+from fedjax_shap.pipeline.products import PRODUCTS
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.toml import override
@@ -244,3 +247,8 @@ def test_a_metric_that_is_no_function_is_refused(mine, metric, part):
     raw = {"data": {"name": "mine:rows"}, "partition": {"name": "mine:halves"}}
     with pytest.raises(InvalidInputError, match=part):
         run(parse({**raw, "game": {"metric": metric}}))
+
+
+def test_what_refusals_show_as_an_example_is_there():
+    examples = [one.example.partition("(")[0] for one in PRODUCTS.values() if not one.is_row]
+    assert all(attrgetter(example)(fs) for example in examples)
