@@ -35,9 +35,9 @@ experiments/results/regression_federations.json, the figure in docs/regression_f
     Changping and Dingling, equal within their errors, change places, but RMSE spreads payments 1.8
     times as far (771 to 916, R^2 796 to 880). On the motor 29 rows are worth 91 % of what 171 rows
     are under R^2 and 83 % under RMSE: a linear model needs few rows. The sizes 2, 3 and 4 are not
-    in order, but within two errors of each other. With rain in mm instead of its logarithm Wanliu's value
-    was .003 +- .046 and not .073 (not in the record): one hour of heavy rain, 48 deviations from
-    the mean, upset its local training at this rate.
+    in order, but within two errors of each other. With rain in mm instead of its logarithm Wanliu's
+    value was .003 +- .046 and not .073 (not in the record): one hour of heavy rain, 48 deviations
+    from the mean, upset its local training at this rate.
 """
 
 import argparse

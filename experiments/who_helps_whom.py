@@ -36,10 +36,10 @@ experiments/results/who_helps_whom.json, the figure in docs/who_helps_whom.png),
     Own data is not special there (worth most to 3 of 12). Fields help their own kind and harm the
     other: mean AUC +.022 from foliage to foliage, -.002 to desert, +.015 from desert to desert,
     -.005 to foliage. Of the pairs across kinds 153 of 420 do harm by more than two standard errors,
-    of those within a kind 6 of 392. To a field its own data is worth hardly more than that of
-    another field of its kind (worth most to 1 of 29). Two models, one a kind, would probably
-    serve the fields better than one; the pooled values do not show this. Harm is to the one model that all train
-    together, not to what a member would have by itself.
+    of those within a kind 6 of 392. To a field its own data is worth no more than that of
+    another field of its kind (worth most to 1 of 29). Two models, one a kind, would probably serve
+    the fields better than one; the pooled values do not show this. Harm is to the one model that
+    all train together, not to what a member would have by itself.
 """
 
 import argparse

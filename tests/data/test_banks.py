@@ -28,7 +28,7 @@ def test_bank_marketing_is_the_published_table_without_the_length_of_the_call(da
     )
 
 
-def test_credit_default_is_the_published_table_in_words(data_folder):
+def test_credit_default_is_the_published_table_in_words_and_logarithms_of_money(data_folder):
     rows = published(data_folder / "credit_default" / "UCI_Credit_Card.csv.gz")
     pool = covering(load("credit_default", folder=str(data_folder)))
     assert pool.num_rows + len(pool.test[1]) == len(rows) == 30000
@@ -40,6 +40,13 @@ def test_credit_default_is_the_published_table_in_words(data_folder):
     assert "ID" not in features and "sex=female" in features and "PAY_0" in features
     women = np.concatenate([pool.x, pool.test[0]])[:, features.index("sex=female")]
     assert women.sum() == Counter(row["SEX"] for row in rows)["2"] == 18112
+    # bills in units again: logarithms that keep their sign
+    bills = np.array([float(row["BILL_AMT1"]) for row in rows])
+    expected = np.sort(np.sign(bills) * np.log1p(np.abs(bills)))
+    logs = np.concatenate([pool.x, pool.test[0]])[:, features.index("BILL_AMT1")].astype(float)
+    slope = expected.std() / logs.std()
+    shift = expected.mean() - logs.mean() * slope
+    np.testing.assert_allclose(np.sort(logs) * slope + shift, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize(

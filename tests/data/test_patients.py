@@ -23,6 +23,10 @@ def test_parkinsons_is_42_patients_whose_last_recordings_are_the_test_set(data_f
         own = pool.x[pool.columns["patient"] == patient, time]
         last = pool.test[0][pool.test_columns["patient"] == patient, time]
         assert own.max() <= last.min() and len(last) == round(0.25 * counts[patient])
+    jitter = np.concatenate([pool.x, pool.test[0]])[:, 3]
+    published_jitter = [float(row["Jitter(%)"]) for row in rows]
+    assert pool.notes["features"][3] == "log Jitter(%)"
+    np.testing.assert_allclose(np.sort(np.exp(jitter)), np.sort(published_jitter), rtol=1e-5)
     motor = load("parkinsons", folder=str(data_folder), score="motor_UPDRS")
     assert motor.y.mean() < pool.y.mean() and motor.x.shape == pool.x.shape
 
