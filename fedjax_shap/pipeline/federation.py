@@ -2,6 +2,7 @@
 cross-silo and the cross-device settings share it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, cast
