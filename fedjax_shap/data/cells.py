@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,8 @@ MISSING = frozenset({"", "nan", "na", "n/a", "null"})  # a cell without a value,
 SPACES = " \u00a0\u202f"  # the plain, the unbreakable and the narrow space between thousands
 DECIMALS = (".", ",")
 THOUSANDS = (",", ".", " ", "'", "_")
+MANY = 10  # a column of more different cells may hold a word such as "km" behind its numbers
+ENDED = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*?([^\W\d_]\S*)")
 LOOKED_AT = 1000  # so many different cells of a column are tried in other notations
 
 
@@ -178,9 +181,13 @@ def _said(notation: Notation) -> list[str]:
 
 
 def _units(cells: Iterable[str]) -> tuple[str, ...]:
-    """The signs of currencies and parts that cells hold: ("$", "%")."""
+    """What cells hold beside numbers: signs of currencies and parts, a word behind most of them."""
+    cells = [str(cell) for cell in cells]
     letters = sorted(set("".join(cells)))
-    return tuple(one for one in letters if one in "%‰°" or unicodedata.category(one) == "Sc")
+    signs = [one for one in letters if one in "%‰°" or unicodedata.category(one) == "Sc"]
+    ends = Counter(match[1] for cell in cells if (match := ENDED.fullmatch(cell)))
+    words = [word for word, count in ends.items() if 2 * count > len(cells) > MANY]
+    return (*signs, *words)
 
 
 def absent(cells: Sequence[str] | HostArray, marks: frozenset[str]) -> HostArray:

@@ -6,7 +6,7 @@ from collections import defaultdict
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, caution, require
-from fedjax_shap.data.own_targets import decoded
+from fedjax_shap.data.own_targets import decoded, say_similar
 from fedjax_shap.data.splits import listed
 from fedjax_shap.typing import HostArray
 
@@ -58,27 +58,5 @@ def member_names(cells: HostArray, name: str) -> HostArray:
             f"{name}: names that differ in surrounding blanks or in how letters are composed are "
             f"one member: {listed(alike)}."
         )
-    _say_similar(list(merged), name)
+    say_similar(list(merged), name, "members")
     return np.asarray(np.array(tidied)[codes])
-
-
-def _say_similar(names: list[str], name: str) -> None:
-    """A caution about members whose names differ so little that they may be one."""
-    similar = defaultdict(list)
-    for one in names:
-        similar[_essence(one)].append(one)
-    pairs = [" and ".join(map(repr, alike)) for alike in similar.values() if len(alike) > 1]
-    if pairs:
-        caution(
-            f"{name}: {', '.join(pairs[:5])} are different members, although their names differ "
-            "in capitals, blanks or the form of a number only."
-        )
-
-
-def _essence(name: str) -> str:
-    """What is left of a name without capitals, repeated blanks and a number's form."""
-    plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-    try:
-        return repr(float(plain))
-    except ValueError:
-        return plain

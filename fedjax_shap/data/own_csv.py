@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import integer, one_of, require
+from fedjax_shap._validate import InvalidInputError, integer, one_of, require
+from fedjax_shap.data.cells import readings
 from fedjax_shap.data.csv_dialect import Dialect
 from fedjax_shap.data.csv_files import Files, Paths, files_at, table_from
 from fedjax_shap.data.features import (
@@ -21,7 +22,9 @@ from fedjax_shap.data.missing import POLICIES, filled, settle_rows
 from fedjax_shap.data.own_targets import RowTargets, targets_of
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.roles import Roles
+from fedjax_shap.data.scaling import say_alone
 from fedjax_shap.data.splits import draw_test, say_shared, say_untrained, strata_of
+from fedjax_shap.data.suspects import say_doubtful_numbers
 from fedjax_shap.data.tables import Table, numbers
 from fedjax_shap.typing import HostArray
 
@@ -139,6 +142,7 @@ def pool_of_table(
     natural = None
     if members is not None:
         say_untrained(table.name, members, train)
+        say_alone(table.name, treatment.scale, train, members)
         natural = roles.client or _free_name(table)
     for name in roles.groups:
         features.columns[name] = naming(table.columns[name], numbers(table, name))
@@ -203,11 +207,18 @@ def _targets(table: Table, label: tuple[str, ...], kind: str) -> RowTargets:
     columns = []
     for one in label:
         values = numbers(table, one)
-        require(
-            values is not None,
-            f"Expected column {one!r} of {table.name} to hold quantities, but it holds words.",
-        )
-        columns.append(np.asarray(values))
+        if values is None:
+            cells = table.columns[one]
+            hint = ""
+            written = readings(np.unique(cells))
+            if written:
+                hint = f"; write {' or '.join(written)} to read them"
+            raise InvalidInputError(
+                f"Expected column {one!r} of {table.name} to hold quantities, but it holds words "
+                f"such as {str(cells[0])!r} ({table.place(0)}){hint}."
+            )
+        say_doubtful_numbers(table, one, values)
+        columns.append(values)
     return targets_of(np.stack(columns, axis=1), name, kind)
 
 

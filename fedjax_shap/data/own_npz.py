@@ -11,7 +11,7 @@ from fedjax_shap.data.members import member_names, texts_of
 from fedjax_shap.data.npz_file import read_npz
 from fedjax_shap.data.own_targets import RowTargets, decoded, targets_of
 from fedjax_shap.data.pool import Pool
-from fedjax_shap.data.scaling import SCALES, scaled
+from fedjax_shap.data.scaling import SCALES, say_alone, scaled
 from fedjax_shap.data.splits import draw_test, say_shared, say_untrained, strata_of
 from fedjax_shap.typing import HostArray
 
@@ -221,6 +221,7 @@ def _scaled(
             f"{path}: x holds whole numbers up to {x.max():g}, which were used as they are; write "
             'scale = "unit" to take them to [0, 1].'
         )
+    say_alone(path, scale or "none", train, members)
     return scaled(f"x of {path}", x, train, scale or "none", members)
 
 

@@ -2,6 +2,9 @@
 quantities.
 """
 
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -61,6 +64,7 @@ def targets_of(cells: HostArray, name: str, kind: str) -> RowTargets:
         cells = cells.astype(str)
     y, labels = classes(cells, name)
     _question_numbers(cells, name, len(labels))
+    say_similar(labels, name, "classes")
     return RowTargets(y, len(labels), labels)
 
 
@@ -91,3 +95,31 @@ def _question_numbers(cells: HostArray, name: str, count: int) -> None:
             f"{name} holds {count} different numbers, which were taken as classes; if they are "
             'quantities, write [task] name = "regression" (targets="quantities" in Python).'
         )
+
+
+def say_similar(names: Sequence[str], name: str, kind: str) -> None:
+    """A caution about names that differ so little that they may be one.
+
+    Args:
+        names: they.
+        name: the column or array that they are from.
+        kind: what they are the names of, such as "members".
+    """
+    similar = defaultdict(list)
+    for one in names:
+        similar[_essence(one)].append(one)
+    pairs = [" and ".join(map(repr, alike)) for alike in similar.values() if len(alike) > 1]
+    if pairs:
+        caution(
+            f"{name}: {', '.join(pairs[:5])} are different {kind}, although their names differ "
+            "in capitals, blanks or the form of a number only."
+        )
+
+
+def _essence(name: str) -> str:
+    """What is left of a name without capitals, repeated blanks and a number's form."""
+    plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    try:
+        return repr(float(plain))
+    except ValueError:
+        return plain

@@ -213,8 +213,8 @@ def _say_unseen(name: str, cells: HostArray, pool: Pool) -> None:
     unseen = sorted(set(pool.test_columns[name].tolist()) - set(cells.tolist()))
     if unseen:
         caution(
-            f"Column {name!r}: {', '.join(map(repr, unseen[:10]))} have test rows only, so they "
-            "are not among the members and get no value."
+            f"Column {name!r}: values with test rows only are not members and get no value: "
+            f"{', '.join(map(repr, unseen[:10]))}."
         )
 
 

@@ -4,9 +4,9 @@ from typing import Literal
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, one_of
+from fedjax_shap._validate import InvalidInputError, caution, one_of
 from fedjax_shap.data.pool import standardise
-from fedjax_shap.data.splits import appearance
+from fedjax_shap.data.splits import appearance, listed
 from fedjax_shap.typing import HostArray
 
 Scale = Literal["pooled", "per_client", "unit", "none"]
@@ -54,6 +54,26 @@ def scaled(
             f"row {row + 1} holds {worst}."
         )
     return values
+
+
+def say_alone(name: str, scale: str, train: HostArray, members: HostArray | None) -> None:
+    """A caution where the scale leaves nothing of the features of members with one training row.
+
+    Args:
+        name: what the features are called.
+        scale: of them.
+        train: bool[T], the training rows.
+        members: str[T], whose row it is.
+    """
+    if scale != "per_client" or members is None:
+        return
+    names, counts = np.unique(members[train], return_counts=True)
+    alone = names[counts == 1].tolist()
+    if alone:
+        caution(
+            f"{name}: {listed(alone)} with one training row each have features of 0 alone on scale="
+            "'per_client'; write scale = \"pooled\" to keep what they hold."
+        )
 
 
 def _unit(x: HostArray, train: HostArray) -> HostArray:

@@ -138,8 +138,8 @@ def say_untrained(name: str, members: HostArray, train: HostArray) -> None:
     untrained = sorted(set(members.tolist()) - set(members[train].tolist()) - {""})
     if untrained:
         caution(
-            f"{name}: {listed(untrained)} have test rows only, so they train nothing, are not "
-            "among the members and get no value; state a training row for them, or leave them out."
+            f"{name}: members with test rows only train nothing, so they are left out and get no "
+            f"value: {listed(untrained)}; state a training row for them, or leave their rows out."
         )
 
 

@@ -191,6 +191,46 @@ def test_what_is_no_number_in_a_notation_is_not_read_as_another(cell, notation):
     assert not good.any() and np.isnan(values).all()
 
 
+def test_a_quantity_written_as_text_is_refused_with_the_words_that_read_it(read, refused):
+    cells = np.array([f'"{value:.2f}"'.replace(".", ",") for value in PAY])
+    columns = {**COLUMNS, "sick": cells}
+    sentence = refused(columns, targets="quantities")
+    assert "column 'sick'" in sentence and "line 2" in sentence
+    assert 'write decimal = "," to read them' in sentence
+    whole = {"age": SICK, "site": SITE, "sick": cells}
+    pool, _ = read(whole, decimal=",", targets="quantities")
+    same(pool, read({**whole, "sick": PAY}, targets="quantities")[0])
+
+
+def test_numbers_with_a_word_behind_them_are_numbers_written_as_text(read, refused):
+    far = np.array([f"{row % 30} km" for row in range(ROWS)])
+    assert 'units = ["km"]' in refused({**COLUMNS, "far": far})
+    pool, _ = read({**COLUMNS, "far": far}, units=("km",))
+    same(pool, read({**COLUMNS, "far": np.arange(ROWS) % 30})[0])
+    terms = np.array([f"{12 * (1 + row % 3)} months" for row in range(ROWS)])
+    assert "term=12 months" in read({**COLUMNS, "term": terms})[0].notes["features"]
+
+
+def test_numbers_of_which_only_the_large_ones_hold_a_mark_are_said(read):
+    grouped = {**COLUMNS, "pay": [f"{int(pay) - 1200:,}".replace(",", ".") for pay in PAY]}
+    _, said = read(grouped)
+    assert len(said) == 1 and "column 'pay'" in said[0]
+    assert 'write thousands = "." and decimal = ","' in said[0]
+    plain = {**grouped, "age": SICK}
+    pool, said = read(plain, thousands=".", decimal=",")
+    same(pool, read({**plain, "pay": [int(pay) - 1200 for pay in PAY]})[0])
+    assert not said
+    assert not read({**COLUMNS, "pay": [f"{pay:.3f}" for pay in PAY]})[1]
+    target = {"age": AGE, "site": SITE, "sick": grouped["pay"]}
+    assert "column 'sick'" in read(target, targets="quantities")[1][0]
+
+
+def test_a_word_in_most_rows_of_a_column_of_numbers_is_named(refused):
+    cells = [f"{value}" if row % 4 == 0 else "unknown" for row, value in enumerate(AGE)]
+    sentence = refused({**COLUMNS, "age": cells})
+    assert "45 are words such as 'unknown' (line 3)" in sentence and "na = ['unknown']" in sentence
+
+
 def test_two_readings_of_a_column_are_both_named():
     assert readings(np.array(["1,023", "5,100"])) == ['decimal = ","', 'thousands = ","']
     assert readings(np.array(["red", "blue", "1"])) == []
@@ -236,6 +276,38 @@ def test_a_column_of_names_ids_or_dates_is_refused_with_what_to_say(read, refuse
         same(read({"who": cells, **COLUMNS}, drop=("who",))[0], read()[0])
     words = np.array([f"w{row % 15}" for row in range(ROWS)])
     assert "most_categories=14" in refused({"w": words, **COLUMNS}, most_categories=14)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["2024-01-{:02}", "2024-{:02}", "{:02}.01.2024", "1/{}/24", "{:02}:30", "2024-01-{:02} 10:00"],
+)
+def test_few_dates_and_times_are_refused_all_the_same(form, read, refused):
+    columns = {"when": [form.format(1 + row % 12) for row in range(ROWS)], **COLUMNS}
+    sentence = refused(columns)
+    assert "dates or times, such as" in sentence and "drop = ['when']" in sentence
+    assert f"when={form.format(3)}" in read(columns, categories=("when",))[0].notes["features"]
+
+
+def test_bands_and_versions_are_no_dates(read):
+    for form in ("{}-20", "{}.0.17763", "{}/2"):
+        columns = {"band": [form.format(1 + row % 9) for row in range(ROWS)], **COLUMNS}
+        assert f"band={form.format(3)}" in read(columns)[0].notes["features"]
+
+
+def test_classes_that_look_alike_are_said(read):
+    names = np.array(["Yes", "yes", "No"])[np.arange(ROWS) % 3]
+    pool, said = read({**COLUMNS, "sick": names})
+    assert pool.num_classes == 3
+    assert len(said) == 1 and "'Yes' and 'yes' are different classes" in said[0]
+
+
+def test_a_member_of_one_row_has_nothing_left_on_a_scale_of_its_own_and_it_is_said(read):
+    site = SITE.astype(object)
+    site[3] = "lonely"
+    _, said = read({**COLUMNS, "site": site}, scale="per_client")
+    (sentence,) = [one for one in said if "per_client" in one]
+    assert "'lonely' with one training row each" in sentence and 'scale = "pooled"' in sentence
 
 
 def test_whole_numbers_that_number_the_rows_are_said(read):
