@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import jax
 import numpy as np
 
-from fedjax_shap._validate import cautions, places, require
+from fedjax_shap._validate import InvalidInputError, cautions, places, require
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
@@ -163,13 +163,14 @@ class Federation:
     @cached_property
     def devices(self) -> tuple[Profile, ...]:
         """The members' devices in their order; none where they are not known."""
-        listed = self.config.build("devices")(self.data.num_clients)
+        name = self.config.sections["devices"].name
+        expected = f"Expected devices.name={name!r} to give a device Profile for each client"
+        try:
+            listed = self.config.build("devices")(self.data.num_clients)
+        except TypeError as error:
+            raise InvalidInputError(f"{expected}, but it fails: {error}.") from error
         fits = isinstance(listed, Sequence) and all(isinstance(one, Profile) for one in listed)
-        require(
-            fits,
-            f"Expected devices.name={self.config.sections['devices'].name!r} to give a device "
-            "Profile for each client.",
-        )
+        require(fits, f"{expected}.")
         place = places("devices.path", [profile.name for profile in listed], self.data.names)
         return tuple(listed) if place is None else tuple(listed[i] for i in place)
 

@@ -173,14 +173,15 @@ def _revenue(config: Config, setting: Setting, values: Any) -> Any:
     points = config.value("economics", "curve")
     if points is None:
         return config.value("economics", "revenue")
-    highest = points[-1][0]
+    earned = curve(points)
+    highest = float(points[-1][0])
     require(
         setting.metric_sign > 0 or highest <= 0,
         f"Expected economics.curve to be over metrics <= 0, got {highest:g}: {setting.metric!r} is "
         "an error, which counts with a minus sign.",
     )
-    reached = float(getattr(values, "grand", points[-1][0]))
-    return curve(points).amount(reached, config.value("economics", "minor_unit"))
+    reached = float(getattr(values, "grand", highest))
+    return earned.amount(reached, config.value("economics", "minor_unit"))
 
 
 def _estimator(config: Config, wanted: str) -> Estimator:

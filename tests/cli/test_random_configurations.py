@@ -95,19 +95,19 @@ def configuration(random: np.random.Generator) -> dict:
     """A configuration that names what there is, more or less."""
     raw: dict = {name: dict(section) for name, section in BASE.items()}
     for name, section in shipped().items():
-        if random.random() < 0.75:
+        if random.random() < 0.85:
             continue
         entry = choice(random, sorted(section.entries))
         if name == "data" and random.random() < 0.7:
             entry = "csv"
         said = {"name": entry}
         keywords = section.keywords(entry)
-        if random.random() < 0.1:  # a function of one's own, which gives what it gives
+        if random.random() < 0.05:  # a function of one's own, which gives what it gives
             said["name"] = choice(random, OWN)
             keywords = section.shared
         for keyword, about in keywords.items():
             needed = about.default is None
-            if random.random() < 0.25 + 0.7 * needed:
+            if random.random() < 0.15 + 0.8 * needed:
                 said[keyword] = drawn(random, about.type)
         if name == "data" and entry == "csv":
             said = {**BASE["data"], **said, "path": "rows.csv"}

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import parse
-from fedjax_shap.pipeline.payment import is_efficient
+from fedjax_shap.pipeline.payment import is_efficient, require_payable
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.report.run_sentences import sentences
@@ -121,6 +121,12 @@ def test_a_curve_says_what_the_model_earned(shapley):
         InvalidInputError, match=r"economics\.revenue to be left out with economics\.curve"
     ):
         parse({**RAW, "economics": {**economics, "revenue": 7}})
+
+
+def test_a_curve_without_points_is_refused_before_anything_is_trained():
+    config = parse({**RAW, "economics": {"curve": []}})
+    with pytest.raises(InvalidInputError, match="at least one"):
+        require_payable(config, setting_of(config))
 
 
 def test_costs_are_held_to_what_devices_imply(shapley):
