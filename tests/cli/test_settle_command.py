@@ -246,7 +246,7 @@ def test_a_bad_json_file_is_refused_in_one_sentence(content, sentence, folder, c
     ("arguments", "sentence"),
     [
         (["absent.csv"], "to be a readable CSV file"),
-        (["."], "to be a readable JSON file"),
+        (["."], "but it holds no result.json"),
         (["in.json", "--rule", "equl"], "did you mean 'equal'?"),
         (["in.json", "--negative", "ignore"], "negative='ignore'"),
         (

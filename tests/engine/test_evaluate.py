@@ -305,7 +305,9 @@ def test_a_training_that_diverged_is_refused_under_every_metric(metric, key):
 
 @pytest.mark.parametrize("shape", [(3, 5), (4,), (2, 3, 4)])
 def test_masks_of_another_shape_are_refused(shape, key):
-    with pytest.raises(InvalidInputError, match=r"masks to be bool\[M, 4\], got shape"):
+    with pytest.raises(
+        InvalidInputError, match=r"masks to be bool\[M, 4\], a row for each coalition, got shape"
+    ):
         evaluate(named_game(), key, np.ones(shape, bool))
 
 

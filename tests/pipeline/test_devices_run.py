@@ -189,10 +189,14 @@ def test_a_table_shows_what_each_device_did_and_cost():
         )
     )
     members = ("hospital", "clinic")
-    for table in device_tables(SimpleNamespace(metered=metered, players=members)):
+    values = SimpleNamespace(values=np.array([0.1, 0.2]))
+    result = SimpleNamespace(
+        metered=metered, players=members, attribution=values, minor_unit=Decimal("0.01")
+    )
+    for table in device_tables(result):
         assert [row[0] for row in table.rows] == ["hospital", "clinic"]
     assert [row[1] for row in table.rows] == ["t4", "raspberry_pi_4"]
-    assert [row[-1] for row in table.rows] == ["0", "2.5"]
+    assert [row[-1] for row in table.rows] == ["0.00", "2.50"]
     assert device_tables(SimpleNamespace(metered=None)) == []
 
 
