@@ -315,7 +315,7 @@ def test_masks_of_another_shape_are_refused(shape, key):
 def test_what_was_compiled_for_a_game_goes_with_it(layout, key):
     """Else Linux ends a sweep over thousands of games, at 65,530 pieces of mapped memory."""
     game = mini_batch_game()
-    evaluate(game, key, EVERY, Plan(chunk=16, layout=layout))
+    evaluate(game, key, EVERY, Plan(chunk=16, layout=layout, buckets=1))
     program = weakref.ref(game.value)
     del game
     gc.collect()

@@ -132,7 +132,9 @@ def test_dropout_is_drawn_in_local_steps_and_off_where_the_model_is_evaluated(ne
 def test_no_plan_changes_what_dropout_draws(key):
     by_client, by_coalition, without = (
         worth(
-            from_flax(lambda outputs, rate=rate: Dropping(outputs, rate)), key, Plan(layout=layout)
+            from_flax(lambda outputs, rate=rate: Dropping(outputs, rate)),
+            key,
+            Plan(layout=layout, buckets=1),
         )
         for rate, layout in ((0.5, "client"), (0.5, "coalition"), (0.0, "client"))
     )
