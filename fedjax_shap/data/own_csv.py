@@ -23,7 +23,7 @@ from fedjax_shap.data.own_targets import RowTargets, targets_of
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.roles import Roles
 from fedjax_shap.data.scaling import say_alone
-from fedjax_shap.data.splits import draw_test, say_shared, say_untrained, strata_of
+from fedjax_shap.data.splits import draw_test, say_shared, say_untaught, say_untrained, strata_of
 from fedjax_shap.data.suspects import say_doubtful_numbers
 from fedjax_shap.data.tables import Table, numbers
 from fedjax_shap.typing import HostArray
@@ -137,6 +137,7 @@ def pool_of_table(
     members = _members(table, roles.client, files, test)
     train = _training_rows(table, roles, split, target, members, len(files.paths))
     require_sides(table, train)
+    say_untaught(table.name, target.labels, target.y[train])
     whole = filled(table, used, train, missing)
     features = features_of(whole, used, train, treatment, absent=table.absent, members=members)
     natural = None

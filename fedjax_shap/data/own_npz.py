@@ -12,7 +12,7 @@ from fedjax_shap.data.npz_file import read_npz
 from fedjax_shap.data.own_targets import RowTargets, decoded, targets_of
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.scaling import SCALES, say_alone, scaled
-from fedjax_shap.data.splits import draw_test, say_shared, say_untrained, strata_of
+from fedjax_shap.data.splits import draw_test, say_shared, say_untaught, say_untrained, strata_of
 from fedjax_shap.typing import HostArray
 
 Channels = Literal["last", "first", "none"]
@@ -70,6 +70,7 @@ def pool_of_arrays(
         train, test = draw_test(seed, members, strata, test_fraction)
     is_training = np.zeros(len(x), bool)
     is_training[train] = True
+    say_untaught(path, target.labels, target.y[train])
     if members is not None:
         say_untrained(path, members, is_training)
     x = _scaled(path, x, is_training, scale, members)

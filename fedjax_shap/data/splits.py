@@ -143,6 +143,23 @@ def say_untrained(name: str, members: HostArray, train: HostArray) -> None:
         )
 
 
+def say_untaught(name: str, labels: Sequence[str], y: HostArray) -> None:
+    """A caution that names the classes that no training row has.
+
+    Args:
+        name: where the rows are from.
+        labels: the classes' names; none where rows have quantities.
+        y: int[T], the training rows' classes.
+    """
+    seen = np.unique(y)
+    untaught = [label for place, label in enumerate(labels) if place not in seen]
+    if untaught:
+        caution(
+            f"{name}: no training row is of class {listed(untaught)}, so no model learns it, but "
+            "it counts as a possible answer; leave its test rows out, if that is not meant."
+        )
+
+
 def say_shared(name: str, train: HostArray, test: HostArray) -> None:
     """A caution where most rows of a stated test set are training rows as well.
 

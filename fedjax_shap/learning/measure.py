@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import InvalidInputError, caution, require
 from fedjax_shap.learning import class_scores, quantity_scores
 from fedjax_shap.learning.metric import Metric
 from fedjax_shap.typing import Array, HostArray
@@ -154,7 +154,35 @@ def own_measure(metric: Any, outputs: tuple[int, ...], y: Array) -> Measure:
 
     if called == "<lambda>":
         called = "own_metric"
+    if outputs[1:] > (1,) and jnp.issubdtype(y.dtype, jnp.integer) and not given.shape:
+        _say_uneven_ties(called, score, outputs, y)
     return Measure(score, 1, called.replace("_", " "), name=called)
+
+
+def _say_uneven_ties(name: str, score: Metric, outputs: tuple[int, ...], y: Array) -> None:
+    """A caution about a metric to which the classes' numbers matter only where outputs tie.
+
+    The model of nobody often gives all classes one output. A metric that takes the first of them,
+    as argmax does, makes V(empty) depend on how classes are numbered, and with it every value.
+
+    Args:
+        name: the metric's.
+        score: the metric.
+        outputs: (T, L), the shape of the outputs.
+        y: int[T], classes.
+    """
+    different = jax.random.normal(jax.random.key(0), outputs)
+    tied = jnp.zeros(outputs)
+    swapped = outputs[1] - 1 - y
+    one = (score(different, y), score(tied, y))
+    other = (score(different[:, ::-1], swapped), score(tied, swapped))
+    even, even_in_ties = np.isclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True)
+    if even and not even_in_ties:
+        caution(
+            f"The metric {name!r} gives ties to a class by its number: where all outputs are equal "
+            f"it is {float(one[1]):.3f}, or {float(other[1]):.3f} with the classes in reverse, and "
+            "V(empty) with it; let tied classes count in equal parts, as 'accuracy' does."
+        )
 
 
 def after(change: Callable[[Array], Array], measure: Measure) -> Measure:

@@ -142,7 +142,8 @@ def compare(runs: Sequence[ComparedRun]) -> Comparison:
     agreements: list[dict[str, float] | None] = [None for _ in others]
     if np.any(first.values):
         agreements = [agreement(other.values, first.values) for other in others]
-    notes = [*_left_out(runs, shared), *_other_units(aligned), *_other_revenues(aligned)]
+    notes = [*_left_out(runs, shared), *_other_units(aligned), *_unpaid(aligned)]
+    notes += _other_revenues(aligned)
     return Comparison(runs=aligned, agreements=tuple(agreements), notes=tuple(notes))
 
 
@@ -202,6 +203,14 @@ def _other_units(runs: Sequence[ComparedRun]) -> list[str]:
         return []
     said = ", ".join(f"{metric} in {label}" for label, metric in metrics.items())
     return [f"The values are in different units, so that only ranks compare: {said}."]
+
+
+def _unpaid(runs: Sequence[ComparedRun]) -> list[str]:
+    """A sentence where some runs paid their members and others did not."""
+    unpaid = [run.label for run in runs if run.payments is None]
+    if not unpaid or len(unpaid) == len(runs):
+        return []
+    return [f"No payments were made in {' and '.join(unpaid)}."]
 
 
 def _other_revenues(runs: Sequence[ComparedRun]) -> list[str]:

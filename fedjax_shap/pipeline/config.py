@@ -19,6 +19,11 @@ from fedjax_shap.pipeline.wording import (
     require_section,
 )
 
+EXAMPLES = {  # of types that read like Python
+    "tuple[str, ...]": '["a", "b"]',
+    "tuple[int, ...]": "[64, 32]",
+    "tuple[float, ...]": "[0.5, 1.5]",
+}
 LIST = "corrupt"  # the section that is a list of sections: [[corrupt]]
 
 
@@ -197,7 +202,10 @@ def _typed(name: str, value: Any, type_text: str) -> Any:
     try:
         return TypeAdapter(type_of(type_text), config=settings).validate_python(_frozen(value))
     except ValidationError:
-        raise InvalidInputError(f"Expected {name}={value!r} to be of type {type_text}.") from None
+        example = next((f", such as {EXAMPLES[one]}" for one in EXAMPLES if one in type_text), "")
+        raise InvalidInputError(
+            f"Expected {name}={value!r} to be of type {type_text}{example}."
+        ) from None
 
 
 def _frozen(value: Any) -> Any:

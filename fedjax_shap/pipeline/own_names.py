@@ -7,6 +7,7 @@ of it is checked.
 
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
@@ -71,7 +72,7 @@ def own_row(name: str, product: Product | None) -> Any:
         return found
     if not callable(found) or _is_product(found, product):
         _check(field, found, product)
-        return _constant(found)
+        return _constant(_guarded(field, found, product))
     return _checked_factory(field, found, product)
 
 
@@ -118,7 +119,12 @@ def _imported(field: str, name: str) -> Any:
     first, *_ = path.split(".")
     public = [key for key in vars(module) if not key.startswith("_")]
     if not hasattr(module, first):
-        one_of(f"{field.partition('=')[0]}={name!r}", first, public, f"in {module_name}")
+        known = f"in {module_name}, which has no {first!r}"
+        try:
+            one_of("", first, public, known)
+        except InvalidInputError as error:
+            _, _, hint = str(error).partition("; ")
+            raise InvalidInputError(f"Expected {field} to be {known}; {hint}") from error
     try:
         return attrgetter(path)(module)
     except AttributeError as error:
@@ -191,6 +197,35 @@ def _takes(made: Any, count: int) -> bool:
     return True
 
 
+@contextmanager
+def _own_errors(field: str) -> Iterator[None]:
+    """Errors of a user's own function are refusals that say where it fails."""
+    try:
+        yield
+    except InvalidInputError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        what = " ".join(str(error).split()) or "no message"
+        raise InvalidInputError(
+            f"Expected {field} to give what the section needs, but it gave "
+            f"{type(error).__name__}: {what} (line {frame.lineno} of {Path(frame.filename).name})."
+        ) from error
+
+
+def _guarded(field: str, made: Any, product: Product) -> Any:
+    """A function that a section wants, whose errors are refusals; any other thing as it is."""
+    if not product.arguments or not callable(made) or isinstance(made, _kinds(product)):
+        return made
+
+    @wraps(made)
+    def guarded(*given: Any, **named: Any) -> Any:
+        with _own_errors(field):
+            return made(*given, **named)
+
+    return guarded
+
+
 def _constant(thing: Any) -> Callable[[], Any]:
     """A function without keywords that gives a thing."""
 
@@ -208,17 +243,10 @@ def _checked_factory(field: str, found: Callable[..., Any], product: Product) ->
 
     @wraps(found)
     def factory(**given: Any) -> Any:
-        try:
+        with _own_errors(field):
             made = found(**given)
-        except InvalidInputError:
-            raise
-        except Exception as error:
-            raise InvalidInputError(
-                f"Expected {field} to give what the section needs, but it gave "
-                f"{type(error).__name__}: {error}."
-            ) from error
         _check(field, made, product)
-        return made
+        return _guarded(field, made, product)
 
     try:
         signature = inspect.signature(found, eval_str=True)

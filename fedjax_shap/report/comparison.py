@@ -17,6 +17,7 @@ MEASURES = {  # of shapley.agreement -> a heading
     "relative_l2": "relative L2",
     "max_difference": "largest difference",
 }
+RANKED = ("spearman", "kendall")  # those that compare ranks alone
 
 
 def compared_table(compared: Comparison) -> Table:
@@ -69,13 +70,19 @@ def compared_exact(compared: Comparison) -> Table:
 
 
 def agreement_table(compared: Comparison) -> Table:
-    """How far the values of the other runs are from those of the first."""
+    """How far the values of the other runs are from those of the first.
+
+    Distances between values in different units mean nothing and are left out.
+    """
     first, *others = compared.runs
     rows = []
     for run, measured in zip(others, compared.agreements, strict=True):
         cells = ["-"] * len(MEASURES)
         if measured is not None:
-            cells = [f"{measured[measure]:.4f}" for measure in MEASURES]
+            shown = MEASURES
+            if len({run.metric, first.metric} - {""}) > 1:
+                shown = RANKED
+            cells = [f"{measured[one]:.4f}" if one in shown else "-" for one in MEASURES]
         rows.append((run.label, *cells))
     title = f"agreement with {first.label}"
     return Table(title, (text("run"), *numbers(*MEASURES.values())), tuple(rows))

@@ -102,6 +102,14 @@ def test_values_of_nothing_agree_with_nothing(capsys):
     assert "-" in said(capsys, "compare", "zero", "runs/one").split()
 
 
+def test_values_in_different_units_are_compared_by_rank_alone(capsys):
+    finished("runs/loss", values=(40.0, 30.0, 20.0, 10.0), metric="log_loss")
+    shown = said(capsys, "compare", "runs/one", "runs/loss")
+    (line,) = (line.split() for line in shown.splitlines() if line.split()[:1] == ["loss"])
+    assert line == ["loss", "1.0000", "1.0000", "-", "-"]
+    assert "only ranks compare" in shown and "No payments were made in loss." in shown
+
+
 def test_equal_values_share_a_rank():
     assert ranks(np.array([0.1, 0.3, 0.3, 0.2])) == [4, 1, 1, 3]
 

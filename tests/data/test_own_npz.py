@@ -56,6 +56,13 @@ def test_classes_are_taken_as_people_save_them(y, labels, read):
     np.testing.assert_array_equal(pool.y, read({"x": X, "y": Y})[0].y)
 
 
+def test_a_class_that_no_training_row_has_is_said(read):
+    arrays = {"x": X, "y": Y, "test_x": X[:3] + 1, "test_y": np.array([0, 1, 7])}
+    pool, said = read(arrays)
+    assert pool.num_classes == 4
+    assert len(said) == 1 and "no training row is of class '7'" in said[0]
+
+
 def test_truth_values_are_two_classes(read):
     assert read({"x": X, "y": Y == 0})[0].notes["labels"] == ("False", "True")
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.preprocessing import label_binarize
 
+from fedjax_shap._validate import cautions
 from fedjax_shap.learning.class_scores import balanced_accuracy, roc_auc, two_columns
-from fedjax_shap.learning.measure import OF_CLASSES, OF_COUNTS, OF_QUANTITIES
+from fedjax_shap.learning.measure import OF_CLASSES, OF_COUNTS, OF_QUANTITIES, own_measure
 from fedjax_shap.learning.tasks import binary, hinge, poisson
 
 ROWS = 203
@@ -152,3 +153,20 @@ def test_balanced_accuracy_leaves_out_classes_that_do_not_occur():
     kept = np.asarray(y) != 2
     expected = oracle.balanced_accuracy(np.asarray(logits[kept], np.float64), np.asarray(y[kept]))
     assert_allclose(balanced_accuracy(logits[kept], y[kept]), expected, rtol=1e-6)
+
+
+def test_a_metric_of_ones_own_that_gives_ties_to_the_first_class_is_said():
+    _, y = predictions(3)
+    y = jnp.where(y == 2, 0, y)  # classes of unequal size
+
+    def share_right(outputs, y):
+        return (outputs.argmax(-1) == y).mean()
+
+    def recall_of_the_first(outputs, y):
+        hits = (outputs.argmax(-1) == 0) & (y == 0)
+        return hits.sum() / (y == 0).sum()
+
+    for metric, count in ((share_right, 1), (recall_of_the_first, 0), (balanced_accuracy, 0)):
+        with cautions() as said:
+            own_measure(metric, (ROWS, 3), y)
+        assert len(said) == count and all("'share_right' gives ties" in one for one in said)

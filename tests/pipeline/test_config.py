@@ -70,7 +70,7 @@ def test_an_unknown_name_offers_the_nearest_known_one():
         ),
         (
             {"model": {"name": "mlp", "hidden": 3}},
-            "Expected model.hidden=3 to be of type tuple[int, ...].",
+            "Expected model.hidden=3 to be of type tuple[int, ...], such as [64, 32].",
         ),
         ({"seed": -1}, "Expected seed=-1 to be an integer >= 0 and <= 4294967295."),
         ({"title": 3}, "Expected title=3 to be text."),

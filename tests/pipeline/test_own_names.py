@@ -110,6 +110,16 @@ def share_right(outputs, y):
     return (outputs.argmax(-1) == y).mean()
 
 
+def net_that_fails(shape, outputs):
+    raise ValueError("no such layer")
+
+
+def halves_that_fail():
+    def split(rng, pool):
+        return pool.nothing
+    return split
+
+
 wrong = lambda: 3
 fails = lambda: 1 / 0
 number = 3
@@ -186,7 +196,7 @@ def test_a_run_records_the_names(mine, capsys):
         (
             "model",
             {"name": "mine:nett"},
-            "to be in mine; did you mean 'net'",
+            "to be in mine, which has no 'nett'; did you mean 'net'",
         ),
         ("model", {"name": "absent:net"}, "name a module .* there is no module 'absent'"),
         ("model", {"name": "broken:net"}, "importing it gave ZeroDivisionError: division by zero"),
@@ -224,6 +234,20 @@ def test_what_a_function_gives_is_checked(mine, section):
         build("wrong")
     with pytest.raises(InvalidInputError, match="it gave ZeroDivisionError: division by zero"):
         build("fails")
+
+
+def test_an_error_of_ones_own_function_is_a_refusal_that_says_where(mine):
+    names = {"data": "rows", "partition": "halves", "model": "net_that_fails"}
+    raw = {section: {"name": f"mine:{name}"} for section, name in names.items()}
+    sentence = (
+        "Expected model.name='mine:net_that_fails' to give .* it gave ValueError: no such layer "
+        r"\(line \d+ of mine.py\)\."
+    )
+    with pytest.raises(InvalidInputError, match=sentence):
+        run(parse(raw))
+    raw["partition"] = {"name": "mine:halves_that_fail"}
+    with pytest.raises(InvalidInputError, match=r"'mine:halves_that_fail' .*nothing"):
+        federation_of(parse(raw))
 
 
 def test_a_metric_of_ones_own_is_named_in_the_section_of_the_game(mine):
