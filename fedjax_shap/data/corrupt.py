@@ -15,7 +15,7 @@ from fedjax_shap._validate import (
     one_of,
     require,
 )
-from fedjax_shap.data.federated import Examples, FederatedData
+from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.typing import HostArray
 
 __all__ = [
@@ -79,13 +79,13 @@ def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int
     return data
 
 
-def label_noise(*, client: int, rate: float, deviation: float | None = None) -> Corruption:
+def label_noise(*, client: int | str, rate: float, deviation: float | None = None) -> Corruption:
     """Wrong labels: round(rate * size) of a client's rows get another class, uniformly at random.
 
     Where rows have quantities, Gaussian noise is added to those of these rows.
 
     Args:
-        client: whose rows.
+        client: whose rows, by id or name.
         rate: the fraction of rows, in [0, 1].
         deviation: the standard deviation of noise on quantities, in units of that of all training
             rows' quantities; 1 if None. To be left out where rows have classes.
@@ -97,16 +97,17 @@ def label_noise(*, client: int, rate: float, deviation: float | None = None) -> 
     References:
         Song, Tong, Wei 2019, "Profit allocation for federated learning", setting 4.
     """
-    integer("client", client, least=0)
+    _check("client", client)
     fraction("rate", rate)
     if deviation is not None:
         number("deviation", deviation, least=0)
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
-        x, y = _examples(data, client)
+        place = _place(data, "client", client)
+        x, y = data.client(place)
         if data.num_classes is None:
             rows = rng.permutation(len(y))[: round(rate * len(y))]
-            return data.with_client(client, (x, _noisy(rng, data, y, rows, deviation)))
+            return data.with_client(place, (x, _noisy(rng, data, y, rows, deviation)))
         require(
             deviation is None,
             f"Expected deviation={deviation} to be left out where rows have classes.",
@@ -118,18 +119,18 @@ def label_noise(*, client: int, rate: float, deviation: float | None = None) -> 
         rows = rng.permutation(len(y))[: round(rate * len(y))]
         y = y.copy()
         y[rows] = (y[rows] + rng.integers(1, data.classes, size=len(rows))) % data.classes
-        return data.with_client(client, (x, y))
+        return data.with_client(place, (x, y))
 
     return apply
 
 
 def feature_noise(
-    *, client: int, variance: float, low: float | None = None, high: float | None = None
+    *, client: int | str, variance: float, low: float | None = None, high: float | None = None
 ) -> Corruption:
     """Noisy features: independent Gaussian noise is added to all features of a client's rows.
 
     Args:
-        client: whose rows.
+        client: whose rows, by id or name.
         variance: of the noise, in the features' units squared.
         low: noisy features below are set to it (0 for images in [0, 1]); no bound if None.
         high: noisy features above are set to it; no bound if None.
@@ -141,7 +142,7 @@ def feature_noise(
     References:
         Song, Tong, Wei 2019, "Profit allocation for federated learning", setting 5.
     """
-    integer("client", client, least=0)
+    _check("client", client)
     number("variance", variance, least=0)
     for name, bound in (("low", low), ("high", high)):
         if bound is not None:
@@ -151,44 +152,49 @@ def feature_noise(
     )
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
-        x, y = _examples(data, client)
+        place = _place(data, "client", client)
+        x, y = data.client(place)
         noisy = x + np.sqrt(variance) * rng.standard_normal(x.shape, dtype=np.float32)
         if low is not None or high is not None:
             noisy = np.clip(noisy, low, high)
         with np.errstate(over="ignore"):  # refused in the next line
             noisy = noisy.astype(np.float32)
-        finite(f"features of {data.names[client]} with noise of variance={variance!r}", noisy)
-        return data.with_client(client, (noisy, y))
+        finite(f"features of {data.names[place]} with noise of variance={variance!r}", noisy)
+        return data.with_client(place, (noisy, y))
 
     return apply
 
 
-def duplicate(*, client: int, of: int) -> Corruption:
+def duplicate(*, client: int | str, of: int | str) -> Corruption:
     """A copy: a client holds the same rows as another in the same order, and is idle if that is.
 
     Args:
-        client: who becomes the copy.
-        of: who is copied.
+        client: who becomes the copy, by id or name.
+        of: who is copied, likewise.
 
     Raises:
         InvalidInputError: a client as a copy of itself; later, one that is not there.
     """
-    integer("client", client, least=0)
-    integer("of", of, least=0)
+    _check("client", client)
+    _check("of", of)
     require(client != of, f"Expected client={client} to be a copy of another, got of={of}.")
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
-        _require_client(data, "client", client)
-        return data.with_client(client, _examples(data, of, "of"), idle=bool(data.idle[of]))
+        place = _place(data, "client", client)
+        copied = _place(data, "of", of)
+        require(
+            place != copied, f"Expected client={client!r} to be a copy of another, got of={of!r}."
+        )
+        return data.with_client(place, data.client(copied), idle=bool(data.idle[copied]))
 
     return apply
 
 
-def free_rider(*, client: int, how: str = "zero_update") -> Corruption:
+def free_rider(*, client: int | str, how: str = "zero_update") -> Corruption:
     """A free rider: a client without labels of its own, or one that returns the model as it came.
 
     Args:
-        client: who.
+        client: who, by id or name.
         how: "random_labels" gives all its rows uniformly random labels (of quantities, those of
             random training rows of the federation), "zero_update" makes it idle: it uploads the
             model it received.
@@ -196,17 +202,18 @@ def free_rider(*, client: int, how: str = "zero_update") -> Corruption:
     Raises:
         InvalidInputError: another `how`; later, a client that is not there.
     """
-    integer("client", client, least=0)
+    _check("client", client)
     one_of("how", how, ("random_labels", "zero_update"))
 
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
-        x, y = _examples(data, client)
+        place = _place(data, "client", client)
+        x, y = data.client(place)
         if how == "zero_update":
-            return data.with_client(client, (x, y), idle=True)
+            return data.with_client(place, (x, y), idle=True)
         if data.num_classes is None:
-            return data.with_client(client, (x, rng.choice(np.asarray(data.y), size=len(y))))
+            return data.with_client(place, (x, rng.choice(np.asarray(data.y), size=len(y))))
         labels = rng.integers(0, data.classes, size=len(y), dtype=np.int32)
-        return data.with_client(client, (x, labels))
+        return data.with_client(place, (x, labels))
 
     return apply
 
@@ -236,17 +243,21 @@ def _noisy(
     return noisy.astype(np.float32)
 
 
-def _require_client(data: FederatedData, argument: str, client: int) -> None:
-    """Refuses an id that no client has."""
+def _check(argument: str, client: int | str) -> None:
+    """Refuses what is neither an id nor a name."""
+    if not isinstance(client, str):
+        integer(argument, client, least=0)
+
+
+def _place(data: FederatedData, argument: str, client: int | str) -> int:
+    """The id of a client given by its id or its name, or a refusal if there is none."""
+    if isinstance(client, str):
+        one_of(argument, client, data.names, "a client's name")
+        return data.names.index(client)
     last = data.num_clients - 1
     require(
         client <= last,
         f"Expected {argument}={client} to be one of 0..{last} ({data.names[0]} to "
         f"{data.names[last]}).",
     )
-
-
-def _examples(data: FederatedData, client: int, argument: str = "client") -> Examples:
-    """The examples of a client, or a refusal of `argument` if it is not there."""
-    _require_client(data, argument, client)
-    return data.client(client)
+    return client

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fedjax_shap._validate import InvalidInputError, integer, of_kind, one_of, require
-from fedjax_shap.pipeline.descriptions import type_of
+from fedjax_shap.pipeline.descriptions import by_member, type_of
 from fedjax_shap.pipeline.own_names import is_own
 from fedjax_shap.pipeline.schema import SECTIONS, describe
 from fedjax_shap.pipeline.wording import (
@@ -185,7 +185,11 @@ def _section(section: str, raw: Any, path: str = "") -> Section:
     given = {key: value for key, value in raw.items() if key != "name"}
     for key in given:
         require_keyword(section, name, key)
-    checked = {key: _typed(f"{path}.{key}", given[key], keywords[key].type) for key in given}
+    members = SECTIONS[section].by_member
+    checked = {
+        key: _typed(f"{path}.{key}", value, keywords[key].type, by_name=members)
+        for key, value in given.items()
+    }
     for key, keyword in keywords.items():
         require(
             key in given or keyword.default is not None,
@@ -194,13 +198,16 @@ def _section(section: str, raw: Any, path: str = "") -> Section:
     return Section(name, checked)
 
 
-def _typed(name: str, value: Any, type_text: str) -> Any:
+def _typed(name: str, value: Any, type_text: str, *, by_name: bool) -> Any:
     """The value as its type has it; integers pass for floats, lists for tuples, nothing else is
-    converted.
+    converted. With `by_name` a table by member's name stands for a value each.
     """
     settings = ConfigDict(strict=True, arbitrary_types_allowed=True)
+    wanted = type_of(type_text)
+    if by_name and isinstance(value, Mapping):
+        wanted = by_member(wanted)
     try:
-        return TypeAdapter(type_of(type_text), config=settings).validate_python(_frozen(value))
+        return TypeAdapter(wanted, config=settings).validate_python(_frozen(value))
     except ValidationError:
         example = next((f", such as {EXAMPLES[one]}" for one in EXAMPLES if one in type_text), "")
         raise InvalidInputError(

@@ -153,6 +153,20 @@ def type_of(text: str) -> Any:
     return _type(ast.parse(text.replace(_FUNCTION, "Callable"), mode="eval").body)
 
 
+def by_member(wanted: Any) -> Any:
+    """The type of a table of values by member's name, where a type allows one value each; else the
+    type itself.
+    """
+    parts = (wanted,)
+    if get_origin(wanted) in (Union, UnionType):
+        parts = get_args(wanted)
+    for part in parts:
+        inner = get_args(part)
+        if get_origin(part) is tuple and inner[1:] == (...,) and get_origin(inner[0]) is not tuple:
+            return dict[str, inner[0]]  # type: ignore[valid-type]
+    return wanted
+
+
 def _type(node: ast.expr) -> Any:
     if isinstance(node, ast.Name):
         return _TYPES[node.id]

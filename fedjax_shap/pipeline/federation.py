@@ -27,6 +27,7 @@ from fedjax_shap.learning.steps import BY_EXAMPLES, Steps
 from fedjax_shap.learning.task import Task, bound_to, curve_measure, measure_for
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
 from fedjax_shap.learning.world import seeds, steps_by_round
+from fedjax_shap.pipeline.by_name import for_members
 from fedjax_shap.pipeline.config import Config, build
 from fedjax_shap.pipeline.joint_model import JointModel, line_of
 from fedjax_shap.pipeline.own_names import is_own, own_function
@@ -238,6 +239,7 @@ def federation_of(config: Config) -> Federation:
         )
         corruptions = [build("corrupt", one) for one in config.corruptions]
         data = corrupt(data, corruptions, seed=config.seed)
+    config = for_members(config, data.names)
     root = jax.random.key(config.seed)
     base = Training(
         model=config.build("model"),

@@ -17,6 +17,7 @@ from fedjax_shap.economics.intervals import Intervals, indistinguishable, paymen
 from fedjax_shap.economics.revenue import curve
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
+from fedjax_shap.pipeline.by_name import for_members
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.setting import Setting, Work
@@ -80,6 +81,7 @@ def pay(config: Config, setting: Setting, values: Any, num_rounds: int | None) -
     Raises:
         InvalidInputError: costs that are not amounts.
     """
+    config = for_members(config, setting.players)
     rule = config.build("economics")
     work = setting.work(num_rounds)
     metered = None if work is None else work.metered

@@ -63,6 +63,8 @@ class SectionSpec:
             any keyword at all.
         factory: a registry's row -> the function whose signature says what the section may give.
         product: what the entries make, by which those of one's own are checked.
+        by_member: whether a table by member's name stands for a value each, where a keyword takes
+            one for each member.
     """
 
     registries: tuple[str, ...]
@@ -72,6 +74,7 @@ class SectionSpec:
     implied: Mapping[str, str] = field(default_factory=dict)
     factory: Callable[[Any], Callable[..., Any]] = _itself
     product: Product | None = None
+    by_member: bool = False
 
     @property
     def loaded(self) -> bool:
@@ -143,17 +146,20 @@ SECTIONS: dict[str, SectionSpec] = {
         default="sgd",
         bound=("optimizer",),
         product=PRODUCTS["local"],
+        by_member=True,
     ),
     "algorithm": SectionSpec(
         registries=("fedjax_shap.learning.algorithms.registry:ALGORITHMS",),
         default="fedavg",
         product=PRODUCTS["algorithm"],
+        by_member=True,
     ),
     "devices": SectionSpec(
         registries=("fedjax_shap.devices.fleet:FLEETS",),
         default="unknown",
         implied={"path": "csv", "": "profiles"},
         product=PRODUCTS["devices"],
+        by_member=True,
     ),
     "steps": SectionSpec(
         registries=(
@@ -163,12 +169,14 @@ SECTIONS: dict[str, SectionSpec] = {
         default="local",
         bound=("local", "profiles", "flops_per_step"),
         product=PRODUCTS["steps"],
+        by_member=True,
     ),
     "participation": SectionSpec(
         registries=("fedjax_shap.learning.participation:PARTICIPATIONS",),
         default="always",
         shared=keywords.of_participation,
         product=PRODUCTS["participation"],
+        by_member=True,
     ),
     "game": SectionSpec(
         registries=("fedjax_shap.pipeline.settings.registry:SETTINGS",),
@@ -192,6 +200,7 @@ SECTIONS: dict[str, SectionSpec] = {
         default="free",
         bound=("bill",),
         product=PRODUCTS["costs"],
+        by_member=True,
     ),
     "economics": SectionSpec(
         registries=("fedjax_shap.economics.rules:RULES",),
