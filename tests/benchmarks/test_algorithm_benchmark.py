@@ -34,6 +34,7 @@ def test_the_record_has_rates_ratios_and_memory(tmp_path, capsys):
     assert "rounds/s" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_another_training_than_the_one_coalition_one_is_refused(monkeypatch, capsys):
     real = algorithms.evaluate
     monkeypatch.setattr(

@@ -30,6 +30,7 @@ def small_ceilings(monkeypatch):
     monkeypatch.setattr(coalition_engine, "copy_gbs", partial(ceilings.copy_gbs, 1))
 
 
+@pytest.mark.slow
 def test_the_engine_benchmark_writes_its_record_and_finds_its_rivals_equal(
     small_ceilings, tmp_path, capsys
 ):
@@ -59,6 +60,7 @@ def test_the_engine_benchmark_writes_its_record_and_finds_its_rivals_equal(
     assert "Ceilings: " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_rival_with_other_utilities_is_refused(small_ceilings, monkeypatch, tmp_path, capsys):
     real = contest.evaluate
     off = {"coalition": 2e-4, "client": 0.0}

@@ -83,6 +83,7 @@ def test_rows_are_the_errors_of_each_estimator_and_what_it_refuses_is_left_out(
     )
 
 
+@pytest.mark.slow
 def test_the_default_estimator_beats_permutations_by_far_at_a_tenth_of_a_federations_coalitions():
     """The digits federation of the benchmark is trained for one round; errors are of 10 seeds."""
     assert DEFAULT in ESTIMATORS

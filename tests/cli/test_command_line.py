@@ -77,6 +77,7 @@ def test_a_run_leaves_its_result_and_figures(small, tmp_path, capsys):
     assert result["curve"]["federated"] and len(result["curve"]["alone"]) == 3
 
 
+@pytest.mark.slow
 def test_a_plan_can_be_named_in_short_and_the_run_be_profiled(small, tmp_path, capsys):
     out, trace = tmp_path / "out", tmp_path / "trace"
     assert (

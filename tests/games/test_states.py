@@ -57,7 +57,7 @@ def test_the_plan_counts_a_state_for_each_coalition_and_member():
     assert footprints == sorted(footprints) and footprints[1] == 3 * footprints[0]
 
 
-@pytest.mark.parametrize("name", ["scaffold", "fedadam"])
+@pytest.mark.parametrize("name", ["scaffold", pytest.param("fedadam", marks=pytest.mark.slow)])
 def test_no_plan_changes_what_a_coalition_with_states_is_worth(name, key):
     game = game_of(name)
     in_one_chunk = evaluate(game, key, EVERY, Plan(chunk=16))
