@@ -25,11 +25,12 @@ from fedjax_shap.shapley.semivalue import coefficients_of, semivalues
 from fedjax_shap.valuation.estimate import estimate, game_key
 from fedjax_shap.valuation.options import Options
 
-RUNS = 120  # a ratio of root mean squares then varies by 6 % at most, a quarter of its band
+RUNS = 200
 # These ask for the same coalitions whatever the budget, or estimate no semivalue: they have their
 # own tests.
 ANY_BUDGET = ("exact", "individual", "least_core", "leave_one_out")
-RUNS_OF_MANY = {"owen": 200}  # among a hundred players; others: 80, since their errors vary less
+# among a hundred players; others: RUNS
+SLOW_RUNS = {"gaussian_process": 100, "regression_msr": 100, "kadditive": 100}
 # name -> keywords of the factory in these tests, where its defaults will not do
 SETTINGS: dict[str, dict] = {}
 # name of a variant -> (estimator, keywords): further kinds that are tested
@@ -171,7 +172,7 @@ def test_standard_errors_are_honest_in_rough_games(name, game):
 @pytest.mark.parametrize("name", [name for name in EVERY if name in ESTIMATORS])
 @pytest.mark.parametrize("game", [airport(100), voting(100)], ids=["airport", "voting"])
 def test_standard_errors_are_honest_among_a_hundred_players(name, game):
-    assert 0.8 < spread(name, game, 1200, RUNS_OF_MANY.get(name, 80)) < 1.25
+    assert 0.8 < spread(name, game, 1200, SLOW_RUNS.get(name, RUNS)) < 1.25
 
 
 @pytest.mark.slow
