@@ -1,12 +1,11 @@
 """Values by member's name in a configuration, such as costs.amounts = {north = 5, south = 2}."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from fedjax_shap._validate import one_of, require
-from fedjax_shap.pipeline.config import Config, Section
-from fedjax_shap.pipeline.schema import SECTIONS
+from fedjax_shap.pipeline.config import ByMember, Config, Section
 
 
 def for_members(config: Config, members: Sequence[str]) -> Config:
@@ -27,8 +26,6 @@ def for_members(config: Config, members: Sequence[str]) -> Config:
 
 def _in_order(name: str, section: Section, members: Sequence[str]) -> Section:
     """A section whose values by name stand in the members' order."""
-    if not SECTIONS[name].by_member:
-        return section
     keywords = {
         key: _values(f"{name}.{key}", value, members) for key, value in section.keywords.items()
     }
@@ -37,7 +34,7 @@ def _in_order(name: str, section: Section, members: Sequence[str]) -> Section:
 
 def _values(field: str, value: Any, members: Sequence[str]) -> Any:
     """A value each member, in their order, of values by name; any other value as it is."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, ByMember):
         return value
     for name in value:
         one_of(field, name, members, "a member's name")

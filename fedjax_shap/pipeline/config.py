@@ -27,6 +27,10 @@ EXAMPLES = {  # of types that read like Python
 LIST = "corrupt"  # the section that is a list of sections: [[corrupt]]
 
 
+class ByMember(dict[str, Any]):
+    """Values by member's name, where a keyword takes one for each member."""
+
+
 @dataclass(frozen=True)
 class Section:
     """One section: the registry entry it names, and the keywords it gives."""
@@ -202,17 +206,21 @@ def _typed(name: str, value: Any, type_text: str, *, by_name: bool) -> Any:
     """The value as its type has it; integers pass for floats, lists for tuples, nothing else is
     converted. With `by_name` a table by member's name stands for a value each.
     """
-    settings = ConfigDict(strict=True, arbitrary_types_allowed=True)
     wanted = type_of(type_text)
-    if by_name and isinstance(value, Mapping):
+    tabled = by_name and isinstance(value, Mapping) and by_member(wanted) is not None
+    if tabled:
         wanted = by_member(wanted)
+    settings = ConfigDict(strict=True, arbitrary_types_allowed=True)
     try:
-        return TypeAdapter(wanted, config=settings).validate_python(_frozen(value))
+        checked = TypeAdapter(wanted, config=settings).validate_python(_frozen(value))
     except ValidationError:
         example = next((f", such as {EXAMPLES[one]}" for one in EXAMPLES if one in type_text), "")
         raise InvalidInputError(
             f"Expected {name}={value!r} to be of type {type_text}{example}."
         ) from None
+    if tabled:
+        return ByMember(checked)
+    return checked
 
 
 def _frozen(value: Any) -> Any:

@@ -154,17 +154,19 @@ def type_of(text: str) -> Any:
 
 
 def by_member(wanted: Any) -> Any:
-    """The type of a table of values by member's name, where a type allows one value each; else the
-    type itself.
+    """The type of a table of values by member's name, where a type allows one value each and no
+    table of another meaning; else None.
     """
     parts = (wanted,)
     if get_origin(wanted) in (Union, UnionType):
         parts = get_args(wanted)
+    if any(get_origin(part) is dict for part in parts):
+        return None
     for part in parts:
         inner = get_args(part)
         if get_origin(part) is tuple and inner[1:] == (...,) and get_origin(inner[0]) is not tuple:
             return dict[str, inner[0]]  # type: ignore[valid-type]
-    return wanted
+    return None
 
 
 def _type(node: ast.expr) -> Any:
