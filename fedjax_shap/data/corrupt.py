@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from fedjax_shap._validate import (
+    caution,
     finite,
     fraction,
     function_of,
@@ -260,4 +261,9 @@ def _place(data: FederatedData, argument: str, client: int | str) -> int:
         f"Expected {argument}={client} to be one of 0..{last} ({data.names[0]} to "
         f"{data.names[last]}).",
     )
+    if str(client) in data.names and data.names[client] != str(client):
+        caution(
+            f"{argument}={client} was taken for the place, counted from 0, of the client called "
+            f"{data.names[client]!r}; write {argument} = '{client}' for the one of that name."
+        )
     return client

@@ -10,7 +10,7 @@ from flax import struct
 
 from fedjax_shap._validate import InvalidInputError, finite, require
 from fedjax_shap.data.examples import members_of, pair_of
-from fedjax_shap.data.member_tests import own_tests, owned, test_of
+from fedjax_shap.data.member_tests import own_tests, owned, require_shared_classes, test_of
 from fedjax_shap.data.targets import Targets, class_targets, quantity_targets
 from fedjax_shap.typing import Array, HostArray
 
@@ -248,7 +248,7 @@ def _targets(
 
 
 def _require_alike(features: Mapping[str, HostArray], targets: Targets) -> None:
-    """Refuses sets of another shape than the first's."""
+    """Refuses sets of another shape than the first's, and test rows of other classes alone."""
     first = next(iter(features))
     shape = features[first].shape[1:]
     columns = targets.sets[first].shape[1:]
@@ -264,6 +264,7 @@ def _require_alike(features: Mapping[str, HostArray], targets: Targets) -> None:
             f"Expected {name}.y to have targets of shape {columns} as the first client's, got "
             f"{own}.",
         )
+    require_shared_classes(targets)
 
 
 def _idle(idle: Sequence[bool] | None, num_clients: int) -> HostArray:

@@ -1,5 +1,5 @@
 """Test sets of the members' own: by the clients' names, and together as one set whose rows have
-owners.
+owners; and whether test sets share classes with the clients.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import require
+from fedjax_shap.data.targets import Targets
 from fedjax_shap.typing import Array, HostArray
 
 
@@ -58,3 +59,23 @@ def owned(
     x = np.concatenate([x for _, x, _ in there])
     y = np.concatenate([y for _, _, y in there])
     return jnp.asarray(owners), (x, y)
+
+
+def require_shared_classes(targets: Targets) -> None:
+    """Refuses test rows none of whose classes a client has: one of the two is coded otherwise."""
+    if targets.num_classes is None:
+        return
+    names = targets.class_names or tuple(map(str, range(targets.num_classes)))
+    trained: set[int] = set()
+    tested: set[int] = set()
+    for name, y in targets.sets.items():
+        kinds = np.unique(y).tolist()
+        if name.startswith("clients["):
+            trained.update(kinds)
+        else:
+            tested.update(kinds)
+    known, others = ([names[kind] for kind in sorted(kinds)[:10]] for kinds in (trained, tested))
+    require(
+        bool(trained & tested),
+        f"Expected test to hold classes that clients hold, {known}, got {others}.",
+    )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InvalidInputError, cautions
 from fedjax_shap.data.corrupt import (
     CORRUPTIONS,
     corrupt,
@@ -156,6 +156,17 @@ def test_a_corruption_of_one_client_twice_draws_twice():
     right = np.asarray(twice.y == data.y)[:size].sum()  # never drawn, or drawn twice and put right
     law = 1 / 4 + 1 / 4 * 1 / 4
     assert abs(right - size * law) < 5 * np.sqrt(size * law * (1 - law))
+
+
+def test_a_number_that_is_a_name_too_is_said():
+    rows = (np.ones((4, 2)), np.array([0, 1, 0, 1]))
+    data = from_arrays([rows] * 3, rows, names=["1", "2", "3"])
+    with cautions() as said:
+        corrupted = corrupt(data, [free_rider(client=1)], seed=0)
+        named = corrupt(data, [free_rider(client="1")], seed=0)
+    assert corrupted.idle.tolist() == [False, True, False]
+    assert named.idle.tolist() == [True, False, False]
+    assert len(said) == 1 and "client called '2'; write client = '1'" in said[0]
 
 
 def test_the_federation_given_is_not_changed(data):

@@ -71,6 +71,12 @@ def test_the_pooled_federation_is_one_client_with_every_row():
     assert len(pooled.validation[1]) == 1 and len(pooled.test[1]) == 4
 
 
+def test_clients_and_test_rows_that_code_classes_otherwise_are_refused():
+    named = (np.ones((2, 2)), np.array(["no", "yes"]))
+    with pytest.raises(InvalidInputError, match=r"clients hold, \['no', 'yes'\], got \['0', '1'\]"):
+        from_arrays([named], (np.ones((2, 2)), np.array([0, 1])))
+
+
 def test_the_validation_set_is_the_test_set_where_none_is_given():
     data = from_arrays([client(1)], TEST)
     np.testing.assert_array_equal(data.validation[0], data.test[0])

@@ -184,6 +184,15 @@ BATCH_NORM = "statistics of different members' batches.*GroupNorm or LayerNorm"
             f"parameters alone, got 'batch_stats' as well: {BATCH_NORM}",
         ),
         (
+            lambda shape, outputs: Model(
+                lambda key: {"scale": jnp.ones(2)},
+                lambda params, x: nn.BatchNorm(use_running_average=True).apply(
+                    {"params": params}, x
+                ),
+            ),
+            "write GroupNorm or LayerNorm in place of BatchNorm",
+        ),
+        (
             from_flax(lambda outputs: nn.Sequential([nn.Dropout(0.5, deterministic=False)])),
             "InvalidRngError: .* takes `train: bool`",
         ),

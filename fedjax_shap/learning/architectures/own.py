@@ -185,6 +185,11 @@ def refuse_error(name: str, shape: tuple[int, ...], error: Exception) -> NoRetur
             "; a module that draws numbers as it trains takes `train: bool` (or `deterministic`) "
             "in __call__, as in Dropout(0.5, deterministic=not train)"
         )
+    if "batch_stats" in reason:
+        hint = (
+            "; statistics of batches are not parameters, so write GroupNorm or LayerNorm in place "
+            "of BatchNorm"
+        )
     raise InvalidInputError(
         f"Expected model={name} to work on examples of shape {shape}, got "
         f"{type(error).__name__}: {reason[:300]}{hint}"
