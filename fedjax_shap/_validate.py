@@ -14,6 +14,7 @@ from typing import Any, get_args
 import numpy as np
 
 MOST_INTEGER = 2**63  # integers of the machine are smaller
+MOST_LISTED = 10  # names in a sentence
 
 
 class InvalidInputError(ValueError):
@@ -47,6 +48,17 @@ def require(condition: bool, sentence: str) -> None:
     """Raises `InvalidInputError` with `sentence` unless `condition` holds."""
     if not condition:
         raise InvalidInputError(sentence)
+
+
+def listed(names: Sequence[Any], most: int = MOST_LISTED, *, quoted: bool = True) -> str:
+    """Names in a sentence: the first few, and how many more there are."""
+    shown = [str(name) for name in names[:most]]
+    if quoted:
+        shown = list(map(repr, shown))
+    said = ", ".join(shown)
+    if len(names) <= most:
+        return said
+    return f"{said} and {len(names) - most:,} more"
 
 
 def described(value: Any) -> str:

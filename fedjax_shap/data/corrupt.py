@@ -106,8 +106,8 @@ def label_noise(*, client: int | str, rate: float, deviation: float | None = Non
     def apply(rng: np.random.Generator, data: FederatedData) -> FederatedData:
         place = _place(data, "client", client)
         x, y = data.client(place)
+        rows = rng.permutation(len(y))[: round(rate * len(y))]
         if data.num_classes is None:
-            rows = rng.permutation(len(y))[: round(rate * len(y))]
             return data.with_client(place, (x, _noisy(rng, data, y, rows, deviation)))
         require(
             deviation is None,
@@ -117,7 +117,6 @@ def label_noise(*, client: int | str, rate: float, deviation: float | None = Non
             data.classes > 1,
             f"Expected num_classes={data.classes} to be at least 2 for a wrong label.",
         )
-        rows = rng.permutation(len(y))[: round(rate * len(y))]
         y = y.copy()
         y[rows] = (y[rows] + rng.integers(1, data.classes, size=len(rows))) % data.classes
         return data.with_client(place, (x, y))

@@ -10,10 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from fedjax_shap._validate import caution, require
+from fedjax_shap._validate import caution, listed, require
 from fedjax_shap.data import files
 from fedjax_shap.data.cells import Notation
-from fedjax_shap.data.splits import listed
 
 SEPARATORS = (",", ";", "\t", "|")  # among which a file's own is looked for
 SPELLED = {"\\t": "\t", "tab": "\t"}  # ways to write a separator on a command line

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, caution, require
+from fedjax_shap._validate import InvalidInputError, caution, listed, require
 from fedjax_shap.data import files
 from fedjax_shap.data.cells import absent
 from fedjax_shap.data.csv_dialect import Dialect, Lines, read_lines, tidy
-from fedjax_shap.data.splits import listed
 from fedjax_shap.data.tables import Table, column_of
 
 Paths = str | Sequence[str] | Mapping[str, str]

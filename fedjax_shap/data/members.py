@@ -1,13 +1,12 @@
 """Whose a row is: names of members that look alike are one name."""
 
-import unicodedata
 from collections import defaultdict
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, caution, require
+from fedjax_shap._validate import InvalidInputError, caution, listed, require
+from fedjax_shap.data.csv_dialect import tidy
 from fedjax_shap.data.own_targets import decoded, say_similar
-from fedjax_shap.data.splits import listed
 from fedjax_shap.typing import HostArray
 
 
@@ -43,7 +42,7 @@ def member_names(cells: HostArray, name: str) -> HostArray:
     """
     texts = texts_of(cells, name)
     raw, codes = np.unique(texts, return_inverse=True)
-    tidied = [unicodedata.normalize("NFC", str(one)).strip() for one in raw]
+    tidied = [tidy(str(one)) for one in raw]
     require(
         all(tidied),
         f"Expected {name} to say whose each row is, but that of row "

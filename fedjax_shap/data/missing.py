@@ -7,8 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, caution, one_of, require
-from fedjax_shap.data.splits import NAMED
+from fedjax_shap._validate import MOST_LISTED, InvalidInputError, caution, one_of, require
 from fedjax_shap.data.tables import Table, numbers
 from fedjax_shap.typing import HostArray
 
@@ -35,10 +34,10 @@ def settle_rows(table: Table, missing: str, *, needed: Sequence[str], used: Sequ
         for name in [name for name in table.absent if name in refused]:
             _refuse(table, name, missing)
         return table
+    gaps = {name: absent for name, absent in table.absent.items() if name in {*needed, *used}}
     gone = np.zeros(table.num_rows, bool)
-    for name, absent in table.absent.items():
-        if name in {*needed, *used}:
-            gone |= absent
+    for absent in gaps.values():
+        gone |= absent
     if not gone.any():
         return table
     require(
@@ -46,9 +45,7 @@ def settle_rows(table: Table, missing: str, *, needed: Sequence[str], used: Sequ
         f"Expected {table.name} to hold a row without a missing cell, but each of {len(gone)} has "
         'one; write missing = "mean" or "median", or drop the columns that are empty.',
     )
-    counts = {
-        name: int(absent.sum()) for name, absent in table.absent.items() if name in {*needed, *used}
-    }
+    counts = {name: int(absent.sum()) for name, absent in gaps.items()}
     caution(
         f"{table.name}: {gone.sum()} of {len(gone)} rows were left out, as a cell is missing "
         f"({_by_column(counts)})."
@@ -122,5 +119,5 @@ def _refuse(table: Table, name: str, missing: str) -> None:
 def _by_column(counts: Mapping[str, int]) -> str:
     """Counts of cells by column, the largest first."""
     most = sorted(counts, key=lambda name: -counts[name])
-    said = ", ".join(f"{name!r}: {counts[name]}" for name in most[:NAMED])
-    return said + ", ..." * (len(most) > NAMED)
+    said = ", ".join(f"{name!r}: {counts[name]}" for name in most[:MOST_LISTED])
+    return said + ", ..." * (len(most) > MOST_LISTED)

@@ -4,9 +4,9 @@ from typing import Literal
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, caution, one_of
+from fedjax_shap._validate import InvalidInputError, caution, listed, one_of
 from fedjax_shap.data.pool import standardise
-from fedjax_shap.data.splits import appearance, listed
+from fedjax_shap.data.splits import appearance
 from fedjax_shap.typing import HostArray
 
 Scale = Literal["pooled", "per_client", "unit", "none"]

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fedjax_shap._validate import caution, require
+from fedjax_shap._validate import caution, listed, require
 from fedjax_shap.data.pool import Pool, evenly_spaced, hold_out, num_held_out
 from fedjax_shap.data.targets import bins
 from fedjax_shap.typing import HostArray
 
 TARGET_BINS = 10  # of equally many rows each, where rows have quantities instead of classes
-NAMED = 10  # at most so many members are named in a sentence
 
 
 def appearance(values: HostArray) -> HostArray:
@@ -175,11 +174,3 @@ def say_shared(name: str, train: HostArray, test: HostArray) -> None:
             f"{name}: {shared} of {len(test)} test rows are training rows as well, which makes "
             "those who hold them look better than they are; leave them out of one of the two."
         )
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in a sentence: the first few, and how many more there are."""
-    shown = ", ".join(repr(str(name)) for name in names[:NAMED])
-    if len(names) <= NAMED:
-        return shown
-    return f"{shown} and {len(names) - NAMED} more"

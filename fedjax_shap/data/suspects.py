@@ -158,7 +158,7 @@ def _say_grouped(table: Table, name: str) -> None:
     mark = table.notation.decimal
     grouped = re.compile(rf"[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}")
     small = re.compile(r"[+-]?\d{1,3}")
-    kinds = [str(kind) for kind in np.unique(table.columns[name])]
+    kinds = sorted(set(table.columns[name].tolist()))
     kinds = [kind for kind in kinds if any(letter.isdigit() for letter in kind)]
     large = [kind for kind in kinds if grouped.fullmatch(kind)]
     others = [kind for kind in kinds if small.fullmatch(kind)]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, caution, one_of, require
+from fedjax_shap._validate import InvalidInputError, caution, listed, one_of, require
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.metric import Metric
@@ -15,7 +15,6 @@ from fedjax_shap.typing import Array, HostArray
 
 Judging = Literal["server", "members", "classes"]
 SERVER = "the server"
-MOST_NAMED = 10  # judges named in a sentence
 
 
 class Judges(NamedTuple):
@@ -119,7 +118,7 @@ def _members(data: FederatedData) -> Judges:
     names = list(data.names)
     without = [name for name, own in zip(names, rows) if not len(own)]
     if without:
-        caution(f"Members without test rows of their own judge nothing: {_listed(without)}.")
+        caution(f"Members without test rows of their own judge nothing: {listed(without)}.")
     rows.append(np.flatnonzero(owners < 0))
     names.append(SERVER)
     return _with_rows(names, rows)
@@ -136,7 +135,7 @@ def _classes(data: FederatedData) -> Judges:
     rows = [np.flatnonzero(y == label) for label in range(data.classes)]
     without = [name for name, own in zip(names, rows) if not len(own)]
     if without:
-        caution(f"Classes that do not occur among the test rows judge nothing: {_listed(without)}.")
+        caution(f"Classes that do not occur among the test rows judge nothing: {listed(without)}.")
     return _with_rows(names, rows)
 
 
@@ -164,13 +163,5 @@ def _check_defined(judges: Judges, measure: Measure, data: FederatedData) -> Non
     require(
         not wrong,
         f"Expected metric={name!r} to be defined on the test rows of every judge, which it is not "
-        f"for {_listed(wrong)}: {why}",
+        f"for {listed(wrong)}: {why}",
     )
-
-
-def _listed(names: list[str]) -> str:
-    """The first few names, and how many more there are."""
-    shown = ", ".join(repr(name) for name in names[:MOST_NAMED])
-    if len(names) <= MOST_NAMED:
-        return shown
-    return f"{shown} and {len(names) - MOST_NAMED} more"

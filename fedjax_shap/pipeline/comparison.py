@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import InvalidInputError, listed, require
 from fedjax_shap.pipeline.records import RESULT, read_json, result_file
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.typing import HostArray
@@ -132,10 +132,11 @@ def compare(runs: Sequence[ComparedRun]) -> Comparison:
         InvalidInputError: no member is in all of them.
     """
     shared = [name for name in runs[0].members if all(name in other.members for other in runs[1:])]
+    named = listed(runs[0].members, MOST_NAMED, quoted=False)
     require(
         bool(shared),
-        "Expected runs with members in common, but none of "
-        f"{_listed(runs[0].members)} of {runs[0].label!r} is in all others.",
+        f"Expected runs with members in common, but none of {named} of {runs[0].label!r} is in all "
+        "others.",
     )
     aligned = tuple(_of(run, shared) for run in runs)
     first, *others = aligned
@@ -190,9 +191,8 @@ def _left_out(runs: Sequence[ComparedRun], shared: Sequence[str]) -> list[str]:
     for run in runs:
         others = [name for name in run.members if name not in shared]
         if others:
-            sentences.append(
-                f"Left out, since not every run has them: {_listed(others)} of {run.label}."
-            )
+            named = listed(others, MOST_NAMED, quoted=False)
+            sentences.append(f"Left out, since not every run has them: {named} of {run.label}.")
     return sentences
 
 
@@ -220,14 +220,6 @@ def _other_revenues(runs: Sequence[ComparedRun]) -> list[str]:
         return []
     said = ", ".join(f"{revenue:,f} in {label}" for label, revenue in revenues.items())
     return [f"The payments divide different revenues: {said}."]
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Some names, and how many more there are."""
-    shown = ", ".join(names[:MOST_NAMED])
-    if len(names) > MOST_NAMED:
-        return f"{shown} and {len(names) - MOST_NAMED:,} more"
-    return shown
 
 
 def _labels(paths: Sequence[str], files: Sequence[Path]) -> list[str]:
