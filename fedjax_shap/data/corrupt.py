@@ -17,6 +17,7 @@ from fedjax_shap._validate import (
     require,
 )
 from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.data.streams import CORRUPTION, stream
 from fedjax_shap.typing import HostArray
 
 __all__ = [
@@ -28,9 +29,6 @@ __all__ = [
     "free_rider",
     "label_noise",
 ]
-
-
-STREAM = 2  # of random numbers; 0 and 1 are those of the partition and of the validation set
 
 
 class Corruption(Protocol):
@@ -76,7 +74,7 @@ def corrupt(data: FederatedData, corruptions: Sequence[Corruption], *, seed: int
     for one in corruptions:
         function_of("a corruption", one, ("a generator", "a federation"), example[1:-1])
     for position, corruption in enumerate(corruptions):
-        data = corruption(np.random.default_rng([seed, STREAM, position]), data)
+        data = corruption(stream(seed, CORRUPTION, position), data)
     return data
 
 

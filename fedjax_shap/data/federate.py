@@ -10,6 +10,7 @@ from fedjax_shap.data.federated import FederatedData, from_arrays
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.shares import Partition, Shares
 from fedjax_shap.data.splits import hold_out_within, strata_of, validation_rows
+from fedjax_shap.data.streams import MEMBER_TESTS, PARTITION, VALIDATION, stream
 from fedjax_shap.typing import HostArray
 
 
@@ -46,11 +47,11 @@ def federate(
     function_of("partition", partition, ("a generator", "a pool"), example)
     integer("seed", seed, least=0)
     _check_fractions(validation, member_test)
-    shares = partition(np.random.default_rng([seed, 0]), pool)
+    shares = partition(stream(seed, PARTITION), pool)
     if member_test > 0:
-        rng = np.random.default_rng([seed, 2])
+        rng = stream(seed, MEMBER_TESTS)
         return _with_class_names(_with_member_tests(pool, shares, rng, member_test), pool)
-    rng = np.random.default_rng([seed, 1])
+    rng = stream(seed, VALIDATION)
     return _with_class_names(_with_servers_tests(pool, shares, rng, validation), pool)
 
 

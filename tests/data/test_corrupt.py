@@ -13,6 +13,7 @@ from fedjax_shap.data.corrupt import (
     label_noise,
 )
 from fedjax_shap.data.federated import from_arrays
+from fedjax_shap.data.streams import MEMBER_TESTS, PARTITION, VALIDATION, stream
 
 SETTINGS = {
     "label_noise": {"rate": 0.5},
@@ -236,7 +237,7 @@ def test_a_deviation_of_classes_is_refused(data):
         corrupt(data, [label_noise(client=0, rate=0.5, deviation=2.0)], seed=0)
 
 
-def test_no_corruption_draws_what_the_partition_or_the_validation_set_drew(data):
+def test_no_corruption_draws_what_the_partition_or_a_held_out_set_drew(data):
     drawn = {}
 
     def watching(name):
@@ -247,5 +248,6 @@ def test_no_corruption_draws_what_the_partition_or_the_validation_set_drew(data)
         return corruption
 
     corrupt(data, [watching("first"), watching("second")], seed=7)
-    drawn |= {str(stream): np.random.default_rng([7, stream]).integers(2**62) for stream in (0, 1)}
-    assert len(set(drawn.values())) == 4
+    others = (PARTITION, VALIDATION, MEMBER_TESTS)
+    drawn |= {str(number): stream(7, number).integers(2**62) for number in others}
+    assert len(set(drawn.values())) == 5
