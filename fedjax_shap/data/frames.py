@@ -16,7 +16,7 @@ from fedjax_shap.data.cells import absent
 from fedjax_shap.data.csv_files import Files
 from fedjax_shap.data.features import Treatment
 from fedjax_shap.data.missing import Missing
-from fedjax_shap.data.own_csv import Split, pool_of_table
+from fedjax_shap.data.own_csv import Reading, Split, pool_of_table
 from fedjax_shap.data.own_targets import Kind
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.roles import Roles
@@ -81,16 +81,16 @@ def from_frame(
     testing = None
     if test is not None:
         testing = _parts("test", test)
-    return pool_of_table(
-        _table(training, testing, roles),
-        training.files,
-        testing and testing.files,
+    reading = Reading(
         roles=roles,
         targets=targets,
         missing=missing,
         split=Split(test_path=testing and NAME, test_fraction=test_fraction, seed=seed),
         treatment=Treatment(scale=scale, indicator=indicator, most_categories=most_categories),
     )
+    table = _table(training, testing, roles)
+    reading.check()
+    return pool_of_table(table, training.files, testing and testing.files, reading)
 
 
 class _Parts(NamedTuple):

@@ -55,90 +55,82 @@ class Split:
         )
 
 
-def pool_of_files(
-    path: Paths,
-    *,
-    dialect: Dialect,
-    roles: Roles,
-    targets: str,
-    missing: str,
-    split: Split,
-    treatment: Treatment,
-) -> Pool:
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a pool makes of a table.
+
+    Attributes:
+        roles: what the columns are for.
+        targets: "classes" or "quantities".
+        missing: what becomes of missing cells.
+        split: which rows are the test set.
+        treatment: what is made of the columns of features.
+    """
+
+    roles: Roles
+    targets: str
+    missing: str
+    split: Split
+    treatment: Treatment
+
+    def check(self) -> None:
+        """Refuses, before a table is read, settings that are out of range or contradict."""
+        self.treatment.check()
+        self.split.check(self.roles)
+        one_of("missing", self.missing, POLICIES)
+        label = self.roles.label
+        require(
+            self.targets == "quantities" or len(label) == 1,
+            f"Expected label={list(label)} to name one column of classes; if they are "
+            'quantities, write [task] name = "regression" (targets="quantities" in Python).',
+        )
+
+
+def pool_of_files(path: Paths, dialect: Dialect, reading: Reading) -> Pool:
     """Reads tables of one's own.
 
     Args:
         path: the file or files, see `csv_files.files_at`.
         dialect: how they are written.
-        roles: what their columns are for.
-        targets: "classes" or "quantities".
-        missing: what becomes of missing cells.
-        split: which rows are the test set.
-        treatment: what is made of the columns of features.
+        reading: what is made of them.
 
     Raises:
         InvalidInputError: what cannot be read, or cannot be used without a doubt.
     """
     dialect.check()
-    treatment.check()
-    split.check(roles)
-    one_of("missing", missing, POLICIES)
-    _one_label(roles, targets)
-    files, test = _files(path, split.test_path)
-    return pool_of_table(
-        table_from(files, test, dialect, roles.drop),
-        files,
-        test,
-        roles=roles,
-        targets=targets,
-        missing=missing,
-        split=split,
-        treatment=treatment,
-    )
+    reading.check()
+    files, test = _files(path, reading.split.test_path)
+    table = table_from(files, test, dialect, reading.roles.drop)
+    return pool_of_table(table, files, test, reading)
 
 
-def pool_of_table(
-    table: Table,
-    files: Files,
-    test: Files | None,
-    *,
-    roles: Roles,
-    targets: str,
-    missing: str,
-    split: Split,
-    treatment: Treatment,
-) -> Pool:
+def pool_of_table(table: Table, files: Files, test: Files | None, reading: Reading) -> Pool:
     """The pool of one table.
 
     Args:
         table: all rows, those of training files first.
         files: the files of training rows, or of all.
         test: the files of test rows; None if there are none of their own.
-        roles: what the columns are for.
-        targets: "classes" or "quantities".
-        missing: what becomes of missing cells.
-        split: which rows are the test set.
-        treatment: what is made of the columns of features.
+        reading: what is made of it, checked.
 
     Raises:
         InvalidInputError: what cannot be used without a doubt.
     """
-    treatment.check()
-    split.check(roles)
-    one_of("missing", missing, POLICIES)
-    _one_label(roles, targets)
+    roles = reading.roles
+    split = reading.split
+    treatment = reading.treatment
     roles.check(table)
     used = roles.used(table)
     require_features(table, used)
     # rows are left out before anything is drawn
     table = replace(table, words=table.words | frozenset(roles.categories))
-    table = settle_rows(table, missing, needed=roles.needed, used=used)
-    target = _targets(table, roles.label, targets)
+    table = settle_rows(table, reading.missing, needed=roles.needed, used=used)
+    target = _targets(table, roles.label, reading.targets)
     members = _members(table, roles.client, files, test)
     train = _training_rows(table, roles, split, target, members, len(files.paths))
     require_sides(table, train)
     say_untaught(table.name, target.labels, target.y[train])
-    whole = filled(table, used, train, missing)
+    whole = filled(table, used, train, reading.missing)
     features = features_of(whole, used, train, treatment, absent=table.absent, members=members)
     natural = None
     if members is not None:
@@ -180,15 +172,6 @@ def _pool(
         natural=natural,
         class_order=target.order,
         notes=notes,
-    )
-
-
-def _one_label(roles: Roles, targets: str) -> None:
-    """Refuses several columns of classes."""
-    require(
-        targets == "quantities" or len(roles.label) == 1,
-        f"Expected label={list(roles.label)} to name one column of classes; if they are "
-        'quantities, write [task] name = "regression" (targets="quantities" in Python).',
     )
 
 

@@ -4,7 +4,7 @@ from fedjax_shap.data.cells import Notation
 from fedjax_shap.data.csv_dialect import Dialect
 from fedjax_shap.data.features import Treatment
 from fedjax_shap.data.missing import Missing
-from fedjax_shap.data.own_csv import Split, pool_of_files
+from fedjax_shap.data.own_csv import Reading, Split, pool_of_files
 from fedjax_shap.data.own_npz import Channels, pool_of_arrays
 from fedjax_shap.data.own_targets import Kind
 from fedjax_shap.data.pool import Pool
@@ -87,15 +87,14 @@ def csv(
     )
     roles = Roles.of(label, client, test_column, features, drop, categories, groups)
     treatment = Treatment(scale=scale, indicator=indicator, most_categories=most_categories)
-    return pool_of_files(
-        path,
-        dialect=dialect,
+    reading = Reading(
         roles=roles,
         targets=targets,
         missing=missing,
         split=Split(test_path=test_path, test_fraction=test_fraction, seed=seed),
         treatment=treatment,
     )
+    return pool_of_files(path, dialect, reading)
 
 
 def npz(
