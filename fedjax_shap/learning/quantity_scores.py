@@ -44,14 +44,18 @@ def r2(outputs: Array, y: Array) -> Array:
 
 def deviance(log_rates: Array, y: Array) -> Array:
     """Mean Poisson deviance, 2 (y log(y / mu) - y + mu)."""
-    eta = aligned(log_rates, y)
-    return 2 * jnp.mean(xlogy(y, y) - y * (eta + 1) + jnp.exp(eta))
+    return 2 * jnp.mean(_half_deviances(log_rates, y))
 
 
 def d2(log_rates: Array, y: Array) -> Array:
     """The part of the Poisson deviance that is explained, against one rate for all rows."""
     mean = y.mean(0, keepdims=True)
     null = 2 * (xlogy(y, y) - xlogy(y, mean) - y + mean).mean(0)
-    eta = aligned(log_rates, y)
-    own = 2 * (xlogy(y, y) - y * (eta + 1) + jnp.exp(eta)).mean(0)
+    own = 2 * _half_deviances(log_rates, y).mean(0)
     return jnp.mean(1 - own / null)
+
+
+def _half_deviances(log_rates: Array, y: Array) -> Array:
+    """Half of each target's deviance, of the shape of the targets."""
+    eta = aligned(log_rates, y)
+    return xlogy(y, y) - y * (eta + 1) + jnp.exp(eta)

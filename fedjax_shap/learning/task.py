@@ -94,8 +94,7 @@ def bound_to(task: Task, data: FederatedData) -> Bound:
     """The task bound to the training targets of a federation."""
     if task.bind is None:
         return Bound(task.loss)
-    clients = [data.client(index)[1] for index in range(data.num_clients)]
-    return task.bind(np.concatenate(clients))
+    return task.bind(np.asarray(data.y))
 
 
 def measure_for(task: Task, data: FederatedData, metric: str | Metric | None) -> Measure:

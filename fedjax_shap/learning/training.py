@@ -110,7 +110,7 @@ def model_of(training: Training, data: FederatedData) -> Model:
     if not _is_shipped(given):
         model = fitted(model, data.example_shape, num_outputs, name)
     if model.check is not None:
-        for x in (data.x, data.validation[0], data.test[0]):  # padding is zeros
+        for x in (data.x, data.validation[0], data.test[0]):
             model.check(np.asarray(x))
     return model
 
