@@ -73,7 +73,7 @@ def checked(training: Training) -> Training:
         function_of("steps", training.steps, wanted, "steps.constant(steps=5)")
     if training.participation is not None:
         wanted = ("a key", "the number of rounds", "the number of clients")
-        example = "participation.bernoulli(probability=0.5)"
+        example = "participation.independent(probability=0.5)"
         function_of("participation", training.participation, wanted, example)
     _check_architecture(training.model)
     return training
