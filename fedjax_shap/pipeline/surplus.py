@@ -3,14 +3,13 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, in_blocks
+from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, bootstrapped, in_blocks
 from fedjax_shap.learning.model import Model
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.shapley.estimator import Attribution
-from fedjax_shap.typing import Array, HostArray, Params
+from fedjax_shap.typing import HostArray, Params
 
 RESAMPLES = 200  # of the validation set
 ERRORS = 2.0  # standard errors from 0 within which a surplus is noise
@@ -65,24 +64,17 @@ def surplus_noise(model: Model, trained: Trained, metric: Metric, held_out: Any)
     outputs_of = jax.jit(
         lambda params: in_blocks(lambda rows: model.apply(params, rows), x, EXAMPLES_AT_ONCE)
     )
-    both = np.stack([np.asarray(outputs_of(params)) for params in trained])
-    targets = np.asarray(y)
-    if not np.isfinite(both).all():
-        return Noise(float("nan"), len(targets))
-
-    @jax.jit
-    def gained(before: Array, after: Array, y: Array) -> Array:
-        return metric(after, y) - metric(before, y)
-
-    random = np.random.default_rng(0)
-    surplus = np.empty(RESAMPLES)
-    for place in range(RESAMPLES):
-        rows = random.integers(len(targets), size=len(targets))
-        surplus[place] = gained(*jnp.asarray(both[:, rows]), jnp.asarray(targets[rows]))
+    both = [outputs_of(params) for params in trained]
+    if not all(np.isfinite(outputs).all() for outputs in both):
+        return Noise(float("nan"), len(y))
+    scores_of = jax.jit(bootstrapped(metric, RESAMPLES))
+    before, after = (np.asarray(scores_of(outputs, y), np.float64) for outputs in both)
+    # the first number is that of the set itself
+    surplus = (after - before)[1:]
     judged = surplus[np.isfinite(surplus)]  # a resample may lack a class
     if len(judged) < RESAMPLES // 2:
-        return Noise(float("nan"), len(targets))
-    return Noise(float(judged.std(ddof=1)), len(targets))
+        return Noise(float("nan"), len(y))
+    return Noise(float(judged.std(ddof=1)), len(y))
 
 
 def notes_on(config: Config, attribution: Attribution, noise: Noise) -> tuple[str, ...]:
