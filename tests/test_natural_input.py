@@ -56,7 +56,10 @@ REFUSED = {
     "an algorithm uncalled": (trained(algorithm=fs.algorithms.fedprox), CALLED + "fedprox()"),
     "a number for steps": (trained(steps=3), "such as steps.constant(steps=5) gives"),
     "steps uncalled": (trained(steps=fs.steps.constant), CALLED + "constant()"),
-    "a number for participation": (trained(participation=0.5), "such as participation.independent("),
+    "a number for participation": (
+        trained(participation=0.5),
+        "such as participation.independent(",
+    ),
     "participation uncalled": (trained(participation=fs.participation.always), CALLED + "always()"),
     "text for the key of a training": (
         trained(key="a"),

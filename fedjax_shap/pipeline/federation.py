@@ -24,7 +24,7 @@ from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.reach import warn_of_reach
 from fedjax_shap.learning.steps import BY_EXAMPLES, Steps
-from fedjax_shap.learning.task import Task, bound_to, curve_measure, measure_for
+from fedjax_shap.learning.task import Bound, Task, bound_to, curve_measure, measure_for
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
 from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.pipeline.by_name import for_members
@@ -80,10 +80,19 @@ class Federation:
         )
 
     @cached_property
+    def task(self) -> Task:
+        """What the members learn."""
+        return task_of(self.base, self.data)
+
+    @cached_property
+    def bound(self) -> Bound:
+        """The task bound to the training targets."""
+        return bound_to(self.task, self.data)
+
+    @cached_property
     def measure(self) -> Measure:
         """The metric by which coalitions are valued, checked on the validation set."""
-        task = task_of(self.base, self.data)
-        return measure_for(task, self.data, self.game.get("metric"))
+        return measure_for(self.task, self.data, self.game.get("metric"))
 
     @cached_property
     def game(self) -> dict[str, Any]:
@@ -97,7 +106,7 @@ class Federation:
     @cached_property
     def curve_measure(self) -> Measure:
         """By what learning curves show models."""
-        return curve_measure(task_of(self.base, self.data), self.measure)
+        return curve_measure(self.task, self.measure)
 
     @cached_property
     def pooled_training(self) -> Training:
@@ -117,20 +126,19 @@ class Federation:
     def joint_model(self, params: Params) -> JointModel:
         """The model with these parameters, as it can be saved and loaded."""
         section = self.config.sections["model"]
-        task = task_of(self.base, self.data)
+        num_outputs = self.task.outputs(self.data)
         return JointModel(
             architecture={"name": section.name, **section.keywords},
-            shape=tuple(self.data.validation[0].shape[1:]),
-            num_outputs=task.outputs(self.data),
+            shape=self.data.example_shape,
+            num_outputs=num_outputs,
             num_classes=self.data.num_classes,
             params=params,
-            line=line_of(bound_to(task, self.data).outputs, task.outputs(self.data)),
+            line=line_of(self.bound.outputs, num_outputs),
         )
 
     def surplus_noise(self, trained: Trained) -> Noise:
         """What the validation set leaves open of V(N) - V(empty), see `surplus.surplus_noise`."""
-        task = bound_to(task_of(self.base, self.data), self.data)
-        model = linked(model_of(self.base, self.data), task.outputs)
+        model = linked(model_of(self.base, self.data), self.bound.outputs)
         return surplus_noise(model, trained, self.measure, self.data.validation)
 
     def round_work(

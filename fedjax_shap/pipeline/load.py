@@ -22,7 +22,7 @@ from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.records import read_json, result_file
-from fedjax_shap.pipeline.resettle import with_settlement
+from fedjax_shap.pipeline.resettle import economics_of, with_settlement
 from fedjax_shap.pipeline.stored import StoredUtilities, stored_utilities
 from fedjax_shap.typing import HostArray
 
@@ -134,9 +134,7 @@ def _columns(record: Mapping[str, Any], players: Sequence[str]) -> tuple[Any, Ho
 
 def _revenue(record: Mapping[str, Any]) -> RevenueCurve | None:
     """The curve by which the run's model earned, where its configuration has one."""
-    config = record.get("config")
-    economics = config.get("economics") if isinstance(config, Mapping) else None
-    points = economics.get("curve") if isinstance(economics, Mapping) else None
+    points = economics_of(record).get("curve")
     return None if points is None else curve(points)
 
 

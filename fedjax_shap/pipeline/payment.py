@@ -19,13 +19,13 @@ from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.by_name import for_members
 from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.resettle import BY_VALUES
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.setting import Setting, Work
 from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.estimators.registry import ESTIMATORS
 from fedjax_shap.shapley.exact import exact
 
-BY_VALUES = ("", "shapley")  # rules that divide by no values, or by those of the run
 # values that need no draws where all coalitions are valued
 OF_ALL_COALITIONS = {"banzhaf": partial(exact, semivalue="banzhaf")}
 

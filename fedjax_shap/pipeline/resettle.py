@@ -11,9 +11,12 @@ from fedjax_shap.economics.record import KEYS, settle_record
 from fedjax_shap.economics.revenue import curve
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settlement import Settlement
+from fedjax_shap.pipeline.keywords import of_economics
+from fedjax_shap.pipeline.schema import SECTIONS
 
 BY_VALUES = ("", "shapley")  # rules that divide by no values, or by those of the run
 _OF_SETTLE = ("values", "costs", "revenue", "std_errors", "efficient", "players", "sizes")
+_DEFAULTS = {name: one.default for name, one in inspect.signature(of_economics).parameters.items()}
 RULE_SETTINGS = tuple(key for key in KEYS if key not in (*_OF_SETTLE, "minor_unit", "rule"))
 
 
@@ -55,7 +58,7 @@ def with_settlement(record: Mapping[str, Any], settings: Mapping[str, Any]) -> d
     settled = resettled(record, settings)
     changed = {**record, "settlement": settled.to_json(), "unpaid": ""}
     if "revenue" in settings:  # the curve no longer says what the model earned
-        economics = {key: one for key, one in _economics(record).items() if key != "curve"}
+        economics = {key: one for key, one in economics_of(record).items() if key != "curve"}
         changed["config"] = {**record["config"], "economics": economics}
     return changed
 
@@ -75,8 +78,8 @@ def to_settle(record: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[st
     Raises:
         InvalidInputError: an unknown rule, or a record that lacks something.
     """
-    economics = _economics(record)
-    name = settings.get("rule", economics.get("name", "cost_aware"))
+    economics = economics_of(record)
+    name = settings.get("rule", economics.get("name", SECTIONS["economics"].default))
     one_of("rule", name, RULES)
     known = inspect.signature(RULES[name]).parameters
     own = {key: economics[key] for key in RULE_SETTINGS if key in economics and key in known}
@@ -96,7 +99,7 @@ def to_settle(record: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[st
     return {**given, **own, **settings, "rule": name}
 
 
-def _economics(record: Mapping[str, Any]) -> dict[str, Any]:
+def economics_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """What the run's configuration says of money."""
     config = record.get("config")
     section = config.get("economics") if isinstance(config, Mapping) else None
@@ -140,6 +143,6 @@ def _revenue(
         return settled["revenue"]
     points = economics.get("curve")
     if points is not None:
-        unit = settings.get("minor_unit", economics.get("minor_unit", "0.01"))
+        unit = settings.get("minor_unit", economics.get("minor_unit", _DEFAULTS["minor_unit"]))
         return curve(points).amount(float(record["grand"]), unit)
-    return economics.get("revenue", 1000)
+    return economics.get("revenue", _DEFAULTS["revenue"])
