@@ -7,8 +7,8 @@ import numpy as np
 
 from fedjax_shap.economics.money import written
 from fedjax_shap.pipeline.comparison import ComparedRun, Comparison, ranks
-from fedjax_shap.report.names import chosen, distinct, shortened
-from fedjax_shap.report.tables import Column, Table, amount, numbers, text, total
+from fedjax_shap.report.names import chosen, cut, distinct, shortened
+from fedjax_shap.report.tables import Column, Table, amount, numbers, text, total, with_error
 
 LONGEST = 24  # characters of a run's name in a heading
 MEASURES = {  # of shapley.agreement -> a heading
@@ -43,15 +43,9 @@ def compared_table(compared: Comparison) -> Table:
         columns += numbers(f"payment, {shortened(run.label, LONGEST)}")
         cells.append([amount(one) for one in run.payments or ()])
         totals.append(amount(total(run.payments or ())))
-    rows = list(zip(*cells, strict=True))
-    shown = chosen(compared.runs[0].values)
-    kept = [rows[member] for member in shown.highest]
-    if shown.left_out:
-        gap = f"({shown.left_out:,} more)"
-        kept.append((gap, *[""] * (len(columns) - 1)))
-    kept += [rows[member] for member in shown.lowest]
-    title = f"{' and '.join(run.label for run in compared.runs)}"
-    return Table(title, tuple(columns), tuple(kept), (tuple(totals),))
+    title = " and ".join(run.label for run in compared.runs)
+    table = Table(title, tuple(columns), tuple(zip(*cells, strict=True)), (tuple(totals),))
+    return cut(table, chosen(compared.runs[0].values), "({:,} more)")
 
 
 def compared_exact(compared: Comparison) -> Table:
@@ -90,10 +84,5 @@ def agreement_table(compared: Comparison) -> Table:
 
 def _values(run: ComparedRun) -> list[str]:
     """The values of a run, with their standard errors where they have some above zero."""
-    cells = []
-    for value, error in zip(run.values, np.nan_to_num(run.std_errors)):
-        cell = f"{value:.4f}"
-        if error > 0:
-            cell += f" ± {error:.4f}"
-        cells.append(cell)
-    return cells
+    errors = np.nan_to_num(run.std_errors)
+    return [with_error(float(value), float(error)) for value, error in zip(run.values, errors)]

@@ -11,7 +11,6 @@ from fedjax_shap.report import style
 from fedjax_shap.report.names import LONGEST_IN_FIGURES, Shown, chosen, distinct, shortened
 from fedjax_shap.typing import HostArray
 
-NORMAL = 1.96  # standard errors on either side of a value: a 95 % interval
 APART = 0.15  # of the distance between two members: between the dots of two runs
 SPREAD = 0.6  # of that distance, over which the dots of all runs are spread at the most
 MOST_LABELS = 4  # in one line of the legend
@@ -53,7 +52,7 @@ def compared_figure(compared: Comparison) -> Figure:
 def _draw_values(axes: Axes, compared: Comparison, shown: Shown) -> None:
     """The values of all runs."""
     for run, moved, color, marker in _looks(compared):
-        reach = NORMAL * np.nan_to_num(run.std_errors[shown.members])
+        reach = style.NORMAL * np.nan_to_num(run.std_errors[shown.members])
         axes.errorbar(
             shown.places + moved,
             run.values[shown.members],

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from fedjax_shap.report.tables import Table
 from fedjax_shap.typing import HostArray
 
 LONGEST = 40  # characters of a name in a table or a sentence
@@ -59,6 +61,25 @@ def chosen(
         return Shown(np.arange(count), np.arange(0), 0)
     order = np.argsort(-np.asarray(values), kind="stable")
     return Shown(order[:highest], order[count - lowest :], count - highest - lowest)
+
+
+def cut(table: Table, shown: Shown, gap: str = "… {:,} more in values.csv") -> Table:
+    """The table with the rows of the members shown, and one that says how many are left out.
+
+    Args:
+        table: with a row for each member, whose name is in the first column.
+        shown: whose rows stay.
+        gap: what stands in place of the others, whose number goes into the braces.
+    """
+    if not shown.left_out:
+        return table
+    empty = ("",) * (len(table.columns) - 1)
+    rows = [
+        *(table.rows[member] for member in shown.highest),
+        (gap.format(shown.left_out), *empty),
+        *(table.rows[member] for member in shown.lowest),
+    ]
+    return replace(table, rows=tuple(rows))
 
 
 def distinct(names: Sequence[str], longest: int = LONGEST) -> list[str]:

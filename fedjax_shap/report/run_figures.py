@@ -17,7 +17,6 @@ from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
 LONGEST_TITLE = 90  # characters above a panel
-NORMAL = 1.96  # standard errors on either side of a value: a 95 % interval
 
 
 def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> Figure:
@@ -34,7 +33,7 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
     heights = attribution.values[shown.members]
     style.bars(axes, shown.places, heights, style.BLUE, result.value_label)
     if (attribution.std_errors > 0).any():
-        reach = NORMAL * attribution.std_errors[shown.members]
+        reach = style.NORMAL * attribution.std_errors[shown.members]
         style.error_bars(axes, shown.places, heights, reach)
     for (name, other), marker in zip((beside or {}).items(), cycle("Dos^v"), strict=False):
         axes.plot(

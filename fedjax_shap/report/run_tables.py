@@ -1,10 +1,9 @@
 """The tables of a run: its members, and what the run took of their devices."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from fedjax_shap.pipeline.result import Result
-from fedjax_shap.report.names import Shown, chosen, distinct
+from fedjax_shap.report.names import chosen, cut, distinct
 from fedjax_shap.report.tables import (
     Table,
     amount,
@@ -14,6 +13,7 @@ from fedjax_shap.report.tables import (
     text,
     time_unit,
     total,
+    with_error,
 )
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
@@ -46,7 +46,10 @@ def members_table(result: Result, beside: Beside | None = None) -> Table:
         (
             names[player],
             str(int(sizes[player])),
-            *(_with_error(attribution, player) for attribution in attributions.values()),
+            *(
+                with_error(float(one.values[player]), float(one.std_errors[player]))
+                for one in attributions.values()
+            ),
             *(amount(column[player], result.minor_unit) for column in money.values()),
         )
         for player in range(len(names))
@@ -111,36 +114,9 @@ def _bill_table(result: Result, names: Sequence[str]) -> Table:
     return Table("costs of the devices, in the currency of the prices", heads, tuple(rows))
 
 
-def cut(table: Table, shown: Shown) -> Table:
-    """The table with the rows of the members shown, and one that says how many are left out.
-
-    Args:
-        table: with a row for each member, whose name is in the first column.
-        shown: whose rows stay.
-    """
-    if not shown.left_out:
-        return table
-    empty = ("",) * (len(table.columns) - 1)
-    rows = [
-        *(table.rows[member] for member in shown.highest),
-        (f"… {shown.left_out:,} more in values.csv", *empty),
-        *(table.rows[member] for member in shown.lowest),
-    ]
-    return replace(table, rows=tuple(rows))
-
-
 def _figure(column: HostArray, member: int) -> str:
     """A measured quantity in three digits, without an exponent where it is not small."""
     value = float(column[member])
     if value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"
-
-
-def _with_error(attribution: Attribution, player: int) -> str:
-    """A value, with its standard error where it has one above zero."""
-    value = number(float(attribution.values[player]))
-    error = float(attribution.std_errors[player])
-    if error > 0:
-        return f"{value} ± {error:.4f}"
-    return value

@@ -3,8 +3,7 @@
 import numpy as np
 
 from fedjax_shap.pipeline.result import Result
-from fedjax_shap.report.names import chosen, distinct
-from fedjax_shap.report.run_tables import cut
+from fedjax_shap.report.names import chosen, cut, distinct
 from fedjax_shap.report.tables import Table, number, numbers, text
 
 MOST_JUDGES = 6  # columns of judges; of more, those with the most test rows

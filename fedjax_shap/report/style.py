@@ -21,6 +21,7 @@ GREEN = "#4f9d69"  # profits, and what holds
 RED = "#b0483f"  # what does not hold
 COLORS = (BLUE, ORANGE, GREEN, "#8a6bb1", RED, "#5aa7b8", "#c2a83e", "#6b6b6b")  # of several lines
 DPI = 160
+NORMAL = 1.96  # standard errors on either side of a value: a 95 % interval
 HEIGHT = 4.2  # inches, of a figure with one row of panels
 BAR = 0.62  # of the distance between two bars
 SMALL = 8  # points, of numbers above bars and of notes

@@ -101,6 +101,13 @@ def number(value: float, digits: int = 4) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
+def with_error(value: float, error: float) -> str:
+    """A value, with its standard error where it has one above zero."""
+    if error > 0:
+        return f"{number(value)} ± {error:.4f}"
+    return number(value)
+
+
 def time_unit(seconds: float) -> tuple[str, float]:
     """The unit in which a time is read most easily, and how many seconds it has."""
     for name, length in _TIMES.items():
