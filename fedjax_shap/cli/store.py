@@ -13,14 +13,22 @@ from fedjax_shap._validate import one_of, require
 from fedjax_shap.cli.output import counted, say, warn, write
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.export import FORMATS, export
-from fedjax_shap.engine.folders import part_of, stores_folder
+from fedjax_shap.engine.folders import (
+    ALONE,
+    CURVES,
+    POOLED,
+    REPEATS,
+    WHOLE,
+    part_of,
+    stores_folder,
+)
 from fedjax_shap.engine.merging import merge
 from fedjax_shap.pipeline.records import RunStores, run_stores
 from fedjax_shap.report.render import to_terminal
 from fedjax_shap.report.tables import Table, listed, numbers, text, word
 
-WHOLE = ("", "repeats")  # parts of a run: what coalitions are worth, in one store
-CURVES = ("curves", "pooled")  # parts of a run that no value is read off
+TABLES = (WHOLE, REPEATS)  # parts of a run: what coalitions are worth, in one store
+NO_VALUES = (CURVES, ALONE, POOLED)  # parts of a run that no value is read off
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -163,10 +171,10 @@ def _meant(parts: Sequence[str], part: str | None) -> list[str]:
     if part is not None:
         one_of("part", part, parts)
         return [part]
-    for name in WHOLE:
+    for name in TABLES:
         if name in parts:
             return [name]
-    return [name for name in parts if name.split("/")[0] not in CURVES] or list(parts)
+    return [name for name in parts if name.split("/")[0] not in NO_VALUES] or list(parts)
 
 
 def _of_the_run(part: str, stores: list[archive.Archive], run: RunStores) -> list[archive.Archive]:

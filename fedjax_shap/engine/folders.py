@@ -12,6 +12,13 @@ from pathlib import Path
 from fedjax_shap.engine.parts import LABEL, owner
 
 UTILITIES = "utilities"  # the folder of a run's stores, beside its result
+# what stores hold: parts of a run's valuation, by the name of their folder
+WHOLE = ""  # one game
+REPEATS = "repeats"  # the same under several seeds
+ROUND = "round-"  # the game of one round, whose number follows
+CURVES = "curves"  # what learning curves show: no value is read off them, nor off the next two
+ALONE = "alone"  # each member alone
+POOLED = "pooled"  # one model on all data
 DIGITS = 12  # of a fingerprint, in the name of a folder
 
 

@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.engine.folders import ALONE, CURVES, POOLED
 from fedjax_shap.engine.store import fingerprint
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import curves
@@ -83,7 +84,7 @@ def follow(
     *,
     key: Key,
     metric: str | Metric | None,
-    part: str = "curves",
+    part: str = CURVES,
 ) -> HostArray:
     """Follows the trainings of coalitions round by round.
 
@@ -144,10 +145,10 @@ def follow_all(
     together = len(flat) * (len(alone) + 1) <= MOST_NUMBERS
     masks = np.concatenate([alone, everyone]) if together else everyone
     settings: dict[str, Any] = {"key": key, "metric": metric}
-    followed = _evaluated(game, masks, options, key=key, part="curves")
+    followed = _evaluated(game, masks, options, key=key, part=CURVES)
     rows = followed[:, : 4 * rounds].reshape(-1, 4, rounds)
     if not together:
-        others = follow(data, training, alone, options, **settings, part="alone")
+        others = follow(data, training, alone, options, **settings, part=ALONE)
         rows = np.concatenate([np.moveaxis(others, 1, 0), rows])
     params = unflatten(jnp.asarray(followed[-1, 4 * rounds :], flat.dtype))
     return np.moveaxis(rows, 1, 0), Trained(initial, params)
@@ -176,6 +177,6 @@ def follow_pooled(
     silent = replace(options, progress=None)
     one = np.ones((1, 1), bool)
     _, _, tested, on_validation = follow(
-        data.pooled(), training, one, silent, key=key, metric=metric, part="pooled"
+        data.pooled(), training, one, silent, key=key, metric=metric, part=POOLED
     )
     return tested[0], on_validation[0]

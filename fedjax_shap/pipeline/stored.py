@@ -8,11 +8,10 @@ import numpy as np
 
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.archive import Archive
-from fedjax_shap.engine.folders import part_of
+from fedjax_shap.engine.folders import REPEATS, ROUND, WHOLE, part_of
 from fedjax_shap.engine.parts import LABEL, owner
 from fedjax_shap.pipeline.records import stores_of
 from fedjax_shap.typing import HostArray, Masks, Utilities
-from fedjax_shap.valuation.options import REPEATS, ROUND, WHOLE
 
 ROUNDING = 1e-9  # between a utility in a store and the same in result.json
 MOST_COUNTED = 63  # players up to which a sentence says how many coalitions there are

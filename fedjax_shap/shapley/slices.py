@@ -43,6 +43,17 @@ def round_names(numbers: HostArray) -> tuple[str, ...]:
     return tuple(f"round {number + 1}" for number in numbers)
 
 
+def at(attribution: Attribution, place: int) -> Attribution:
+    """The values of one place of the trailing axis that comes first."""
+    return replace(
+        attribution,
+        values=attribution.values[:, place],
+        std_errors=attribution.std_errors[:, place],
+        empty=np.asarray(attribution.empty[place]),
+        grand=np.asarray(attribution.grand[place]),
+    )
+
+
 def split(attribution: Attribution, trailing: Trailing) -> Attribution:
     """Values float64[P] of the slice that is the value proper, with those of all slices beside it.
 
@@ -65,12 +76,4 @@ def split(attribution: Attribution, trailing: Trailing) -> Attribution:
         empty=attribution.empty[first:],
         grand=attribution.grand[first:],
     )
-    main = trailing.main
-    return replace(
-        attribution,
-        values=attribution.values[:, main],
-        std_errors=attribution.std_errors[:, main],
-        empty=np.asarray(attribution.empty[main]),
-        grand=np.asarray(attribution.grand[main]),
-        slices=slices,
-    )
+    return replace(at(attribution, trailing.main), slices=slices)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fedjax_shap._validate import integer, of_kind, require
 from fedjax_shap.engine.evaluate import checked_game
+from fedjax_shap.engine.folders import WHOLE
 from fedjax_shap.engine.store import fingerprint
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
@@ -17,7 +18,7 @@ from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.slices import split
 from fedjax_shap.shapley.stopping import EstimateProgress
 from fedjax_shap.typing import HostArray, Key
-from fedjax_shap.valuation.options import WHOLE, Options, UtilitySource
+from fedjax_shap.valuation.options import Options, UtilitySource
 
 SMALLEST_BATCH = 32  # coalitions asked for at a time, where a rule is looked at in between
 

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from fedjax_shap._validate import fraction, function_of, number, of_kind, require
+from fedjax_shap.engine.folders import ROUND
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.rounds import Rounds
 from fedjax_shap.keys import Seed, key_of
@@ -19,7 +20,7 @@ from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.slices import round_names, split
 from fedjax_shap.typing import HostArray, Key, PyTree, Utilities
 from fedjax_shap.valuation.estimate import game_key, value_players
-from fedjax_shap.valuation.options import ROUND, Options, UtilitySource
+from fedjax_shap.valuation.options import Options, UtilitySource
 
 
 class Method(Protocol):

@@ -13,11 +13,6 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.shapley.stopping import StoppingRule, parse_rule
 from fedjax_shap.typing import Key, Masks, Progress, Utilities
 
-# parts of a valuation, by which `Stores` opens a store
-WHOLE = ""
-REPEATS = "repeats"
-ROUND = "round-"
-
 
 class Stores(Protocol):
     """Opens the utility store of each game that a valuation plays."""

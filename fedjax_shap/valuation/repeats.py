@@ -7,15 +7,16 @@ from itertools import combinations
 import numpy as np
 
 from fedjax_shap._validate import integer, require
+from fedjax_shap.engine.folders import REPEATS
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.repeated import repeated
 from fedjax_shap.keys import Seed
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.estimator import Attribution, Estimator
-from fedjax_shap.shapley.slices import split
+from fedjax_shap.shapley.slices import at, split
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.estimate import value_game
-from fedjax_shap.valuation.options import REPEATS, Options
+from fedjax_shap.valuation.options import Options
 
 
 def estimate_repeated(
@@ -62,7 +63,7 @@ def estimate_repeated(
     if trailing is None:
         return _over_seeds(found, game.resamples, repeats)
     # each judge or round by itself
-    each = [_over_seeds(_slice(found, at), 0, repeats) for at in range(trailing.length)]
+    each = [_over_seeds(at(found, place), 0, repeats) for place in range(trailing.length)]
     several = replace(
         each[trailing.main],
         values=np.stack([one.values for one in each], axis=1),
@@ -71,17 +72,6 @@ def estimate_repeated(
         grand=np.stack([one.grand for one in each]),
     )
     return split(several, trailing)
-
-
-def _slice(found: Attribution, at: int) -> Attribution:
-    """The values under each seed of one slice of the trailing axis before that of seeds."""
-    return replace(
-        found,
-        values=found.values[:, at],
-        std_errors=found.std_errors[:, at],
-        empty=found.empty[at],
-        grand=found.grand[at],
-    )
 
 
 def _over_seeds(found: Attribution, resamples: int, repeats: int) -> Attribution:
