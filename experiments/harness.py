@@ -18,6 +18,7 @@ from fedjax_shap.typing import HostArray
 Settings = dict[str, Any]  # of an experiment, by name; `--set NAME=VALUE` changes one
 Grid = Literal["x", "y", "both"]
 Done = Callable[[str], None]  # takes a few words on what is done
+Measure = Callable[[Settings, str | None, Any], Any]  # (settings, folder of data, name) -> found
 
 
 # ------------------------------------------------------------------ the command line
@@ -91,6 +92,30 @@ def progress() -> Done:
         print(f"{seconds:7.1f} s  {words}", file=sys.stderr, flush=True)
 
     return done
+
+
+def measured(
+    settings: Settings,
+    folder: str | None,
+    names: Sequence[Any],
+    measure: Measure,
+    called: str = "{}",
+) -> dict[Any, Any]:
+    """What `measure` finds of each name, with a line of progress each.
+
+    Args:
+        settings: of the experiment.
+        folder: of data sets.
+        names: what is measured, such as federations, one after another.
+        measure: measures one.
+        called: what progress calls one, whose name goes into the braces.
+    """
+    done = progress()
+    found = {}
+    for name in names:
+        found[name] = measure(settings, folder, name)
+        done(called.format(name))
+    return found
 
 
 # ------------------------------------------------------------------ numbers over seeds

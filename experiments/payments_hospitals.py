@@ -60,7 +60,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Record, at_least, table
-from experiments.harness import Settings, dress, overridden, parser, progress, run
+from experiments.harness import Settings, dress, measured, overridden, parser, run
 from experiments.hospitals import BAR, COLORS
 from experiments.priced_hospitals import measure, read_intervals
 from fedjax_shap.audits.evidence import Finding
@@ -184,11 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _record(options: argparse.Namespace) -> Record:
     settings = overridden(CONFIG, options.set)
     at_least(settings, repeats=10, resamples=2, replicates=400, revenue=1, seed=0)
-    done = progress()
-    rates = {}
-    for rate in RATES:
-        rates[rate] = measure(settings, options.data, rate)
-        done(f"rate {rate}")
+    rates = measured(settings, options.data, RATES, measure, "rate {}")
     return {"settings": settings, "rates": rates}
 
 

@@ -50,7 +50,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from benchmarks.harness import Record, at_least, table
-from experiments.harness import Settings, dress, overridden, parser, progress, ranked, run
+from experiments.harness import Settings, dress, measured, overridden, parser, ranked, run
 from experiments.priced_hospitals import replicates
 from experiments.valued import Valued, valued
 from fedjax_shap.economics.intervals import payment_intervals
@@ -261,12 +261,8 @@ def _record(options: argparse.Namespace) -> Record:
     settings = overridden(CONFIG, options.set)
     least = {"repeats": 5, "resamples": 2, "replicates": 2_000, "rounds": 1, "every": 1}
     at_least(settings, **least, revenue=1, seed=0)
-    done = progress()
-    federations = {}
-    for name in FEDERATIONS:
-        federations[name] = measure(settings, options.data, name)
-        done(name)
-    return {"settings": settings, "federations": federations}
+    found = measured(settings, options.data, FEDERATIONS, measure)
+    return {"settings": settings, "federations": found}
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from benchmarks.harness import Record, at_least, table
-from experiments.harness import Settings, overridden, parser, progress, ranked, run
+from experiments.harness import Settings, measured, overridden, parser, ranked, run
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.run import attribution_of
@@ -255,12 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _record(options: argparse.Namespace) -> Record:
     settings = overridden(CONFIG, options.set)
     at_least(settings, repeats=2, budget=100, rounds=1, every=1, seed=0)
-    done = progress()
-    federations = {}
-    for name in FEDERATIONS:
-        federations[name] = measure(settings, options.data, name)
-        done(name)
-    return {"settings": settings, "federations": federations}
+    found = measured(settings, options.data, FEDERATIONS, measure)
+    return {"settings": settings, "federations": found}
 
 
 if __name__ == "__main__":
