@@ -4,10 +4,12 @@ Each sentence names the argument, its value and what was expected: ``Expected al
 """
 
 import difflib
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import isfunction, signature
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args
 
@@ -61,6 +63,19 @@ def listed(names: Sequence[Any], most: int = MOST_LISTED, *, quoted: bool = True
     return f"{said} and {len(names) - most:,} more"
 
 
+def how_many(count: int, noun: str, plural: str = "") -> str:
+    """How many of something there are, in words: 1 row, 2 rows.
+
+    Args:
+        count: how many.
+        noun: what one of them is called.
+        plural: what several are called; "" for the noun with an s.
+    """
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count:,} {plural or noun + 's'}"
+
+
 def described(value: Any) -> str:
     """What a refusal calls a value: a number or text, a function's name, or a type."""
     if value is None or isinstance(value, str | int | float | np.number):
@@ -79,6 +94,18 @@ def of_kind(name: str, value: Any, kind: type | UnionType, example: str) -> None
     if isfunction(value):
         written += f"; a function that makes one must be called: {called}()"
     raise InvalidInputError(f"Expected {name}={called} to be of type {wanted}, {written}.")
+
+
+def a_path(name: str, value: Any) -> Path:
+    """A path that is given as text or as such.
+
+    Args:
+        name: what it is for.
+        value: what was given.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise InvalidInputError(f"Expected {name}={described(value)} to be a path, such as 'runs'.")
+    return Path(value)
 
 
 def function_of(name: str, value: Any, arguments: Sequence[str], example: str) -> None:

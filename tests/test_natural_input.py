@@ -67,6 +67,13 @@ REFUSED = {
     ),
     "a model uncalled": (trained(model=fs.models.linear), "write models.linear()"),
     "a number for the metric": (lambda: fs.silo(DATA, TRAINING, metric=3), "metric=3 to be"),
+    # paths
+    "a number for a ledger": (lambda: fs.Ledger(3), "ledger=3 to be a path, such as 'runs'"),
+    "a list for a model's file": (lambda: fs.load_model(["runs"]), "model=<list> to be a path"),
+    "a number for a store": (
+        lambda: fs.UtilityStore(3, fingerprint="a"),
+        "folder=3 to be a path",
+    ),
     # data
     "no clients": (lambda: fs.from_arrays(None, (X, Y)), "clients=None to hold a pair of arrays"),
     "a pool for clients": (

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import InvalidInputError, how_many, require
 from fedjax_shap.atomic import require_absent
-from fedjax_shap.cli.output import counted, to_standard_output, warn, write
+from fedjax_shap.cli.output import to_standard_output, warn, write
 from fedjax_shap.ledger import signing
 from fedjax_shap.ledger.canonical import printable
 from fedjax_shap.ledger.content import recorded
@@ -200,7 +200,7 @@ def _verify(known: argparse.Namespace, rest: list[str]) -> int:
         )
     if checked.signed and public is not None:
         signed = "signed by the given key"
-    entries = counted(checked.count, "entry", "entries")
+    entries = how_many(checked.count, "entry", "entries")
     print(f"{known.ledger}: {entries}, all as written, {signed}.")
     print(f"Last hash, to be noted elsewhere and given with --expect: {checked.head}")
     return 0
@@ -218,7 +218,7 @@ def _export(known: argparse.Namespace, rest: list[str]) -> None:
     else:
         content = to_csv(_table(entries[1:]))
     write(content.encode(), known.out)
-    print(f"Wrote {counted(len(entries) - 1, 'entry', 'entries')} to {known.out}")
+    print(f"Wrote {how_many(len(entries) - 1, 'entry', 'entries')} to {known.out}")
 
 
 def _read(path: str) -> Sequence[Entry]:

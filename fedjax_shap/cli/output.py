@@ -107,13 +107,6 @@ def write_figure(figure: "Figure", path: str) -> None:
         style.save(figure, Path(path), dpi=150)
 
 
-def counted(count: int, singular: str, plural: str | None = None) -> str:
-    """A number and its noun: "1 entry", "2,000 entries"; the plural ends in an s if None."""
-    if count == 1:
-        return f"1 {singular}"
-    return f"{count:,} {plural or singular + 's'}"
-
-
 def progress_bars(*, shown: bool = True) -> Progress:
     """Bars on standard error, to be used as a context; none where it is not a terminal.
 

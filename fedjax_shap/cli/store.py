@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from fedjax_shap._validate import one_of, require
-from fedjax_shap.cli.output import counted, say, warn, write
+from fedjax_shap._validate import how_many, one_of, require
+from fedjax_shap.cli.output import say, warn, write
 from fedjax_shap.engine import archive
 from fedjax_shap.engine.export import FORMATS, export
 from fedjax_shap.engine.folders import (
@@ -110,11 +110,11 @@ def _verify(known: argparse.Namespace, rest: list[str]) -> int:
             print(f"{folder}: {problem}")
     if damaged:
         print(
-            f"Of {counted(len(checked), 'store')}, {len(damaged)} failed; a run sets broken parts "
+            f"Of {how_many(len(checked), 'store')}, {len(damaged)} failed; a run sets broken parts "
             "aside by itself."
         )
         return 1
-    print(f"{counted(len(checked), 'store')}: every part is whole, and no two disagree.")
+    print(f"{how_many(len(checked), 'store')}: every part is whole, and no two disagree.")
     return 0
 
 
@@ -122,8 +122,8 @@ def _merge(known: argparse.Namespace, rest: list[str]) -> None:
     for merged in merge(known.folders, into=known.into):
         _warn(merged.folder, merged.problems)
         print(
-            f"{merged.folder}: {counted(merged.coalitions, 'coalition')} from "
-            f"{counted(merged.parts, 'part')}, {counted(merged.removed, 'file')} removed."
+            f"{merged.folder}: {how_many(merged.coalitions, 'coalition')} from "
+            f"{how_many(merged.parts, 'part')}, {how_many(merged.removed, 'file')} removed."
         )
 
 
@@ -144,7 +144,7 @@ def _export(known: argparse.Namespace, rest: list[str]) -> None:
     write(export(stores, names, kind, players=run.players), known.out)
     if known.out is not None:
         coalitions = sum(len(store.masks) for store in stores)
-        print(f"Wrote {counted(coalitions, 'coalition')} to {known.out}")
+        print(f"Wrote {how_many(coalitions, 'coalition')} to {known.out}")
 
 
 def _chosen(root: Path, run: RunStores, part: str | None) -> list[archive.Archive]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import caution, integer, one_of, require
+from fedjax_shap._validate import caution, how_many, integer, one_of, require
 from fedjax_shap.data.pool import Pool, classes
 from fedjax_shap.data.scaling import SCALES, scaled
 from fedjax_shap.data.suspects import refuse_words, say_suspicious
@@ -232,11 +232,12 @@ def _say_rare(table: Table, blocks: Sequence[Block], train: HostArray) -> None:
     sentences = []
     if rare:
         said = ", ".join(f"{name!r}: {count}" for name, count in list(rare.items())[:10])
-        sentences.append(
-            f"{sum(rare.values())} categories have at most {FEW_ROWS} training rows each ({said})"
-        )
+        number = how_many(sum(rare.values()), "category", "categories")
+        sentences.append(f"at most {FEW_ROWS} training rows hold each of {number} ({said})")
     if unseen:
-        sentences.append(f"{unseen} cells of test rows hold a category that no training row has")
+        sentences.append(
+            f"no training row has the category of {how_many(unseen, 'cell')} of test rows"
+        )
     if sentences:
         caution(f"{table.name}: {', and '.join(sentences)}.")
 

@@ -38,6 +38,7 @@ def from_frame(
     features: Sequence[str] | None = None,
     drop: Sequence[str] = (),
     categories: Sequence[str] = (),
+    groups: str | Sequence[str] = (),
     most_categories: int = 100,
     scale: Scale = "pooled",
     missing: Missing = "refuse",
@@ -64,6 +65,7 @@ def from_frame(
         features: the columns to use; None for all that are nothing else.
         drop: columns not to use.
         categories: columns of categories although they hold numbers, such as codes.
+        groups: columns that are no features, but by which a partition can give rows to members.
         most_categories: a column of more categories is refused, as is one of nearly as many as
             rows.
         scale: of columns of numbers: "pooled", "per_client", "unit" or "none".
@@ -76,7 +78,7 @@ def from_frame(
         InvalidInputError: what is not a frame, frames whose columns differ, or what the source
             "csv" refuses of a table.
     """
-    roles = Roles.of(label, client, test_column, features, drop, categories)
+    roles = Roles.of(label, client, test_column, features, drop, categories, groups)
     training = _parts("frame", frame)
     testing = None
     if test is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from fedjax_shap._validate import require
+from fedjax_shap._validate import caution, listed, require
 from fedjax_shap.data.targets import Targets
 from fedjax_shap.typing import Array, HostArray
 
@@ -62,7 +62,10 @@ def owned(
 
 
 def require_shared_classes(targets: Targets) -> None:
-    """Refuses test rows none of whose classes a client has: one of the two is coded otherwise."""
+    """Refuses test rows none of whose classes a client has: one of the two is coded otherwise.
+
+    A caution names classes that some test rows have and no client.
+    """
     if targets.num_classes is None:
         return
     names = targets.class_names or tuple(map(str, range(targets.num_classes)))
@@ -79,3 +82,9 @@ def require_shared_classes(targets: Targets) -> None:
         bool(trained & tested),
         f"Expected test to hold classes that clients hold, {known}, got {others}.",
     )
+    untaught = [names[kind] for kind in sorted(tested - trained)]
+    if untaught:
+        caution(
+            f"test: no client holds a row of class {listed(untaught)}, so no model learns it, and "
+            "its test rows count as errors; leave them out, if that is not meant."
+        )

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from fedjax_shap._validate import MOST_LISTED, InvalidInputError, caution, one_of, require
+from fedjax_shap._validate import MOST_LISTED, InvalidInputError, caution, how_many, one_of, require
 from fedjax_shap.data.tables import Table, numbers
 from fedjax_shap.typing import HostArray
 
@@ -46,8 +46,9 @@ def settle_rows(table: Table, missing: str, *, needed: Sequence[str], used: Sequ
         'one; write missing = "mean" or "median", or drop the columns that are empty.',
     )
     counts = {name: int(absent.sum()) for name, absent in gaps.items()}
+    left = how_many(int(gone.sum()), "row")
     caution(
-        f"{table.name}: {gone.sum()} of {len(gone)} rows were left out, as a cell is missing "
+        f"{table.name}: {left} of {len(gone)} left out, as a cell is missing "
         f"({_by_column(counts)})."
     )
     return table.rows(~gone)
@@ -99,7 +100,7 @@ def _say_filled(table: Table, names: Sequence[str], by: str) -> None:
     counts = {name: int(table.absent[name].sum()) for name in names}
     if counts:
         caution(
-            f"{table.name}: {sum(counts.values())} missing cells were filled by {by} "
+            f"{table.name}: {how_many(sum(counts.values()), 'missing cell')} filled by {by} "
             f"({_by_column(counts)})."
         )
 

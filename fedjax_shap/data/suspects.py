@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, caution, require
-from fedjax_shap.data.cells import parse, readings
+from fedjax_shap._validate import InvalidInputError, caution, how_many, require
+from fedjax_shap.data.cells import Notation, parse, readings
 from fedjax_shap.data.tables import Table
 from fedjax_shap.typing import HostArray
 
@@ -76,6 +76,13 @@ def _refuse_other_text(table: Table, name: str, kinds: HostArray) -> None:
             f"{expected} most of its different cells are numbers and {other.sum()} are words such "
             f"as {mark!r} ({table.place(row)}); write na = [{mark!r}] and missing = ..., if it "
             f"marks a missing value, {otherwise}"
+        )
+    _, is_plain = parse(kinds, Notation())
+    if 2 * is_plain.sum() > len(kinds):
+        raise InvalidInputError(
+            f"{expected} it holds numbers in another notation than other columns, such as {first}; "
+            "write all columns in one notation, or give the table as a frame (sources.from_frame); "
+            f"write {otherwise}"
         )
     written = readings(kinds)
     if written:
@@ -147,9 +154,9 @@ def _say_sentinel(table: Table, name: str, values: HostArray) -> None:
             far = away > high - low
         if abs(value) in SENTINELS and far:
             caution(
-                f"{table.name}: column {name!r} holds {value:g} in {count} rows, far from its "
-                f"other numbers ({low:g} to {high:g}), which is used as a number; write na = "
-                f"['{value:g}'] and missing = ..., if it marks a missing value."
+                f"{table.name}: column {name!r} holds {value:g} in {how_many(int(count), 'row')}, "
+                f"far from its other numbers ({low:g} to {high:g}), which is used as a number; "
+                f"write na = ['{value:g}'] and missing = ..., if it marks a missing value."
             )
 
 

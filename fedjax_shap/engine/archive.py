@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import InvalidInputError, a_path, require
 from fedjax_shap.engine.parts import (
     LABEL,
     BrokenPartError,
@@ -66,7 +66,7 @@ def find(folder: str | Path) -> list[Path]:
     Raises:
         InvalidInputError: there is none.
     """
-    folder = Path(folder)
+    folder = a_path("folder", folder)
     require(folder.is_dir(), f"Expected folder={str(folder)!r} to be a folder.")
     stores = {path.parent for pattern in (LABEL, "part-*.npz") for path in folder.rglob(pattern)}
     require(
@@ -82,7 +82,7 @@ def read(folder: str | Path) -> Archive:
     Raises:
         InvalidInputError: it has no readable label.
     """
-    folder = Path(folder)
+    folder = a_path("folder", folder)
     label = label_of(folder)
     if label is None:
         raise InvalidInputError(

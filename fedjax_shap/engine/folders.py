@@ -9,6 +9,7 @@ further game, where several configurations were run into one folder.
 import re
 from pathlib import Path
 
+from fedjax_shap._validate import a_path
 from fedjax_shap.engine.parts import LABEL, owner
 
 UTILITIES = "utilities"  # the folder of a run's stores, beside its result
@@ -24,7 +25,7 @@ DIGITS = 12  # of a fingerprint, in the name of a folder
 
 def stores_folder(folder: str | Path) -> Path:
     """The folder of a run's stores, of a run's folder; any other folder as it is."""
-    path = Path(folder)
+    path = a_path("folder", folder)
     if (path / UTILITIES).is_dir() and not (path / LABEL).exists():
         return path / UTILITIES
     return path

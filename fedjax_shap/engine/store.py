@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from fedjax_shap._validate import finite, require
+from fedjax_shap._validate import a_path, finite, require
 from fedjax_shap.atomic import writable
 from fedjax_shap.coalitions import gather, pack
 from fedjax_shap.engine.parts import (
@@ -136,7 +136,7 @@ class UtilityStore:
         self._players = tuple(players)
         self._seen: set[str] = set()
         if folder is not None:
-            self._folder = Path(folder)
+            self._folder = a_path("folder", folder)
             require_owner(self._folder, fingerprint)
             self.refresh()
 

@@ -83,6 +83,18 @@ def average_precision(logits: Array, labels: Array) -> Array:
     return _one_against_rest(_average_precision, logits, labels)
 
 
+def shortfalls(margin: Array, labels: Array) -> Array:
+    """max(0, 1 - s z), float[B], of margins z float[B, 1], with s = 1 for class 1 and -1 for 0."""
+    chex.assert_shape(margin, (len(labels), 1))
+    side = 2.0 * labels - 1
+    return jnp.maximum(0.0, 1 - side * margin[:, 0])
+
+
+def hinge_loss(margin: Array, labels: Array) -> Array:
+    """The mean of max(0, 1 - s z) over margins z, with s = 1 for the second class and -1 else."""
+    return jnp.mean(shortfalls(margin, labels))
+
+
 def two_columns(logit: Array) -> Array:
     """Logits float[B, 2] of two classes whose second has `logit` float[B, 1]."""
     chex.assert_shape(logit, (None, 1))

@@ -104,6 +104,9 @@ OF_CLASSES: dict[str, Measure] = {
     "negative_loss": Measure(class_scores.negative_loss, 1, "negative loss", smooth=True),
     "log_loss": Measure(class_scores.log_loss, -1, "log loss", smooth=True),
 }
+OF_MARGINS: dict[str, Measure] = {
+    "hinge_loss": Measure(class_scores.hinge_loss, -1, "hinge loss", smooth=True),
+}
 OF_QUANTITIES: dict[str, Measure] = {
     "r2": Measure(quantity_scores.r2, 1, "R^2", targets_differ, smooth=True),
     "rmse": Measure(quantity_scores.rmse, -1, "RMSE", smooth=True),

@@ -8,8 +8,15 @@ import numpy as np
 
 from fedjax_shap._validate import number, one_of, require
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.learning.class_scores import cross_entropy, two_columns
-from fedjax_shap.learning.measure import OF_CLASSES, OF_COUNTS, OF_QUANTITIES, Measure, after
+from fedjax_shap.learning.class_scores import cross_entropy, shortfalls, two_columns
+from fedjax_shap.learning.measure import (
+    OF_CLASSES,
+    OF_COUNTS,
+    OF_MARGINS,
+    OF_QUANTITIES,
+    Measure,
+    after,
+)
 from fedjax_shap.learning.quantity_scores import aligned
 from fedjax_shap.learning.task import Bound, Task
 from fedjax_shap.typing import Array, HostArray
@@ -171,14 +178,10 @@ def hinge(*, squared: bool = False) -> Task:
     """
 
     def each(outputs: Array, y: Array) -> Array:
-        side = 2.0 * y - 1
-        short = jnp.maximum(0.0, 1 - side * aligned(outputs, y))
+        short = shortfalls(outputs, y)
         if squared:
             return short**2
         return short
-
-    def mean(outputs: Array, y: Array) -> Array:
-        return jnp.mean(each(outputs, y))
 
     probabilistic = ("negative_loss", "log_loss")
     hits = {name: one for name, one in OF_CLASSES.items() if name not in probabilistic}
@@ -187,7 +190,7 @@ def hinge(*, squared: bool = False) -> Task:
         targets="classes",
         outputs=lambda data: _one_for_two_classes("hinge", data),
         loss=each,
-        metrics=_of_one_logit(hits) | {"hinge_loss": Measure(mean, -1, "hinge loss", smooth=True)},
+        metrics=_of_one_logit(hits) | OF_MARGINS,
         default_metric="accuracy",
     )
 

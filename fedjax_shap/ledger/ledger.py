@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from fedjax_shap._validate import number, require
+from fedjax_shap._validate import a_path, number, require
 from fedjax_shap.atomic import creating
 from fedjax_shap.ledger.database import (
     COLUMNS,
@@ -52,7 +52,7 @@ class Ledger:
             InvalidInputError: a patience that is not a number >= 0.
         """
         number("patience", patience, least=0.0)
-        self.path = Path(path)
+        self.path = a_path("ledger", path)
         self._signer = signer
         self._patience = float(patience)
 
@@ -72,7 +72,7 @@ class Ledger:
         }
         first = make_entry(0, NOTHING, FIRST, content, signer)
         with (
-            creating("ledger", Path(path)) as temporary,
+            creating("ledger", a_path("ledger", path)) as temporary,
             cls(temporary, signer=signer).opened() as connection,
         ):
             connection.execute("BEGIN IMMEDIATE")

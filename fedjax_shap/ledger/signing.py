@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import InvalidInputError, a_path, require
 from fedjax_shap.atomic import creating, require_absent
 
 _MOST_BYTES = 100_000  # of a key file; a longer file is not one
@@ -46,7 +46,7 @@ def new_key(path: str | Path) -> Signer:
         InvalidInputError: one of the files exists, the folder cannot be written to, or
             `cryptography` is missing.
     """
-    path = Path(path)
+    path = a_path("key", path)
     ed25519, serialization = _cryptography()
     require_absent("key", public_path(path))
     key = ed25519.Ed25519PrivateKey.generate()
@@ -70,7 +70,7 @@ def read_key(path: str | Path) -> Signer:
         InvalidInputError: it is not a readable Ed25519 key in PEM without a password, others than
             its owner may read it, or `cryptography` is missing.
     """
-    path = Path(path)
+    path = a_path("key", path)
     ed25519, serialization = _cryptography()
     content = _content("key", path)
     if os.name == "posix":
@@ -100,7 +100,7 @@ def read_public(path: str | Path) -> str:
     Raises:
         InvalidInputError: it is not a readable Ed25519 public key, or `cryptography` is missing.
     """
-    path = Path(path)
+    path = a_path("key", path)
     ed25519, serialization = _cryptography()
     try:
         key = serialization.load_pem_public_key(_content("public_key", path))

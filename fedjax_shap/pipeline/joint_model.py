@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import keystr, tree_flatten_with_path, tree_structure, tree_unflatten
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import InvalidInputError, a_path, require
 from fedjax_shap.atomic import replacing
 from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, in_blocks
 from fedjax_shap.learning.model import Model
@@ -115,7 +115,7 @@ class JointModel:
             arrays[_LINE] = np.stack(self.line)
         for place, leaf in tree_flatten_with_path(self.params)[0]:
             arrays[_PARAMETERS + keystr(place)] = np.asarray(leaf)
-        with replacing(Path(path)) as file:
+        with replacing(a_path("path", path)) as file:
             np.savez(file, allow_pickle=False, **arrays)
 
     @cached_property
@@ -161,7 +161,7 @@ def load_model(path: str | Path) -> JointModel:
         InvalidInputError: no such file, one that is no model, or an architecture that cannot be
             built here, such as one of another package.
     """
-    file = Path(path)
+    file = a_path("model", path)
     if file.is_dir():
         file = file / MODEL
     expected = f"Expected model={str(file)!r} to be a model that a run wrote"

@@ -197,6 +197,14 @@ def _takes(made: Any, count: int) -> bool:
     return True
 
 
+def _where(error: Exception) -> str:
+    """The line of a user's own file where it failed; nothing for a function of no Python file."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    if frame.filename == __file__:
+        return ""
+    return f" (line {frame.lineno} of {Path(frame.filename).name})"
+
+
 @contextmanager
 def _own_errors(field: str) -> Iterator[None]:
     """Errors of a user's own function are refusals that say where it fails."""
@@ -205,11 +213,10 @@ def _own_errors(field: str) -> Iterator[None]:
     except InvalidInputError:
         raise
     except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
         what = " ".join(str(error).split()) or "no message"
         raise InvalidInputError(
             f"Expected {field} to give what the section needs, but it gave "
-            f"{type(error).__name__}: {what} (line {frame.lineno} of {Path(frame.filename).name})."
+            f"{type(error).__name__}: {what}{_where(error)}."
         ) from error
 
 

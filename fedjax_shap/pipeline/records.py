@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fedjax_shap._validate import InvalidInputError, one_of, require
+from fedjax_shap._validate import InvalidInputError, a_path, one_of, require
 
 COLUMNS = {  # of a CSV file -> the key of the record
     "player": "players",
@@ -82,7 +82,7 @@ def result_file(path: str | Path) -> Path:
     Raises:
         InvalidInputError: no such file or folder, or a folder without a result.
     """
-    place = Path(path)
+    place = a_path("result", path)
     require(
         place.exists(),
         f"Expected result={str(path)!r} to be a run's folder or its {RESULT}, but there is no such "

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import jax
 
-from fedjax_shap._validate import of_kind
+from fedjax_shap._validate import a_path, of_kind
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.engine.folders import place
 from fedjax_shap.engine.parts import clear
@@ -93,7 +93,7 @@ def run(
         attribution=attribution,
         curve=curve,
         **payments._asdict(),
-        coalitions=stores.counted(),
+        coalitions=stores.how_many(),
         stores=stores.games,
         timing=_timing(total, training),
         notes=(*setting.notes, *_on_surplus(config, attribution, curve)),
@@ -163,7 +163,7 @@ class _Stores:
         self, folder: str | Path | None, players: Sequence[str], *, fresh: bool = False
     ) -> None:
         self.games: dict[str, str] = {}
-        self._folder = None if folder is None else Path(folder)
+        self._folder = None if folder is None else a_path("folder", folder)
         self._players = players
         self._fresh = fresh
         self._kept: dict[str, UtilityStore] = {}
@@ -184,7 +184,7 @@ class _Stores:
             self._kept[part] = self.open(part, fingerprint)
         return self._kept[part]
 
-    def counted(self) -> dict[str, int]:
+    def how_many(self) -> dict[str, int]:
         """What all kept stores counted."""
         return {name: sum(getattr(one, name) for one in self._kept.values()) for name in COUNTED}
 

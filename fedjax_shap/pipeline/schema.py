@@ -219,7 +219,7 @@ VOCABULARIES: dict[str, SectionSpec] = {
     "metric": SectionSpec(
         registries=tuple(
             f"fedjax_shap.learning.measure:{of}"
-            for of in ("OF_CLASSES", "OF_QUANTITIES", "OF_COUNTS")
+            for of in ("OF_CLASSES", "OF_MARGINS", "OF_QUANTITIES", "OF_COUNTS")
         ),
         default="",
         factory=_measure_words,

@@ -11,7 +11,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InvalidInputError, a_path
 from fedjax_shap.atomic import alone_in, replacing
 from fedjax_shap.pipeline.joint_model import MODEL
 from fedjax_shap.pipeline.records import RESULT
@@ -48,7 +48,7 @@ def prepare(folder: str | Path) -> Path:
     Raises:
         InvalidInputError: it cannot be made or written.
     """
-    path = Path(folder)
+    path = a_path("out", folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".probe-{os.getpid()}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fedjax_shap._validate import how_many
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report.names import distinct
@@ -196,7 +197,7 @@ def _on_devices(metered: Metered) -> str:
     rounds = metered.used.rounds
     sent = metered.workload.messages
     return (
-        f"On the members' devices, {len(rounds)} synchronous rounds would take "
+        f"On the members' devices, {how_many(len(rounds), 'synchronous round')} would take "
         f"{duration(float(rounds.sum()))}, each as long as its slowest member needs; a member "
         f"sends {sent.upload:,} bytes a "
         f"round and receives {sent.download:,}. Speeds, links and prices are given or assumed, "

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from fedjax_shap._validate import fraction, function_of, number, of_kind, require
+from fedjax_shap._validate import fraction, function_of, how_many, number, of_kind, require
 from fedjax_shap.engine.folders import ROUND
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.rounds import Rounds
@@ -238,7 +238,7 @@ def _sum_of(each: list[Attribution], counts: list[float], grand: HostArray) -> A
         grand=grand,
         num_coalitions=sum(found.num_coalitions for found in each),
         num_stored=sum(found.num_stored for found in each),
-        stopped=f"{len(each)} rounds valued: {each[-1].stopped} in the last",
+        stopped=f"{how_many(len(each), 'round')} valued: {each[-1].stopped} in the last",
         notes=notes,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, integer, number, require
+from fedjax_shap._validate import InvalidInputError, how_many, integer, number, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets, pack
 from fedjax_shap.games.rounds import Rounds
 from fedjax_shap.games.taylor import first_order
@@ -85,7 +85,7 @@ def comfedsv(*, rank: int = 2, regularisation: float = 0.01, weighted: bool = Tr
         else:
             values, errors = values_of_orders(completed, orders)
         stopped = (
-            f"{len(observed)} rounds of {columns} completed at rank {rank} from "
+            f"{how_many(len(observed), 'round')} of {columns} completed at rank {rank} from "
             f"{observed.mean():.1%} of them"
         )
         return replace(counted, values=values, std_errors=errors, stopped=stopped)
@@ -128,7 +128,7 @@ def taylor() -> Method:
             empty=before[0],
             grand=worth_of_all(one, run),
             num_coalitions=1,
-            stopped=f"{len(each)} rounds followed to first order",
+            stopped=f"{how_many(len(each), 'round')} followed to first order",
         )
 
     return method

@@ -32,7 +32,10 @@ WORDS = [
     *("rows.csv", "absent.csv", ".", "math:sqrt", "os:getcwd", "no.such:thing", "a:b:c", ":", "\\"),
     *("standard_error(0.1)", "standard_error(", "wall_clock(nan)", "x" * 200, "🙂", "[/b] $x$"),
 ]
-OWN = ["math:sqrt", "os:getcwd", "builtins:len", "json:dumps", "no.such:thing", "math:pi"]
+OWN = [
+    *("math:sqrt", "os:getcwd", "builtins:len", "builtins:dict", "builtins:str", "math:pi"),
+    *("collections:Counter", "json:dumps", "no.such:thing"),
+]
 WRONG = [
     *(
         "text",

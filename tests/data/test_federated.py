@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InvalidInputError, cautions
 from fedjax_shap.data.federated import from_arrays
 
 TEST = (np.ones((4, 2)), np.array([0, 1, 2, 1]))
@@ -22,6 +22,7 @@ def test_rows_lie_client_by_client_without_padding():
     assert data.x[:, 0].tolist() == [5, 5, 5, 7, 1, 1] and data.y.tolist() == [1, 1, 1, 2, 0, 0]
 
 
+@pytest.mark.filterwarnings("ignore:test. no client holds")  # the classes do not matter here
 def test_memory_goes_by_the_rows_there_are_and_not_by_the_largest_client():
     clients = [client(3_000), *(client(2) for _ in range(99))]
     data = from_arrays(clients, TEST)
@@ -55,6 +56,7 @@ def test_a_client_gives_back_the_rows_it_was_given():
         np.testing.assert_array_equal(held[1], y)
 
 
+@pytest.mark.filterwarnings("ignore:test. no client holds")  # the classes do not matter here
 def test_the_pooled_federation_is_one_client_with_every_row():
     data = from_arrays(
         [client(3, 1, 5.0), client(1, 2, 7.0)], TEST, (TEST[0][:1], TEST[1][:1]), names="ab"
@@ -77,12 +79,23 @@ def test_clients_and_test_rows_that_code_classes_otherwise_are_refused():
         from_arrays([named], (np.ones((2, 2)), np.array([0, 1])))
 
 
+def test_a_class_that_test_rows_alone_have_is_said():
+    x = np.zeros((4, 2))
+    clients = [(x, [0, 1, 0, 1]), (x, [1, 1, 0, 0])]
+    with cautions() as said:
+        from_arrays(clients, (x, [0, 1, 2, 2]), num_classes=3)
+        from_arrays(clients, (x, [0, 1, 0, 0]), num_classes=3)
+    assert len(said) == 1 and "no client holds a row of class '2', so no model learns it" in said[0]
+
+
+@pytest.mark.filterwarnings("ignore:test. no client holds")  # the classes do not matter here
 def test_the_validation_set_is_the_test_set_where_none_is_given():
     data = from_arrays([client(1)], TEST)
     np.testing.assert_array_equal(data.validation[0], data.test[0])
     np.testing.assert_array_equal(data.validation[1], data.test[1])
 
 
+@pytest.mark.filterwarnings("ignore:test. no client holds")  # the classes do not matter here
 @pytest.mark.parametrize(
     ("clients", "keywords", "said"),
     [

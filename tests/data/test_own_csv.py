@@ -202,6 +202,14 @@ def test_a_quantity_written_as_text_is_refused_with_the_words_that_read_it(read,
     same(pool, read({**whole, "sick": PAY}, targets="quantities")[0])
 
 
+def test_two_columns_in_two_notations_are_refused_with_a_way_out(refused):
+    income = [f'"{value:.2f}"'.replace(".", ",") for value in PAY]
+    mixed = {**COLUMNS, "pay": PAY, "income": income}
+    assert 'write decimal = "," to read them' in refused(mixed)
+    sentence = refused(mixed, decimal=",")
+    assert "in another notation than other columns" in sentence and "from_frame" in sentence
+
+
 def test_numbers_with_a_word_behind_them_are_numbers_written_as_text(read, refused):
     far = np.array([f"{row % 30} km" for row in range(ROWS)])
     assert 'units = ["km"]' in refused({**COLUMNS, "far": far})
@@ -364,7 +372,7 @@ def test_missing_numbers_are_filled_by_the_training_rows_and_said(read, refused)
     for missing, middle in (("mean", np.mean), ("median", np.median)):
         pool, said = read(columns, missing=missing, scale="none", indicator=True)
         assert said == [
-            f"{said[0].split(':')[0]}: 9 missing cells were filled by the training "
+            f"{said[0].split(':')[0]}: 9 missing cells filled by the training "
             f"rows' {missing} ('age': 9)."
         ]
         gaps = pool.notes["features"].index("age missing")
@@ -381,7 +389,7 @@ def test_rows_with_missing_cells_can_be_left_out(read):
     pool, said = read(columns, missing="drop")
     kept = {name: cells[5:] for name, cells in COLUMNS.items()}
     same(pool, read(kept)[0])
-    assert "5 of 60 rows were left out" in said[0]
+    assert "5 rows of 60 left out" in said[0]
 
 
 def test_a_missing_category_is_one_of_its_own(read):

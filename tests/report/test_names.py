@@ -94,6 +94,10 @@ def test_every_name_is_shown_in_every_format(names):
     assert len(list(csv.reader(io.StringIO(render.to_csv(table))))) == len(names) + 1
     render.to_latex(table)
     assert all(sentence.isprintable() for sentence in sentences(result))
+    frame = result.to_pandas()
+    assert frame.index.tolist() == names
+    assert frame["value"].tolist() == result.attribution.values.tolist()
+    assert frame["payment"].sum() == pytest.approx(10**12)
     notebook = Texts()
     notebook.feed(result._repr_html_())
     assert len(notebook.cells) == len(names) * len(result.columns())
