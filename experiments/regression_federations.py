@@ -17,7 +17,7 @@ with seeds drawn with replacement and one resample of the test rows.
 
 Command: python -m experiments.regression_federations --data DIR --json regression_federations.json
         --figure regression_federations.png
-Minutes: 1.6 on two shared cores.
+Minutes: 0.8 on two shared cores.
 Expected: the same order of members under both metrics, up to pairs within their errors; a wider
     spread of payments under RMSE; larger members of the motor are worth more; on the grades, with
     79 test rows, nothing that can be told from noise.

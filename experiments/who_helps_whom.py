@@ -15,7 +15,7 @@ has 16 to 104, a station about 319 and a field about 128, 8 of them mines.
 
 Command: python -m experiments.who_helps_whom --data DIR --json who_helps_whom.json
         --figure who_helps_whom.png
-Minutes: 5 on two shared cores, nearly all of it the fields.
+Minutes: 0.8 on two shared cores, nearly all of it the fields.
 Expected: each member's own data is worth most to itself; Switzerland, whose patients are nearly
     all ill, harms the others; fields in foliage and fields in desert help their own kind (Xue et
     al. 2007 find these two groups).
