@@ -6,7 +6,7 @@ Each sentence names the argument, its value and what was expected: ``Expected al
 import difflib
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import isfunction, signature
 from pathlib import Path
@@ -94,6 +94,39 @@ def of_kind(name: str, value: Any, kind: type | UnionType, example: str) -> None
     if isfunction(value):
         written += f"; a function that makes one must be called: {called}()"
     raise InvalidInputError(f"Expected {name}={called} to be of type {wanted}, {written}.")
+
+
+def texts(name: str, value: Any) -> tuple[str, ...]:
+    """Texts in their order; one may stand for a list of one.
+
+    Args:
+        name: what they are for.
+        value: what was given.
+    """
+    given = (value,) if isinstance(value, str) else value
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise InvalidInputError(
+            f"Expected {name}={described(value)} to be texts, such as {name} = ['a', 'b']."
+        )
+    several = tuple(given)
+    for one in several:
+        if not isinstance(one, str):
+            raise InvalidInputError(
+                f"Expected {name} to hold texts, got {described(one)}; write ['{one}']."
+            )
+    return several
+
+
+def a_text(name: str, value: Any) -> str:
+    """A text.
+
+    Args:
+        name: what it is for.
+        value: what was given.
+    """
+    if not isinstance(value, str):
+        raise InvalidInputError(f"Expected {name}={described(value)} to be a text.")
+    return value
 
 
 def a_path(name: str, value: Any) -> Path:

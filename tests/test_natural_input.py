@@ -74,7 +74,16 @@ REFUSED = {
         lambda: fs.UtilityStore(3, fingerprint="a"),
         "folder=3 to be a path",
     ),
+    "a metric that forgets its mean": (
+        lambda: fs.silo(DATA, TRAINING, metric=lambda outputs, y: (outputs.argmax(1) == y) * 1.0),
+        "to give a number, got one for each row, [8]; return their mean.",
+    ),
     # data
+    "complex features": (
+        lambda: fs.from_arrays([(X + 1j, Y)], (X, Y)),
+        "to be real numbers, got complex64",
+    ),
+    "no client by name": (lambda: fs.from_arrays({}, (X, Y)), "at least one client"),
     "no clients": (lambda: fs.from_arrays(None, (X, Y)), "clients=None to hold a pair of arrays"),
     "a pool for clients": (
         lambda: fs.from_arrays(POOL, (X, Y)),

@@ -1,5 +1,6 @@
 """What a cell of a table of text means: a number in some notation, or nothing at all."""
 
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -83,17 +84,31 @@ class Notation:
         digits = "".join(letter for letter in whole if letter not in self._marks)
         return f"{sign}{digits or '0'}.{fraction or '0'}{exponent}"
 
+    def units_of(self, cell: str) -> tuple[str, ...]:
+        """Which of the units stand before or after a cell's number."""
+        _, found = self._split(cell)
+        return found
+
     def _bare(self, cell: str) -> str:
-        """The cell without its units: the sign may stand before or behind the first of them."""
+        """The cell without its units."""
+        bare, _ = self._split(cell)
+        return bare
+
+    def _split(self, cell: str) -> tuple[str, tuple[str, ...]]:
+        """(The cell without its units, these): the sign may stand before or behind the first."""
         if not self.units:
-            return cell
+            return cell, ()
         sign = ""
         if cell[:1] in ("+", "-"):
             sign = cell[0]
         rest = cell[len(sign) :]
+        found = []
         for unit in self.units:
-            rest = rest.strip(SPACES).removeprefix(unit).removesuffix(unit)
-        return sign + rest.strip(SPACES)
+            before = rest.strip(SPACES)
+            rest = before.removeprefix(unit).removesuffix(unit)
+            if rest != before:
+                found.append(unit)
+        return sign + rest.strip(SPACES), tuple(found)
 
 
 def parse(cells: HostArray, notation: Notation) -> tuple[HostArray, HostArray]:
@@ -195,10 +210,14 @@ def absent(cells: Sequence[str] | HostArray, marks: frozenset[str]) -> HostArray
 
     Args:
         cells: without surrounding blanks.
-        marks: further texts that stand for a missing value, as they are written.
+        marks: further texts that stand for a missing value, as they are written. One that is a
+            number stands for every way to write it: -999 for -999.0.
     """
     kinds = set(cells)
+    numbers = {float(mark) for mark in marks if not math.isnan(_number(mark))}
     missing = {cell for cell in kinds if cell.lower() in MISSING or cell in marks}
+    if numbers:
+        missing |= {cell for cell in kinds if _number(cell) in numbers}
     if not missing:
         return np.zeros(len(cells), bool)
     return np.array([cell in missing for cell in cells])

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from fedjax_shap._validate import caution, listed, require
+from fedjax_shap._validate import a_text, caution, how_many, listed, require, texts
 from fedjax_shap.data import files
 from fedjax_shap.data.cells import Notation
 
@@ -44,13 +44,21 @@ class Dialect:
     def check(self) -> None:
         """Refuses what is not a dialect."""
         self.notation.check()
+        texts("na", self.na)
+        a_text("encoding", self.encoding)
         separator = self.separator
+        if separator is not None:
+            a_text("separator", separator)
+        require(
+            separator != self.notation.decimal,
+            f"Expected separator={separator!r} to differ from decimal={self.notation.decimal!r}.",
+        )
         require(
             separator is None or (len(one_letter(separator)) == 1 and separator not in '"\r\n'),
             f"Expected separator={separator!r} to be one character, such as ';'.",
         )
         if not isinstance(self.header, bool):
-            names = [tidy(name) for name in self.header]
+            names = [tidy(name) for name in texts("header", self.header)]
             require(
                 len(set(names)) == len(names) > 0,
                 f"Expected header={names} to name columns, each of them once.",
@@ -104,7 +112,7 @@ def read_lines(path: Path, dialect: Dialect) -> Lines:
     filled = [(line, cells) for line, cells in body if any(cells)]
     if len(filled) < len(body):
         count = len(body) - len(filled)
-        caution(f"{path}: {count} lines that hold separators only were left out.")
+        caution(f"{path}: {how_many(count, 'line')} of separators only left out.")
     require(
         len(filled) > 0,
         f"Expected {path} to hold rows below its line of names, but there are none.",
@@ -180,8 +188,8 @@ def _named(path: Path, lines: Lines) -> Lines:
             "it in the file to use it."
         )
     if empty:
-        places = listed([str(place + 1) for place in empty])
-        caution(f"{path}: columns {places} have neither a name nor a value, so they were left out.")
+        places = listed([str(place + 1) for place in empty], quoted=False)
+        caution(f"{path}: columns without a name or a value were left out: {places}.")
     left = [place for place in range(len(lines.header)) if place not in {*numbered, *empty}]
     header = [lines.header[place] or f"column_{place + 1}" for place in left]
     require(

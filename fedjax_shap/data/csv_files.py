@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, caution, listed, require
+from fedjax_shap._validate import InvalidInputError, caution, listed, one_of, require
 from fedjax_shap.data import files
 from fedjax_shap.data.cells import absent
 from fedjax_shap.data.csv_dialect import Dialect, Lines, read_lines, tidy
@@ -76,7 +76,11 @@ def table_from(training: Files, test: Files | None, dialect: Dialect, drop: Sequ
     paths = list(training.paths)
     if test is not None:
         paths += test.paths
-    parts = [_without(path, read_lines(path, dialect), drop) for path in paths]
+    whole = [read_lines(path, dialect) for path in paths]
+    known = dict.fromkeys(name for lines in whole for name in lines.header)
+    for name in drop:
+        one_of("drop", name, known)
+    parts = [_without(path, lines, drop) for path, lines in zip(paths, whole)]
     header = parts[0].header
     for path, part in zip(paths, parts):
         odd = sorted(set(header) ^ set(part.header))

@@ -48,7 +48,7 @@ def members_of(clients: Any, names: Sequence[str] | None) -> Members:
         )
         keys = [str(name) for name in clients]
         require(
-            not set(keys) <= {*FEATURES, *TARGETS},
+            not keys or not set(keys) <= {*FEATURES, *TARGETS},
             f"{expected}{example}, got one set of examples {keys}; write [clients] for one client.",
         )
         return Members(list(clients.values()), keys)
@@ -179,6 +179,10 @@ def _array(name: str, values: Any) -> HostArray:
 def _numbers(name: str, values: Any) -> HostArray:
     """Features as numbers; objects that are numbers are taken, as pandas gives them."""
     array = _array(name, values)
+    if np.iscomplexobj(array):
+        raise InvalidInputError(
+            f"Expected {name} to be real numbers, got {array.dtype}; write (x.real, x.imag)."
+        )
     if array.dtype == object:
         try:
             return array.astype(np.float64)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import InvalidInputError, how_many, require
 from fedjax_shap.typing import HostArray
 
 VARIABLE = "FEDJAX_SHAP_DATA"  # the environment variable that names the folder of data sets
@@ -247,6 +247,7 @@ def cells(
     for number, found in lines:
         require(
             len(found) == width,
-            f"Expected line {number} of {path} to have {width} cells, but it has {len(found)}.",
+            f"Expected line {number} of {path} to have {how_many(width, 'cell')}, but it has "
+            f"{len(found)}.",
         )
     return lines

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import described, require
+from fedjax_shap._validate import described, one_of, require
 from fedjax_shap.data.cells import absent
 from fedjax_shap.data.csv_files import Files
 from fedjax_shap.data.features import Treatment
@@ -213,6 +213,9 @@ def _table(training: _Parts, testing: _Parts | None, roles: Roles) -> Table:
     parts = list(training.columns)
     if testing is not None:
         parts += testing.columns
+    known = dict.fromkeys(name for part in parts for name in part)
+    for name in roles.drop:
+        one_of("drop", name, known)
     header = [name for name in parts[0] if name not in roles.drop]
     for part in parts[1:]:
         odd = sorted(set(header) ^ (set(part) - set(roles.drop)))

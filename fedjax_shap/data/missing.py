@@ -32,7 +32,7 @@ def settle_rows(table: Table, missing: str, *, needed: Sequence[str], used: Sequ
     if missing != "drop":
         refused = [*needed, *used] if missing == "refuse" else needed
         for name in [name for name in table.absent if name in refused]:
-            _refuse(table, name, missing)
+            _refuse(table, name, can_be_filled=name not in needed)
         return table
     gaps = {name: absent for name, absent in table.absent.items() if name in {*needed, *used}}
     gone = np.zeros(table.num_rows, bool)
@@ -105,11 +105,11 @@ def _say_filled(table: Table, names: Sequence[str], by: str) -> None:
         )
 
 
-def _refuse(table: Table, name: str, missing: str) -> None:
+def _refuse(table: Table, name: str, *, can_be_filled: bool) -> None:
     """Refuses the first missing cell of a column."""
     row = int(np.argmax(table.absent[name]))
     hint = 'write missing = "mean", "median" or "drop" to go on without it'
-    if missing != "refuse":
+    if not can_be_filled:
         hint = 'it cannot be filled: write missing = "drop", or leave the row out'
     raise InvalidInputError(
         f"Expected {table.name} to hold a value in every cell, but column {name!r} of "

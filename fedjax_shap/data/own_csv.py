@@ -23,7 +23,14 @@ from fedjax_shap.data.own_targets import RowTargets, targets_of
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.roles import Roles
 from fedjax_shap.data.scaling import say_alone
-from fedjax_shap.data.splits import draw_test, say_shared, say_untaught, say_untrained, strata_of
+from fedjax_shap.data.splits import (
+    draw_test,
+    say_shared,
+    say_single,
+    say_untaught,
+    say_untrained,
+    strata_of,
+)
 from fedjax_shap.data.suspects import say_doubtful_numbers
 from fedjax_shap.data.tables import Table, numbers
 from fedjax_shap.typing import HostArray
@@ -129,11 +136,14 @@ def pool_of_table(table: Table, files: Files, test: Files | None, reading: Readi
     members = _members(table, roles.client, files, test)
     train = _training_rows(table, roles, split, target, members, len(files.paths))
     require_sides(table, train)
+    if target.labels:
+        say_single(table.name, "class", np.array(target.labels)[target.y])
     say_untaught(table.name, target.labels, target.y[train])
     whole = filled(table, used, train, reading.missing)
     features = features_of(whole, used, train, treatment, absent=table.absent, members=members)
     natural = None
     if members is not None:
+        say_single(table.name, "member", members)
         say_untrained(table.name, members, train)
         say_alone(table.name, treatment.scale, train, members)
         natural = roles.client or _free_name(table)

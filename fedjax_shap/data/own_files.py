@@ -1,5 +1,6 @@
 """Sources that are a user's own files: a comma-separated table, or arrays in an npz file."""
 
+from fedjax_shap._validate import texts
 from fedjax_shap.data.cells import Notation
 from fedjax_shap.data.csv_dialect import Dialect
 from fedjax_shap.data.features import Treatment
@@ -81,7 +82,7 @@ def csv(
             numbers written as text among the features, nearly as many classes as rows or fewer
             than two.
     """
-    notation = Notation(decimal=decimal, thousands=thousands, units=tuple(units))
+    notation = Notation(decimal=decimal, thousands=thousands, units=texts("units", units))
     dialect = Dialect(
         separator=separator, encoding=encoding, header=header, na=na, notation=notation
     )

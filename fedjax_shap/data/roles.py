@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fedjax_shap._validate import require
+from fedjax_shap._validate import a_text, require, texts
 from fedjax_shap.data.csv_dialect import tidy
 from fedjax_shap.data.tables import Table
 
@@ -44,15 +44,15 @@ class Roles:
         """The roles that columns are given by name; one name may stand for a list of one."""
         used = None
         if features is not None:
-            used = _names(features)
+            used = _names("features", features)
         return cls(
-            label=_names(label),
-            client=next(iter(_names(client or ())), None),
-            test_column=next(iter(_names(test_column or ())), None),
+            label=_names("label", label),
+            client=_name("client", client),
+            test_column=_name("test_column", test_column),
             features=used,
-            drop=_names(drop),
-            categories=_names(categories),
-            groups=_names(groups),
+            drop=_names("drop", drop),
+            categories=_names("categories", categories),
+            groups=_names("groups", groups),
         )
 
     @property
@@ -92,8 +92,13 @@ class Roles:
         return [name for name in table.columns if name not in self.needed]
 
 
-def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+def _names(argument: str, names: str | Sequence[str]) -> tuple[str, ...]:
     """Names of columns as a file's own are read."""
-    if isinstance(names, str):
-        names = (names,)
-    return tuple(tidy(name) for name in names)
+    return tuple(tidy(name) for name in texts(argument, names))
+
+
+def _name(argument: str, name: str | None) -> str | None:
+    """The name of a column as a file's own are read; None if there is none."""
+    if not name:
+        return None
+    return tidy(a_text(argument, name))

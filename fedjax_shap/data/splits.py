@@ -126,6 +126,23 @@ def class_order(y: HostArray, num_classes: int) -> HostArray:
     return np.asarray(np.argsort(np.argsort(first, kind="stable")))
 
 
+def say_single(name: str, kind: str, called: HostArray) -> None:
+    """A caution that names members or classes of one row: a line of totals, a slip of the pen.
+
+    Args:
+        name: the file.
+        kind: "member" or "class".
+        called: str[T], whose or of which class each row is; "" for nobody's.
+    """
+    names, counts = np.unique(np.asarray(called), return_counts=True)
+    single = [one for one in names[counts == 1].tolist() if one]
+    if single and len(single) < len(names):
+        caution(
+            f"{name}: one row alone is of {kind} {listed(single)}; leave it out, if that is no "
+            f"{kind}."
+        )
+
+
 def say_untrained(name: str, members: HostArray, train: HostArray) -> None:
     """A caution that names the members all of whose rows are test rows.
 

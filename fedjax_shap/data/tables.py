@@ -50,7 +50,10 @@ class Table:
 
     def column(self, argument: str, name: str) -> HostArray:
         """One column, or a refusal of `argument` if the table has no such column."""
-        one_of(argument, name, self.columns)
+        wanted = "a known name"
+        if len(self.columns) == 1:
+            wanted = f"one of several columns (write separator = ..., if {self.name} has them)"
+        one_of(argument, name, self.columns, wanted)
         return self.columns[name]
 
     def place(self, row: int) -> str:
@@ -150,9 +153,25 @@ def numbers(table: Table, name: str) -> HostArray | None:
             f"but {table.place(int(np.flatnonzero(there)[row]))} holds {str(cells[row])!r}"
             f"{_meaning(cells, str(cells[row]))}."
         )
+    _require_one_unit(table, name, cells, np.flatnonzero(there))
     found = np.full(table.num_rows, np.nan)
     found[there] = values
     return found
+
+
+def _require_one_unit(table: Table, name: str, cells: HostArray, rows: HostArray) -> None:
+    """Refuses numbers of which some have a unit and some none, or another: 7.3 % and 0.073."""
+    notation = table.notation
+    if not notation.units or not len(cells):
+        return
+    units = [notation.units_of(str(cell)) for cell in cells]
+    for row, unit in zip(rows, units):
+        require(
+            unit == units[0],
+            f"Expected column {name!r} of {table.name} to hold numbers of one unit, but "
+            f"{table.place(int(rows[0]))} holds {str(cells[0])!r} and {table.place(int(row))} "
+            f"{str(table.columns[name][row])!r}; write them in one unit in the file.",
+        )
 
 
 def _meaning(cells: HostArray, cell: str) -> str:

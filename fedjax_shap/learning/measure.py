@@ -152,6 +152,12 @@ def own_measure(metric: Any, outputs: tuple[int, ...], y: Array) -> Measure:
         f"Expected metric={called} to give a real number, got {given}.",
     )
 
+    require(
+        given.shape[:1] != y.shape[:1],
+        f"Expected metric={called} to give a number, got one for each row, {list(given.shape)}; "
+        "return their mean.",
+    )
+
     def score(outputs: Array, y: Array) -> Array:
         return jnp.asarray(metric(outputs, y), jnp.result_type(float))
 

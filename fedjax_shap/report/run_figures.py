@@ -106,7 +106,9 @@ def curve(curves: LearningCurves, title: str) -> Figure:
         lines[0].set_label("each member alone")
     pooled = curves.pooled
     federated = curves.federated
-    axes.plot(_rounds(pooled), pooled, "--", color="black", linewidth=2, label="pooled data")
+    axes.plot(
+        _rounds(pooled), pooled, "--", color="black", linewidth=2, label="pooled data", zorder=3
+    )
     axes.plot(_rounds(federated), federated, color=style.BLUE, linewidth=2, label="federated")
     axes.set(xlabel="round", ylabel=f"{style.plain(curves.label)} on the test set")
     if curves.label == "accuracy":

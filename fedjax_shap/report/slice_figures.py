@@ -90,7 +90,7 @@ def by_round(result: Result, values: Slices) -> Figure:
     style.zero_line(axes)
     style.open_frame(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="round", ylabel=result.value_label)
+    axes.set(xlabel="round", ylabel=f"{result.value_label} ({style.plain(result.label)})")
     _title(axes, result, "values after each round")
     figure.legend(frameon=False, loc="outside lower center", ncols=4)
     return figure

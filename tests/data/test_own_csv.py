@@ -202,6 +202,46 @@ def test_a_quantity_written_as_text_is_refused_with_the_words_that_read_it(read,
     same(pool, read({**whole, "sick": PAY}, targets="quantities")[0])
 
 
+def test_numbers_of_two_units_in_a_column_are_refused(read, refused):
+    rates = [f"{value:.1f}%" if row % 2 else f"{value / 100:.3f}" for row, value in enumerate(PAY)]
+    sentence = refused({**COLUMNS, "pay": rates}, units=("%",))
+    assert "column 'pay'" in sentence and "one unit" in sentence and "line 3" in sentence
+    mixed = [f"{value:.1f} {('kg', 'g')[row % 2]}" for row, value in enumerate(PAY)]
+    assert "one unit" in refused({**COLUMNS, "pay": mixed}, units=("kg", "g"))
+    same_unit = [f"{value:.1f} kg" for value in PAY]
+    assert not read({**COLUMNS, "pay": same_unit}, units=("kg", "%"))[1]
+
+
+def test_a_separator_that_nobody_guesses_is_asked_for(refused):
+    assert "write separator = ..., if" in refused(text=text_of(COLUMNS).replace(",", "^"))
+
+
+def test_a_column_to_leave_out_must_be_there(refused):
+    assert "drop='aeg' to be a known name; did you mean 'age'?" in refused(drop=("aeg",))
+
+
+def test_a_number_as_a_mark_stands_for_every_way_to_write_it(read, refused):
+    ages = ["-999.0" if row % 6 == 0 else str(age) for row, age in enumerate(AGE)]
+    _, said = read({**COLUMNS, "age": ages}, na=("-999",), missing="mean")
+    assert "10 missing cells filled" in said[0] and len(said) == 1
+    assert "na to hold texts, got -999; write ['-999']" in refused(na=[-999])
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["drop", "features", "categories", "groups", "label", "units", "na", "header", "separator"],
+)
+def test_a_number_where_texts_are_meant_is_refused(argument, refused):
+    assert f"{argument}=3" in refused(**{argument: 3})
+
+
+def test_a_line_of_totals_is_said(read):
+    text = text_of(COLUMNS) + ",".join({"site": "Total"}.get(name, "9") for name in COLUMNS) + "\n"
+    _, said = read(text=text)
+    assert any("one row alone is of member 'Total'" in one for one in said)
+    assert any("one row alone is of class '9'" in one for one in said)
+
+
 def test_two_columns_in_two_notations_are_refused_with_a_way_out(refused):
     income = [f'"{value:.2f}"'.replace(".", ",") for value in PAY]
     mixed = {**COLUMNS, "pay": PAY, "income": income}
@@ -259,7 +299,7 @@ def test_a_column_that_counts_the_rows_is_left_out_and_said(read, refused):
     assert "'column_6'" in refused({**COLUMNS, "": PAY})
     pool, said = read({**COLUMNS, "": np.full(ROWS, "")})
     same(pool, read()[0])
-    assert "neither a name nor a value" in said[0]
+    assert "without a name or a value" in said[0]
 
 
 def test_columns_are_chosen_or_dropped_by_name(read, refused):
