@@ -17,7 +17,7 @@ COLUMNS = 100
 # shop window: it imports anything but `__main__`, and nothing but `__main__` imports it.
 FLOORS: tuple[tuple[set[str], ...], ...] = (
     ({"typing", "coalitions", "trees", "_validate", "atomic", "keys"},),
-    ({"data"}, {"shapley"}, {"economics"}),
+    ({"data"}, {"shapley"}, {"economics"}, {"privacy"}),
     ({"learning"}, {"audits"}, {"ledger"}),
     ({"games"}, {"devices"}),
     ({"engine"},),
