@@ -18,7 +18,7 @@ COLUMNS = 100
 FLOORS: tuple[tuple[set[str], ...], ...] = (
     ({"typing", "coalitions", "trees", "_validate", "atomic", "keys"},),
     ({"data"}, {"shapley"}, {"economics"}, {"privacy"}),
-    ({"learning"}, {"audits"}, {"ledger"}),
+    ({"learning"}, {"audits"}, {"ledger"}, {"protocols"}),
     ({"games"}, {"devices"}),
     ({"engine"},),
     ({"valuation"},),
