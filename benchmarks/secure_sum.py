@@ -8,6 +8,11 @@ network is simulated. A member's are the median over those who stayed.
     python -m benchmarks.secure_sum --json secure_sum.json
     python -m benchmarks.secure_sum --quick
 
+With 100 members, on two cores of a machine shared with other work
+(benchmarks/results/secure_sum_cpu.json), a member computed for 0.04 to 0.09 seconds and sent and
+received 0.43 MB, of which the vector is 0.40; the server computed for 0.11 seconds with all there,
+0.41 with 10 % gone and 0.80 with 30 %.
+
 Beside them stand the published ones (Bonawitz et al., "Practical Secure Aggregation for
 Privacy-Preserving Machine Learning", CCS 2017, figure 8: vectors of 100,000 entries, 24 bits, and
 500 or 1,000 members, a Java program on machines of that time). A member's seconds grow with the
@@ -54,7 +59,7 @@ def measure(options: argparse.Namespace) -> list[Record]:
     rng = np.random.default_rng(options.key)
     numbers = rng.normal(size=(options.members, options.length)).clip(-CLIP, CLIP)
     rows = []
-    for against in AGAINST:
+    for against in options.against:
         least = least_threshold(options.members, against)
         for dropped in options.drop_outs:
             gone = round(dropped * options.members)
@@ -157,6 +162,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     parts = "parts of the members that fall silent before they upload"
     add("--drop-outs", nargs="+", type=float, metavar="PART", default=[0.0, 0.1, 0.3], help=parts)
+    whom = "whom the sum protects against (default: the one and the other)"
+    add("--against", nargs="+", choices=AGAINST, default=AGAINST, help=whom)
     quick = "sizes at which it takes seconds and says nothing of speed"
     add("--quick", action="store_true", help=quick)
     return parser

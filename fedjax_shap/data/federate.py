@@ -5,12 +5,12 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 
-from fedjax_shap._validate import function_of, integer, number, of_kind, require
+from fedjax_shap._validate import caution, function_of, integer, listed, number, of_kind, require
 from fedjax_shap.data.federated import FederatedData, from_arrays
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.shares import Partition, Shares
 from fedjax_shap.data.splits import hold_out_within, strata_of, validation_rows
-from fedjax_shap.data.streams import MEMBER_TESTS, PARTITION, VALIDATION, stream
+from fedjax_shap.data.streams import MEMBER_TESTS, PARTITION, VALIDATION, VALIDATION_USERS, stream
 from fedjax_shap.typing import HostArray
 
 
@@ -21,6 +21,7 @@ def federate(
     seed: int,
     validation: float = 0.0,
     member_test: float = 0.0,
+    validation_users: float = 0.0,
 ) -> FederatedData:
     """Gives the rows of a pool to clients.
 
@@ -35,19 +36,26 @@ def federate(
             rows (nearly the same in each class). Together these are the validation set, and the
             pool's test set is the test set. If 0, test rows belong to members where the pool says
             so, in the column by which the partition goes.
+        validation_users: the fraction of the members of the partition, rounded and at least one,
+            who never train: their rows are the validation set, and they are no clients. The pool's
+            test set is the test set.
 
     Returns:
         The federation.
 
     Raises:
-        InvalidInputError: a seed or a fraction out of range, or what the partition refuses.
+        InvalidInputError: a seed or a fraction out of range, nobody who would train, or what the
+            partition refuses.
     """
     of_kind("pool", pool, Pool, "load('digits')")
     example = "partitions.iid(num_clients=5)"
     function_of("partition", partition, ("a generator", "a pool"), example)
     integer("seed", seed, least=0)
-    _check_fractions(validation, member_test)
+    _check_fractions(validation, member_test, validation_users)
     shares = partition(stream(seed, PARTITION), pool)
+    if validation_users > 0:
+        rng = stream(seed, VALIDATION_USERS)
+        return _with_class_names(_with_users_apart(pool, shares, rng, validation_users), pool)
     if member_test > 0:
         rng = stream(seed, MEMBER_TESTS)
         return _with_class_names(_with_member_tests(pool, shares, rng, member_test), pool)
@@ -55,16 +63,28 @@ def federate(
     return _with_class_names(_with_servers_tests(pool, shares, rng, validation), pool)
 
 
-def _check_fractions(validation: float, member_test: float) -> None:
-    """Refuses fractions outside [0, 1), and both at once."""
-    for name, given in (("validation", validation), ("member_test", member_test)):
-        number(name, given)
-        require(0 <= given < 1, f"Expected {name}={given!r} to lie in [0, 1).")
+def _check_fractions(validation: float, member_test: float, validation_users: float) -> None:
+    """Refuses fractions outside [0, 1), and two at once."""
+    given = {
+        "validation": validation,
+        "member_test": member_test,
+        "validation_users": validation_users,
+    }
+    for name, fraction in given.items():
+        number(name, fraction)
+        require(0 <= fraction < 1, f"Expected {name}={fraction!r} to lie in [0, 1).")
     require(
         validation == 0 or member_test == 0,
         f"Expected validation={validation!r} to be left out with member_test={member_test!r}: the "
         "members' own test rows are the validation set.",
     )
+    for name in ("validation", "member_test"):
+        require(
+            given[name] == 0 or validation_users == 0,
+            f"Expected {name}={given[name]!r} to be left out with "
+            f"validation_users={validation_users!r}: the rows of users who never train are the "
+            "validation set.",
+        )
 
 
 def _with_servers_tests(
@@ -92,6 +112,42 @@ def _with_servers_tests(
     if owners is None:
         return data
     return replace(data, owners=jnp.asarray(owners))
+
+
+def _with_users_apart(
+    pool: Pool, shares: Shares, rng: np.random.Generator, fraction: float
+) -> FederatedData:
+    """The federation of those who train, valued on the rows of those who never do."""
+    count = len(shares.rows)
+    apart = max(1, round(fraction * count))
+    require(
+        apart < count,
+        f"Expected validation_users={fraction!r} to leave a member who trains, but it takes "
+        f"{apart} of {count}.",
+    )
+    users = np.sort(rng.permutation(count)[:apart])
+    trains = [place for place in range(count) if place not in users]
+    names = [shares.names[place] for place in users]
+    rows = np.concatenate([shares.rows[place] for place in users])
+    caution(
+        f"{apart} of {count} members never train, are not valued and not paid; coalitions are "
+        f"valued on their {len(rows):,} rows: {listed(names)}."
+    )
+    if apart == 1:
+        caution(
+            "With one user kept apart for validation, the variance of a utility over users is "
+            "unknown; a larger validation_users gives it."
+        )
+    data = from_arrays(
+        [(pool.x[shares.rows[place]], pool.y[shares.rows[place]]) for place in trains],
+        pool.test,
+        (pool.x[rows], pool.y[rows]),
+        names=[shares.names[place] for place in trains],
+        num_classes=pool.num_classes,
+        quantities=pool.num_classes is None,
+    )
+    sizes = [len(shares.rows[place]) for place in users]
+    return replace(data, users=jnp.asarray(np.repeat(np.arange(apart), sizes), jnp.int32))
 
 
 def _with_class_names(data: FederatedData, pool: Pool) -> FederatedData:

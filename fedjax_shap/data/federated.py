@@ -39,6 +39,8 @@ class FederatedData:
         num_classes: L; None where rows have quantities.
         largest: N, the rows of the largest client.
         class_names: the L classes' names; () where rows were given class ids, or quantities.
+        users: int32[T], which of the users who never train each row of the validation set belongs
+            to, 0, 1, ...; None where the set is not theirs.
     """
 
     x: Array
@@ -53,6 +55,7 @@ class FederatedData:
     largest: int = struct.field(pytree_node=False)
     class_names: tuple[str, ...] = struct.field(pytree_node=False, default=())
     owners: Array | None = None
+    users: Array | None = None
 
     @property
     def num_clients(self) -> int:

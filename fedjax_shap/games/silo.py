@@ -52,6 +52,7 @@ def silo(
             resamples; the metric of the untrained initial model if None.
         resamples: if > 0, each utility is followed by the metric on this many bootstrap resamples
             of the validation set, float[1 + resamples]: what other test sets would have said.
+            Where its rows are those of users who never train, users are drawn, not rows.
         judges: whose test rows say what a model is worth: "server", all rows of the validation set;
             "members" or "classes": each utility is followed by the metric on the rows of each
             member or class, float[1 + J].
@@ -75,7 +76,7 @@ def silo(
     learning = learner(data, training)
     of_all = measure_for(task_of(training, data), data, metric)
     judging = judges_of(data, judges, of_all)
-    measure = judged_by(bootstrapped(of_all, resamples), judging)
+    measure = judged_by(bootstrapped(of_all, resamples, data.users), judging)
 
     def worth(world: World, params: Params) -> Array:
         return score(learning.model.apply, measure, params, world.data.validation)

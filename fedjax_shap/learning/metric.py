@@ -5,8 +5,10 @@ from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from fedjax_shap.typing import Array, Params
+from fedjax_shap._validate import require
+from fedjax_shap.typing import Array, HostArray, Key, Params
 
 EXAMPLES_AT_ONCE = 256  # the forward pass of a larger held-out set is cut into blocks of this many
 
@@ -28,33 +30,74 @@ class Metric(Protocol):
         """
 
 
-def bootstrapped(metric: Metric, resamples: int) -> Metric:
+def bootstrapped(metric: Metric, resamples: int, users: Array | None = None) -> Metric:
     """The metric on the examples, and on so many resamples of them with replacement.
 
     Args:
         metric: of one number.
         resamples: how many, >= 0; the same resamples for every model.
+        users: int[T], whose each example is, ascending from 0; None where examples are drawn one by
+            one. Else users are drawn, each with all its examples, until there are T; of the last
+            one drawn the first that still fit. So the spread is that over users.
 
     Returns:
         A metric that gives float[1 + resamples], or `metric` itself for 0.
 
     References:
-        Efron 1979, "Bootstrap methods: another look at the jackknife".
+        Efron 1979, "Bootstrap methods: another look at the jackknife"; Davison and Hinkley 1997,
+        "Bootstrap methods and their application", section 3.8 (clusters).
     """
     if resamples == 0:
         return metric
+    drawn = _drawn_rows
+    if users is not None:
+        drawn = _rows_of_drawn(np.bincount(np.asarray(users)))
 
     def several(outputs: Array, y: Array) -> Array:
         def resampled(index: Array) -> Array:
-            rows = jax.random.randint(
-                jax.random.fold_in(jax.random.key(0), index), y.shape[:1], 0, len(y)
-            )
+            rows = drawn(jax.random.fold_in(jax.random.key(0), index), len(y))
             return metric(outputs[rows], y[rows])
 
         others = jax.lax.map(resampled, jnp.arange(resamples))
         return jnp.concatenate([metric(outputs, y)[None], others])
 
     return several
+
+
+class _Draw(Protocol):
+    """Draws the rows of a resample."""
+
+    def __call__(self, key: Key, count: int, /) -> Array:
+        """int[count], rows of a set of so many."""
+
+
+def _drawn_rows(key: Key, count: int, /) -> Array:
+    """Rows drawn one by one."""
+    return jax.random.randint(key, (count,), 0, count)
+
+
+def _rows_of_drawn(sizes: HostArray) -> _Draw:
+    """Rows of users drawn one by one; user u has sizes[u] rows, one user's after another's."""
+    require(
+        len(sizes) > 1 and bool((sizes > 0).all()),
+        f"Expected resamples to be 0 where the rows of {len(sizes)} user are the validation set: "
+        "their variance over users is unknown.",
+    )
+    first = np.cumsum(sizes) - sizes
+    # so many users that all of them together have enough rows, even if each is the smallest
+    most = -(-int(sizes.sum()) // int(sizes.min()))
+
+    def draw(key: Key, count: int, /) -> Array:
+        users = jax.random.randint(key, (most,), 0, len(sizes))
+        ends = jnp.cumsum(jnp.asarray(sizes)[users])
+        place = jnp.arange(count)
+        # the draw that a place in the resample falls to, and where in it
+        at = jnp.searchsorted(ends, place, side="right")
+        own = users[at]
+        within = place - (ends[at] - jnp.asarray(sizes)[own])
+        return jnp.asarray(first)[own] + within
+
+    return draw
 
 
 def score(

@@ -139,7 +139,7 @@ class Federation:
     def surplus_noise(self, trained: Trained) -> Noise:
         """What the validation set leaves open of V(N) - V(empty), see `surplus.surplus_noise`."""
         model = linked(model_of(self.base, self.data), self.bound.outputs)
-        return surplus_noise(model, trained, self.measure, self.data.validation)
+        return surplus_noise(model, trained, self.measure, self.data.validation, self.data.users)
 
     def round_work(
         self, num_rounds: int, *, inner_rounds: int = 1, everyone_first: bool = False
@@ -244,6 +244,7 @@ def federation_of(config: Config) -> Federation:
             seed=config.seed,
             validation=config.value("data", "validation"),
             member_test=config.value("data", "member_test"),
+            validation_users=config.value("data", "validation_users"),
         )
         corruptions = [build("corrupt", one) for one in config.corruptions]
         data = corrupt(data, corruptions, seed=config.seed)

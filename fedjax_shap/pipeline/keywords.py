@@ -3,10 +3,13 @@
 from typing import Literal
 
 
-def of_data(*, validation: float = 0.0, member_test: float = 0.0) -> None:
+def of_data(
+    *, validation: float = 0.0, member_test: float = 0.0, validation_users: float = 0.0
+) -> None:
     """`validation` is the share of the test set that becomes the validation set, on which
     coalitions are valued. `member_test` is the share of its training rows that each member holds
-    out as its own test rows, which are the validation set then.
+    out as its own test rows, which are the validation set then. `validation_users` is the share of
+    the members who never train; their rows are the validation set then.
     """
 
 

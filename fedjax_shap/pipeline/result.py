@@ -264,7 +264,10 @@ def _surplus(attribution: Attribution, curve: LearningCurves | None) -> dict[str
         return None
     surplus = np.asarray(attribution.grand - attribution.empty)
     (error,) = finite_or_none(np.array([curve.surplus.std_error]))
-    return {"value": surplus.tolist(), "std_error": error, "examples": curve.surplus.examples}
+    told = {"value": surplus.tolist(), "std_error": error, "examples": curve.surplus.examples}
+    if curve.surplus.users:
+        told["users"] = curve.surplus.users
+    return told
 
 
 def _plain(note: Any) -> Any:

@@ -9,7 +9,7 @@ from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, bootstrapped, 
 from fedjax_shap.learning.model import Model
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.shapley.estimator import Attribution
-from fedjax_shap.typing import HostArray, Params
+from fedjax_shap.typing import Array, HostArray, Params
 
 RESAMPLES = 200  # of the validation set
 ERRORS = 2.0  # standard errors from 0 within which a surplus is noise
@@ -33,13 +33,21 @@ class Noise(NamedTuple):
     Attributes:
         std_error: its standard error, in its unit; NaN where a model diverged.
         examples: T, how many there are in the set.
+        users: how many users who never train they belong to; 0 where they are not theirs.
     """
 
     std_error: float
     examples: int
+    users: int = 0
 
 
-def surplus_noise(model: Model, trained: Trained, metric: Metric, held_out: Any) -> Noise:
+def surplus_noise(
+    model: Model,
+    trained: Trained,
+    metric: Metric,
+    held_out: Any,
+    users: Array | None = None,
+) -> Noise:
     """The standard error of V(N) - V(empty) that comes from the validation set.
 
     The set is drawn again with replacement, and both models are judged on the same rows each time
@@ -52,29 +60,38 @@ def surplus_noise(model: Model, trained: Trained, metric: Metric, held_out: Any)
         trained: its parameters before and after the training of everyone.
         metric: by which coalitions are valued.
         held_out: (x[T, ...], y[T, ...]), the validation set.
+        users: int[T], which of the users who never train each row belongs to; then users are drawn,
+            each with all its rows. None where rows are drawn.
 
     Returns:
-        The error, NaN where an output is not finite or too few resamples can be judged; and T. A
-        model that is valued at its best round is judged by its last.
+        The error, NaN where an output is not finite, where too few resamples can be judged, or
+        where all rows are one user's; and T. A model that is valued at its best round is judged by
+        its last.
 
     References:
         Efron 1979, "Bootstrap methods: another look at the jackknife".
     """
     x, y = held_out
+    num_users = 0
+    if users is not None:
+        num_users = int(np.max(users)) + 1
+    unknown = Noise(float("nan"), len(y), num_users)
+    if num_users == 1:
+        return unknown
     outputs_of = jax.jit(
         lambda params: in_blocks(lambda rows: model.apply(params, rows), x, EXAMPLES_AT_ONCE)
     )
     both = [outputs_of(params) for params in trained]
     if not all(np.isfinite(outputs).all() for outputs in both):
-        return Noise(float("nan"), len(y))
-    scores_of = jax.jit(bootstrapped(metric, RESAMPLES))
+        return unknown
+    scores_of = jax.jit(bootstrapped(metric, RESAMPLES, users))
     before, after = (np.asarray(scores_of(outputs, y), np.float64) for outputs in both)
     # the first number is that of the set itself
     surplus = (after - before)[1:]
     judged = surplus[np.isfinite(surplus)]  # a resample may lack a class
     if len(judged) < RESAMPLES // 2:
-        return Noise(float("nan"), len(y))
-    return Noise(float(judged.std(ddof=1)), len(y))
+        return unknown
+    return Noise(float(judged.std(ddof=1)), len(y), num_users)
 
 
 def notes_on(config: Config, attribution: Attribution, noise: Noise) -> tuple[str, ...]:
@@ -94,6 +111,7 @@ def notes_on(config: Config, attribution: Attribution, noise: Noise) -> tuple[st
         return ()
     error = noise.std_error
     surplus = float(grand - attribution.empty)
+    whose = f" of {noise.users} users" * bool(noise.users)
     if np.isnan(error) and not surplus:
         return (f"The training of everyone diverged and counts as V(empty); {_cause(config)}",)
     if surplus < -ERRORS * error:
@@ -104,8 +122,8 @@ def notes_on(config: Config, attribution: Attribution, noise: Noise) -> tuple[st
     if abs(surplus) <= ERRORS * error:
         return (
             f"V(N) - V(empty) = {surplus:.4f} lies within two standard errors of 0 ({error:.4f} "
-            f"each, from {noise.examples:,} examples): there may be nothing to share, and payments "
-            "rest on noise.",
+            f"each, from {noise.examples:,} examples{whose}): there may be nothing to share, and "
+            "payments rest on noise.",
         )
     return ()
 

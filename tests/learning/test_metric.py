@@ -99,3 +99,46 @@ def test_resamples_of_rows_keep_outputs_and_targets_together():
     outputs = jnp.arange(12.0).reshape(6, 2)
     error = bootstrapped(lambda outputs, y: jnp.abs(outputs - y).sum() + y.size, 3)
     assert error(outputs, outputs).tolist() == [12, 12, 12, 12]
+
+
+def test_resamples_of_users_take_all_rows_of_each_that_is_drawn():
+    """Three users of four rows each: every resample is three users, each with all its rows."""
+    users = np.repeat(np.arange(3), 4)
+    outputs = jnp.arange(12.0)
+    shares = bootstrapped(lambda outputs, y: jnp.bincount(y, length=12), 50, users)
+    counts = np.asarray(shares(outputs, jnp.arange(12))).reshape(-1, 3, 4)
+    assert (counts == counts[:, :, :1]).all()
+    assert (counts.sum(axis=(1, 2)) == 12).all()
+    assert len(np.unique(counts[:, :, 0], axis=0)) > 5
+
+
+def test_resamples_of_unequal_users_are_as_large_as_the_set():
+    users = np.repeat(np.arange(3), [1, 5, 2])
+    rows = bootstrapped(lambda outputs, y: outputs, 100, users)(jnp.arange(8.0), jnp.zeros(8))
+    drawn = np.asarray(rows).reshape(-1, 8)[1:]
+    starts = {0.0: 1, 1.0: 5, 6.0: 2}
+    for resample in drawn.tolist():
+        place = 0
+        while place < 8:  # user by user: its rows from the first, as many as fit
+            first = resample[place]
+            own = np.arange(first, first + starts[first])[: 8 - place]
+            assert resample[place : place + len(own)] == own.tolist()
+            place += len(own)
+    assert {resample[0] for resample in drawn.tolist()} == {0.0, 1.0, 6.0}
+
+
+def test_the_error_over_users_is_that_of_a_mean_over_users():
+    """Rows of one user are alike: 400 rows of 20 users say no more than 20 numbers."""
+    of_user = np.random.default_rng(0).normal(size=20)
+    users = np.repeat(np.arange(20), 20)
+    outputs = jnp.asarray(of_user[users])
+    mean = lambda outputs, y: outputs.mean()  # noqa: E731
+    over_users = np.asarray(bootstrapped(mean, 200, users)(outputs, outputs))[1:].std()
+    over_rows = np.asarray(bootstrapped(mean, 200)(outputs, outputs))[1:].std()
+    assert over_users == pytest.approx(of_user.std() / np.sqrt(20), rel=0.2)
+    assert over_rows == pytest.approx(of_user.std() / np.sqrt(400), rel=0.2)
+
+
+def test_resamples_of_one_user_are_refused():
+    with pytest.raises(InvalidInputError, match="resamples to be 0 where the rows of 1 user"):
+        bootstrapped(lambda outputs, y: outputs.mean(), 2, np.zeros(4, int))

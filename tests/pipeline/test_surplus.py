@@ -40,6 +40,13 @@ def test_the_error_of_a_difference_of_accuracies_is_that_of_paired_examples(seed
     assert noise.std_error == pytest.approx(gained.std() / np.sqrt(400), rel=0.25)
 
 
+def test_rows_of_one_user_have_no_error_over_users():
+    trained = Trained(jnp.zeros((3, 2)), jnp.ones((3, 2)))
+    held_out = (jnp.ones((4, 3)), jnp.zeros(4, jnp.int32))
+    noise = surplus_noise(AFFINE, trained, accuracy, held_out, jnp.zeros(4, jnp.int32))
+    assert np.isnan(noise.std_error) and noise.users == 1
+
+
 def test_a_model_that_is_not_finite_has_no_error():
     trained = Trained(jnp.zeros((3, 2)), jnp.full((3, 2), jnp.nan))
     held_out = (jnp.ones((4, 3)), jnp.zeros(4, jnp.int32))

@@ -144,7 +144,7 @@ def _tested(federation: Federation, plan: Plan | None) -> tuple[HostArray, Train
     data = federation.data
     game = {**federation.game, "judges": "server", "by_round": False}
     seed = game_key(federation.key)
-    on_test = replace(data, validation=data.test, owners=None)
+    on_test = replace(data, validation=data.test, owners=None, users=None)
     shown = federation.curve_measure
     run = rounds(on_test, federation.training, **{**game, "metric": shown._replace(sign=1)})
     reached = np.full(len(run.present), np.nan)
