@@ -36,9 +36,10 @@ class Session(NamedTuple):
         members: the members' names; a member's index is its place.
         length: words of an upload.
         threshold: how many members must answer at every stage.
-        against: "server": the server may read all it gets and say anything, but members do not
-            help it. "server and members": up to a third of the members may help it; what the server
-            says of who is there is signed by the members, whose identities are known beforehand.
+        against: "server": the server may read all it gets and lie about who uploaded, but it passes
+            on public keys as they were sent, and members do not help it. "server and members": up
+            to a third of the members may help it; keys, and who is said to have uploaded, are
+            signed by the members, whose identities are known beforehand.
         identities: {name: public key, 32 bytes}, of all members; empty against the server alone.
     """
 

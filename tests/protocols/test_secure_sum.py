@@ -2,6 +2,8 @@
 
 from itertools import combinations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
@@ -36,6 +38,13 @@ def test_the_sum_is_that_of_the_fixed_point_numbers_bit_for_bit(against):
     assert np.abs(out.total - x.sum(0)).max() <= 5 * 8.0 / 2**22
     assert out.survivors == tuple(f"member {i}" for i in range(1, 6))
     assert out.refusals == ()
+
+
+def test_a_traced_sum_of_words_is_that_of_masked_messages_bit_for_bit():
+    """What is left inside a compiled training, where masks cancel: fixed-point words added up."""
+    x = np.random.default_rng(1).normal(0, 4, (6, 50)).clip(-8, 8).astype(np.float32)
+    traced = jax.jit(lambda x: encode(x, 22, 8.0, xp=jnp).sum(0))(x)
+    np.testing.assert_array_equal(secure_sum(x).words.view(np.int32), np.asarray(traced))
 
 
 @pytest.mark.parametrize("against", BOTH)
