@@ -54,6 +54,13 @@ def test_a_member_answers_once_whatever_the_server_asks_next():
             members[0].receive(again)
 
 
+def test_a_member_that_signs_answers_each_question_once_too():
+    _, members, server, answers = until("agreement", against=SIGNED)
+    server.receive(members[0].receive(answers[0]))
+    with pytest.raises(InvalidInputError, match="Expected nothing more of this session"):
+        members[0].receive(answers[0])
+
+
 @pytest.mark.parametrize(
     ("places", "sentence"),
     [
