@@ -1,0 +1,1 @@
+"""Models that merge statistics, one file a family, and their registry."""
