@@ -15,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
 from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.engine.machine import Machine
-from fedjax_shap.games.game import Game
+from fedjax_shap.games.game import Game, precision_of
 from fedjax_shap.typing import Array, HostArray, Key, PyTree
 
 # One chunk; on a mesh, a chunk for each device, stacked.
@@ -37,7 +37,8 @@ class Program:
         where: jax.Device | Sharding = on.devices[0]
         if on.mesh is not None:
             where = NamedSharding(on.mesh, PartitionSpec())
-        world, self._key = jax.device_put((game.world, key), where)
+        with precision_of(game):
+            world, self._key = jax.device_put((game.world, key), where)
         self._game = replace(game, world=world)
         self.on = on
         self._compiled: dict[Any, Any] = {}
@@ -51,7 +52,7 @@ class Program:
         if shapes(coalitions) in self._compiled:
             return
         arguments = (self._game.world, self._key, coalitions, self.on.mesh)
-        with _room():
+        with _room(), precision_of(self._game):
             compiled = _valuing(self._game).lower(*arguments).compile()
         taken = 0
         analysis = compiled.memory_analysis()

@@ -26,7 +26,7 @@ from fedjax_shap.engine.parts import (
     write_part,
 )
 from fedjax_shap.games.callable import HostGame
-from fedjax_shap.games.game import Game
+from fedjax_shap.games.game import Game, precision_of
 from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 SECONDS_BETWEEN_FLUSHES = 5.0
@@ -45,7 +45,8 @@ def fingerprint(game: Game | HostGame, key: Key) -> str:
     # the program: as traced, without the addresses of objects
     nobody = gather(np.zeros((1, game.num_players), bool), game.num_players)
     coalition = jax.tree.map(lambda leaf: leaf[0], nobody)
-    program = jax.make_jaxpr(game.value)(game.world, key, coalition)
+    with precision_of(game):
+        program = jax.make_jaxpr(game.value)(game.world, key, coalition)
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(program.jaxpr)).encode())
     # every array: the world's, those closed over, the key's
     for leaf in jax.tree.leaves((game.world, list(_constants(program)), jax.random.key_data(key))):

@@ -1,8 +1,10 @@
 """A game: players, and what one coalition of them is worth."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
+import jax
 from flax import struct
 
 from fedjax_shap.coalitions import Chunk, Coalition
@@ -79,6 +81,8 @@ class Game:
             trailing axis.
         trailing: what the trailing axis of the utilities holds, where each player has several
             values.
+        float64: whether the program computes in float64, whatever JAX is configured for. What the
+            engine compiles and puts on devices for such a game it does under `precision_of`.
     """
 
     world: PyTree
@@ -89,3 +93,12 @@ class Game:
     reseed: Callable[[PyTree, Key], PyTree] | None = struct.field(pytree_node=False, default=None)
     resamples: int = struct.field(pytree_node=False, default=0)
     trailing: Trailing | None = struct.field(pytree_node=False, default=None)
+    float64: bool = struct.field(pytree_node=False, default=False)
+
+
+def precision_of(game: Game) -> AbstractContextManager[object]:
+    """The context in which a game's program is traced and compiled, and its arrays are placed."""
+    if game.float64:
+        enabled: AbstractContextManager[object] = jax.enable_x64(True)
+        return enabled
+    return nullcontext()

@@ -1,6 +1,6 @@
-"""What models of classes share: rows by class, priors, and classes that a coalition has not seen."""
+"""What models of classes share: rows by class, priors, and classes that a coalition lacks."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,12 @@ class Seen(NamedTuple):
 
     prior: Array
     there: Array
+
+
+def none_seen(num_classes: int) -> Seen:
+    """The classes of nobody, as host arrays."""
+    zeros: Any = np.zeros(num_classes)
+    return Seen(zeros, zeros.copy())
 
 
 def by_class(rows: Rows, num_classes: int) -> Array:

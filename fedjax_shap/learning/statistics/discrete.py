@@ -1,13 +1,20 @@
 """Naive Bayes of counts and of truth values: multinomial and Bernoulli."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import number, require
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.learning.statistics.classes import Seen, by_class, known_only, log_prior, seen
+from fedjax_shap.learning.statistics.classes import (
+    Seen,
+    by_class,
+    known_only,
+    log_prior,
+    none_seen,
+    seen,
+)
 from fedjax_shap.learning.statistics.model import (
     Known,
     Rows,
@@ -71,7 +78,7 @@ def multinomial_naive_bayes(*, smoothing: float = 1.0) -> StatisticsModel:
         return Rates(seen(sums.rows), smoothed / smoothed.sum(axis=1, keepdims=True))
 
     def predict(more: PyTree, state: Rates, x: Array) -> Array:
-        logits = log_prior(state.classes) + x @ jnp.log(state.rate).T
+        logits = log_prior(state.classes)[None] + x @ jnp.log(state.rate).T
         return known_only(logits, state.classes)
 
     return StatisticsModel(
@@ -112,7 +119,7 @@ def bernoulli_naive_bayes(*, smoothing: float = 1.0, threshold: float = 0.0) -> 
     def predict(more: PyTree, state: Rates, x: Array) -> Array:
         true = (x > threshold).astype(x.dtype)
         given = true @ jnp.log(state.rate).T + (1 - true) @ jnp.log1p(-state.rate).T
-        return known_only(log_prior(state.classes) + given, state.classes)
+        return known_only(log_prior(state.classes)[None] + given, state.classes)
 
     return StatisticsModel(
         name="bernoulli_naive_bayes",
@@ -128,9 +135,8 @@ def bernoulli_naive_bayes(*, smoothing: float = 1.0, threshold: float = 0.0) -> 
 def _known(data: FederatedData, rate: float) -> Known:
     """Features as they are, and a model of nobody in which all features have one rate."""
     num_features = features(data.x).shape[1]
-    nothing = np.zeros(data.classes)
-    rates = np.full((data.classes, num_features), rate)
-    return Known(np.zeros(num_features), Rates(Seen(nothing, nothing.copy()), rates))
+    rates: Any = np.full((data.classes, num_features), rate)
+    return Known(np.zeros(num_features), Rates(none_seen(data.classes), rates))
 
 
 def _counted(more: PyTree, state: Rates, rows: Rows) -> Counts:

@@ -1,13 +1,20 @@
 """Linear discriminant analysis: normal classes of one covariance."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import number
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.learning.statistics.classes import Seen, by_class, known_only, log_prior, seen
+from fedjax_shap.learning.statistics.classes import (
+    Seen,
+    by_class,
+    known_only,
+    log_prior,
+    none_seen,
+    seen,
+)
 from fedjax_shap.learning.statistics.gaussian import ROUNDING
 from fedjax_shap.learning.statistics.model import (
     Known,
@@ -52,9 +59,9 @@ def discriminant(*, tolerance: float = 1e-4) -> StatisticsModel:
     """Linear discriminant analysis: classes are normal and have one covariance.
 
     Members send counts and sums by class, and one matrix of products. The model is scikit-learn's
-    `LinearDiscriminantAnalysis` on the rows of the coalition, with the classes that occur there;
-    the covariance divides by rows less classes. A coalition of no more rows than classes has no
-    covariance and goes by its priors.
+    `LinearDiscriminantAnalysis` on the rows of the coalition, with the classes that occur there.
+    The covariance is the one of most likelihood, which divides by the number of rows. A coalition
+    of one row a class has no covariance and goes by its priors.
 
     Args:
         tolerance: directions in which standardised features deviate less within classes do not
@@ -80,12 +87,13 @@ def discriminant(*, tolerance: float = 1e-4) -> StatisticsModel:
 
 
 def _known(data: FederatedData, task: PyTree) -> Known:
-    """Sums are about the classes' means over all members, which change rounding and nothing else."""
+    """Sums are about the classes' means over all members; these change rounding alone."""
     x = features(data.x)
     origin = x.mean(axis=0)
     shift = class_means(data, x - origin)
-    nothing = np.zeros(data.classes)
-    start = Discriminant(Seen(nothing, nothing.copy()), np.zeros_like(shift), nothing.copy())
+    slope: Any = np.zeros_like(shift)
+    intercept: Any = np.zeros(data.classes)
+    start = Discriminant(none_seen(data.classes), slope, intercept)
     return Known(origin, start, shift)
 
 
@@ -112,13 +120,12 @@ def _fitted(shift: Array, sums: Scatter, tolerance: float) -> Discriminant:
     deviation = jnp.sqrt(jnp.where(varies, variance / rows, 1.0))
     both = varies[:, None] & varies[None, :]
     scaled = jnp.where(both, within / (deviation[:, None] * deviation[None, :]), 0.0)
-    degrees = total - (sums.counts > 0).sum()
-    values, vectors = jnp.linalg.eigh(scaled / jnp.where(degrees > 0, degrees, 1.0))
+    values, vectors = jnp.linalg.eigh(scaled / rows)
     # invert it in the directions that vary
-    counts = (values > tolerance**2) & (degrees > 0)
-    inverse = jnp.where(counts, 1.0 / jnp.where(counts, values, 1.0), 0.0)
-    white = vectors * jnp.sqrt(inverse) / deviation[:, None]
-    places = (mean - middle) @ white
+    spreads = values > tolerance**2
+    inverse = jnp.where(spreads, 1.0 / jnp.where(spreads, values, 1.0), 0.0)
+    white = vectors * jnp.sqrt(inverse)[None] / deviation[:, None]
+    places = (mean - middle[None]) @ white
     slope = places @ white.T
     intercept = -0.5 * (places**2).sum(axis=1) - slope @ middle
     return Discriminant(seen(sums.counts), slope, intercept)
@@ -126,7 +133,8 @@ def _fitted(shift: Array, sums: Scatter, tolerance: float) -> Discriminant:
 
 def _predict(shift: Array, state: Discriminant, x: Array) -> Array:
     """Log-probabilities."""
-    logits = x @ state.slope.T + state.intercept + log_prior(state.classes)
+    constant = state.intercept + log_prior(state.classes)
+    logits = x @ state.slope.T + constant[None]
     return known_only(logits, state.classes)
 
 

@@ -1,6 +1,6 @@
 """Normal classes: each class's rows are normal, with a variance a feature or a full covariance."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,14 @@ from jax.scipy.linalg import solve_triangular
 
 from fedjax_shap._validate import number
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.learning.statistics.classes import Seen, by_class, known_only, log_prior, seen
+from fedjax_shap.learning.statistics.classes import (
+    Seen,
+    by_class,
+    known_only,
+    log_prior,
+    none_seen,
+    seen,
+)
 from fedjax_shap.learning.statistics.model import (
     Known,
     Rows,
@@ -105,7 +112,7 @@ def gaussian_bayes(*, smoothing: float = 1e-9) -> StatisticsModel:
         own = independent.mean - shift
         covariance = sums.second / counts - own[:, :, None] * own[:, None, :]
         on_diagonal = jnp.eye(own.shape[-1], dtype=bool)
-        spread = jnp.where(on_diagonal, independent.spread[:, :, None], covariance)
+        spread = jnp.where(on_diagonal[None], independent.spread[:, :, None], covariance)
         return independent._replace(spread=spread)
 
     return StatisticsModel(
@@ -120,15 +127,15 @@ def gaussian_bayes(*, smoothing: float = 1e-9) -> StatisticsModel:
 
 
 def _known(data: FederatedData, *, full: bool) -> Known:
-    """Sums are about the classes' means over all members, which change rounding and nothing else."""
+    """Sums are about the classes' means over all members; these change rounding alone."""
     x = features(data.x)
     origin = x.mean(axis=0)
     shift = class_means(data, x - origin)
-    nothing = np.zeros(data.classes)
-    spread = np.ones_like(shift)
+    mean: Any = np.zeros_like(shift)
+    spread: Any = np.ones_like(shift)
     if full:
         spread = np.broadcast_to(np.eye(x.shape[1]), (*shift.shape, x.shape[1])).copy()
-    start = Normal(Seen(nothing, nothing.copy()), np.zeros_like(shift), spread)
+    start = Normal(none_seen(data.classes), mean, spread)
     return Known(origin, start, shift)
 
 
@@ -159,7 +166,7 @@ def _diagonal(shift: Array, sums: Moments, smoothing: float) -> Normal:
     # the variance of all rows: within classes, and of their means
     total = jnp.maximum(counts.sum(), 1.0)
     middle = (counts * mean).sum(axis=0) / total
-    of_all = (counts * (variance + (mean - middle) ** 2)).sum(axis=0) / total
+    of_all = (counts * (variance + (mean - middle[None]) ** 2)).sum(axis=0) / total
     spread = variance + smoothing * of_all.max()
     # of rows that are all alike no feature says anything
     spread = jnp.where(spread > 0, spread, 1.0)
@@ -172,7 +179,7 @@ def _independent(shift: Array, state: Normal, x: Array) -> Array:
     constant = jnp.log(2 * jnp.pi * state.spread) + state.mean**2 * precision
     # (x - mean)^2 / variance, multiplied out
     squares = (x**2) @ precision.T - 2.0 * (x @ (state.mean * precision).T)
-    logits = log_prior(state.classes) - 0.5 * (squares + constant.sum(axis=1))
+    logits = log_prior(state.classes)[None] - 0.5 * (squares + constant.sum(axis=1)[None])
     return known_only(logits, state.classes)
 
 
@@ -182,12 +189,12 @@ def _correlated(shift: Array, state: Normal, x: Array) -> Array:
 
     def of_class(one: tuple[Array, Array]) -> Array:
         mean, root = one
-        white = solve_triangular(root, (x - mean).T, lower=True)
+        white = solve_triangular(root, (x - mean[None]).T, lower=True)
         determinant = 2.0 * jnp.log(jnp.diagonal(root)).sum()
         return (white**2).sum(axis=0) + determinant + len(mean) * jnp.log(2 * jnp.pi)
 
     squares = jax.lax.map(of_class, (state.mean, factor)).T
-    return known_only(log_prior(state.classes) - 0.5 * squares, state.classes)
+    return known_only(log_prior(state.classes)[None] - 0.5 * squares, state.classes)
 
 
 def _parts(state: Normal) -> Normal:

@@ -100,7 +100,7 @@ def _spread_out(x: HostArray, clusters: int, seed: int) -> HostArray:
 
 def _squared_distances(x: Array, centres: Array) -> Array:
     """float64[N, k]."""
-    each = jax.lax.map(lambda centre: ((x - centre) ** 2).sum(axis=1), centres)
+    each = jax.lax.map(lambda centre: ((x - centre[None]) ** 2).sum(axis=1), centres)
     distances: Array = each.T
     return distances
 
@@ -108,9 +108,7 @@ def _squared_distances(x: Array, centres: Array) -> Array:
 def _assigned(more: PyTree, centres: Array, rows: Rows) -> Assigned:
     """Counts and sums by nearest centre."""
     nearest = _squared_distances(rows.x, centres).argmin(axis=1)
-    own = jnp.where(
-        nearest[:, None] == jnp.arange(len(centres))[None], rows.weight[:, None], 0.0
-    ).T
+    own = jnp.where(nearest[:, None] == jnp.arange(len(centres))[None], rows.weight[:, None], 0.0).T
     return Assigned(own.sum(axis=1), own @ rows.x)
 
 

@@ -1,6 +1,6 @@
 """Linear regression in closed form, from Gram matrices: least squares and ridge."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -35,14 +35,14 @@ class Gram(NamedTuple):
     """Sums of rows, and of products of their features and targets.
 
     Attributes:
-        count: float64[].
+        rows: float64[].
         x: float64[F].
         y: float64[D].
         xx: float64[F, F].
         xy: float64[F, D].
     """
 
-    count: Array
+    rows: Array
     x: Array
     y: Array
     xx: Array
@@ -112,7 +112,7 @@ def _regression(name: str, solved: Solve) -> StatisticsModel:
 
     def fit(more: PyTree, state: Line, sums: Gram) -> Line:
         # centre the sums at the coalition's own means
-        count = jnp.where(sums.count > 0, sums.count, 1.0)
+        count = jnp.where(sums.rows > 0, sums.rows, 1.0)
         x = sums.x / count
         y = sums.y / count
         slope = solved(sums.xx - count * jnp.outer(x, x), sums.xy - count * jnp.outer(x, y))
@@ -139,16 +139,17 @@ def _known(data: FederatedData, task: Task) -> Known:
     if outputs is not None:
         zeros = jnp.zeros((1, num_targets))
         centre = np.asarray(outputs(zeros), np.float64).reshape(num_targets)
-    start = Line(np.zeros((x.shape[1], num_targets)), np.zeros(num_targets))
-    return Known(x.mean(axis=0), start, centre)
+    slope: Any = np.zeros((x.shape[1], num_targets))
+    intercept: Any = np.zeros(num_targets)
+    return Known(x.mean(axis=0), Line(slope, intercept), centre)
 
 
 def _gram(centre: Array, state: Line, rows: Rows) -> Gram:
     """Sums of products, about the common centre."""
-    y = rows.y.reshape(len(rows.y), -1) - centre
+    y = rows.y.reshape(len(rows.y), -1) - centre[None]
     weighted = rows.x * rows.weight[:, None]
     return Gram(
-        count=rows.weight.sum(),
+        rows=rows.weight.sum(),
         x=weighted.sum(axis=0),
         y=rows.weight @ y,
         xx=weighted.T @ rows.x,
@@ -158,4 +159,4 @@ def _gram(centre: Array, state: Line, rows: Rows) -> Gram:
 
 def _predict(centre: Array, state: Line, x: Array) -> Array:
     """Predictions in the units of y."""
-    return x @ state.slope + state.intercept + centre
+    return x @ state.slope + (state.intercept + centre)[None]

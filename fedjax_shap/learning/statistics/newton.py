@@ -94,7 +94,7 @@ def _slopes(more: PyTree, weights: Array, rows: Rows) -> Slopes:
     def of_logit(one: Array) -> Array:
         # d p_k / d z_one, for all logits k at once
         own = jnp.arange(len(weights)) == one
-        change = probable[:, one, None] * (own - probable) * rows.weight[:, None]
+        change = probable[:, one, None] * (own[None] - probable) * rows.weight[:, None]
         spread = change[:, :, None] * x[:, None, :]
         return x.T @ spread.reshape(len(x), -1)
 
