@@ -93,7 +93,9 @@ def messages(algorithm: Algorithm, params: Params) -> Messages:
         upload, extra, _ = algorithm.upload(at, done)
         return upload, extra
 
-    return Messages(_bytes(jax.eval_shape(sent, params, broadcast)), _bytes((params, broadcast)))
+    return Messages(
+        bytes_of(jax.eval_shape(sent, params, broadcast)), bytes_of((params, broadcast))
+    )
 
 
 _LABEL = jax.ShapeDtypeStruct((), jnp.int32)
@@ -161,16 +163,29 @@ def _counted(
             jax.ShapeDtypeStruct((rows, *shape), jnp.float32),
             jax.ShapeDtypeStruct((rows, *target.shape), target.dtype),
         )
-        counted = jax.jit(step).lower(params, state, *batch).cost_analysis()
-        if not counted or "flops" not in counted:
-            raise InvalidInputError(
-                "Expected JAX's backend to count operations, but this one does not; give steps/s."
-            )
-        return float(counted["flops"])
+        return counted_flops(step, params, state, *batch)
 
     return count
 
 
-def _bytes(tree: PyTree) -> int:
+def counted_flops(function: Callable[..., PyTree], *arguments: PyTree) -> float:
+    """Floating-point operations of a function, as XLA counts them before it optimises.
+
+    Args:
+        function: that JAX can trace. The body of a loop in it counts once.
+        arguments: arrays, or shapes and types.
+
+    Raises:
+        InvalidInputError: the backend does not count.
+    """
+    counted = jax.jit(function).lower(*arguments).cost_analysis()
+    if not counted or "flops" not in counted:
+        raise InvalidInputError(
+            "Expected JAX's backend to count operations, but this one does not; give steps/s."
+        )
+    return float(counted["flops"])
+
+
+def bytes_of(tree: PyTree) -> int:
     """Bytes of all arrays of a tree of shapes and types."""
     return sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

@@ -25,6 +25,7 @@ from fedjax_shap.typing import Array, Key, PyTree
 BLOCK_BYTES = 2**24  # that the coalitions of a block may take, next to each other
 VALIDATION = 0  # the places of held-out sets
 TEST = 1
+ONE_LOGIT = ("binary",)  # tasks whose metrics take the logit of the second class alone
 
 
 def merged(
@@ -164,7 +165,7 @@ def _scored(
     """The metric of one model on one of the held-out sets."""
     x, y = world.held_out[held_out]
     outputs = model.predict(world.more, state, x)
-    if task.name == "binary":
+    if task.name in ONE_LOGIT:
         outputs = outputs[:, 1:] - outputs[:, :1]
     return judged(measure, outputs, y)
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from fedjax_shap._validate import one_of, require
+from fedjax_shap._validate import InvalidInputError, one_of, places, require
+from fedjax_shap.devices.device import Profile
 from fedjax_shap.pipeline.config import ByMember, Config, Section
 
 
@@ -45,3 +46,17 @@ def _values(field: str, value: Any, members: Sequence[str]) -> Any:
         f"{', '.join(missing)}.",
     )
     return tuple(value[member] for member in members)
+
+
+def devices_of(config: Config, names: Sequence[str]) -> tuple[Profile, ...]:
+    """The devices of members in the order of their names; none where they are not known."""
+    name = config.sections["devices"].name
+    expected = f"Expected devices.name={name!r} to give a device Profile for each client"
+    try:
+        listed = config.build("devices")(len(names))
+    except TypeError as error:
+        raise InvalidInputError(f"{expected}, but it fails: {error}.") from error
+    fits = isinstance(listed, Sequence) and all(isinstance(one, Profile) for one in listed)
+    require(fits, f"{expected}.")
+    place = places("devices.path", [profile.name for profile in listed], names)
+    return tuple(listed) if place is None else tuple(listed[i] for i in place)

@@ -5,8 +5,10 @@ is checked by its row in `settings.registry`.
 from collections.abc import Collection
 from dataclasses import replace
 
-from fedjax_shap._validate import integer, require
+from fedjax_shap._validate import integer, listed, require
+from fedjax_shap.learning.statistics.registry import STATISTICS
 from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.own_names import is_own
 from fedjax_shap.pipeline.settings.registry import SETTINGS, kind_of
 from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.estimators.registry import DEFAULT
@@ -27,6 +29,7 @@ def checked(config: Config, given: Collection[str]) -> Config:
         InvalidInputError: sections that do not go together.
     """
     config = _used(config, given)
+    _check_model(config)
     _check_devices(config)
     _check_steps(config)
     _check_estimator(config)
@@ -49,6 +52,25 @@ def _used(config: Config, given: Collection[str]) -> Config:
         )
     kept = {name: one for name, one in config.sections.items() if name in used}
     return replace(config, sections=kept)
+
+
+def _check_model(config: Config) -> None:
+    """Refuses a model that merges statistics where models are trained, and the other way round."""
+    name = config.sections["model"].name if "model" in config.sections else ""
+    if not name or is_own(name):
+        return
+    game = config.sections["game"].name
+    merges = kind_of(config).merges
+    require(
+        merges or name not in STATISTICS,
+        f"Expected model.name={name!r} to be a model that is trained with game.name={game!r}; "
+        "it merges statistics, for a game such as 'statistics'.",
+    )
+    require(
+        not merges or name in STATISTICS,
+        f"Expected model.name={name!r} to be a model whose members send sums with game.name="
+        f"{game!r}; known: {listed(sorted(STATISTICS))}.",
+    )
 
 
 def _check_devices(config: Config) -> None:

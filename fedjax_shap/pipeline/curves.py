@@ -103,11 +103,22 @@ def follow(
     if not len(masks):
         return np.zeros((4, 0, training.algorithm.max_rounds))
     game = curves(data, training, metric=metric)
-    return np.moveaxis(_evaluated(game, masks, options, key=key, part=part), 1, 0)
+    return np.moveaxis(evaluated(game, masks, options, key=key, part=part), 1, 0)
 
 
-def _evaluated(game: Game, masks: Masks, options: Options, *, key: Key, part: str) -> Utilities:
-    """The utilities float64[M, ...] of coalitions, kept in a store; NaN where one diverged."""
+def evaluated(game: Game, masks: Masks, options: Options, *, key: Key, part: str) -> Utilities:
+    """What the coalitions of a game are worth, kept in a store of its own.
+
+    Args:
+        game: such as `games.silo.curves`.
+        masks: bool[M, C], the coalitions.
+        options: the plan, the stores and the progress.
+        key: as in `estimate`.
+        part: the name of the store.
+
+    Returns:
+        float64[M, ...]; NaN where a training diverged.
+    """
     seed = game_key(key)
     store = options.store(part, lambda: fingerprint(game, seed))
     return evaluate(game, seed, masks, options.plan, store, options.progress, on_nonfinite="keep")
@@ -145,7 +156,7 @@ def follow_all(
     together = len(flat) * (len(alone) + 1) <= MOST_NUMBERS
     masks = np.concatenate([alone, everyone]) if together else everyone
     settings: dict[str, Any] = {"key": key, "metric": metric}
-    followed = _evaluated(game, masks, options, key=key, part=CURVES)
+    followed = evaluated(game, masks, options, key=key, part=CURVES)
     rows = followed[:, : 4 * rounds].reshape(-1, 4, rounds)
     if not together:
         others = follow(data, training, alone, options, **settings, part=ALONE)

@@ -2,7 +2,6 @@
 cross-silo and the cross-device settings share it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, cast
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import jax
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, cautions, places, require
+from fedjax_shap._validate import cautions
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
@@ -27,7 +26,7 @@ from fedjax_shap.learning.steps import BY_EXAMPLES, Steps
 from fedjax_shap.learning.task import Bound, Task, bound_to, curve_measure, measure_for
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
 from fedjax_shap.learning.world import seeds, steps_by_round
-from fedjax_shap.pipeline.by_name import for_members
+from fedjax_shap.pipeline.by_name import devices_of, for_members
 from fedjax_shap.pipeline.config import Config, build
 from fedjax_shap.pipeline.joint_model import JointModel, line_of
 from fedjax_shap.pipeline.own_names import is_own, own_function
@@ -97,11 +96,7 @@ class Federation:
     @cached_property
     def game(self) -> dict[str, Any]:
         """What the section [game] gives; a metric of one's own as the function that it names."""
-        given = self.config.given("game")
-        metric: Any = given.get("metric")
-        if is_own(metric):
-            given = {**given, "metric": own_function("game.metric", metric)}
-        return given
+        return game_keywords(self.config)
 
     @cached_property
     def curve_measure(self) -> Measure:
@@ -172,16 +167,7 @@ class Federation:
     @cached_property
     def devices(self) -> tuple[Profile, ...]:
         """The members' devices in their order; none where they are not known."""
-        name = self.config.sections["devices"].name
-        expected = f"Expected devices.name={name!r} to give a device Profile for each client"
-        try:
-            listed = self.config.build("devices")(self.data.num_clients)
-        except TypeError as error:
-            raise InvalidInputError(f"{expected}, but it fails: {error}.") from error
-        fits = isinstance(listed, Sequence) and all(isinstance(one, Profile) for one in listed)
-        require(fits, f"{expected}.")
-        place = places("devices.path", [profile.name for profile in listed], self.data.names)
-        return tuple(listed) if place is None else tuple(listed[i] for i in place)
+        return devices_of(self.config, self.data.names)
 
     def notes_on_judges(self) -> tuple[str, ...]:
         """What a reader should know of those who judge models; refuses judges that cannot be."""
@@ -225,6 +211,15 @@ class Federation:
         return dropping(participation, chance) if np.any(chance) else participation
 
 
+def game_keywords(config: Config) -> dict[str, Any]:
+    """What the section [game] gives; a metric of one's own as the function that it names."""
+    given = config.given("game")
+    metric: Any = given.get("metric")
+    if is_own(metric):
+        given = {**given, "metric": own_function("game.metric", metric)}
+    return given
+
+
 def _pool(config: Config, task: Task | None) -> Pool:
     """The rows of the configured source, read as the task takes targets where it reads files."""
     if task is None or not config.takes("data", "targets"):
@@ -232,10 +227,24 @@ def _pool(config: Config, task: Task | None) -> Pool:
     return cast(Pool, config.build("data", targets=task.targets))
 
 
-def federation_of(config: Config) -> Federation:
-    """Loads, splits and corrupts the data that a configuration describes, and binds its learning
-    procedure to it.
+class Loaded(NamedTuple):
+    """The data of a configuration.
+
+    Attributes:
+        config: with values by member's name in the members' order.
+        data: the clients' data and the server's.
+        task: what is learned; None for what the data suggest.
+        notes: what was done with the data that may not have been meant, one sentence each.
     """
+
+    config: Config
+    data: FederatedData
+    task: Task | None
+    notes: tuple[str, ...]
+
+
+def loaded(config: Config) -> Loaded:
+    """Loads, splits and corrupts the data that a configuration describes."""
     task: Task | None = config.build("task")
     with cautions() as notes:
         data = federate(
@@ -248,7 +257,12 @@ def federation_of(config: Config) -> Federation:
         )
         corruptions = [build("corrupt", one) for one in config.corruptions]
         data = corrupt(data, corruptions, seed=config.seed)
-    config = for_members(config, data.names)
+    return Loaded(for_members(config, data.names), data, task, tuple(notes))
+
+
+def federation_of(config: Config) -> Federation:
+    """The data that a configuration describes, with its learning procedure bound to them."""
+    config, data, task, notes = loaded(config)
     root = jax.random.key(config.seed)
     base = Training(
         model=config.build("model"),
@@ -262,7 +276,7 @@ def federation_of(config: Config) -> Federation:
         data=data,
         base=base,
         key=jax.random.fold_in(root, 1),
-        notes=tuple(notes),
+        notes=notes,
     )
     return _cautioned(federation)
 

@@ -42,7 +42,7 @@ _ALL = (
     Product(
         "model",
         "models.linear()",
-        _of("learning.architecture:Model"),
+        _of("learning.architecture:Model") + _of("learning.statistics.model:StatisticsModel"),
         ("the shape of an example", "the number of outputs"),
     ),
     Product("local", "local(batch_size=32)", _of("learning.local:Local")),

@@ -137,7 +137,10 @@ SECTIONS: dict[str, SectionSpec] = {
         product=PRODUCTS["task"],
     ),
     "model": SectionSpec(
-        registries=("fedjax_shap.learning.model:MODELS",),
+        registries=(
+            "fedjax_shap.learning.model:MODELS",
+            "fedjax_shap.learning.statistics.registry:STATISTICS",
+        ),
         default="linear",
         product=PRODUCTS["model"],
     ),
@@ -181,7 +184,7 @@ SECTIONS: dict[str, SectionSpec] = {
     "game": SectionSpec(
         registries=("fedjax_shap.pipeline.settings.registry:SETTINGS",),
         default="silo",
-        bound=("data", "training", "batches"),
+        bound=("data", "training", "batches", "model", "task"),
         factory=attrgetter("game"),
         product=PRODUCTS["game"],
     ),

@@ -150,7 +150,7 @@ def _products(shift: Array, state: PyTree, rows: Rows) -> Moments:
     """Counts, sums and sums of products by class."""
     weights = by_class(rows, len(shift)).T
     own = rows.x - shift[rows.y]
-    second = jax.lax.map(lambda weight: (own * weight[:, None]).T @ own, weights)
+    second = jnp.stack([(own * weight[:, None]).T @ own for weight in weights])
     return Moments(weights.sum(axis=1), weights @ own, second)
 
 

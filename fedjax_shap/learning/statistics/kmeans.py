@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -100,9 +99,7 @@ def _spread_out(x: HostArray, clusters: int, seed: int) -> HostArray:
 
 def _squared_distances(x: Array, centres: Array) -> Array:
     """float64[N, k]."""
-    each = jax.lax.map(lambda centre: ((x - centre[None]) ** 2).sum(axis=1), centres)
-    distances: Array = each.T
-    return distances
+    return jnp.stack([((x - centre[None]) ** 2).sum(axis=1) for centre in centres], axis=1)
 
 
 def _assigned(more: PyTree, centres: Array, rows: Rows) -> Assigned:

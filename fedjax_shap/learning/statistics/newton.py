@@ -91,14 +91,14 @@ def _slopes(more: PyTree, weights: Array, rows: Rows) -> Slopes:
         happened = rows.y[:, None] == jnp.arange(len(weights))[None]
     gradient = ((happened - probable) * rows.weight[:, None]).T @ x
 
-    def of_logit(one: Array) -> Array:
+    def of_logit(one: int) -> Array:
         # d p_k / d z_one, for all logits k at once
         own = jnp.arange(len(weights)) == one
         change = probable[:, one, None] * (own[None] - probable) * rows.weight[:, None]
         spread = change[:, :, None] * x[:, None, :]
         return x.T @ spread.reshape(len(x), -1)
 
-    hessian = jax.lax.map(of_logit, jnp.arange(len(weights)))
+    hessian = jnp.stack([of_logit(one) for one in range(len(weights))])
     size = gradient.size
     return Slopes(gradient.reshape(size), hessian.reshape(size, size))
 

@@ -6,6 +6,7 @@ from fedjax_shap._validate import of_kind
 from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
+from fedjax_shap.games.statistics import merged
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.cross_device import (
@@ -15,11 +16,13 @@ from fedjax_shap.pipeline.settings.cross_device import (
 )
 from fedjax_shap.pipeline.settings.cross_silo import cross_silo
 from fedjax_shap.pipeline.settings.setting import Setting, SettingKind
+from fedjax_shap.pipeline.settings.statistics import SECTIONS_USED, statistics
 
 SETTINGS: dict[str, SettingKind] = {
     "silo": SettingKind(build=cross_silo, game=silo, repeats=True),
     "rounds": SettingKind(build=in_rounds, game=rounds, check=fixed_length, takes_methods=True),
     "reconstructed": SettingKind(build=in_one_round, game=reconstructed, check=fixed_length),
+    "statistics": SettingKind(build=statistics, game=merged, sections=SECTIONS_USED, merges=True),
 }
 
 

@@ -153,6 +153,7 @@ class SettingKind(NamedTuple):
         sections: those of the configuration that it uses, `title` and `seed` aside; all if empty.
         takes_methods: whether methods for a whole run value it, see `valuation.in_run_methods`.
         repeats: whether it can be trained again under further seeds, as `estimator.repeats` asks.
+        merges: whether its models merge statistics and are not trained.
     """
 
     build: SettingFactory
@@ -161,3 +162,4 @@ class SettingKind(NamedTuple):
     sections: tuple[str, ...] = ()
     takes_methods: bool = False
     repeats: bool = False
+    merges: bool = False
