@@ -1,5 +1,7 @@
 """The workload of members that send sums: operations of a pass over rows, and bytes of messages."""
 
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -29,11 +31,10 @@ def summed(data: FederatedData, model: StatisticsModel, task: Task, merge: Merge
     target = np.asarray(data.y[:1])
 
     def rows(count: int) -> Rows:
-        return Rows(
-            jax.ShapeDtypeStruct((count, num_features), float),
-            jax.ShapeDtypeStruct((count, *target.shape[1:]), target.dtype),
-            jax.ShapeDtypeStruct((count,), float),
-        )
+        x: Any = jax.ShapeDtypeStruct((count, num_features), float)
+        y: Any = jax.ShapeDtypeStruct((count, *target.shape[1:]), target.dtype)
+        weight: Any = jax.ShapeDtypeStruct((count,), float)
+        return Rows(x, y, weight)
 
     with jax.enable_x64(True):
         fewer, more = (

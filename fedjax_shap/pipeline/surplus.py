@@ -86,12 +86,27 @@ def surplus_noise(
         return unknown
     scores_of = jax.jit(bootstrapped(metric, RESAMPLES, users))
     before, after = (np.asarray(scores_of(outputs, y), np.float64) for outputs in both)
+    return noise_of(before, after, len(y), num_users)
+
+
+def noise_of(before: HostArray, after: HostArray, examples: int, users: int = 0) -> Noise:
+    """The standard error of a difference of scores, from resamples that both have in common.
+
+    Args:
+        before: float64[1 + `RESAMPLES`], the score on the set itself and on its resamples.
+        after: likewise.
+        examples: T.
+        users: how many users they belong to, where these were drawn.
+
+    Returns:
+        The error, NaN where too few resamples can be judged; and T.
+    """
     # the first number is that of the set itself
     surplus = (after - before)[1:]
     judged = surplus[np.isfinite(surplus)]  # a resample may lack a class
     if len(judged) < RESAMPLES // 2:
-        return unknown
-    return Noise(float(judged.std(ddof=1)), len(y), num_users)
+        return Noise(float("nan"), examples, users)
+    return Noise(float(judged.std(ddof=1)), examples, users)
 
 
 def notes_on(config: Config, attribution: Attribution, noise: Noise) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from fedjax_shap._validate import cautions
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.devices.fleet import metered
 from fedjax_shap.devices.summed import summed
+from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.folders import CURVES, POOLED
 from fedjax_shap.games.statistics import followed, merged, task_of
 from fedjax_shap.learning.measure import Measure
@@ -21,9 +22,10 @@ from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, evaluated, members_alone
 from fedjax_shap.pipeline.federation import game_keywords, loaded
 from fedjax_shap.pipeline.settings.setting import Setting, Work
+from fedjax_shap.pipeline.surplus import RESAMPLES, Noise, noise_of
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import Key
-from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.estimate import estimate, game_key
 from fedjax_shap.valuation.options import Options
 from fedjax_shap.valuation.repeats import estimate_repeated
 
@@ -166,4 +168,15 @@ def _curve(merging: Merging, options: Options, /) -> LearningCurves:
         pooled_metric=float(on_validation[-1]),
         label=curve_measure(merging.task, merging.measure).label,
         num_rounds=merging.rounds,
+        surplus=_surplus_noise(merging, options),
     )
+
+
+def _surplus_noise(merging: Merging, options: Options) -> Noise:
+    """What the validation set leaves open of V(N) - V(empty), by the paired bootstrap."""
+    settings = {**merging.settings, "judges": "server", "resamples": RESAMPLES}
+    game = merged(merging.data, merging.model, **settings)
+    both = np.stack([np.zeros(game.num_players, bool), np.ones(game.num_players, bool)])
+    key = game_key(merging.key)
+    before, after = evaluate(game, key, both, options.plan, on_nonfinite="keep")
+    return noise_of(before, after, len(merging.data.validation[1]))
