@@ -1,6 +1,7 @@
-"""The kernel SVM whose members send support vectors, on whose union it is fitted again, on the host.
+"""The kernel SVM whose members send support vectors, on whose union it is fitted again.
 
 A kernel machine has no parameters that could be averaged or summed: it is its support vectors.
+Scikit-learn fits it, so the game is one on the host.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Members of a kernel SVM send support vectors: a published number, and classes that are lacking."""
+"""Members of a kernel SVM send support vectors: a published number, and absent classes."""
 
 import numpy as np
 import pytest

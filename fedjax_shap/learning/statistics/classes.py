@@ -9,7 +9,9 @@ import numpy as np
 from fedjax_shap.learning.statistics.model import Rows
 from fedjax_shap.typing import Array
 
-UNSEEN = float(np.log(np.finfo(np.float64).eps))  # log-probability of a class without rows
+LEAST = float(np.log(np.finfo(np.float64).eps))  # the least log-probability
+# Log-probabilities below it are compressed to a hair's breadth, so that their order is kept.
+HAIR = 1e-8
 
 
 class Seen(NamedTuple):
@@ -53,7 +55,9 @@ def known_only(logits: Array, classes: Seen) -> Array:
     """Log-probabilities float64[T, L] among the classes that a coalition has seen.
 
     A class that it has not seen has the probability 2.2e-16, the least that scikit-learn's log loss
-    counts with. So it is never the answer, and no utility is infinite. Of nobody all classes tie.
+    counts with, and so has one that is less probable, up to 1e-6 in the logarithm by which the
+    order of improbable rows is kept. Variances of a few rows would else make losses of any size. Of
+    nobody all classes tie.
 
     Args:
         logits: float64[T, L], finite; whatever for classes that do not occur.
@@ -64,5 +68,7 @@ def known_only(logits: Array, classes: Seen) -> Array:
     total = jax.nn.logsumexp(least, axis=-1, keepdims=True)
     # of nobody there is no total
     total = jnp.where(jnp.isfinite(total), total, 0.0)
-    probable = jnp.where(there, logits - total, UNSEEN)
-    return jnp.where(there.any(), probable, 0.0)
+    probable = jnp.where(there, logits - total, LEAST)
+    short = jnp.maximum(LEAST - probable, 0.0)
+    bounded = jnp.where(short > 0, LEAST - HAIR * jnp.log1p(short), probable)
+    return jnp.where(there.any(), bounded, 0.0)

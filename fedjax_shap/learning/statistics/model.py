@@ -166,15 +166,15 @@ def class_means(data: FederatedData, x: HostArray) -> HostArray:
 
 def of_classes(name: str) -> ChooseTask:
     """The tasks of a model that tells classes apart."""
-    return _only(name, ("classification", "binary"))
+    return _only(name, ("classification", "binary"), "classes")
 
 
 def of_quantities(name: str) -> ChooseTask:
     """The task of a model that predicts quantities."""
-    return _only(name, ("regression",))
+    return _only(name, ("regression",), "quantities")
 
 
-def _only(name: str, names: tuple[str, ...]) -> ChooseTask:
+def _only(name: str, names: tuple[str, ...], learns: str) -> ChooseTask:
     """Refuses all tasks but those of these names."""
 
     def choose(task: Task | None, data: FederatedData, /) -> Task:
@@ -182,7 +182,7 @@ def _only(name: str, names: tuple[str, ...]) -> ChooseTask:
         require(
             chosen.name in names,
             f"Expected task={chosen.name!r} to be {' or '.join(map(repr, names))} with "
-            f"model={name!r}.",
+            f"model={name!r}, which learns {learns}.",
         )
         return chosen
 
