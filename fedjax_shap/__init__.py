@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` s
     from fedjax_shap.engine.evaluate import evaluate as evaluate
     from fedjax_shap.engine.plan import Plan as Plan
     from fedjax_shap.engine.store import UtilityStore as UtilityStore
+    from fedjax_shap.games import statistics as statistics
     from fedjax_shap.games.callable import from_callable as from_callable
     from fedjax_shap.games.game import Game as Game
     from fedjax_shap.games.reconstructed import reconstructed as reconstructed
@@ -163,6 +164,7 @@ _FAMILIES = {  # a family -> the module of this package that it is
     "revenues": "economics.revenue",
     "rules": "economics.rules",
     "sources": "data.sources",
+    "statistics": "games.statistics",
     "steps": "learning.steps",
     "stopping": "shapley.stopping",
     "tasks": "learning.tasks",
@@ -228,6 +230,7 @@ __all__ = [
     "shapley_values",
     "silo",
     "sources",
+    "statistics",
     "steps",
     "stopping",
     "tasks",

@@ -25,6 +25,7 @@ REGISTRIES = {  # a family -> the registry that a configuration picks from
     "partitions": "PARTITIONS",
     "rules": "RULES",
     "sources": "SOURCES",
+    "statistics": "STATISTICS",
     "steps": "STEPS",
     "stopping": "STOPPING_RULES",
 }

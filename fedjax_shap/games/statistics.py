@@ -15,12 +15,43 @@ from fedjax_shap._validate import integer, number, of_kind, require
 from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.games.game import Game
+from fedjax_shap.games.support_vectors import support_vectors
 from fedjax_shap.learning.judges import Judging, judged_by, judges_of, trailing_of
 from fedjax_shap.learning.metric import Metric, bootstrapped, in_blocks, judged
 from fedjax_shap.learning.statistics.merging import Fitted, Statistics, at_round, fitting, last
-from fedjax_shap.learning.statistics.model import Merge, StatisticsModel
+from fedjax_shap.learning.statistics.model import Merge
+from fedjax_shap.learning.statistics.registry import (
+    STATISTICS,
+    StatisticsModel,
+    bernoulli_naive_bayes,
+    discriminant,
+    gaussian_bayes,
+    gaussian_naive_bayes,
+    kmeans,
+    least_squares,
+    multinomial_naive_bayes,
+    newton_logistic,
+    ridge,
+)
 from fedjax_shap.learning.task import Task, curve_measure, measure_for
 from fedjax_shap.typing import Array, Key, PyTree
+
+__all__ = [
+    "STATISTICS",
+    "StatisticsModel",
+    "bernoulli_naive_bayes",
+    "discriminant",
+    "followed",
+    "gaussian_bayes",
+    "gaussian_naive_bayes",
+    "kmeans",
+    "least_squares",
+    "merged",
+    "multinomial_naive_bayes",
+    "newton_logistic",
+    "ridge",
+    "support_vectors",
+]
 
 BLOCK_BYTES = 2**24  # that the coalitions of a block may take, next to each other
 VALIDATION = 0  # the places of held-out sets

@@ -5,12 +5,11 @@ Scikit-learn fits it, so the game is one on the host.
 """
 
 import hashlib
+from importlib.metadata import version
 from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
-import sklearn
-from sklearn.svm import SVC
 
 from fedjax_shap._validate import number, of_kind, one_of
 from fedjax_shap.data.federated import FederatedData
@@ -104,7 +103,8 @@ def support_vectors(
 
     name = ""
     if metric is None or isinstance(metric, str):
-        name = f"support vectors {_digest(data)} {machine} {outputs} {metric} {sklearn.__version__}"
+        settings = f"{machine} {outputs} {metric} scikit-learn {version('scikit-learn')}"
+        name = f"support vectors {_digest(data)} {settings}"
     return from_callable(utilities, data.num_clients, name=name)
 
 
@@ -116,7 +116,7 @@ def _sent(data: FederatedData, member: int, machine: dict[str, Any]) -> Vectors:
         return Vectors(own.x[:0], own.y[:0])
     if len(np.unique(own.y)) == 1:
         return own
-    support = SVC(**machine).fit(*own).support_
+    support = _machine(machine).fit(*own).support_
     return Vectors(own.x[support], own.y[support])
 
 
@@ -129,7 +129,7 @@ def _answers(
     if len(there) == 1:
         answers[:, there] = 1.0
         return answers
-    fitted = SVC(**machine, decision_function_shape="ovr").fit(*union)
+    fitted = _machine({**machine, "decision_function_shape": "ovr"}).fit(*union)
     if as_labels:
         answers[np.arange(len(x)), fitted.predict(x)] = 1.0
         return answers
@@ -139,6 +139,13 @@ def _answers(
     answers[:] = margins.min(axis=1, keepdims=True) - 1.0
     answers[:, there] = margins
     return answers
+
+
+def _machine(settings: dict[str, Any]) -> Any:
+    """An SVM that is not fitted; scikit-learn is imported here, where it is first needed."""
+    from sklearn.svm import SVC
+
+    return SVC(**settings)
 
 
 def _digest(data: FederatedData) -> str:

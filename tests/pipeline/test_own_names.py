@@ -209,7 +209,7 @@ def test_a_run_records_the_names(mine, capsys):
         ("model", {"name": ":net"}, r"of the form 'package\.module:function'"),
         ("model", {"name": "mine:net", "widht": 3}, "did you mean 'width'"),
         ("model", {"name": "mine:net", "width": "3"}, "model.width='3' to be of type int"),
-        ("model", {"name": "mine:number"}, "to give a Model or a function of the shape of an exa"),
+        ("model", {"name": "mine:number"}, "to give a Model or a StatisticsModel or a function"),
         ("model", {"name": "mine:X.nothing"}, "to be in its module"),
         ("data", {"name": "mine:number"}, "to give a Pool, such as load.'digits'. gives, got 3"),
         ("game", {"name": "mine:game"}, "to give a SettingKind"),
