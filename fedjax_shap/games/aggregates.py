@@ -11,6 +11,7 @@ from flax import struct
 
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.games.game import Game
+from fedjax_shap.learning.aggregate import Summing
 from fedjax_shap.learning.learner import Learner
 from fedjax_shap.learning.train import begun
 from fedjax_shap.learning.world import Run, Sent, World
@@ -70,6 +71,9 @@ def aggregates(learning: Learner, worth: Callable[[World, Params], Array]) -> Op
         # only the coalition's members weigh in the aggregates
         weights = jnp.where(coalition.mask[received.members], received.sent.weights, 0.0)
         sent = replace(received.sent, weights=weights)
+        if isinstance(sent.summing, Summing):
+            mask = sent.summing.mask & coalition.mask
+            sent = replace(sent, summing=sent.summing._replace(mask=mask))
         # the server moves on with them, from where the round began
         run = Run(world.initial, world.server, sent.clients)
         after = learning.advance(run, sent, world.share(weights.sum(), weights.sum()))

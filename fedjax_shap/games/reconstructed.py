@@ -53,6 +53,11 @@ def reconstructed(
     References:
         Song, Tong, Wei 2019, "Profit allocation for federated learning", algorithm 1.
     """
+    require(
+        training.privacy is None,
+        "Expected privacy to be left out with game='reconstructed', which adds up single uploads; "
+        "use game='silo' or 'rounds'.",
+    )
     run = rounds(data, training, metric=metric)
     require(
         run.uploads,

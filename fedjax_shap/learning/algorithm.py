@@ -1,6 +1,6 @@
 """One interface for federated algorithms: what members do besides their steps, and the server."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -244,6 +244,8 @@ class Algorithm(NamedTuple):
             reach the server.
         server_update: what the server makes of them.
         averages_uploads: whether x_{t+1} is the mean of the uploads.
+        sends: what an upload is: "model", the one that a client ended with; "gradient"; or "more",
+            where something else is averaged, or a client keeps a state between rounds.
         aggregate: how uploads, and what is averaged beside them, become what reaches the server;
             their weighted means unless given.
         needs_learning_rate: whether the learning rate of the local optimiser is used.
@@ -265,6 +267,7 @@ class Algorithm(NamedTuple):
     upload: Upload = _upload_model
     server_update: ServerUpdate = _take_mean
     averages_uploads: bool = True
+    sends: Literal["model", "gradient", "more"] = "model"
     aggregate: Aggregation = mean()
     needs_learning_rate: bool = False
     most_steps: int | None = None

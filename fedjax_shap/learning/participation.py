@@ -1,7 +1,7 @@
 """Who takes part in which round: participation as a process of its own."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ from fedjax_shap.typing import HostArray, Key
 __all__ = [
     "PARTICIPATIONS",
     "Participation",
+    "Sampled",
     "always",
     "cyclic",
     "dropping",
@@ -55,6 +56,31 @@ class _Named(NamedTuple):
         return self.draw(key, num_rounds, num_clients)
 
 
+class Sampled(NamedTuple):
+    """A participation by a law of chance that an accountant of privacy knows.
+
+    Attributes:
+        draw: the participation.
+        how: "poisson": each client by itself; "fixed": so many clients, without replacement.
+        of: the chance of a client, one for all or one each; or how many clients.
+    """
+
+    draw: Participation
+    how: Literal["poisson", "fixed"]
+    of: float | tuple[float, ...]
+
+    def chances(self, num_clients: int) -> HostArray:
+        """float64[C]: the chance of each client to take part in a round."""
+        chances = np.asarray(self.of, np.float64)
+        if self.how == "fixed":
+            chances = chances / num_clients
+        return np.broadcast_to(chances, (num_clients,))
+
+    def __call__(self, key: Key, num_rounds: int, num_clients: int, /) -> HostArray:
+        """Who takes part in which round, see `Participation`."""
+        return self.draw(key, num_rounds, num_clients)
+
+
 def always() -> Participation:
     """Every client takes part in every round."""
     return lambda key, num_rounds, num_clients: np.ones((num_rounds, num_clients), bool)
@@ -71,7 +97,7 @@ def uniform(*, participants: int) -> Participation:
         np.put_along_axis(present, np.argsort(noise, axis=1)[:, :participants], True, axis=1)
         return present
 
-    return draw
+    return Sampled(draw, "fixed", participants)
 
 
 def independent(*, probability: float | tuple[float, ...]) -> Participation:
@@ -86,7 +112,7 @@ def independent(*, probability: float | tuple[float, ...]) -> Participation:
         chances = _each("probability", probability, num_clients)
         return _uniform(key, num_rounds, num_clients) < chances
 
-    return draw
+    return Sampled(draw, "poisson", probability)
 
 
 def cyclic(*, participants: int) -> Participation:
@@ -211,6 +237,8 @@ def dropping(participation: Participation, drop_out: float | tuple[float, ...]) 
         )
         return np.where((present == 1) & drops, done, present)
 
+    if isinstance(participation, Sampled):
+        return participation._replace(draw=draw)
     return draw
 
 

@@ -1,5 +1,7 @@
 """The round loop: one coalition's federated training, from broadcast to convergence."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import chex
@@ -9,11 +11,15 @@ import numpy as np
 
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.learning.aggregate import Summing
 from fedjax_shap.learning.algorithm import Algorithm, Draws, Round, has_converged
 from fedjax_shap.learning.client_update import Examples, fetch_from
 from fedjax_shap.learning.learner import Advance, Collect, Learner, Train
 from fedjax_shap.learning.member import Contribution, MemberUpdate, member_update
+from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.participation import always
+from fedjax_shap.learning.protected import protected
+from fedjax_shap.learning.protection import Protection, chances_of, protection_of
 from fedjax_shap.learning.row_orders import Drawn, draws_of, orders_of
 from fedjax_shap.learning.task import bound_to
 from fedjax_shap.learning.train_chunk import train_chunk
@@ -55,7 +61,13 @@ def unobserved(world: World, params: Params) -> Array:
     return jnp.zeros(())
 
 
-def learner(data: FederatedData, training: Training, *, horizon: int | None = None) -> Learner:
+def learner(
+    data: FederatedData,
+    training: Training,
+    *,
+    horizon: int | None = None,
+    protection: Protection | None = None,
+) -> Learner:
     """Binds a training to a federation.
 
     Args:
@@ -63,10 +75,11 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
         training: how its coalitions train.
         horizon: R, of how many rounds steps and participation are drawn; `algorithm.max_rounds` if
             None.
+        protection: what `training.privacy` comes to; worked out here if None.
 
     Raises:
-        InvalidInputError: a part of the training of another kind, initial parameters of other
-            shapes, or settings for another number of clients.
+        InvalidInputError: as `protection_of`; a part of the training of another kind, initial
+            parameters of other shapes, or settings for another number of clients.
 
     Guarantees:
         Mini-batches are a function of (key, round, client id) alone: the same in every coalition.
@@ -76,20 +89,15 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
     model = model_of(training, data)
     task = bound_to(task_of(training, data), data)
     local = training.local
-    algorithm = training.algorithm
-    drawn = seeds(training.root_key)
-    num_steps = steps_by_round(
-        data, local, algorithm, training.steps, drawn.steps, horizon or algorithm.max_rounds
-    )
-    who = (training.participation or always())(drawn.participation, *num_steps.shape)
-    present = np.asarray(who) >= 1
-    world = world_of(
-        data, model, algorithm, num_steps, present, training.root_key, training.initial
-    )
+    protection = protection or protection_of(data, training)
+    algorithm = protected(training.algorithm, protection)
+    world = _world(data, training, model, algorithm, horizon or algorithm.max_rounds)
+    world = replace(world, chances=chances_of(protection))
     orders = orders_of(local)
     update = member_update(algorithm, local, model, task.loss)
     collect = _collect(update, algorithm)
     advance = _advance(algorithm)
+    num_steps = np.asarray(world.num_steps)
     draws = draws_of(orders, local.num_orders(np.asarray(data.sizes), num_steps))
 
     def collect_alone(
@@ -113,6 +121,19 @@ def learner(data: FederatedData, training: Training, *, horizon: int | None = No
     return Learner(world, predicting, algorithm, collect_alone, advance, train, many)
 
 
+def _world(
+    data: FederatedData, training: Training, model: Model, algorithm: Algorithm, num_rounds: int
+) -> World:
+    """The arrays of a training, with steps and participation drawn for so many rounds."""
+    drawn = seeds(training.root_key)
+    num_steps = steps_by_round(
+        data, training.local, algorithm, training.steps, drawn.steps, num_rounds
+    )
+    who = (training.participation or always())(drawn.participation, *num_steps.shape)
+    present = np.asarray(who) >= 1
+    return world_of(data, model, algorithm, num_steps, present, training.root_key, training.initial)
+
+
 def begun(world: World, coalition: Coalition) -> Run:
     """A coalition before its first round."""
     return Run(
@@ -124,6 +145,7 @@ def begun(world: World, coalition: Coalition) -> Run:
 
 def _collect(update: MemberUpdate, algorithm: Algorithm) -> _CollectInOrder:
     """What the members of a coalition send in a round."""
+    summing = _summing(algorithm)
 
     def collect(
         world: World, key: Key, round_: Array, run: Run, coalition: Coalition, drawn: Drawn
@@ -162,18 +184,36 @@ def _collect(update: MemberUpdate, algorithm: Algorithm) -> _CollectInOrder:
         # take the mean loss of those who trained
         trained = jnp.where(steps > 0, weights, 0.0)
         loss = jnp.where(trained > 0, trained * losses, 0.0).sum() / divisor(trained)
-        return Sent(uploads, extra, where_rows(here, clients, run.clients), weights, loss)
+        kept = where_rows(here, clients, run.clients)
+        return Sent(uploads, extra, kept, weights, loss, summing(world, key, round_, coalition))
 
     return collect
 
 
+def _summing(algorithm: Algorithm) -> Callable[[World, Key, Array, Coalition], PyTree]:
+    """`Sent.summing` of a round of a coalition."""
+
+    def summing(world: World, key: Key, round_: Array, coalition: Coalition) -> PyTree:
+        if algorithm.aggregate.finish is None:
+            return ()
+        expected = world.expected(round_, coalition.mask)
+        return Summing(key, world.first_round + round_, coalition.mask, expected)
+
+    return summing
+
+
 def _advance(algorithm: Algorithm) -> Advance:
     """What the server does with what was sent; nothing where no weight is positive."""
+    finish = algorithm.aggregate.finish
 
     def advance(run: Run, sent: Sent, share: Array) -> Run:
-        upload, extra = algorithm.aggregate.at_once((sent.uploads, sent.extra), sent.weights)
-        moved = algorithm.server_update(run.params, upload, extra, run.server, share)
+        sums = algorithm.aggregate.at_once((sent.uploads, sent.extra), sent.weights)
         any_weight = sent.weights.sum() > 0
+        if finish is not None:
+            sums = finish(sums, sent.summing, sent.weights.sum(), run.server)
+            any_weight = sent.summing.expected > 0
+        upload, extra = sums
+        moved = algorithm.server_update(run.params, upload, extra, run.server, share)
         params, server = jax.tree.map(
             lambda new, old: jnp.where(any_weight, new, old), moved, (run.params, run.server)
         )

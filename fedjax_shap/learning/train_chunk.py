@@ -13,16 +13,16 @@ from typing import NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
-from flax import struct
 
 from fedjax_shap.coalitions import Chunk
-from fedjax_shap.learning.aggregate import add_shares
-from fedjax_shap.learning.algorithm import Algorithm, Draws, Round, has_converged
+from fedjax_shap.learning.aggregate import Summing, add_shares
+from fedjax_shap.learning.algorithm import Algorithm, Draws, Round
+from fedjax_shap.learning.chunk_state import ChunkState, after_round, started
 from fedjax_shap.learning.client_update import Examples, fetch_from
 from fedjax_shap.learning.learner import Orders, TrainChunk
 from fedjax_shap.learning.member import Contribution, MemberUpdate
 from fedjax_shap.learning.world import Observe, Read, Trace, World
-from fedjax_shap.trees import like, shares_of, where_rows
+from fedjax_shap.trees import shares_of, where_rows
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
 
@@ -40,23 +40,6 @@ class _Broadcast(NamedTuple):
     params: Params  # leaves [M, ...]
     server: PyTree  # leaves [M, ...], of which the algorithm broadcasts a part
     mean_steps: Array  # float[M]
-
-
-@struct.dataclass
-class _State:
-    """Where the coalitions of a chunk are.
-
-    Members' states lie by turn and by place in it: none is kept for who is not a member.
-    """
-
-    round: Array
-    params: Params  # leaves [M, ...]
-    server: PyTree  # leaves [M, ...]
-    clients: PyTree  # leaves [T, G, ...]
-    unchanged: Array  # int32[M], successive rounds in which the loss hardly changed
-    rounds: Array  # int32[M], rounds trained
-    losses: Array  # float[M, R]
-    observed: Array  # float[M, R, ...]
 
 
 def train_chunk(
@@ -81,20 +64,20 @@ def train_chunk(
         chex.assert_equal_shape_prefix([chunk.player, chunk.rows], 1)
         chex.assert_shape(world.weights, chunk.mask.shape[1:])
 
-        def going(state: _State) -> Array:
+        def going(state: ChunkState) -> Array:
             return state.unchanged < algorithm.patience  # always where tol is None
 
-        def unfinished(state: _State) -> Array:
+        def unfinished(state: ChunkState) -> Array:
             return (state.round < world.num_rounds) & going(state).any()
 
-        def step(state: _State) -> _State:
+        def step(state: ChunkState) -> ChunkState:
             active = going(state)
             after, loss = one_round(world, key, state, chunk, active)
             seen = jax.vmap(observe, in_axes=(None, 0))(world, after.params)
-            return _after_round(after, loss, seen, active, algorithm.tol)
+            return after_round(after, loss, seen, active, algorithm.tol)
 
         seen = jax.eval_shape(observe, world, world.initial)
-        start = _start(world, chunk, algorithm.max_rounds, seen)
+        start = started(world, chunk, algorithm.max_rounds, seen)
         end = jax.lax.while_loop(unfinished, step, start)
         trace = Trace(loss=end.losses, observed=end.observed, rounds=end.rounds)
         return jax.vmap(read, in_axes=(None, 0, 0, 0))(world, end.params, trace, chunk.mask)
@@ -148,19 +131,21 @@ def _work(
 
 def _one_round(
     work: Callable[..., Contribution], algorithm: Algorithm
-) -> Callable[..., tuple[_State, Array]]:
+) -> Callable[..., tuple[ChunkState, Array]]:
     """One round of a chunk.
 
     A function (world, key, state, chunk, active bool[M]) -> (state, training loss float[M]).
     """
+    one_more = algorithm.aggregate.one_more
 
     def one_round(
-        world: World, key: Key, state: _State, chunk: Chunk, active: Array
-    ) -> tuple[_State, Array]:
+        world: World, key: Key, state: ChunkState, chunk: Chunk, active: Array
+    ) -> tuple[ChunkState, Array]:
         # weigh who takes part: in the mean of uploads all, in the loss those who train
         present, num_steps, of_all = world.in_round(state.round)
         weights = jnp.where(chunk.mask, of_all, 0.0)
         shares = shares_of(weights)
+        counted = _counted(algorithm, weights, shares)
         loss_shares = shares_of(jnp.where(num_steps > 0, weights, 0.0))
         mean_steps = (shares * num_steps[None]).sum(axis=1)
         sent = _Broadcast(state.params, state.server, mean_steps)
@@ -173,31 +158,72 @@ def _one_round(
             steps = jnp.where(here.any(), num_steps[client], 0)
             own = jax.tree.map(lambda leaf: leaf[index], sums.clients)
             done = work(world, key, state.round, sent, client, steps, rows, own)
-            # keep its states
             kept = where_rows(here, done.state, own)
             clients = jax.tree.map(lambda all_, new: all_.at[index].set(new), sums.clients, kept)
             # add its uploads and losses to those of its coalitions
-            weight = jnp.where(here, shares[rows, client], 0.0)
-            uploads = (done.upload, done.extra)
-            means = algorithm.aggregate.one_more(sums.means, uploads, rows, weight)
+            weight = jnp.where(here, counted[rows, client], 0.0)
+            means = one_more(sums.means, (done.upload, done.extra), rows, weight)
             loss_weight = jnp.where(here, loss_shares[rows, client], 0.0)
             return _Sums(means, clients, add_shares(sums.losses, done.loss, rows, loss_weight))
 
         # let every client take its turns
-        nothing = _no_uploads(work, world, key, state, chunk, sent)
+        nothing = _no_uploads(work, algorithm, world, key, state, chunk, sent)
         start = _Sums(nothing, state.clients, jnp.zeros(len(chunk.mask)))
         sums = jax.lax.fori_loop(0, chunk.num_turns, turn, start)
         # move the models of the coalitions that go on and whose members have any weight
         total = weights.sum(axis=1)
         share = world.share(total, jnp.where(chunk.mask, world.weights, 0.0).sum(axis=1))
-        params, server = _moved(algorithm, state, sums.means, share, active & (total > 0))
+        means, moves = _finished(algorithm, world, key, state, chunk, sums.means, total)
+        params, server = _moved(algorithm, state, means, share, active & moves)
         return replace(state, params=params, server=server, clients=sums.clients), sums.losses
 
     return one_round
 
 
+def _counted(algorithm: Algorithm, weights: Array, shares: Array) -> Array:
+    """float[M, C], by what uploads are added up: their shares, or the weights where sums are
+    finished.
+    """
+    if algorithm.aggregate.finish is None:
+        return shares
+    return weights
+
+
+def _finished(
+    algorithm: Algorithm,
+    world: World,
+    key: Key,
+    state: ChunkState,
+    chunk: Chunk,
+    means: PyTree,
+    total: Array,
+) -> tuple[PyTree, Array]:
+    """What reaches the servers, leaves [M, ...], and whose model moves, bool[M].
+
+    Args:
+        algorithm: how aggregates are finished.
+        world: the federation.
+        key: of the run.
+        state: where the coalitions are.
+        chunk: whose aggregates they are.
+        means: leaves [M, ...], what the turns of a round added up.
+        total: float[M], the weights of those who took part.
+    """
+    finish = algorithm.aggregate.finish
+    if finish is None:
+        return means, total > 0
+    expected = world.expected(state.round, chunk.mask)
+    number = world.first_round + state.round
+
+    def one(sums: PyTree, mask: Array, expected: Array, weight: Array, server: PyTree) -> PyTree:
+        return finish(sums, Summing(key, number, mask, expected), weight, server)
+
+    finished = jax.vmap(one)(means, chunk.mask, expected, total, state.server)
+    return finished, expected > 0
+
+
 def _moved(
-    algorithm: Algorithm, state: _State, means: PyTree, share: Array, moves: Array
+    algorithm: Algorithm, state: ChunkState, means: PyTree, share: Array, moves: Array
 ) -> tuple[Params, PyTree]:
     """The servers' next models and states, leaves [M, ...].
 
@@ -217,9 +243,10 @@ def _moved(
 
 def _no_uploads(
     work: Callable[..., Contribution],
+    algorithm: Algorithm,
     world: World,
     key: Key,
-    state: _State,
+    state: ChunkState,
     chunk: Chunk,
     sent: _Broadcast,
 ) -> PyTree:
@@ -227,63 +254,8 @@ def _no_uploads(
     first = jax.tree.map(lambda leaf: leaf[0], state.clients)
     turn = (chunk.player[0], jnp.int32(0), chunk.rows[0], first)
     shape = jax.eval_shape(work, world, key, state.round, sent, *turn)
+    dtype = algorithm.aggregate.dtype
     return jax.tree.map(
-        lambda leaf: jnp.zeros((len(chunk.mask), *leaf.shape[1:]), leaf.dtype),
+        lambda leaf: jnp.zeros((len(chunk.mask), *leaf.shape[1:]), dtype or leaf.dtype),
         (shape.upload, shape.extra),
-    )
-
-
-def _start(world: World, chunk: Chunk, max_rounds: int, seen: jax.ShapeDtypeStruct) -> _State:
-    """Every coalition at the initial model, before its first round."""
-    num_coalitions = len(chunk.mask)
-    count = jnp.zeros(num_coalitions, jnp.int32)
-
-    def of_each(leaf: Array) -> Array:
-        return jnp.broadcast_to(leaf, (num_coalitions, *leaf.shape))
-
-    def of_members(leaf: Array) -> Array:
-        return jnp.broadcast_to(leaf[chunk.player][:, None], (*chunk.rows.shape, *leaf.shape[1:]))
-
-    return _State(
-        round=jnp.int32(0),
-        params=jax.tree.map(of_each, world.initial),
-        server=jax.tree.map(of_each, world.server),
-        clients=jax.tree.map(of_members, world.clients),
-        unchanged=count,
-        rounds=count,
-        losses=jnp.zeros((num_coalitions, max_rounds)),
-        observed=jnp.zeros((num_coalitions, max_rounds, *seen.shape)),
-    )
-
-
-def _after_round(
-    state: _State, loss: Array, seen: Array, going: Array, tol: float | None
-) -> _State:
-    """Notes a round in which the coalitions `going` bool[M] trained; the others stay as they were.
-
-    Args:
-        state: after the round, but for what is noted here.
-        loss: float[M], the training loss of the round.
-        seen: float[M, ...], what was observed of the models.
-        going: bool[M], who trained.
-        tol: see `Algorithm`.
-    """
-    chex.assert_equal_shape([loss, going])
-    chex.assert_equal_shape_prefix([loss, seen], 1)
-    # count successive rounds in which the loss hardly changed
-    unchanged = state.unchanged
-    if tol is not None:
-        before = state.losses[:, jnp.maximum(state.round - 1, 0)]
-        converged = has_converged(state.round, loss, before, tol)
-        unchanged = jnp.where(going, jnp.where(converged, unchanged + 1, 0), unchanged)
-    # the last entry stands for all rounds after a stop
-    later = jnp.arange(state.losses.shape[1])[None] >= state.round
-    fresh = later & going[:, None]
-    return replace(
-        state,
-        round=state.round + 1,
-        unchanged=unchanged,
-        rounds=state.rounds + going,
-        losses=jnp.where(fresh, loss[:, None], state.losses),
-        observed=jnp.where(like(fresh, state.observed), seen[:, None], state.observed),
     )

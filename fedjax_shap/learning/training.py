@@ -18,6 +18,7 @@ from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.local import local as local_training
 from fedjax_shap.learning.model import MODELS, Architecture, Model, from_flax, from_nnx
 from fedjax_shap.learning.participation import Participation
+from fedjax_shap.learning.private import Privacy
 from fedjax_shap.learning.steps import Steps
 from fedjax_shap.learning.task import Task
 from fedjax_shap.learning.tasks import task_for
@@ -41,6 +42,8 @@ class Training(NamedTuple):
         initial: initial parameters of the model's structure, instead of drawn ones.
         task: what is learned, such as `regression()`; if None classification where the data have
             classes, regression where they have quantities.
+        privacy: what is done to updates and their sums, such as `private(clip=1.0, noise=1.1)`;
+            nothing if None.
     """
 
     model: Architecture | Model
@@ -51,6 +54,7 @@ class Training(NamedTuple):
     key: Seed = None
     initial: Params | None = None
     task: Task | None = None
+    privacy: Privacy | None = None
 
     @property
     def root_key(self) -> Key:
@@ -75,6 +79,8 @@ def checked(training: Training) -> Training:
         wanted = ("a key", "the number of rounds", "the number of clients")
         example = "participation.independent(probability=0.5)"
         function_of("participation", training.participation, wanted, example)
+    if training.privacy is not None:
+        of_kind("privacy", training.privacy, Privacy, "private(clip=1.0, noise=1.1)")
     _check_architecture(training.model)
     return training
 

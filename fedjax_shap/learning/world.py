@@ -34,6 +34,8 @@ class World:
         whole: float32[], the weight of all whom the server's state is about, where that is not the
             coalition's own: in the games inside one run it is that of all clients; 0 where it is
             the coalition's.
+        chances: float32[R, C], the chance of each client to take part in each round, where sums are
+            divided by the weight expected; else ().
     """
 
     data: FederatedData
@@ -46,6 +48,7 @@ class World:
     server: PyTree
     clients: PyTree
     whole: Array
+    chances: PyTree = ()
 
     def share(self, uploaded: Array, own: Array) -> Array:
         """The share of those who uploaded, float[...].
@@ -66,9 +69,24 @@ class World:
         Returns:
             (present bool[C], num_steps int32[C], weights float32[C]).
         """
-        row = jnp.minimum(self.first_round + round_, len(self.present) - 1)
+        row = self._row(round_)
         here = self.present[row]
         return here, jnp.where(here, self.num_steps[row], 0), jnp.where(here, self.weights, 0.0)
+
+    def expected(self, round_: Array, mask: Array) -> Array:
+        """The weight that takes part in a round on average, float[...].
+
+        Args:
+            round_: int[], as in `in_round`.
+            mask: bool[..., C], coalitions. In the games inside one run everyone counts, since the
+                server divides by one number whoever was drawn.
+        """
+        counted = mask | (self.whole > 0)
+        weights = self.chances[self._row(round_)] * self.weights
+        return jnp.where(counted, weights, 0.0).sum(axis=-1)
+
+    def _row(self, round_: Array) -> Array:
+        return jnp.minimum(self.first_round + round_, len(self.present) - 1)
 
 
 @struct.dataclass
@@ -96,6 +114,7 @@ class Sent:
         clients: leaves [S, ...], their states after the round; those of absent members as before.
         weights: float[S], their weights in the means; 0 for absent members and padding.
         loss: float[], the training loss, the weighted mean over those who trained.
+        summing: an `aggregate.Summing` where the aggregation finishes sums, else ().
     """
 
     uploads: Params
@@ -103,6 +122,7 @@ class Sent:
     clients: PyTree
     weights: Array
     loss: Array
+    summing: PyTree = ()
 
 
 @struct.dataclass

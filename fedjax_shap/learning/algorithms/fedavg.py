@@ -85,6 +85,7 @@ def correcting(schedule: Schedule) -> Algorithm:
         broadcast=lambda server: server,
         direction=_corrected,
         server_update=server_update,
+        sends="more",
     )
 
 

@@ -68,5 +68,6 @@ def fednova(*, momentum: float = 0.0, **schedule: Unpack[Schedule]) -> Algorithm
         upload=upload,
         server_update=server_update,
         averages_uploads=False,
+        sends="more",
         reach=reach,
     )

@@ -181,7 +181,10 @@ def fedsgd(
 
     algorithm = fedavg(**schedule)._replace(records=("first",), most_steps=1, upload=upload)
     return algorithm._replace(
-        init_server=rule.init, server_update=server_update, averages_uploads=False
+        init_server=rule.init,
+        server_update=server_update,
+        averages_uploads=False,
+        sends="gradient",
     )
 
 
