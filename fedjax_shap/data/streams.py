@@ -6,6 +6,7 @@ PARTITION = 0  # who gets which rows
 VALIDATION = 1  # the validation set, out of the server's test rows
 CORRUPTION = 2  # one more stream for each corruption, by its position
 MEMBER_TESTS = 3  # the members' own test rows
+RECORDS = 4  # noise on a member's records, by its id
 VALIDATION_USERS = 5  # the members who never train
 
 

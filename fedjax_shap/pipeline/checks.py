@@ -9,6 +9,7 @@ from fedjax_shap._validate import integer, listed, require
 from fedjax_shap.learning.statistics.registry import STATISTICS
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.own_names import is_own
+from fedjax_shap.pipeline.privacy import check_privacy
 from fedjax_shap.pipeline.settings.registry import SETTINGS, kind_of
 from fedjax_shap.shapley.estimator import Estimator
 from fedjax_shap.shapley.estimators.registry import DEFAULT
@@ -34,6 +35,7 @@ def checked(config: Config, given: Collection[str]) -> Config:
     _check_steps(config)
     _check_estimator(config)
     _check_economics(config)
+    check_privacy(config)
     kind_of(config).check(config)
     return config
 

@@ -21,6 +21,7 @@ from fedjax_shap.learning.judges import judges_of
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.participation import Participation, dropping, ordered
+from fedjax_shap.learning.private_records import with_noisy_records
 from fedjax_shap.learning.reach import warn_of_reach
 from fedjax_shap.learning.steps import BY_EXAMPLES, Steps
 from fedjax_shap.learning.task import Bound, Task, bound_to, curve_measure, measure_for
@@ -30,9 +31,13 @@ from fedjax_shap.pipeline.by_name import devices_of, for_members
 from fedjax_shap.pipeline.config import Config, build
 from fedjax_shap.pipeline.joint_model import JointModel, line_of
 from fedjax_shap.pipeline.own_names import is_own, own_function
+from fedjax_shap.pipeline.privacy import privacy_of, record_of, records_of
+from fedjax_shap.pipeline.privacy_record import PrivacyRecord
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.surplus import Noise, Trained, surplus_noise
+from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray, Key, Params
+from fedjax_shap.valuation.estimate import game_key
 
 
 class RoundWork(NamedTuple):
@@ -105,8 +110,8 @@ class Federation:
 
     @cached_property
     def pooled_training(self) -> Training:
-        """How one client with all data trains: without what was set for each client, and with the
-        steps of the members where these go by examples, else those of the busiest member.
+        """How one client with all data trains: without privacy and what was set for each client,
+        with the steps of the members where these go by examples, else those of the busiest one.
         """
         weights = lambda sizes: np.ones(len(sizes), np.float32)  # noqa: E731
         local = self.base.local
@@ -116,6 +121,7 @@ class Federation:
             local=local,
             algorithm=self.base.algorithm._replace(weights=weights),
             steps=self._pooled_steps(local),
+            privacy=None,
         )
 
     def joint_model(self, params: Params) -> JointModel:
@@ -130,6 +136,12 @@ class Federation:
             params=params,
             line=line_of(self.bound.outputs, num_outputs),
         )
+
+    def privacy(self, attribution: Attribution, /) -> PrivacyRecord | None:
+        """What is known of the privacy of a run that found these values."""
+        key = game_key(self.key)
+        coalitions = attribution.num_coalitions
+        return record_of(self.config, self.data, self.training, key, coalitions)
 
     def surplus_noise(self, trained: Trained) -> Noise:
         """What the validation set leaves open of V(N) - V(empty), see `surplus.surplus_noise`."""
@@ -257,6 +269,9 @@ def loaded(config: Config) -> Loaded:
         )
         corruptions = [build("corrupt", one) for one in config.corruptions]
         data = corrupt(data, corruptions, seed=config.seed)
+        of_records = records_of(config)
+        if of_records is not None:
+            data = with_noisy_records(data, of_records, seed=config.seed)
     return Loaded(for_members(config, data.names), data, task, tuple(notes))
 
 
@@ -270,6 +285,7 @@ def federation_of(config: Config) -> Federation:
         algorithm=config.build("algorithm"),
         key=jax.random.fold_in(root, 0),
         task=task,
+        privacy=privacy_of(config),
     )
     federation = Federation(
         config=config,

@@ -1,6 +1,6 @@
 """Keywords that every entry of a section takes besides its own, each as a function's signature."""
 
-from typing import Literal
+from typing import Any, Literal
 
 
 def of_data(
@@ -34,6 +34,12 @@ def of_estimator(
 def of_participation(*, drop_out: float | tuple[float, ...] = 0.0) -> None:
     """`drop_out` is the probability that a member leaves in a round before it has uploaded, one for
     all or one each.
+    """
+
+
+def of_privacy(*, records: dict[str, Any] | None = None) -> None:
+    """`records` is noise on the features of single records at the members: {law, clip, epsilon},
+    law "gaussian" or "laplace", and delta for the former.
     """
 
 

@@ -60,6 +60,7 @@ _ALL = (
         (),
         ("a key", "the number of rounds", "the number of clients"),
     ),
+    Product("privacy", "private(clip=1.0, noise=1.1)", _of("learning.private:Privacy")),
     Product(
         "game",
         "SettingKind(build=..., game=...)",

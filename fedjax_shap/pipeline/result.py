@@ -18,6 +18,7 @@ from fedjax_shap.economics.money import amount, written
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, finite_or_none
+from fedjax_shap.pipeline.privacy_record import PrivacyRecord
 from fedjax_shap.shapley.estimator import Attribution, Slices
 from fedjax_shap.typing import HostArray
 
@@ -56,6 +57,7 @@ class Result:
             coalitions (its compilation left out), and seconds in all.
         notes: what a reader should know of the federation, one sentence each.
         stores: the fingerprint of each part of the run whose utilities were kept in a folder.
+        privacy: what is known of the members' privacy; None where nothing was done for it.
     """
 
     config: Config
@@ -78,6 +80,7 @@ class Result:
     metric_sign: int = 1
     notes: tuple[str, ...] = ()
     stores: Mapping[str, str] = field(default_factory=dict)
+    privacy: PrivacyRecord | None = None
 
     @property
     def label(self) -> str:
@@ -223,6 +226,8 @@ class Result:
             "versions": _versions(),
             "device": _device(),
         }
+        if self.privacy is not None:
+            record["privacy"] = self.privacy.to_json()
         if self.stores:
             record["stores"] = dict(self.stores)
         if found.slices is not None:

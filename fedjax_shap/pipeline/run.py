@@ -18,6 +18,7 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves
 from fedjax_shap.pipeline.payment import estimator_for_rule, pay, require_payable
+from fedjax_shap.pipeline.privacy_record import PrivacyRecord, sentences
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.pipeline.settings.setting import Setting
@@ -80,6 +81,7 @@ def run(
             attribution = attribution_of(config, setting, options_for_values)
             divided_by = _divided_by(config, setting, options, watch) or attribution
         curve = setting.curve(replace(options, stores=stores.open, progress=watch("curves")))
+        privacy = setting.privacy(attribution)
         payments = pay(config, setting, divided_by, getattr(curve, "num_rounds", None))
     return Result(
         config=config,
@@ -96,7 +98,12 @@ def run(
         coalitions=stores.how_many(),
         stores=stores.games,
         timing=_timing(total, training),
-        notes=(*setting.notes, *_on_surplus(config, attribution, curve)),
+        notes=(
+            *setting.notes,
+            *_on_surplus(config, attribution, curve),
+            *_on_privacy(privacy),
+        ),
+        privacy=privacy,
     )
 
 
@@ -145,6 +152,13 @@ def _on_surplus(
     if curve is None or curve.surplus is None:
         return ()
     return notes_on(config, attribution, curve.surplus)
+
+
+def _on_privacy(privacy: PrivacyRecord | None) -> tuple[str, ...]:
+    """What a reader should know of the members' privacy."""
+    if privacy is None:
+        return ()
+    return sentences(privacy)
 
 
 def unwatched(stage: str, /) -> Progress:

@@ -181,6 +181,13 @@ SECTIONS: dict[str, SectionSpec] = {
         product=PRODUCTS["participation"],
         by_member=True,
     ),
+    "privacy": SectionSpec(
+        registries=("fedjax_shap.learning.private:PRIVACIES",),
+        default="none",
+        shared=keywords.of_privacy,
+        implied=dict.fromkeys(("clip", "noise", "epsilon", "secure_sum"), "private"),
+        product=PRODUCTS["privacy"],
+    ),
     "game": SectionSpec(
         registries=("fedjax_shap.pipeline.settings.registry:SETTINGS",),
         default="silo",

@@ -24,6 +24,7 @@ from fedjax_shap.pipeline.curves import (
     members_alone,
 )
 from fedjax_shap.pipeline.federation import Federation, federation_of
+from fedjax_shap.pipeline.privacy import check_not_private, check_private_rounds
 from fedjax_shap.pipeline.settings.setting import Setting, Valuation, Work
 from fedjax_shap.pipeline.surplus import Trained
 from fedjax_shap.shapley.estimator import Attribution
@@ -69,6 +70,18 @@ def in_one_round(config: Config) -> Setting:
     return _setting(federation, attribution)
 
 
+def whole_rounds(config: Config) -> None:
+    """Refuses what a run that is valued round by round cannot have."""
+    fixed_length(config)
+    check_private_rounds(config)
+
+
+def whole_uploads(config: Config) -> None:
+    """Refuses what a run whose uploads are added up cannot have."""
+    fixed_length(config)
+    check_not_private(config)
+
+
 def fixed_length(config: Config) -> None:
     """Refuses a tolerance at which training stops: these runs have a fixed number of rounds."""
     tol = config.given("algorithm").get("tol")
@@ -104,6 +117,7 @@ def _setting(federation: Federation, attribution: Valuation) -> Setting:
         work=work,
         value_label="in-run Shapley value",
         notes=(*federation.notes, *federation.notes_on_judges()),
+        privacy=federation.privacy,
     )
 
 

@@ -55,6 +55,7 @@ def cross_silo(config: Config) -> Setting:
         work=work,
         grand_is_exact=not noisy,
         notes=(*federation.notes, *federation.notes_on_judges()),
+        privacy=federation.privacy,
     )
 
 

@@ -10,9 +10,10 @@ from fedjax_shap.games.statistics import merged
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.cross_device import (
-    fixed_length,
     in_one_round,
     in_rounds,
+    whole_rounds,
+    whole_uploads,
 )
 from fedjax_shap.pipeline.settings.cross_silo import cross_silo
 from fedjax_shap.pipeline.settings.setting import Setting, SettingKind
@@ -20,8 +21,8 @@ from fedjax_shap.pipeline.settings.statistics import SECTIONS_USED, statistics
 
 SETTINGS: dict[str, SettingKind] = {
     "silo": SettingKind(build=cross_silo, game=silo, repeats=True),
-    "rounds": SettingKind(build=in_rounds, game=rounds, check=fixed_length, takes_methods=True),
-    "reconstructed": SettingKind(build=in_one_round, game=reconstructed, check=fixed_length),
+    "rounds": SettingKind(build=in_rounds, game=rounds, check=whole_rounds, takes_methods=True),
+    "reconstructed": SettingKind(build=in_one_round, game=reconstructed, check=whole_uploads),
     "statistics": SettingKind(build=statistics, game=merged, sections=SECTIONS_USED, merges=True),
 }
 

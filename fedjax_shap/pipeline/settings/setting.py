@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves
+from fedjax_shap.pipeline.privacy_record import PrivacyRecord
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.in_run import Method
@@ -79,6 +80,24 @@ def no_work(num_rounds: int | None, /) -> None:
     """No work is counted."""
 
 
+class KnowPrivacy(Protocol):
+    """Knows what a run does for its members' privacy."""
+
+    def __call__(self, attribution: Attribution, /) -> PrivacyRecord | None:
+        """What is known of the privacy of a run.
+
+        Args:
+            attribution: the values, which say how many coalitions they took.
+
+        Returns:
+            The record; None where nothing was done.
+        """
+
+
+def no_privacy(attribution: Attribution, /) -> None:
+    """Nothing is done for privacy."""
+
+
 class Setting(NamedTuple):
     """A federation whose players can be valued and paid.
 
@@ -95,6 +114,7 @@ class Setting(NamedTuple):
         value_label: what the values are called in figures.
         grand_is_exact: whether V(N) has no error of its own, such as from training anew.
         notes: what a reader should know, one sentence each.
+        privacy: what is known of the privacy of the run.
     """
 
     kind: str
@@ -109,6 +129,7 @@ class Setting(NamedTuple):
     metric_label: str = ""
     metric_sign: int = 1
     notes: tuple[str, ...] = ()
+    privacy: KnowPrivacy = no_privacy
 
 
 class SettingFactory(Protocol):
