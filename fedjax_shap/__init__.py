@@ -76,6 +76,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` s
     from fedjax_shap.learning.algorithms import registry as algorithms
     from fedjax_shap.learning.local import local as local
     from fedjax_shap.learning.model import Model as Model
+    from fedjax_shap.learning.private import private as private
     from fedjax_shap.learning.task import Task as Task
     from fedjax_shap.learning.training import Training as Training
     from fedjax_shap.ledger.ledger import Ledger as Ledger
@@ -141,6 +142,7 @@ _MODULES = {  # a name -> the module of this package that defines it
     "local": "learning.local",
     "parse": "pipeline.config",
     "payment_intervals": "economics.intervals",
+    "private": "learning.private",
     "reconstructed": "games.reconstructed",
     "rounds": "games.rounds",
     "run": "pipeline.run",
@@ -220,6 +222,7 @@ __all__ = [
     "participation",
     "partitions",
     "payment_intervals",
+    "private",
     "reconstructed",
     "revenues",
     "rounds",
