@@ -24,8 +24,7 @@ from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.metric import Metric, score
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.participation import always
-from fedjax_shap.learning.private import check_subset_sums
-from fedjax_shap.learning.protection import Protection, protection_of
+from fedjax_shap.learning.protection import check_one_run, protection_of
 from fedjax_shap.learning.reach import warn_of_reach
 from fedjax_shap.learning.task import measure_for
 from fedjax_shap.learning.train import learner
@@ -164,7 +163,7 @@ def rounds(
     learning = learner(data, within, horizon=horizon, protection=protection)
     present = _present(training, algorithm.max_rounds, data.num_clients)
     present[:1] |= everyone_first
-    _check_protection(protection, present, inner_rounds, everyone_first)
+    check_one_run(protection, present, inner_rounds, absent, everyone_first)
     measure = measure_for(task_of(training, data), data, metric)
     judging = judges_of(data, judges, measure)
     judged = judged_by(measure, judging)
@@ -221,37 +220,6 @@ def _check(algorithm: Algorithm, inner_rounds: int, absent: Absent) -> None:
         algorithm.averages_uploads or absent == "left_out",
         f"Expected absent={absent!r} to be 'left_out' with an algorithm whose model is not the "
         "mean of the uploads.",
-    )
-
-
-def _check_protection(
-    protection: Protection | None, present: HostArray, inner_rounds: int, everyone_first: bool
-) -> None:
-    """Refuses runs whose privacy is not that of the training.
-
-    Args:
-        protection: of the training; None for none.
-        present: bool[R, P], who takes part in which round.
-        inner_rounds: aggregations within a round.
-        everyone_first: whether everyone takes part in the first round.
-    """
-    if protection is None:
-        return
-    check_subset_sums(protection.privacy, "rounds")
-    require(
-        inner_rounds == 1,
-        f"Expected inner_rounds={inner_rounds} to be 1 with privacy, which is accounted for by one "
-        "sum a round.",
-    )
-    require(
-        not everyone_first,
-        "Expected everyone_first=True to be left out with privacy: who is in a round is drawn.",
-    )
-    require(
-        protection.mechanism.sampling.how == "known" or bool(present.any(axis=1).all()),
-        "Expected somebody to take part in every round with privacy: a round of this run in which "
-        "nobody was drawn would be skipped, and show that; raise the probability or change the "
-        "seed.",
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from fedjax_shap._validate import require
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.participation import Sampled, always
-from fedjax_shap.learning.private import Privacy, check_algorithm
+from fedjax_shap.learning.private import Privacy, check_algorithm, check_subset_sums
 from fedjax_shap.learning.training import Training
 from fedjax_shap.learning.world import seeds
 from fedjax_shap.privacy.accounting import Mechanism, Sampling, check_accountant, noise_for
@@ -73,6 +73,49 @@ def protection_of(data: FederatedData, training: Training) -> Protection | None:
         privacy = privacy._replace(noise=noise)
     privacy = _with_clip_noise(privacy, float(chances.sum(axis=1).mean()))
     return Protection(privacy, Mechanism(privacy.noise, rounds, sampling), chances)
+
+
+def check_one_run(
+    protection: Protection | None,
+    present: HostArray,
+    inner_rounds: int,
+    absent: str,
+    everyone_first: bool,
+) -> None:
+    """Refuses games inside one run whose privacy would not be that of the training.
+
+    Args:
+        protection: of the training; None for none.
+        present: bool[R, P], who takes part in which round.
+        inner_rounds: aggregations within a round.
+        absent: how a participant outside a coalition counts in its mean.
+        everyone_first: whether everyone takes part in the first round.
+
+    Raises:
+        InvalidInputError: see above; also secure sums whose subset sums are not revealed.
+    """
+    if protection is None:
+        return
+    check_subset_sums(protection.privacy, "rounds")
+    require(
+        inner_rounds == 1,
+        f"Expected inner_rounds={inner_rounds} to be 1 with privacy, which is accounted for by one "
+        "sum a round.",
+    )
+    require(
+        absent == "left_out",
+        f"Expected absent={absent!r} to be left out with privacy, whose denominator decides it.",
+    )
+    require(
+        not everyone_first,
+        "Expected everyone_first=True to be left out with privacy: who is in a round is drawn.",
+    )
+    require(
+        protection.mechanism.sampling.how == "known" or bool(present.any(axis=1).all()),
+        "Expected somebody to take part in every round with privacy: a round of this run in which "
+        "nobody was drawn would be skipped, and show that; raise the probability or change the "
+        "seed.",
+    )
 
 
 def chances_of(protection: Protection | None) -> PyTree:

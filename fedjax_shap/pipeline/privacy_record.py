@@ -127,7 +127,19 @@ def _guarantee(record: PrivacyRecord, protection: Protection) -> str:
         f"The model of everyone is ({record.epsilon:.4g}, {privacy.delta:g})-differentially "
         f"private for a member ({sampling.neighbours}), by the accountant {privacy.accountant!r}: "
         f"noise of {mechanism.noise:.4g} clipping norms on the sums of {mechanism.rounds} rounds, "
-        f"members {drawn}. Weights and the number of members count as public."
+        f"members {drawn}. Weights, scales of features and the number of members count as public."
+        f"{_on_delta(record, privacy.delta)}"
+    )
+
+
+def _on_delta(record: PrivacyRecord, delta: float) -> str:
+    """That a delta is too large to mean anything, where it is."""
+    members = len(record.players)
+    if delta * members < 1:
+        return ""
+    return (
+        f" delta = {delta:g} is no less than 1 / {members}: a mechanism that publishes one "
+        "member's update as it is would have it too."
     )
 
 

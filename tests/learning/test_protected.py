@@ -274,6 +274,25 @@ def test_secure_sums_hide_what_games_inside_one_run_need():
     rounds(federation(), training_of(private(secure_sum=WORDS, reveal_subset_sums=True)))
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"inner_rounds": 2}, "inner_rounds=2 to be 1 with privacy"),
+        ({"absent": "unchanged"}, "absent='unchanged' to be left out with privacy"),
+        ({"everyone_first": True}, "everyone_first=True to be left out with privacy"),
+    ],
+)
+def test_runs_whose_privacy_would_be_another_are_refused(changes, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        rounds(federation(), training_of(private(clip=1.0)), **changes)
+
+
+def test_a_run_that_would_skip_a_round_without_noise_is_refused():
+    nobody = Sampled(trace(available=((1, 1, 1), (0, 0, 0), (1, 0, 1))), "poisson", 0.5)
+    with pytest.raises(InvalidInputError, match="somebody to take part in every round"):
+        rounds(federation(), training_of(private(clip=1.0, noise=1.0), nobody))
+
+
 def test_a_target_epsilon_decides_the_noise():
     sampled = independent(probability=0.2)
     found = protection_of(federation(), training_of(private(clip=1.0, epsilon=3.0), sampled))

@@ -11,6 +11,7 @@ from fedjax_shap.learning.clipped import clipped_updates
 from fedjax_shap.learning.train import learner
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.federation import federation_of
+from fedjax_shap.pipeline.privacy_record import sentences
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.privacy.accounting import Mechanism, Sampling, epsilon_of
 
@@ -69,6 +70,13 @@ def test_a_fixed_number_of_members_is_private_for_everyone_and_less_so_for_fewer
     assert record.epsilon < record.of_coalitions
     wanted = epsilon_of(Mechanism(2.0, 2, Sampling("known")), 1e-5)
     assert_allclose(record.of_coalitions, wanted)
+
+
+def test_a_delta_that_means_nothing_is_called_so():
+    privacy = {"clip": 0.05, "noise": 4.0, "delta": 0.4}
+    federation = federation_of(parse({**BASE, "privacy": privacy}))
+    said = " ".join(sentences(federation.privacy(_Valued(8))))
+    assert "delta = 0.4 is no less than 1 / 3" in said
 
 
 def test_updates_are_counted_as_clipped_where_they_are_longer():
