@@ -35,8 +35,8 @@ def checked(config: Config, given: Collection[str]) -> Config:
     _check_steps(config)
     _check_estimator(config)
     _check_economics(config)
-    check_privacy(config)
     kind_of(config).check(config)
+    check_privacy(config)
     return config
 
 

@@ -45,6 +45,8 @@ def check_privacy(config: Config) -> None:
     privacy = privacy_of(config)
     if privacy is None:
         return
+    if "algorithm" not in config.sections:
+        return
     given = config.given("algorithm").values()
     if not any(isinstance(value, ByMember) for value in given):  # these are known with the members
         check_algorithm(privacy, config.build("algorithm"))
@@ -64,6 +66,30 @@ def check_not_private(config: Config) -> None:
     )
 
 
+def check_records_alone(config: Config) -> None:
+    """Refuses privacy of updates in a game without training, where records alone may have noise."""
+    game = config.sections["game"].name
+    require(
+        privacy_of(config) is None,
+        f"Expected [privacy] to hold records alone with game.name={game!r}, which trains nothing: "
+        "members send sums and no updates.",
+    )
+
+
+def record_of_records(config: Config, data: FederatedData) -> PrivacyRecord | None:
+    """What is known of the privacy of a run that protects records alone; None without noise.
+
+    Args:
+        config: the configuration.
+        data: the federation.
+    """
+    of_records = records_of(config)
+    if of_records is None:
+        return None
+    nothing = np.full(data.num_clients, np.nan)
+    return PrivacyRecord(None, of_records, np.inf, np.inf, None, nothing, data.names)
+
+
 def record_of(
     config: Config, data: FederatedData, training: Training, key: Key, coalitions: int
 ) -> PrivacyRecord | None:
@@ -76,13 +102,9 @@ def record_of(
         key: of its game.
         coalitions: how many coalitions were valued.
     """
-    of_records = records_of(config)
     protection = protection_of(data, training)
-    nothing = np.full(data.num_clients, np.nan)
     if protection is None:
-        if of_records is None:
-            return None
-        return PrivacyRecord(None, of_records, np.inf, np.inf, None, nothing, data.names)
+        return record_of_records(config, data)
     learning = learner(data, training, protection=protection)
     flags = clipped_updates(learning, key)
     counts = np.isfinite(flags).sum(axis=0)
@@ -96,7 +118,9 @@ def record_of(
     if privacy.charge_values:
         repeats = config.value("estimator", "repeats")
         charge = _charge(protection, data.num_clients, coalitions * repeats, repeats)
-    return PrivacyRecord(protection, of_records, epsilon, of_coalitions, charge, share, data.names)
+    return PrivacyRecord(
+        protection, records_of(config), epsilon, of_coalitions, charge, share, data.names
+    )
 
 
 def _of_any(mechanism: Mechanism) -> Mechanism:

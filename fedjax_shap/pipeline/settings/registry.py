@@ -8,6 +8,7 @@ from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
 from fedjax_shap.games.statistics import merged
 from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.privacy import check_records_alone
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.cross_device import (
     in_one_round,
@@ -23,7 +24,13 @@ SETTINGS: dict[str, SettingKind] = {
     "silo": SettingKind(build=cross_silo, game=silo, repeats=True),
     "rounds": SettingKind(build=in_rounds, game=rounds, check=whole_rounds, takes_methods=True),
     "reconstructed": SettingKind(build=in_one_round, game=reconstructed, check=whole_uploads),
-    "statistics": SettingKind(build=statistics, game=merged, sections=SECTIONS_USED, merges=True),
+    "statistics": SettingKind(
+        build=statistics,
+        game=merged,
+        check=check_records_alone,
+        sections=SECTIONS_USED,
+        merges=True,
+    ),
 }
 
 

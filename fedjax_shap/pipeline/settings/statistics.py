@@ -21,6 +21,7 @@ from fedjax_shap.pipeline.by_name import devices_of
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, evaluated, members_alone
 from fedjax_shap.pipeline.federation import game_keywords, loaded
+from fedjax_shap.pipeline.privacy import record_of_records
 from fedjax_shap.pipeline.settings.setting import Setting, Work
 from fedjax_shap.pipeline.surplus import RESAMPLES, Noise, noise_of
 from fedjax_shap.shapley.estimator import Attribution
@@ -36,6 +37,7 @@ SECTIONS_USED = (
     "task",
     "model",
     "devices",
+    "privacy",
     "game",
     "estimator",
     "costs",
@@ -125,6 +127,7 @@ def statistics(config: Config) -> Setting:
         work=partial(_work, merging),
         grand_is_exact=not noisy,
         notes=(*notes, *on_judges, *averaged),
+        privacy=lambda _: record_of_records(config, data),
     )
 
 
