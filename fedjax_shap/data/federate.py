@@ -130,8 +130,8 @@ def _with_users_apart(
     names = [shares.names[place] for place in users]
     rows = np.concatenate([shares.rows[place] for place in users])
     caution(
-        f"{apart} of {count} members never train, are not valued and not paid; coalitions are "
-        f"valued on their {len(rows):,} rows: {listed(names)}."
+        f"Kept apart for validation: {apart} of {count} members, who never train and are neither "
+        f"valued nor paid; coalitions are valued on their {len(rows):,} rows: {listed(names)}."
     )
     if apart == 1:
         caution(

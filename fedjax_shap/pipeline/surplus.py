@@ -72,9 +72,7 @@ def surplus_noise(
         Efron 1979, "Bootstrap methods: another look at the jackknife".
     """
     x, y = held_out
-    num_users = 0
-    if users is not None:
-        num_users = int(np.max(users)) + 1
+    num_users = num_users_of(users)
     unknown = Noise(float("nan"), len(y), num_users)
     if num_users == 1:
         return unknown
@@ -107,6 +105,13 @@ def noise_of(before: HostArray, after: HostArray, examples: int, users: int = 0)
     if len(judged) < RESAMPLES // 2:
         return Noise(float("nan"), examples, users)
     return Noise(float(judged.std(ddof=1)), examples, users)
+
+
+def num_users_of(users: Array | None) -> int:
+    """How many users who never train the rows int[T] of a validation set belong to; 0 for None."""
+    if users is None:
+        return 0
+    return int(np.max(users)) + 1
 
 
 def notes_on(config: Config, attribution: Attribution, noise: Noise) -> tuple[str, ...]:

@@ -44,7 +44,9 @@ def test_users_apart_never_train_and_the_others_keep_their_rows(size, members, s
     assert np.bincount(np.asarray(data.users)).tolist() == [len(own) for own in held]
     np.testing.assert_array_equal(data.test[0], pool_of(size).test[0])
     assert data.owners is None
-    assert notes[0].startswith(f"{apart} of {members} members never train, are not valued and not")
+    assert notes[0].startswith(
+        f"Kept apart for validation: {apart} of {members} members, who never"
+    )
     assert ("variance" in notes[-1]) == (apart == 1)
 
 
@@ -72,5 +74,5 @@ def test_users_that_cannot_be_kept_apart_are_refused(fraction, more, sentence):
 
 def test_that_members_are_taken_out_is_said():
     partition = PARTITIONS["iid"](num_clients=5)
-    with pytest.warns(InputWarning, match="2 of 5 members never train"):
+    with pytest.warns(InputWarning, match="Kept apart for validation: 2 of 5 members"):
         federate(pool_of(20), partition, seed=0, validation_users=0.4)

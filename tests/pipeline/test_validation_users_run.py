@@ -21,7 +21,7 @@ BASE = {
 def test_who_never_trains_is_no_player_and_the_notes_say_so():
     federation = federation_of(parse(BASE))
     assert federation.data.num_clients == 3
-    assert federation.notes[0].startswith("2 of 5 members never train")
+    assert federation.notes[0].startswith("Kept apart for validation: 2 of 5")
     assert len(np.unique(federation.data.users)) == 2
 
 
@@ -31,7 +31,9 @@ def test_only_who_trains_is_valued_and_paid_on_the_rows_of_who_does_not():
     told = result.to_json()
     assert len(told["values"]) == len(told["settlement"]["payments"]) == 3
     assert told["surplus"]["users"] == 2 and told["surplus"]["std_error"] > 0
-    assert any(note.startswith("2 of 5 members never train") for note in told["setting_notes"])
+    assert any(
+        note.startswith("Kept apart for validation: 2 of 5") for note in told["setting_notes"]
+    )
     # V(N) is the accuracy on the rows of the users apart
     x, y = federation_of(parse(BASE)).data.validation
     hits = np.asarray(result.curve.joint.predict(x)) == np.asarray(y)
