@@ -117,7 +117,7 @@ def merged(
     chosen = task_of(model, data, task)
     of_all = measure_for(chosen, data, metric)
     judging = judges_of(data, judges, of_all)
-    measure = judged_by(bootstrapped(of_all, resamples), judging)
+    measure = judged_by(bootstrapped(of_all, resamples, data.users), judging)
     fitted = fitting(data, model, chosen, merge, (data.validation,))
 
     def worth(world: Statistics, mask: Array) -> Array:

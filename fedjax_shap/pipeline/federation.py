@@ -10,10 +10,7 @@ import jax
 import numpy as np
 
 from fedjax_shap._validate import cautions
-from fedjax_shap.data.corrupt import corrupt
-from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.data.pool import Pool
 from fedjax_shap.devices.device import Profile, steps_done
 from fedjax_shap.devices.fleet import Metered, metered
 from fedjax_shap.devices.workload import Workload, workload
@@ -21,17 +18,17 @@ from fedjax_shap.learning.judges import judges_of
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.participation import Participation, dropping, ordered
-from fedjax_shap.learning.private_records import with_noisy_records
 from fedjax_shap.learning.reach import warn_of_reach
 from fedjax_shap.learning.steps import BY_EXAMPLES, Steps
 from fedjax_shap.learning.task import Bound, Task, bound_to, curve_measure, measure_for
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
 from fedjax_shap.learning.world import seeds, steps_by_round
-from fedjax_shap.pipeline.by_name import devices_of, for_members
-from fedjax_shap.pipeline.config import Config, build
+from fedjax_shap.pipeline.by_name import devices_of
+from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.joint_model import JointModel, line_of
+from fedjax_shap.pipeline.loaded import loaded
 from fedjax_shap.pipeline.own_names import is_own, own_function
-from fedjax_shap.pipeline.privacy import privacy_of, record_of, records_of
+from fedjax_shap.pipeline.privacy import privacy_of, record_of
 from fedjax_shap.pipeline.privacy_record import PrivacyRecord
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.surplus import Noise, Trained, surplus_noise
@@ -230,49 +227,6 @@ def game_keywords(config: Config) -> dict[str, Any]:
     if is_own(metric):
         given = {**given, "metric": own_function("game.metric", metric)}
     return given
-
-
-def _pool(config: Config, task: Task | None) -> Pool:
-    """The rows of the configured source, read as the task takes targets where it reads files."""
-    if task is None or not config.takes("data", "targets"):
-        return cast(Pool, config.build("data"))
-    return cast(Pool, config.build("data", targets=task.targets))
-
-
-class Loaded(NamedTuple):
-    """The data of a configuration.
-
-    Attributes:
-        config: with values by member's name in the members' order.
-        data: the clients' data and the server's.
-        task: what is learned; None for what the data suggest.
-        notes: what was done with the data that may not have been meant, one sentence each.
-    """
-
-    config: Config
-    data: FederatedData
-    task: Task | None
-    notes: tuple[str, ...]
-
-
-def loaded(config: Config) -> Loaded:
-    """Loads, splits and corrupts the data that a configuration describes."""
-    task: Task | None = config.build("task")
-    with cautions() as notes:
-        data = federate(
-            _pool(config, task),
-            config.build("partition"),
-            seed=config.seed,
-            validation=config.value("data", "validation"),
-            member_test=config.value("data", "member_test"),
-            validation_users=config.value("data", "validation_users"),
-        )
-        corruptions = [build("corrupt", one) for one in config.corruptions]
-        data = corrupt(data, corruptions, seed=config.seed)
-        of_records = records_of(config)
-        if of_records is not None:
-            data = with_noisy_records(data, of_records, seed=config.seed)
-    return Loaded(for_members(config, data.names), data, task, tuple(notes))
 
 
 def federation_of(config: Config) -> Federation:

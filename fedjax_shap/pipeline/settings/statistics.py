@@ -20,10 +20,11 @@ from fedjax_shap.learning.task import Task, curve_measure, measure_for
 from fedjax_shap.pipeline.by_name import devices_of
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, evaluated, members_alone
-from fedjax_shap.pipeline.federation import game_keywords, loaded
+from fedjax_shap.pipeline.federation import game_keywords
+from fedjax_shap.pipeline.loaded import loaded
 from fedjax_shap.pipeline.privacy import record_of_records
 from fedjax_shap.pipeline.settings.setting import Setting, Work
-from fedjax_shap.pipeline.surplus import RESAMPLES, Noise, noise_of
+from fedjax_shap.pipeline.surplus import RESAMPLES, Noise, noise_of, num_users_of
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import Key
 from fedjax_shap.valuation.estimate import estimate, game_key
@@ -177,9 +178,13 @@ def _curve(merging: Merging, options: Options, /) -> LearningCurves:
 
 def _surplus_noise(merging: Merging, options: Options) -> Noise:
     """What the validation set leaves open of V(N) - V(empty), by the paired bootstrap."""
+    examples = len(merging.data.validation[1])
+    users = num_users_of(merging.data.users)
+    if users == 1:
+        return Noise(float("nan"), examples, users)
     settings = {**merging.settings, "judges": "server", "resamples": RESAMPLES}
     game = merged(merging.data, merging.model, **settings)
     both = np.stack([np.zeros(game.num_players, bool), np.ones(game.num_players, bool)])
     key = game_key(merging.key)
     before, after = evaluate(game, key, both, options.plan, on_nonfinite="keep")
-    return noise_of(before, after, len(merging.data.validation[1]))
+    return noise_of(before, after, examples, users)
