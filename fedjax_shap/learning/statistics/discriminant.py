@@ -15,6 +15,7 @@ from fedjax_shap.learning.statistics.classes import (
     none_seen,
     seen,
 )
+from fedjax_shap.learning.statistics.elimination import pseudo_inverse
 from fedjax_shap.learning.statistics.gaussian import ROUNDING
 from fedjax_shap.learning.statistics.model import (
     Known,
@@ -64,8 +65,8 @@ def discriminant(*, tolerance: float = 1e-4) -> StatisticsModel:
     of one row a class has no covariance and goes by its priors.
 
     Args:
-        tolerance: directions in which standardised features deviate less within classes do not
-            count.
+        tolerance: a standardised feature of whose deviation within classes the others leave no more
+            than this does not count.
 
     References:
         Fisher 1936, "The use of multiple measurements in taxonomic problems".
@@ -120,14 +121,12 @@ def _fitted(shift: Array, sums: Scatter, tolerance: float) -> Discriminant:
     deviation = jnp.sqrt(jnp.where(varies, variance / rows, 1.0))
     both = varies[:, None] & varies[None, :]
     scaled = jnp.where(both, within / (deviation[:, None] * deviation[None, :]), 0.0)
-    values, vectors = jnp.linalg.eigh(scaled / rows)
     # invert it in the directions that vary
-    spreads = values > tolerance**2
-    inverse = jnp.where(spreads, 1.0 / jnp.where(spreads, values, 1.0), 0.0)
-    white = vectors * jnp.sqrt(inverse)[None] / deviation[:, None]
-    places = (mean - middle[None]) @ white
-    slope = places @ white.T
-    intercept = -0.5 * (places**2).sum(axis=1) - slope @ middle
+    scale = deviation[:, None] * deviation[None, :]
+    precision = pseudo_inverse(scaled / rows, tolerance**2) / scale
+    places = mean - middle[None]
+    slope = places @ precision
+    intercept = -0.5 * (places * slope).sum(axis=1) - slope @ middle
     return Discriminant(seen(sums.counts), slope, intercept)
 
 

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import solve_triangular
 
 from fedjax_shap._validate import number
 from fedjax_shap.data.federated import FederatedData
@@ -17,6 +16,7 @@ from fedjax_shap.learning.statistics.classes import (
     none_seen,
     seen,
 )
+from fedjax_shap.learning.statistics.elimination import roots_of
 from fedjax_shap.learning.statistics.model import (
     Known,
     Rows,
@@ -185,15 +185,15 @@ def _independent(shift: Array, state: Normal, x: Array) -> Array:
 
 def _correlated(shift: Array, state: Normal, x: Array) -> Array:
     """Log-probabilities by full covariances."""
-    factor = jnp.linalg.cholesky(state.spread)
 
     def of_class(one: tuple[Array, Array]) -> Array:
-        mean, root = one
-        white = solve_triangular(root, (x - mean[None]).T, lower=True)
-        determinant = 2.0 * jnp.log(jnp.diagonal(root)).sum()
-        return (white**2).sum(axis=0) + determinant + len(mean) * jnp.log(2 * jnp.pi)
+        mean, covariance = one
+        inverse = roots_of(covariance).inverse
+        white = (x - mean[None]) @ inverse.T
+        determinant = -2.0 * jnp.log(jnp.diagonal(inverse)).sum()
+        return (white**2).sum(axis=1) + determinant + len(mean) * jnp.log(2 * jnp.pi)
 
-    squares = jax.lax.map(of_class, (state.mean, factor)).T
+    squares = jax.lax.map(of_class, (state.mean, state.spread)).T
     return known_only(log_prior(state.classes)[None] - 0.5 * squares, state.classes)
 
 

@@ -4,10 +4,10 @@ from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import solve
 
 from fedjax_shap._validate import number
 from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.learning.statistics.elimination import pseudo_inverse, solve
 from fedjax_shap.learning.statistics.model import (
     Known,
     Rows,
@@ -17,6 +17,8 @@ from fedjax_shap.learning.statistics.model import (
 )
 from fedjax_shap.learning.task import Task, bound_to
 from fedjax_shap.typing import Array, PyTree
+
+DEPENDENT = 1e-12  # the part of a feature's variance that may be left where others explain it
 
 
 class Line(NamedTuple):
@@ -64,7 +66,7 @@ def ridge(*, penalty: float = 1.0) -> StatisticsModel:
 
     def solved(gram: Array, products: Array) -> Array:
         on_diagonal = penalty * jnp.eye(len(gram))
-        return solve(gram + on_diagonal, products, assume_a="pos")
+        return solve(gram + on_diagonal, products)
 
     return _regression("ridge", solved)
 
@@ -73,20 +75,15 @@ def least_squares() -> StatisticsModel:
     """Least squares in closed form, with an intercept; of several solutions the shortest.
 
     Members send Gram matrices. The model is scikit-learn's `LinearRegression` on the rows of the
-    coalition. A direction in which the features of a coalition vary less than about 1e-7 times as
-    much as in another counts as one in which they do not vary at all: a Gram matrix has no more
-    digits. Standardise features of very different units.
+    coalition. A feature of which the others explain all but 1e-12 of the variance counts as one
+    that they explain: a Gram matrix has no more digits.
 
     References:
         Penrose 1956, "On best approximate solutions of linear matrix equations".
     """
 
     def solved(gram: Array, products: Array) -> Array:
-        values, vectors = jnp.linalg.eigh(gram)
-        least = len(gram) * jnp.finfo(gram.dtype).eps * values.max()
-        varies = values > least
-        inverse = jnp.where(varies, 1.0 / jnp.where(varies, values, 1.0), 0.0)
-        shortest: Array = vectors @ (inverse[:, None] * (vectors.T @ products))
+        shortest: Array = pseudo_inverse(gram, DEPENDENT) @ products
         return shortest
 
     return _regression("least_squares", solved)

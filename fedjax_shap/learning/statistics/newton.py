@@ -5,11 +5,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import solve
 
 from fedjax_shap._validate import integer, number
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.class_scores import two_columns
+from fedjax_shap.learning.statistics.elimination import solve
 from fedjax_shap.learning.statistics.model import (
     Known,
     Rows,
@@ -52,7 +52,7 @@ def newton_logistic(*, rounds: int = 4, damping: float = 1.0) -> StatisticsModel
 
     def fit(more: PyTree, state: Array, sums: Slopes) -> Array:
         damped = sums.hessian + damping * jnp.eye(len(sums.gradient))
-        step: Array = solve(damped, sums.gradient, assume_a="pos")
+        step: Array = solve(damped, sums.gradient[:, None])
         return state + step.reshape(state.shape)
 
     return StatisticsModel(
