@@ -51,6 +51,7 @@ def changed(**sections):
     return parse(RAW | {name: RAW.get(name, {}) | said for name, said in sections.items()})
 
 
+@pytest.mark.slow
 def test_the_command_line_runs_resumes_settles_compares_and_exports_it(capsys):
     assert main(["run", "bayes.toml", "--out", "out"]) == 0
     record = json.loads(Path("out/result.json").read_text())
