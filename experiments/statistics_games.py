@@ -130,7 +130,7 @@ def naive_bayes_max_diff() -> float:
     held_out = np.asarray(data.test[0], float)
     largest = 0.0
     for mask, ours in zip(masks, given):
-        own = [data.client(member) for member in np.flatnonzero(mask)]
+        own = [data.client(member) for member in np.flatnonzero(mask).tolist()]
         rows, labels = (np.concatenate(some) for some in zip(*own))
         theirs = GaussianNB().fit(rows.astype(float), labels)
         expected = np.zeros((TEST_ROWS, 2))
@@ -150,7 +150,7 @@ def two_phones() -> dict[str, dict[str, float]]:
     centre = float(np.asarray(data.x, float).mean())
     single = PHONES[1][0][0][0]
     others = float(np.mean([x for [x] in PHONES[0][0][:3]]))
-    found = {}
+    found: dict[str, dict[str, float]] = {}
     for merge in MERGES:
         fitted = fitting(data, gaussian_naive_bayes(), classification(), merge, (data.test,))
         with jax.enable_x64(True):

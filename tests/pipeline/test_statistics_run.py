@@ -142,3 +142,29 @@ def test_a_model_of_ones_own_merges_too():
     )
     found = run(changed(model={"name": "mine_merging:model"})).attribution
     assert np.array_equal(found.values, run(parse(RAW)).attribution.values)
+
+
+SVM = {name: RAW[name] for name in ("data", "partition", "economics")} | {
+    "game": {"name": "support_vectors", "gamma": 0.1, "metric": "roc_auc"},
+}
+
+
+def test_kernel_machines_are_run_and_their_store_is_read_again(tmp_path):
+    result = run(parse(SVM), store=tmp_path / "kept")
+    assert result.setting == "support vectors" and result.coalitions["trained"] == 8
+    assert sum(result.settlement.payments) == 100
+    again = run(parse(SVM), store=tmp_path / "kept")
+    assert again.coalitions == {"asked": 8, "trained": 0, "from_store": 8}
+    assert np.array_equal(again.attribution.values, result.attribution.values)
+
+
+@pytest.mark.parametrize(
+    ("sections", "sentence"),
+    [
+        ({"model": {"name": "mlp"}}, r"\[model\] to be left out with game.name='support_vectors'"),
+        ({"task": {"name": "hinge"}}, "task.*'hinge' to be 'classification' with a kernel machine"),
+    ],
+)
+def test_a_kernel_machine_refuses_what_it_cannot_use(sections, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        run(parse(SVM | sections))

@@ -7,6 +7,7 @@ from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
 from fedjax_shap.games.statistics import merged
+from fedjax_shap.games.support_vectors import support_vectors
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.privacy import check_records_alone
 from fedjax_shap.pipeline.schema import SECTIONS
@@ -19,6 +20,8 @@ from fedjax_shap.pipeline.settings.cross_device import (
 from fedjax_shap.pipeline.settings.cross_silo import cross_silo
 from fedjax_shap.pipeline.settings.setting import Setting, SettingKind
 from fedjax_shap.pipeline.settings.statistics import SECTIONS_USED, statistics
+from fedjax_shap.pipeline.settings.support_vectors import SECTIONS_USED as OF_KERNEL_MACHINES
+from fedjax_shap.pipeline.settings.support_vectors import kernel_machines
 
 SETTINGS: dict[str, SettingKind] = {
     "silo": SettingKind(build=cross_silo, game=silo, repeats=True),
@@ -30,6 +33,9 @@ SETTINGS: dict[str, SettingKind] = {
         check=check_records_alone,
         sections=SECTIONS_USED,
         merges=True,
+    ),
+    "support_vectors": SettingKind(
+        build=kernel_machines, game=support_vectors, sections=OF_KERNEL_MACHINES
     ),
 }
 
