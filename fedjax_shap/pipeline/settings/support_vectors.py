@@ -12,7 +12,8 @@ from fedjax_shap.games.support_vectors import support_vectors
 from fedjax_shap.learning.task import measure_for
 from fedjax_shap.learning.tasks import classification, task_for
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.federation import game_keywords, loaded
+from fedjax_shap.pipeline.federation import game_keywords
+from fedjax_shap.pipeline.loaded import loaded
 from fedjax_shap.pipeline.settings.setting import Setting
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.valuation.estimate import estimate
