@@ -2,9 +2,9 @@
 
 Claim: with few members, noise that hides a member takes the model's accuracy and the order of the
 values away together, at an epsilon that protects hardly anybody; clipping alone hardly changes
-either. We first claimed that the order of values goes long before the accuracy, because V of a small coalition
-rests on noisy sums of few updates. That did not hold: members' values differ by more than the noise
-for as long as the model learns. It holds for noise on records.
+either. We first claimed that the order of values goes long before the accuracy, because V of a
+small coalition rests on noisy sums of few updates. That did not hold: members' values differ by
+more than the noise for as long as the model learns. It holds for noise on records.
 
 Two federations, all coalitions trained anew at every epsilon: six members of digits with unequal
 labels, and the four hospitals of FLamby's Fed-Heart-Disease. Protection of members: updates clipped
