@@ -53,7 +53,7 @@ __all__ = [
     "support_vectors",
 ]
 
-BLOCK_BYTES = 2**24  # that the coalitions of a block may take, next to each other
+BLOCK_BYTES = 2**18  # that the coalitions of a block may take: less than a core's cache holds
 VALIDATION = 0  # the places of held-out sets
 TEST = 1
 ONE_LOGIT = ("binary",)  # tasks whose metrics take the logit of the second class alone
