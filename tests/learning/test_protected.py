@@ -102,7 +102,7 @@ def by_hand(privacy, mask, present, chances, key):
 @pytest.mark.parametrize(
     "privacy",
     [
-        private(clip=0.2, noise=0.3),
+        pytest.param(private(clip=0.2, noise=0.3), marks=pytest.mark.slow),
         private(clip=0.2, noise=0.3, denominator="present"),
         private(clip=0.2, noise=0.3, quantile=0.7, clip_noise=0.4),
     ],
@@ -197,7 +197,9 @@ def test_more_players_have_other_noise_than_fewer_and_each_round_its_own(key):
     assert len({np.asarray(bias).tobytes() for bias in seen}) == 3
 
 
-@pytest.mark.parametrize("name", ["fedprox", "fedadam", "fedsgd"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("fedprox", marks=pytest.mark.slow), "fedsgd", "fedadam"]
+)
 def test_algorithms_that_send_one_update_can_be_protected(name, key):
     algorithm = ALGORITHMS[name](max_rounds=2)
     loose = table_of(training_of(private(clip=1e6), algorithm=algorithm), key)
