@@ -115,8 +115,10 @@ def label_noise(*, client: int | str, rate: float, deviation: float | None = Non
             data.classes > 1,
             f"Expected num_classes={data.classes} to be at least 2 for a wrong label.",
         )
+        order = _order(data)
+        after = (order[y[rows]] + rng.integers(1, data.classes, size=len(rows))) % data.classes
         y = y.copy()
-        y[rows] = (y[rows] + rng.integers(1, data.classes, size=len(rows))) % data.classes
+        y[rows] = np.argsort(order)[after]
         return data.with_client(place, (x, y))
 
     return apply
@@ -210,8 +212,8 @@ def free_rider(*, client: int | str, how: str = "zero_update") -> Corruption:
             return data.with_client(place, (x, y), idle=True)
         if data.num_classes is None:
             return data.with_client(place, (x, rng.choice(np.asarray(data.y), size=len(y))))
-        labels = rng.integers(0, data.classes, size=len(y), dtype=np.int32)
-        return data.with_client(place, (x, labels))
+        drawn = rng.integers(0, data.classes, size=len(y), dtype=np.int32)
+        return data.with_client(place, (x, np.argsort(_order(data))[drawn].astype(np.int32)))
 
     return apply
 
@@ -222,6 +224,13 @@ CORRUPTIONS: dict[str, Callable[..., Corruption]] = {
     "duplicate": duplicate,
     "free_rider": free_rider,
 }
+
+
+def _order(data: FederatedData) -> HostArray:
+    """int[L], the place of each class among all: draws do not depend on how classes are called."""
+    if data.class_order:
+        return np.array(data.class_order)
+    return np.arange(data.classes)
 
 
 def _noisy(

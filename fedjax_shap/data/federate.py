@@ -55,12 +55,12 @@ def federate(
     shares = partition(stream(seed, PARTITION), pool)
     if validation_users > 0:
         rng = stream(seed, VALIDATION_USERS)
-        return _with_class_names(_with_users_apart(pool, shares, rng, validation_users), pool)
+        return _with_classes(_with_users_apart(pool, shares, rng, validation_users), pool)
     if member_test > 0:
         rng = stream(seed, MEMBER_TESTS)
-        return _with_class_names(_with_member_tests(pool, shares, rng, member_test), pool)
+        return _with_classes(_with_member_tests(pool, shares, rng, member_test), pool)
     rng = stream(seed, VALIDATION)
-    return _with_class_names(_with_servers_tests(pool, shares, rng, validation), pool)
+    return _with_classes(_with_servers_tests(pool, shares, rng, validation), pool)
 
 
 def _check_fractions(validation: float, member_test: float, validation_users: float) -> None:
@@ -150,8 +150,12 @@ def _with_users_apart(
     return replace(data, users=jnp.asarray(np.repeat(np.arange(apart), sizes), jnp.int32))
 
 
-def _with_class_names(data: FederatedData, pool: Pool) -> FederatedData:
-    """The federation, with the names of its classes where the source says them."""
+def _with_classes(data: FederatedData, pool: Pool) -> FederatedData:
+    """The federation, with the names and the order of its classes where the source says them."""
+    order: tuple[int, ...] = ()
+    if pool.class_order is not None:
+        order = tuple(pool.class_order.tolist())
+    data = replace(data, class_order=order)
     labels = tuple(str(label) for label in pool.notes.get("labels", ()))
     if len(labels) != pool.num_classes:
         return data

@@ -11,7 +11,7 @@ from flax import struct
 from fedjax_shap._validate import InvalidInputError, finite, require
 from fedjax_shap.data.examples import members_of, pair_of
 from fedjax_shap.data.member_tests import own_tests, owned, require_shared_classes, test_of
-from fedjax_shap.data.targets import Targets, class_targets, quantity_targets
+from fedjax_shap.data.targets import Targets, class_order, class_targets, quantity_targets
 from fedjax_shap.typing import Array, HostArray
 
 Examples = tuple[HostArray, HostArray]  # (x[T, ...], y[T])
@@ -39,6 +39,8 @@ class FederatedData:
         num_classes: L; None where rows have quantities.
         largest: N, the rows of the largest client.
         class_names: the L classes' names; () where rows were given class ids, or quantities.
+        class_order: the place of each of the L classes among all where labels are drawn; () for
+            that of their ids, or for quantities.
         users: int32[T], which of the users who never train each row of the validation set belongs
             to, 0, 1, ...; None where the set is not theirs.
     """
@@ -54,6 +56,7 @@ class FederatedData:
     num_classes: int | None = struct.field(pytree_node=False)
     largest: int = struct.field(pytree_node=False)
     class_names: tuple[str, ...] = struct.field(pytree_node=False, default=())
+    class_order: tuple[int, ...] = struct.field(pytree_node=False, default=())
     owners: Array | None = None
     users: Array | None = None
 
@@ -195,6 +198,7 @@ def from_arrays(
         names=called,
         num_classes=targets.num_classes,
         class_names=targets.class_names,
+        class_order=_class_order([y for _, y in checked], targets.num_classes),
         largest=int(sizes.max()),
         owners=owners,
     )
@@ -268,6 +272,13 @@ def _require_alike(features: Mapping[str, HostArray], targets: Targets) -> None:
             f"{own}.",
         )
     require_shared_classes(targets)
+
+
+def _class_order(clients: Sequence[HostArray], num_classes: int | None) -> tuple[int, ...]:
+    """The place of each class among all by the clients' rows; () for quantities."""
+    if num_classes is None:
+        return ()
+    return tuple(class_order(np.concatenate(clients), num_classes).tolist())
 
 
 def _idle(idle: Sequence[bool] | None, num_clients: int) -> HostArray:

@@ -106,7 +106,8 @@ def shards(*, num_clients: int, classes_per_client: int = 2, bins: int | None = 
 def label_pairs(*, num_clients: int = 10, major: float = 0.8, bins: int | None = None) -> Partition:
     """Same size, different classes: each pair of classes belongs mostly to its own clients.
 
-    Classes 2g and 2g + 1 are pair g (an odd last class is a pair alone). The clients are divided in
+    Classes 2g and 2g + 1 are pair g (an odd last class is a pair alone); the classes of a user's
+    own files stand in the order of their first rows. The clients are divided in
     order among the pairs as evenly as can be: of 10 clients and 10 classes, clients 2g and 2g + 1
     own pair g, of 5 clients, client g does; where there are fewer clients than pairs, the pairs are
     divided among the clients. The owners of a pair get equal parts of the fraction `major` of its
@@ -156,7 +157,9 @@ def _classes(pool: Pool, bins: int | None) -> tuple[HostArray, int]:
         bins is None,
         f"Expected bins={bins} to be left out where rows have classes; it cuts quantities.",
     )
-    return pool.y, pool.num_classes
+    if pool.class_order is None:
+        return pool.y, pool.num_classes
+    return pool.class_order[pool.y], pool.num_classes
 
 
 def _pair_counts(of_class: HostArray, owners: HostArray, major: float) -> HostArray:

@@ -10,8 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, caution, one_of, require
-from fedjax_shap.data.splits import class_order
-from fedjax_shap.data.targets import classes, flat, quantities
+from fedjax_shap.data.targets import class_order, classes, flat, quantities
 from fedjax_shap.typing import HostArray
 
 Kind = Literal["classes", "quantities"]

@@ -26,8 +26,8 @@ class Pool:
         test_columns: the same of each test row; {} where nothing is known of them.
         natural: the column that is the natural federation (a row's hospital, say); None if there is
             none.
-        class_order: int[L], the place of each class among all where a validation set is drawn:
-            that of its first row, so that the draw does not depend on how classes are called; None
+        class_order: int[L], the place of each class among all wherever something is drawn by
+            class: that of its first row, so that no draw depends on how classes are called; None
             for the order of the labels.
         notes: what else the source says: "features" (their names), "labels" (the classes' names),
             published results.

@@ -119,13 +119,6 @@ def validation_rows(
     return hold_out_within(rng, appearance(members), strata, fraction, "validation")
 
 
-def class_order(y: HostArray, num_classes: int) -> HostArray:
-    """The place of each class among all, by its first row: int[L] from int[T] in 0..L-1."""
-    first = np.full(num_classes, len(y))
-    np.minimum.at(first, y, np.arange(len(y)))
-    return np.asarray(np.argsort(np.argsort(first, kind="stable")))
-
-
 def say_single(name: str, kind: str, called: HostArray) -> None:
     """A caution that names members or classes of one row: a line of totals, a slip of the pen.
 

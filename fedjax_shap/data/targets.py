@@ -275,3 +275,10 @@ def _require_few(name: str, num_classes: int, num_rows: int) -> None:
         f"Expected {name} to be classes, but its {num_rows} rows hold {num_classes} different "
         f"values; {_SAY_SO}.",
     )
+
+
+def class_order(y: HostArray, num_classes: int) -> HostArray:
+    """The place of each class among all, by its first row: int[L] from int[T] in 0..L-1."""
+    first = np.full(num_classes, len(y))
+    np.minimum.at(first, y, np.arange(len(y)))
+    return np.asarray(np.argsort(np.argsort(first, kind="stable")))

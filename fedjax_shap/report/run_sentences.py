@@ -210,8 +210,9 @@ def _corruptions(result: Result) -> list[str]:
     said = []
     for corruption in result.config.corruptions:
         keywords = dict(corruption.keywords)
-        client = keywords.pop("client")
+        client = keywords.pop("client", "")
         member = result.players[client] if isinstance(client, int) else client
         how = ", ".join(f"{name}={value}" for name, value in keywords.items())
-        said.append(f"{member} by {corruption.name.replace('_', ' ')} ({how})")
+        what = corruption.name.replace("_", " ") + f" ({how})" * bool(how)
+        said.append(f"{member} by {what}" if member else what)
     return said

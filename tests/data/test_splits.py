@@ -6,11 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedjax_shap._validate import InvalidInputError, cautions
+from fedjax_shap.data import label_skew
+from fedjax_shap.data.corrupt import corrupt, free_rider, label_noise
 from fedjax_shap.data.federate import federate
-from fedjax_shap.data.partition import PARTITIONS
+from fedjax_shap.data.federated import from_arrays
+from fedjax_shap.data.partition import PARTITIONS, by_column
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.sources import load
-from fedjax_shap.data.splits import appearance, class_order, hold_out_within, strata_of
+from fedjax_shap.data.splits import appearance, hold_out_within, strata_of
+from fedjax_shap.data.targets import class_order
 
 NAMES = st.text(
     st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters='"'), max_size=200
@@ -103,6 +107,49 @@ def test_small_members_of_one_make_do_not_hold_out_one_class_only():
     _, held = hold_out_within(np.random.default_rng(0), members, strata, 0.25, "fraction")
     share = strata[held].mean()
     assert len(held) == 400 and abs(share - 0.5) < 5 * 0.5 / np.sqrt(400)
+
+
+BY_CLASS = [
+    by_column(column="site"),
+    label_skew.dirichlet(num_clients=3, alpha=0.5),
+    label_skew.shards(num_clients=3),
+    label_skew.label_pairs(num_clients=3),
+]
+CORRUPTIONS = [label_noise(client=0, rate=0.5), free_rider(client=1, how="random_labels")]
+
+
+@pytest.mark.parametrize("split", BY_CLASS)
+def test_what_classes_are_called_decides_neither_partitions_nor_corruptions(split, tmp_path):
+    rng = np.random.default_rng(3)
+    kinds = rng.integers(0, 4, 90)
+    site = np.array(["north", "south", "west"])[rng.integers(0, 3, 90)]
+    found = []
+    for place, names in enumerate(["abcd", "zbya"]):
+        path = written(
+            tmp_path / f"{place}.csv", site, np.array(list(names))[kinds], np.arange(90) / 2
+        )
+        data = federate(load("csv", path=path, label="sick", client="site"), split, seed=0)
+        data = corrupt(data, CORRUPTIONS, seed=0)
+        called = np.array(data.class_names)[np.asarray(data.y)]
+        found.append(
+            (np.asarray(data.x), data.sizes.tolist(), [names.index(one) for one in called])
+        )
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert found[0][1:] == found[1][1:]
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_class_ids_of_arrays_do_not_decide_which_labels_are_wrong(corruption):
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(60, 2))
+    y = rng.permutation(np.arange(60) % 3)
+    ids = np.array([2, 0, 1])
+    both = []
+    for labels in (y, ids[y]):
+        rows = [(x[:30], labels[:30]), (x[30:], labels[30:])]
+        data = from_arrays(rows, (x, labels), num_classes=3)
+        both.append(np.asarray(corrupt(data, [corruption], seed=0).y))
+    np.testing.assert_array_equal(ids[both[0]], both[1])
 
 
 def test_a_member_of_one_row_keeps_it_in_training(tmp_path):
