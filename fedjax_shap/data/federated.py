@@ -151,9 +151,8 @@ def from_arrays(
             names, truth values, or one-hot rows y[N_c, L]; or quantities, y[N_c] or y[N_c, D].
         test: (x[T, ...], y[T]), held by the server; all members' own test sets together if None.
         validation: likewise, the set on which coalitions are valued; the test set if None.
-        member_tests: a test set of each client's own, in the clients' order or by their names, None
-            for a client without one. Together they are the validation set, so that games may ask
-            what a coalition is worth to each member.
+        member_tests: a test set of each client's own, in the clients' order or by name, None for no
+            such set. Together they are the validation set, of which judges see each its own.
         names: the clients' names; "client 0", ... if None.
         num_classes: L; if None the classes that occur, whose ids must then be 0..L-1 without gaps.
         classes: the classes' ids or names in the order of the labels 0..L-1, for ids that are not
