@@ -155,8 +155,7 @@ def from_arrays(
             such set. Together they are the validation set, of which judges see each its own.
         names: the clients' names; "client 0", ... if None.
         num_classes: L; if None the classes that occur, whose ids must then be 0..L-1 without gaps.
-        classes: the classes' ids or names in the order of the labels 0..L-1, for ids that are not
-            0..L-1 or a set order of names; names are sorted if ().
+        classes: the classes' ids or names in the order of the labels 0..L-1; sorted if ().
         quantities: whether y are quantities (a regression) and not classes.
         idle: which clients upload the model they received unchanged; none if None.
 
