@@ -155,7 +155,8 @@ def from_arrays(
             such set. Together they are the validation set, of which judges see each its own.
         names: the clients' names; "client 0", ... if None.
         num_classes: L; if None the classes that occur, whose ids must then be 0..L-1 without gaps.
-        classes: the classes' ids or names in the order of the labels 0..L-1; sorted if ().
+        classes: the classes' ids or names in the order of the labels 0..L-1, for ids that are not
+            0..L-1 or a set order of names; names are sorted if ().
         quantities: whether y are quantities (a regression) and not classes.
         idle: which clients upload the model they received unchanged; none if None.
 
@@ -170,9 +171,8 @@ def from_arrays(
     called = _names(members.names, len(members.examples))
     own = own_tests(member_tests, called, test, validation)
     given = {f"clients[{name}]": one for name, one in zip(called, members.examples)} | own
-    for name, one in (("test", test), ("validation", validation)):
-        if one is not None:
-            given[name] = one
+    stated = {"test": test, "validation": validation}
+    given |= {name: one for name, one in stated.items() if one is not None}
     sets = {name: pair_of(name, examples) for name, examples in given.items()}
     features = {name: _features(name, examples) for name, examples in sets.items()}
     targets = _targets(sets, num_classes, classes, quantities)
