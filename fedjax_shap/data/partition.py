@@ -70,7 +70,8 @@ def quantity(
     """
     require(
         (alpha is None) != (ratios is None),
-        f"Expected exactly one of alpha={alpha!r} and ratios={ratios!r} to be given.",
+        f"Expected exactly one of alpha={alpha!r} and ratios={ratios!r} to be given, such as "
+        "alpha = 1.0 or ratios = [1, 2, 3].",
     )
     one_of("on_empty", on_empty, ("redraw", "refuse"))
     integer("min_size", min_size, least=1)

@@ -1,6 +1,6 @@
 """Patients: a voice recorded at home over months, and the survival of breast cancer."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -144,7 +144,7 @@ def tcga_brca(
     train = fold == "train"
     y = np.stack([days, died], axis=1)
     num_classes = None
-    notes = {"features": names}
+    notes: dict[str, Any] = {"features": names}
     if target == "survival":
         caution(
             "y of tcga_brca holds (days, death) with target='survival': a regression would take "
@@ -153,6 +153,10 @@ def tcga_brca(
         )
     else:
         known, dead = _at_horizon(days, died, years)
+        notes["said"] = (
+            f"{(~known).sum():,} of {len(known):,} patients were left out: alive when they were "
+            f"lost from sight within {years:g} years.",
+        )
         raw, owner, train, y = (part[known] for part in (raw, owner, train, dead.astype(int)))
         num_classes = 2
         notes["labels"] = ["lives", "dies"]

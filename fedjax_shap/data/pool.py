@@ -30,7 +30,7 @@ class Pool:
             class: that of its first row, so that no draw depends on how classes are called; None
             for the order of the labels.
         notes: what else the source says: "features" (their names), "labels" (the classes' names),
-            published results.
+            published results, "said" (sentences on what was left out).
     """
 
     x: HostArray

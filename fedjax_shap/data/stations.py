@@ -113,6 +113,7 @@ def beijing_air(
     kept = np.isfinite(y)
     if missing != "mean":
         kept &= np.isfinite(raw).all(axis=1)
+    left = f"{(~kept).sum():,} of {len(kept):,} rows without some measurement were left out."
     owner, y, raw, hour, year = (part[kept] for part in (owner, y, raw, hour, year))
     train = last_of_each(owner, hour, fraction=test_fraction)
     if missing == "mean":
@@ -126,7 +127,7 @@ def beijing_air(
         columns={"station": owner, "year": year.astype(int).astype(str)},
         natural="station",
         num_classes=None,
-        notes={"features": names},
+        notes={"features": names, "said": (left,) * (not kept.all())},
     )
 
 

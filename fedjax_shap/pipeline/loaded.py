@@ -41,8 +41,9 @@ def loaded(config: Config) -> Loaded:
     """Loads, splits and corrupts the data that a configuration describes."""
     task: Task | None = config.build("task")
     with cautions() as notes:
+        pool = _pool(config, task)
         data = federate(
-            _pool(config, task),
+            pool,
             config.build("partition"),
             seed=config.seed,
             validation=config.value("data", "validation"),
@@ -54,4 +55,6 @@ def loaded(config: Config) -> Loaded:
         of_records = records_of(config)
         if of_records is not None:
             data = with_noisy_records(data, of_records, seed=config.seed)
-    return Loaded(for_members(config, data.names), data, task, tuple(notes))
+    return Loaded(
+        for_members(config, data.names), data, task, (*pool.notes.get("said", ()), *notes)
+    )

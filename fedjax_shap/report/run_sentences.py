@@ -12,7 +12,7 @@ from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report.names import distinct
 from fedjax_shap.report.run_tables import Beside
-from fedjax_shap.report.tables import duration, listed
+from fedjax_shap.report.tables import duration, listed, number
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
@@ -102,10 +102,10 @@ def _utilities(result: Result) -> str:
 
 def _worth(result: Result, name: str, utility: HostArray) -> str:
     """A utility; of an error, as people read it and as the values have it."""
-    value = f"{name} = {float(utility):.4f}"
+    value = f"{name} = {number(float(utility))}"
     if result.metric_sign > 0:
         return value
-    return f"{-float(utility):.4f} ({value})"
+    return f"{number(-float(utility))} ({value})"
 
 
 def _coverage(result: Result) -> str:
