@@ -14,6 +14,10 @@ seed, by Spearman's rank correlation; two seeds without privacy say how much of 
 Protection of records: Gaussian noise on the features at the hospitals, once (local privacy, of the
 features of one record).
 
+The clipping norms were chosen once, after a trial of one seed with twice these, in which nothing
+was clipped; they were not swept, and no privacy was charged for the choice. Noise on records is one
+draw.
+
 Beside it FLamby's rows of DP-FedAvg on Fed-Heart-Disease (clipping 1.1, by Opacus in each
 hospital), which protect single patients of a hospital, in the mean accuracy of the four hospitals:
 another unit, and so not the same epsilon. What all trainings together cost is in the record

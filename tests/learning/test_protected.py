@@ -26,6 +26,7 @@ from fedjax_shap.learning.training import Training
 from fedjax_shap.privacy.accounting import Mechanism, Sampling
 from fedjax_shap.privacy.fixed_point import decode, encode
 from fedjax_shap.privacy.noise import gaussian, key_of_sum
+from fedjax_shap.protocols.secure_sum import secure_sum
 
 RATE = 0.3
 ROUNDS = 3
@@ -158,6 +159,10 @@ def test_a_secure_sum_is_the_sum_of_the_members_own_words_bit_for_bit():
     words = encode(sent["w"] * weights[:, None], **WORDS)
     (together, _) = rule.at_once((sent, jnp.asarray(flags)), jnp.asarray(weights))
     assert_array_equal(together["w"], words[:2].sum(axis=0))
+    # and that of masked messages
+    pytest.importorskip("cryptography")
+    masked = secure_sum(sent["w"] * weights[:, None], **WORDS)
+    assert_array_equal(together["w"], masked.words.view(np.int32))
     sums = ({"w": jnp.zeros((2, 5), jnp.int32)}, jnp.zeros(2, jnp.int32))
     for i in (2, 0, 1):
         mine = jax.tree.map(lambda leaf, i=i: jnp.stack([leaf[i]] * 2), (sent, jnp.asarray(flags)))
