@@ -8,12 +8,12 @@ network is simulated. A member's are the median over those who stayed.
     python -m benchmarks.secure_sum --json secure_sum.json
     python -m benchmarks.secure_sum --quick
 
-With 100 members, on two cores of a machine shared with other work
-(benchmarks/results/secure_sum_cpu.json), a member computed for 0.04 to 0.09 seconds and sent and
-received 0.43 MB, of which the vector is 0.40; the server computed for 0.11 seconds with all there,
-0.41 with 10 % gone and 0.80 with 30 %. With 500 members, 30 % of them gone
-(benchmarks/results/secure_sum_500_cpu.json), a member computed for 0.53 seconds (published 0.85),
-the server for 35 (143), and a member sent and received 0.54 MB (0.95).
+With 100 members, on two cores (benchmarks/results/secure_sum_cpu.json), a member computed for 0.03
+to 0.05 seconds, 0.09 to 0.11 where members sign, and sent and received 0.43 MB, of which the vector
+is 0.40; the server computed for 0.11 seconds with all there, 0.42 with 10 % gone and 0.77 with
+30 %. With 500 members, 30 % of them gone (benchmarks/results/secure_sum_500_cpu.json), a member
+computed for 0.27 seconds (published 0.85), the server for 16 (143), and a member sent and received
+0.54 MB (0.95).
 
 Beside them stand the published ones (Bonawitz et al., "Practical Secure Aggregation for
 Privacy-Preserving Machine Learning", CCS 2017, figure 8: vectors of 100,000 entries, 24 bits, and

@@ -25,8 +25,8 @@ another unit, and so not the same epsilon. What all trainings together cost is i
 
 Command: python -m experiments.private_values --data DIR --json private_values.json --figure
 private_values.png
-Minutes: 5.3 on two cores shared with other work, most of it compiling.
-Seen (2-core Intel Xeon, CPU, shared with other work, 2026-11-28; commit and all numbers in
+Minutes: 2 on two cores, most of it compiling.
+Seen (2-core Intel Xeon, CPU, 2026-11-28; commit and all numbers in
 experiments/results/private_values.json): mean +- standard deviation of 5 seeds; delta = 0.001;
 "with values" is the epsilon of all trainings that values are computed from:
 

@@ -23,15 +23,16 @@ model, the more so the more their classes differ.
 
 Command: python -m experiments.statistics_games --data DIR --json statistics_games.json
         --figure statistics_games.png
-Minutes: 3 on two shared cores.
+Minutes: 1 on two cores.
 Expected: the published numbers to the digit; no difference from scikit-learn beyond rounding; less
     than a minute; means of models that lose the more, the more the members' classes differ.
-Seen (2-core AMD EPYC, CPU, 2026-11-28, commit 303c83c2721e; 5 seeds, mean +- standard deviation):
-    As expected. Newton steps .75, .752809, .75, .6; SVM .8088; largest difference 1.6e-14; 45 s
-    on cores that others used too. Linear discriminants lose half of the accuracy (.955 by sums;
-    .938 +- .007 at alpha 100, .822 +- .041 at 1, .399 +- .178 at 0.1 by the mean of models). Naive
-    Bayes loses little (.900; .871 +- .029 at 0.03), as a class that a member lacks is left out of
-    the mean.
+Seen (2-core Intel Xeon, CPU, 2026-11-28, commit and all numbers in
+experiments/results/statistics_games.json; 5 seeds, mean +- standard deviation):
+    As expected. Newton steps .75, .752809, .75, .6; SVM .8088; largest difference 1.6e-14; 26 s
+    (45 s with other work on the cores). Linear discriminants lose half of the accuracy (.955 by
+    sums; .938 +- .007 at alpha 100, .822 +- .041 at 1, .399 +- .178 at 0.1 by the mean of models).
+    Naive Bayes loses little (.900; .871 +- .029 at 0.03), as a class that a member lacks is left
+    out of the mean.
 """
 
 import argparse
