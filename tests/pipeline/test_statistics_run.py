@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from console import refused, said
 from numpy.testing import assert_allclose
+from sklearn.naive_bayes import GaussianNB
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.cli.main import main
 from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.loaded import loaded
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.pipeline.settings.registry import setting_of
 
@@ -114,6 +116,19 @@ def test_errors_of_resamples_and_judges_go_with_it():
     assert_allclose(by_class.slices.values @ by_class.slices.weights, by_class.values, atol=1e-12)
 
 
+def test_statistics_of_noisy_records_are_summed_and_their_epsilon_is_stated():
+    records = {"law": "gaussian", "clip": 5.0, "epsilon": 10.0}
+    config = changed(privacy={"records": records})
+    data = loaded(config).data
+    assert not np.array_equal(data.x, loaded(parse(RAW)).data.x)
+    result = run(config)
+    x, y = data.validation
+    expected = GaussianNB().fit(data.x, data.y).score(x, y)
+    assert_allclose(result.attribution.grand, expected, atol=1e-6)
+    assert result.to_json()["privacy"]["records"]["epsilon"] == 10.0
+    assert any("locally private with epsilon = 10" in note for note in result.notes)
+
+
 @pytest.mark.parametrize(
     ("sections", "sentence"),
     [
@@ -122,6 +137,7 @@ def test_errors_of_resamples_and_judges_go_with_it():
         ({"game": {"name": "silo"}}, "to be a model that is trained with game.name='silo'"),
         ({"local": {"name": "sgd"}}, r"\[local\] to be left out with game.name='statistics'"),
         ({"estimator": {"repeats": 2}}, "repeats=2 to be left out"),
+        ({"privacy": {"clip": 1.0}}, r"\[privacy\] to hold records alone"),
         ({"game": {"name": "statistics", "merge": "mean"}}, "game.merge='mean' to be of type"),
     ],
 )
