@@ -77,7 +77,14 @@ def aggregates(learning: Learner, worth: Callable[[World, Params], Array]) -> Op
         # the server moves on with them, from where the round began
         run = Run(world.initial, world.server, sent.clients)
         after = learning.advance(run, sent, world.share(weights.sum(), weights.sum()))
-        return worth(world, after.params)
+        if not isinstance(sent.summing, Summing):
+            return worth(world, after.params)
+        # no sum is formed of nobody, and so no noise: the model stays as it is
+        formed = sent.summing.mask.any()
+        params = jax.tree.map(
+            lambda new, old: jnp.where(formed, new, old), after.params, world.initial
+        )
+        return worth(world, params)
 
     collect = jax.jit(lambda world, key, everyone: together(learning, world, key, everyone))
 

@@ -134,11 +134,16 @@ class Federation:
             line=line_of(self.bound.outputs, num_outputs),
         )
 
-    def privacy(self, attribution: Attribution, /) -> PrivacyRecord | None:
-        """What is known of the privacy of a run that found these values."""
+    def privacy(self, attribution: Attribution, /, *, in_run: bool = False) -> PrivacyRecord | None:
+        """What is known of the privacy of a run that found these values.
+
+        Args:
+            attribution: the values.
+            in_run: whether they were found inside one run.
+        """
         key = game_key(self.key)
         coalitions = attribution.num_coalitions
-        return record_of(self.config, self.data, self.training, key, coalitions)
+        return record_of(self.config, self.data, self.training, key, coalitions, in_run=in_run)
 
     def surplus_noise(self, trained: Trained) -> Noise:
         """What the validation set leaves open of V(N) - V(empty), see `surplus.surplus_noise`."""

@@ -91,7 +91,13 @@ def record_of_records(config: Config, data: FederatedData) -> PrivacyRecord | No
 
 
 def record_of(
-    config: Config, data: FederatedData, training: Training, key: Key, coalitions: int
+    config: Config,
+    data: FederatedData,
+    training: Training,
+    key: Key,
+    coalitions: int,
+    *,
+    in_run: bool = False,
 ) -> PrivacyRecord | None:
     """What is known of the privacy of a run; None where nothing was done for it.
 
@@ -101,10 +107,14 @@ def record_of(
         training: how it trains.
         key: of its game.
         coalitions: how many coalitions were valued.
+        in_run: whether they are valued inside one run. Values then show who took part in it, so
+            that nothing is gained by drawing members in secret.
     """
     protection = protection_of(data, training)
     if protection is None:
         return record_of_records(config, data)
+    if in_run:
+        protection = protection._replace(mechanism=unsampled(protection.mechanism))
     learning = learner(data, training, protection=protection)
     flags = clipped_updates(learning, key)
     counts = np.isfinite(flags).sum(axis=0)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fedjax_shap._validate import how_many
 from fedjax_shap.learning.private import Privacy, SecureSum
 from fedjax_shap.learning.private_records import LAWS, Records
 from fedjax_shap.learning.protection import Protection
@@ -126,9 +127,20 @@ def _guarantee(record: PrivacyRecord, protection: Protection) -> str:
     return (
         f"The model of everyone is ({record.epsilon:.4g}, {privacy.delta:g})-differentially "
         f"private for a member ({sampling.neighbours}), by the accountant {privacy.accountant!r}: "
-        f"noise of {mechanism.noise:.4g} clipping norms on the sums of {mechanism.rounds} rounds, "
+        f"noise of {mechanism.noise:.4g} clipping norms on the sums of "
+        f"{how_many(mechanism.rounds, 'round')}, "
         f"members {drawn}. Weights, scales of features and the number of members count as public."
-        f"{_on_delta(record, privacy.delta)}"
+        f"{_on_delta(record, privacy.delta)}{_on_target(record, privacy)}"
+    )
+
+
+def _on_target(record: PrivacyRecord, privacy: Privacy) -> str:
+    """That the epsilon that was asked for is not reached, and why."""
+    if privacy.epsilon is None or record.epsilon <= privacy.epsilon * (1 + 1e-3):
+        return ""
+    return (
+        f" That is more than epsilon = {privacy.epsilon:g}, which was asked for and counts on "
+        "members drawn in secret: values found inside one run show who took part."
     )
 
 
@@ -181,10 +193,12 @@ def _on_clipping(record: PrivacyRecord, privacy: Privacy) -> str:
     norm = f"the norm {privacy.clip:g}"
     if privacy.quantile is not None:
         norm = f"a norm that follows the quantile {privacy.quantile:g} of the members'"
+    if not order:
+        return "No update was clipped in the training of everyone."
     return (
         f"{share[known].mean():.0%} of a member's updates, on average, were clipped to {norm} in "
-        f"the training of everyone (most: {most or 'of nobody'}): what a member adds beyond it "
-        "does not count in its value."
+        f"the training of everyone (most: {most}): what a member adds beyond it does not "
+        "count in its value. These shares come from the updates themselves; no epsilon covers them."
     )
 
 

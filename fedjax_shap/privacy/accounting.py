@@ -121,7 +121,7 @@ def noise_for(
         high *= 4
     require(
         high <= MOST_NOISE,
-        f"Expected epsilon={epsilon!r} to be larger: with delta={delta!r} and {rounds} rounds no "
+        f"Expected epsilon={epsilon!r} to be larger: with delta={delta!r} and rounds={rounds} no "
         f"noise up to {MOST_NOISE:,.0f} times the clipping norm meets it by "
         f"accountant={accountant!r}.",
     )

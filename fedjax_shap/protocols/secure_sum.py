@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, one_of, require
+from fedjax_shap._validate import InvalidInputError, described, one_of, require, texts
 from fedjax_shap.privacy.fixed_point import decode, encode, outside, require_range, require_room
 from fedjax_shap.privacy.sealing import Identity, identity
 from fedjax_shap.privacy.shamir import Entropy
@@ -96,23 +96,10 @@ def secure_sum(
         InvalidInputError: a number is outside the range, or the sum could wrap; fewer members than
             the threshold answered; `cryptography` is missing.
     """
-    numbers = np.asarray(numbers)
-    require(numbers.ndim >= 1, "Expected numbers[n, ...], one row a member, got one number.")
-    require_range(bits, clip)
-    require_room(bits, len(numbers))
-    beyond = np.argwhere(outside(numbers, clip))
-    if len(beyond):
-        place = tuple(beyond[0].tolist())
-        require(
-            False,
-            f"Expected numbers to lie in [-{clip:g}, {clip:g}], but numbers{list(place)}="
-            f"{numbers[place]:g}: a larger clip or smaller numbers are asked for.",
-        )
+    numbers = _checked(numbers, bits, clip)
     words = encode(numbers, bits, clip).view(np.uint32)
     flat = words.reshape(len(words), -1)
-    if members is None:
-        members = [f"member {place}" for place in range(1, len(words) + 1)]
-    require(len(members) == len(words), f"Expected {len(words)} names, got {len(members)}.")
+    members = _names(members, len(words))
     identities = _identities(members, against, entropy)
     agreed = session(
         members,
@@ -126,6 +113,9 @@ def secure_sum(
         Member(agreed, name, own, entropy=entropy, identity=identities.get(name))
         for name, own in zip(members, flat, strict=True)
     ]
+    if isinstance(network, _Silence):
+        for name in network.stages:
+            one_of("silent member", name, members)
     done = exchange(agreed, parties, network=network or all_arrive, keep=keep)
     summed = done.words.reshape(words.shape[1:])
     return done._replace(total=decode(summed, bits, clip), words=summed)
@@ -199,16 +189,71 @@ def silent_from(stages: Mapping[str, str]) -> Network:
     """
     for name, stage in stages.items():
         one_of(f"stages[{name!r}]", stage, STAGES, "a stage")
+    return _Silence(dict(stages))
 
-    def deliver(stage: str, messages: Sequence[Message]) -> Sequence[Message]:
+
+class _Silence(NamedTuple):
+    """A network on which nothing comes from some members, each from a stage on."""
+
+    stages: dict[str, str]
+
+    def __call__(self, stage: str, messages: Sequence[Message], /) -> Sequence[Message]:
+        """The messages of those who are not silent yet."""
         now = STAGES.index(stage)
         return [
             message
             for message in messages
-            if message.sender not in stages or now < STAGES.index(stages[message.sender])
+            if message.sender not in self.stages or now < STAGES.index(self.stages[message.sender])
         ]
 
-    return deliver
+
+def _checked(numbers: HostArray, bits: int, clip: float) -> HostArray:
+    """The members' numbers, or a refusal of those that cannot be summed."""
+    numbers = _array(numbers)
+    require(numbers.ndim >= 1, "Expected numbers[n, ...], one row a member, got one number.")
+    require(
+        numbers.size > 0,
+        f"Expected numbers[n, ...] to hold a number of each member, got shape {numbers.shape}.",
+    )
+    require_range(bits, clip)
+    require_room(bits, len(numbers))
+    beyond = np.argwhere(outside(numbers, clip))
+    if len(beyond):
+        place = tuple(beyond[0].tolist())
+        require(
+            False,
+            f"Expected numbers to lie in [-{clip:g}, {clip:g}], but numbers{list(place)}="
+            f"{numbers[place]:g}: a larger clip or smaller numbers are asked for.",
+        )
+    return numbers
+
+
+def _array(numbers: HostArray) -> HostArray:
+    """The members' numbers as real ones, or a refusal."""
+    try:
+        array = np.asarray(numbers)
+        real = array.dtype.kind in "biuf"
+    except ValueError:  # rows of several lengths
+        real = False
+    require(
+        real,
+        "Expected numbers[n, ...] to be an array of real numbers, all members' of one shape, got "
+        f"{described(numbers)}.",
+    )
+    return array
+
+
+def _names(members: Sequence[str] | None, count: int) -> list[str]:
+    """The members' names: texts that differ, none empty."""
+    if members is None:
+        return [f"member {place}" for place in range(1, count + 1)]
+    require(
+        not isinstance(members, str), f"Expected members={members!r} to be a list of {count} names."
+    )
+    names = list(texts("members", members))
+    require(len(names) == count, f"Expected {count} names, got {len(names)}.")
+    require(all(names), f"Expected members={names} to have a name each.")
+    return names
 
 
 class _Log(NamedTuple):

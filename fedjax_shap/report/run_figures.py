@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -100,16 +101,18 @@ def curve(curves: LearningCurves, title: str) -> Figure:
     """
     figure = Figure(figsize=(7.0, style.HEIGHT), layout="constrained")
     axes = figure.subplots()
+    marker = "o" * (len(curves.federated) == 1)  # one round is no line
     if curves.alone is not None:
         rounds = _rounds(curves.alone[0])
-        lines = axes.plot(rounds, curves.alone.T, color=style.GREY, linewidth=1, alpha=0.8)
+        lines = axes.plot(
+            rounds, curves.alone.T, marker=marker, color=style.GREY, linewidth=1, alpha=0.8
+        )
         lines[0].set_label("each member alone")
     pooled = curves.pooled
     federated = curves.federated
-    axes.plot(
-        _rounds(pooled), pooled, "--", color="black", linewidth=2, label="pooled data", zorder=3
-    )
-    axes.plot(_rounds(federated), federated, color=style.BLUE, linewidth=2, label="federated")
+    known: dict[str, Any] = {"marker": marker, "linewidth": 2}
+    axes.plot(_rounds(pooled), pooled, "--", color="black", label="pooled data", zorder=3, **known)
+    axes.plot(_rounds(federated), federated, color=style.BLUE, label="federated", **known)
     axes.set(xlabel="round", ylabel=f"{style.plain(curves.label)} on the test set")
     if curves.label == "accuracy":
         axes.set_ylim(0, 1.02)

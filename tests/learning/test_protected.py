@@ -176,12 +176,15 @@ def test_in_run_values_come_of_the_noisy_sums_of_subsets(key):
     training = training_of(private(clip=0.2, noise=0.5), uniform(participants=2))
     run = rounds(federation(), training, metric="negative_loss")
     assert not run.uploads
-    models = []
+    models = [training.initial]
     for game, participants, _ in run.play(key, after=models.append):
         present = np.isin(np.arange(3), participants)
         masks = np.stack([np.zeros(3, bool), present, np.ones(3, bool)])
         nobody, everyone, all_ = evaluate(game.game if hasattr(game, "game") else game, key, masks)
         assert everyone == all_ != nobody
+        # nobody's sum is not formed: the model stays as it was
+        before = metric_of(federation())(layers(models[-2]))
+        assert_allclose(nobody, before, atol=1e-5)
         worth = metric_of(federation())(layers(models[-1]))
         assert_allclose(everyone, worth, atol=1e-5)
 

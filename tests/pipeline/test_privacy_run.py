@@ -13,6 +13,7 @@ from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.privacy_record import sentences
 from fedjax_shap.pipeline.run import run
+from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.privacy.accounting import Mechanism, Sampling, epsilon_of
 
 pytest.importorskip("dp_accounting", reason="the extra `privacy` is not installed")
@@ -65,6 +66,20 @@ def test_values_are_charged_as_one_sum_of_all_coalitions_a_member_is_in():
     assert charged.trainings == 4
     assert_allclose(charged.epsilon, wanted)
     assert federation.privacy(_Valued(3)).charge.trainings == 3
+
+
+def test_values_inside_one_run_show_who_took_part_so_nothing_is_gained_by_drawing_in_secret():
+    privacy = {"clip": 0.05, "epsilon": 8.0, "charge_values": True}
+    game = {"name": "rounds"}
+    config = parse({**BASE, "privacy": privacy, "participation": HALF, "game": game})
+    record = setting_of(config).privacy(_Valued(8))
+    noise = federation_of(config).privacy(_Valued(8)).protection.mechanism.noise
+    assert_allclose(record.epsilon, epsilon_of(Mechanism(noise, 2, Sampling("known")), 1e-5))
+    wanted = epsilon_of(Mechanism(noise / 2, 2, Sampling("known")), 1e-5)
+    assert_allclose(record.charge.epsilon, wanted)
+    text = " ".join(sentences(record))
+    assert "whose part in a round everybody may know" in text
+    assert "more than epsilon = 8, which was asked for" in text
 
 
 class _Valued:

@@ -117,7 +117,7 @@ def _setting(federation: Federation, attribution: Valuation) -> Setting:
         work=work,
         value_label="in-run Shapley value",
         notes=(*federation.notes, *federation.notes_on_judges()),
-        privacy=federation.privacy,
+        privacy=partial(federation.privacy, in_run=True),
     )
 
 
