@@ -230,9 +230,12 @@ def test_an_interrupted_run_goes_on_from_its_store(small, tmp_path):
     ]
     command += ["--algorithm.max_rounds", "3000", "--partition.ratios", "[1, 2, 3, 4, 5, 6, 7, 8]"]
     env = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    # a job in the background ignores interrupts, and so would what it starts
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 300
     while not list(out.glob("utilities/part-*.npz")) and time.monotonic() < deadline:
         time.sleep(0.2)
