@@ -42,7 +42,7 @@ IMAGES = np.random.default_rng(0).normal(size=(8, 4, 4, 2)).astype(np.float32)
 TOKENS = np.random.default_rng(0).integers(0, 9, size=(8, 5)).astype(np.float32)
 SMALL = {
     "cnn_mcmahan": (cnn_mcmahan(), IMAGES),
-    "resnet": (resnet(width=2), IMAGES),
+    "resnet": (resnet(depth=8, width=2), IMAGES),
     "lstm": (lstm(vocabulary=9, hidden=6, layers=1), TOKENS),
     "lstm of a series": (lstm(hidden=6, layers=1), IMAGES[..., 0]),
     "embedding_bag": (embedding_bag(vocabulary=9, width=6, padding=0), TOKENS),
@@ -86,7 +86,7 @@ def test_a_few_steps_lower_the_loss(name, key):
 @pytest.mark.slow
 def test_both_computations_of_the_residual_networks_convolutions_agree(key):
     patches, grouped = (
-        resnet(width=2, convolution=convolution)((4, 4, 2), 3)
+        resnet(depth=8, width=2, convolution=convolution)((4, 4, 2), 3)
         for convolution in ("patches", "grouped")
     )
     params = jax.jit(patches.init)(key)
