@@ -88,14 +88,20 @@ def _usage_table(result: Result, names: Sequence[str]) -> Table:
     assert result.metered is not None
     used = result.metered.used.totals()
     times = [used["training"], used["communication"], used["idle"]]
-    unit, length = time_unit(max(float(column.max()) for column in times))
+    # each time in a unit of its own: messages take milliseconds where training takes hours
+    units = [time_unit(float(column.max())) for column in times]
     traffic = (used["uploaded"] + used["downloaded"]) / _MEGABYTE
-    measured = [*(column / length for column in times), used["joules"], traffic]
+    measured = [
+        *(column / length for column, (_, length) in zip(times, units)),
+        used["joules"],
+        traffic,
+    ]
     rows = [
         (name, str(used["steps"][member]), *(_figure(column, member) for column in measured))
         for member, name in enumerate(names)
     ]
-    heads = ("steps", f"training {unit}", f"messages {unit}", f"idle {unit}", "energy J", "MB")
+    spent = [f"{what} {unit}" for what, (unit, _) in zip(("training", "messages", "idle"), units)]
+    heads = ("steps", *spent, "energy J", "MB")
     return Table("use of the devices", (text("member"), *numbers(*heads)), tuple(rows))
 
 

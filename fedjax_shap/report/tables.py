@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+_SMALL = 0.1  # seconds below which milliseconds are read more easily
 _TIMES = {"days": 86400.0, "h": 3600.0, "min": 60.0}
 
 
@@ -113,6 +114,8 @@ def time_unit(seconds: float) -> tuple[str, float]:
     for name, length in _TIMES.items():
         if seconds >= 2 * length:
             return name, length
+    if 0 < seconds < _SMALL:
+        return "ms", 1e-3
     return "s", 1.0
 
 
