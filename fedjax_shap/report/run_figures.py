@@ -111,12 +111,16 @@ def curve(curves: LearningCurves, title: str) -> Figure:
     pooled = curves.pooled
     federated = curves.federated
     known: dict[str, Any] = {"marker": marker, "linewidth": 2}
-    axes.plot(_rounds(pooled), pooled, "--", color="black", label="pooled data", zorder=3, **known)
+    # a ring and dashes, so that what lies under them is seen
+    around: dict[str, Any] = {"zorder": 3, "fillstyle": "none", "markersize": 11, **known}
+    axes.plot(_rounds(pooled), pooled, "--", color="black", label="pooled data", **around)
     axes.plot(_rounds(federated), federated, color=style.BLUE, label="federated", **known)
     axes.set(xlabel="round", ylabel=f"{style.plain(curves.label)} on the test set")
     if curves.label == "accuracy":
         axes.set_ylim(0, 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if marker:
+        axes.set(xlim=(0, 2), xticks=[1])
     _title(axes, title, f"{curves.label} by round")
     style.open_frame(axes)
     axes.grid(axis="x", alpha=0.3)
