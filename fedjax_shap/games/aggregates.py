@@ -73,18 +73,13 @@ def aggregates(learning: Learner, worth: Callable[[World, Params], Array]) -> Op
         sent = replace(received.sent, weights=weights)
         if isinstance(sent.summing, Summing):
             mask = sent.summing.mask & coalition.mask
-            sent = replace(sent, summing=sent.summing._replace(mask=mask))
+            # of nobody nothing is expected: the server does not move, and no noise is added
+            expected = jnp.where(mask.any(), sent.summing.expected, 0.0)
+            sent = replace(sent, summing=sent.summing._replace(mask=mask, expected=expected))
         # the server moves on with them, from where the round began
         run = Run(world.initial, world.server, sent.clients)
         after = learning.advance(run, sent, world.share(weights.sum(), weights.sum()))
-        if not isinstance(sent.summing, Summing):
-            return worth(world, after.params)
-        # no sum is formed of nobody, and so no noise: the model stays as it is
-        formed = sent.summing.mask.any()
-        params = jax.tree.map(
-            lambda new, old: jnp.where(formed, new, old), after.params, world.initial
-        )
-        return worth(world, params)
+        return worth(world, after.params)
 
     collect = jax.jit(lambda world, key, everyone: together(learning, world, key, everyone))
 

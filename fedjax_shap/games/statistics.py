@@ -176,8 +176,7 @@ def task_of(model: StatisticsModel, data: FederatedData, task: Task | None) -> T
     Raises:
         InvalidInputError: a model that does not merge statistics, or a task that does not fit it.
     """
-    example = "statistics.ridge()"
-    of_kind("model", model, StatisticsModel, example)
+    of_kind("model", model, StatisticsModel, "statistics.ridge()")
     of_kind("data", data, FederatedData, "from_arrays(clients, test) or federate(pool, partition)")
     return model.task(task, data)
 

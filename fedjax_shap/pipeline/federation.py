@@ -26,7 +26,7 @@ from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.pipeline.by_name import devices_of
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.joint_model import JointModel, line_of
-from fedjax_shap.pipeline.loaded import loaded
+from fedjax_shap.pipeline.loaded import TRAINING, game_seed, loaded
 from fedjax_shap.pipeline.own_names import is_own, own_function
 from fedjax_shap.pipeline.privacy import privacy_of, record_of
 from fedjax_shap.pipeline.privacy_record import PrivacyRecord
@@ -237,12 +237,11 @@ def game_keywords(config: Config) -> dict[str, Any]:
 def federation_of(config: Config) -> Federation:
     """The data that a configuration describes, with its learning procedure bound to them."""
     config, data, task, notes = loaded(config)
-    root = jax.random.key(config.seed)
     base = Training(
         model=config.build("model"),
         local=config.build("local"),
         algorithm=config.build("algorithm"),
-        key=jax.random.fold_in(root, 0),
+        key=jax.random.fold_in(jax.random.key(config.seed), TRAINING),
         task=task,
         privacy=privacy_of(config),
     )
@@ -250,7 +249,7 @@ def federation_of(config: Config) -> Federation:
         config=config,
         data=data,
         base=base,
-        key=jax.random.fold_in(root, 1),
+        key=game_seed(config),
         notes=notes,
     )
     return _cautioned(federation)

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, cast
 
+import jax
+
 from fedjax_shap._validate import cautions
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
@@ -12,6 +14,10 @@ from fedjax_shap.learning.task import Task
 from fedjax_shap.pipeline.by_name import for_members
 from fedjax_shap.pipeline.config import Config, build
 from fedjax_shap.pipeline.privacy import records_of
+from fedjax_shap.typing import Key
+
+TRAINING = 0  # folded into a configuration's key: what trains, and what values
+VALUING = 1
 
 
 def _pool(config: Config, task: Task | None) -> Pool:
@@ -58,3 +64,8 @@ def loaded(config: Config) -> Loaded:
     return Loaded(
         for_members(config, data.names), data, task, (*pool.notes.get("said", ()), *notes)
     )
+
+
+def game_seed(config: Config) -> Key:
+    """The key that seeds a game and the draws of its estimator."""
+    return jax.random.fold_in(jax.random.key(config.seed), VALUING)

@@ -46,6 +46,12 @@ def seen(counts: Array) -> Seen:
     return Seen(prior, (counts > 0).astype(counts.dtype))
 
 
+def parts_of(classes: Seen) -> Seen:
+    """The parts of a member's classes, see `StatisticsModel.parts`: it has all their numbers."""
+    everything = jnp.ones_like(classes.there)
+    return Seen(everything, everything)
+
+
 def log_prior(classes: Seen) -> Array:
     """float64[L]: logarithms of priors; 0 for a class that does not occur."""
     return jnp.log(jnp.where(classes.there > 0, classes.prior, 1.0))

@@ -13,6 +13,7 @@ from fedjax_shap.learning.statistics.classes import (
     known_only,
     log_prior,
     none_seen,
+    parts_of,
     seen,
 )
 from fedjax_shap.learning.statistics.model import (
@@ -148,5 +149,4 @@ def _counted(more: PyTree, state: Rates, rows: Rows) -> Counts:
 def _parts(state: Rates) -> Rates:
     """A member has rates of the classes that it has seen."""
     there = state.classes.there
-    everything = jnp.ones_like(there)
-    return Rates(Seen(everything, everything), there[:, None])
+    return Rates(parts_of(state.classes), there[:, None])

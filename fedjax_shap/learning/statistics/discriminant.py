@@ -13,6 +13,7 @@ from fedjax_shap.learning.statistics.classes import (
     known_only,
     log_prior,
     none_seen,
+    parts_of,
     seen,
 )
 from fedjax_shap.learning.statistics.elimination import pseudo_inverse
@@ -22,7 +23,6 @@ from fedjax_shap.learning.statistics.model import (
     Rows,
     StatisticsModel,
     class_means,
-    features,
     of_classes,
 )
 from fedjax_shap.typing import Array, PyTree
@@ -89,9 +89,7 @@ def discriminant(*, tolerance: float = 1e-4) -> StatisticsModel:
 
 def _known(data: FederatedData, task: PyTree) -> Known:
     """Sums are about the classes' means over all members; these change rounding alone."""
-    x = features(data.x)
-    origin = x.mean(axis=0)
-    shift = class_means(data, x - origin)
+    origin, shift = class_means(data)
     slope: Any = np.zeros_like(shift)
     intercept: Any = np.zeros(data.classes)
     start = Discriminant(none_seen(data.classes), slope, intercept)
@@ -140,5 +138,4 @@ def _predict(shift: Array, state: Discriminant, x: Array) -> Array:
 def _parts(state: Discriminant) -> Discriminant:
     """A member has linear functions of the classes that it has seen."""
     there = state.classes.there
-    everything = jnp.ones_like(there)
-    return Discriminant(Seen(everything, everything), there[:, None], there)
+    return Discriminant(parts_of(state.classes), there[:, None], there)

@@ -14,6 +14,7 @@ from fedjax_shap.learning.statistics.classes import (
     known_only,
     log_prior,
     none_seen,
+    parts_of,
     seen,
 )
 from fedjax_shap.learning.statistics.elimination import roots_of
@@ -22,7 +23,6 @@ from fedjax_shap.learning.statistics.model import (
     Rows,
     StatisticsModel,
     class_means,
-    features,
     of_classes,
 )
 from fedjax_shap.typing import Array, PyTree
@@ -128,13 +128,11 @@ def gaussian_bayes(*, smoothing: float = 1e-9) -> StatisticsModel:
 
 def _known(data: FederatedData, *, full: bool) -> Known:
     """Sums are about the classes' means over all members; these change rounding alone."""
-    x = features(data.x)
-    origin = x.mean(axis=0)
-    shift = class_means(data, x - origin)
+    origin, shift = class_means(data)
     mean: Any = np.zeros_like(shift)
     spread: Any = np.ones_like(shift)
     if full:
-        spread = np.broadcast_to(np.eye(x.shape[1]), (*shift.shape, x.shape[1])).copy()
+        spread = np.broadcast_to(np.eye(shift.shape[1]), (*shift.shape, shift.shape[1])).copy()
     start = Normal(none_seen(data.classes), mean, spread)
     return Known(origin, start, shift)
 
@@ -201,6 +199,5 @@ def _parts(state: Normal) -> Normal:
     """A member has a mean and a variance of the classes that it has seen."""
     there = state.classes.there
     column = there[:, None]
-    everything = jnp.ones_like(there)
     spread = column.reshape(len(there), *(1,) * (state.spread.ndim - 1))
-    return Normal(Seen(everything, everything), column, spread)
+    return Normal(parts_of(state.classes), column, spread)

@@ -8,6 +8,7 @@ import numpy as np
 from fedjax_shap._validate import integer, require
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.measure import Measure
+from fedjax_shap.learning.statistics.classes import by_class
 from fedjax_shap.learning.statistics.model import Known, Rows, StatisticsModel, features
 from fedjax_shap.learning.task import Task
 from fedjax_shap.learning.tasks import task_for
@@ -105,7 +106,7 @@ def _squared_distances(x: Array, centres: Array) -> Array:
 def _assigned(more: PyTree, centres: Array, rows: Rows) -> Assigned:
     """Counts and sums by nearest centre."""
     nearest = _squared_distances(rows.x, centres).argmin(axis=1)
-    own = jnp.where(nearest[:, None] == jnp.arange(len(centres))[None], rows.weight[:, None], 0.0).T
+    own = by_class(rows._replace(y=nearest), len(centres)).T
     return Assigned(own.sum(axis=1), own @ rows.x)
 
 

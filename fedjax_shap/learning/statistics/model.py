@@ -150,18 +150,24 @@ def features(x: Any) -> HostArray:
     return rows.reshape(len(rows), -1).astype(np.float64)
 
 
-def class_means(data: FederatedData, x: HostArray) -> HostArray:
-    """float64[L, F]: the means of the classes of all rows, 0 of a class without rows.
+def class_means(data: FederatedData) -> tuple[HostArray, HostArray]:
+    """What sums are about, so that they lose no digits: it changes rounding alone.
 
     Args:
         data: the federation.
-        x: float64[N, F], the features of all clients' rows.
+
+    Returns:
+        (float64[F], float64[L, F]): the mean of all clients' rows; and the means of their classes
+        less that, 0 of a class without rows.
     """
     y = np.asarray(data.y)
+    x = features(data.x)
+    origin = x.mean(axis=0)
+    x = x - origin
     means = np.zeros((data.classes, x.shape[1]))
     for label in np.unique(y):
         means[label] = x[y == label].mean(axis=0)
-    return means
+    return origin, means
 
 
 def of_classes(name: str) -> ChooseTask:

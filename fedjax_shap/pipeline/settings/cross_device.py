@@ -25,7 +25,7 @@ from fedjax_shap.pipeline.curves import (
 )
 from fedjax_shap.pipeline.federation import Federation, federation_of
 from fedjax_shap.pipeline.privacy import check_not_private, check_private_rounds
-from fedjax_shap.pipeline.settings.setting import Setting, Valuation, Work
+from fedjax_shap.pipeline.settings.setting import Setting, Valuation, Work, of_clients
 from fedjax_shap.pipeline.surplus import Trained
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
@@ -105,14 +105,8 @@ def _setting(federation: Federation, attribution: Valuation) -> Setting:
         )
         return Work(done.steps_done, federation.metered(done))
 
-    return Setting(
-        kind="cross-device",
-        players=data.names,
-        sizes=np.asarray(data.sizes),
-        metric=federation.measure.name,
-        metric_label=federation.measure.label,
-        metric_sign=federation.measure.sign,
-        attribution=attribution,
+    setting = of_clients(data, federation.measure, kind="cross-device", attribution=attribution)
+    return setting._replace(
         curve=partial(_curve, federation, inner_rounds),
         work=work,
         value_label="in-run Shapley value",

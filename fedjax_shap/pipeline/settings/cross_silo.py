@@ -3,15 +3,13 @@
 from functools import cache, partial
 from typing import Any
 
-import numpy as np
-
 from fedjax_shap._validate import cautions
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, follow_all, follow_pooled
 from fedjax_shap.pipeline.federation import Federation, federation_of
-from fedjax_shap.pipeline.settings.setting import Setting, Work
+from fedjax_shap.pipeline.settings.setting import Setting, Work, of_clients
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.estimate import estimate
@@ -43,14 +41,8 @@ def cross_silo(config: Config) -> Setting:
         done = federation.round_work(num_rounds or 0)
         return Work(done.steps_done, federation.metered(done))
 
-    return Setting(
-        kind="cross-silo",
-        players=data.names,
-        sizes=np.asarray(data.sizes),
-        metric=measure.name,
-        metric_label=measure.label,
-        metric_sign=measure.sign,
-        attribution=attribution,
+    setting = of_clients(data, measure, kind="cross-silo", attribution=attribution)
+    return setting._replace(
         curve=partial(_curve, federation),
         work=work,
         grand_is_exact=not noisy,

@@ -5,7 +5,11 @@ and audits speak to without asking for its name.
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
+from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.devices.fleet import Metered
+from fedjax_shap.learning.measure import Measure
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves
 from fedjax_shap.pipeline.privacy_record import PrivacyRecord
@@ -130,6 +134,28 @@ class Setting(NamedTuple):
     metric_sign: int = 1
     notes: tuple[str, ...] = ()
     privacy: KnowPrivacy = no_privacy
+
+
+def of_clients(
+    data: FederatedData, measure: Measure, *, kind: str, attribution: Valuation
+) -> Setting:
+    """The setting whose players are the clients of a federation.
+
+    Args:
+        data: the federation.
+        measure: by which coalitions are valued.
+        kind: what a result calls it.
+        attribution: values the players.
+    """
+    return Setting(
+        kind=kind,
+        players=data.names,
+        sizes=np.asarray(data.sizes),
+        metric=measure.name,
+        metric_label=measure.label,
+        metric_sign=measure.sign,
+        attribution=attribution,
+    )
 
 
 class SettingFactory(Protocol):

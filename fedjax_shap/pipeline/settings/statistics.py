@@ -4,7 +4,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from fedjax_shap._validate import cautions
@@ -21,9 +20,9 @@ from fedjax_shap.pipeline.by_name import devices_of
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, evaluated, members_alone
 from fedjax_shap.pipeline.federation import game_keywords
-from fedjax_shap.pipeline.loaded import loaded
+from fedjax_shap.pipeline.loaded import game_seed, loaded
 from fedjax_shap.pipeline.privacy import record_of_records
-from fedjax_shap.pipeline.settings.setting import Setting, Work
+from fedjax_shap.pipeline.settings.setting import Setting, Work, of_clients
 from fedjax_shap.pipeline.surplus import RESAMPLES, Noise, noise_of, num_users_of
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import Key
@@ -102,7 +101,7 @@ def statistics(config: Config) -> Setting:
     give.
     """
     config, data, asked, notes = loaded(config)
-    key = jax.random.fold_in(jax.random.key(config.seed), 1)
+    key = game_seed(config)
     merging = Merging(config, data, config.build("model"), asked, key)
     measure = merging.measure
     noisy = config.value("game", "resamples") > 0
@@ -116,14 +115,8 @@ def statistics(config: Config) -> Setting:
         return estimate(game, estimator, options, key=key)
 
     averaged = (AVERAGED,) * (merging.merge == "average")
-    return Setting(
-        kind="statistics",
-        players=data.names,
-        sizes=np.asarray(data.sizes),
-        metric=measure.name,
-        metric_label=measure.label,
-        metric_sign=measure.sign,
-        attribution=attribution,
+    setting = of_clients(data, measure, kind="statistics", attribution=attribution)
+    return setting._replace(
         curve=partial(_curve, merging),
         work=partial(_work, merging),
         grand_is_exact=not noisy,

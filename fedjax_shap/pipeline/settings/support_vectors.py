@@ -3,9 +3,6 @@
 from functools import cache
 from typing import Any
 
-import jax
-import numpy as np
-
 from fedjax_shap._validate import require
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.support_vectors import support_vectors
@@ -13,8 +10,8 @@ from fedjax_shap.learning.task import measure_for
 from fedjax_shap.learning.tasks import classification, task_for
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.federation import game_keywords
-from fedjax_shap.pipeline.loaded import loaded
-from fedjax_shap.pipeline.settings.setting import Setting
+from fedjax_shap.pipeline.loaded import game_seed, loaded
+from fedjax_shap.pipeline.settings.setting import Setting, of_clients
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.valuation.estimate import estimate
 from fedjax_shap.valuation.options import Options
@@ -44,7 +41,7 @@ def kernel_machines(config: Config) -> Setting:
     )
     settings = game_keywords(config)
     measure = measure_for(task, data, settings.get("metric"))
-    key = jax.random.fold_in(jax.random.key(config.seed), 1)
+    key = game_seed(config)
 
     @cache
     def game() -> HostGame:
@@ -53,13 +50,5 @@ def kernel_machines(config: Config) -> Setting:
     def attribution(estimator: Any, options: Options, /) -> Attribution:
         return estimate(game(), estimator, options, key=key)
 
-    return Setting(
-        kind="support vectors",
-        players=data.names,
-        sizes=np.asarray(data.sizes),
-        metric=measure.name,
-        metric_label=measure.label,
-        metric_sign=measure.sign,
-        attribution=attribution,
-        notes=notes,
-    )
+    setting = of_clients(data, measure, kind="support vectors", attribution=attribution)
+    return setting._replace(notes=notes)
