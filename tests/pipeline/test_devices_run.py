@@ -207,7 +207,8 @@ def test_a_run_prints_and_records_its_devices(config, capsys):
     for words in (
         "use of the devices",
         "costs of the devices",
-        "training s",
+        "training ms",
+        "messages ms",
         "raspberry_pi_4",
         "2 synchronous rounds",
     ):
