@@ -1,17 +1,21 @@
 """Hidden tables: values by keys, such that a table says nothing of which keys it has.
 
 Who looks up a key of the table gets its value, and of any other key a number that looks random.
-Keys fall into bins; a bin is a polynomial modulo a prime through its keys and values, and through
-nothing else: the rest of its coefficients' freedom is random. All bins have as many coefficients,
-more than any bin has keys but for a chance of 2^-40. Where values are uniform the coefficients are
-uniform as well, whatever the keys.
+Keys are secrets: a value stands in the table under a mask that only its key gives, so that of the
+keys that a reader lacks the table says nothing, however the values of several tables are related.
+
+Keys fall into bins; a bin is a polynomial modulo a prime through its keys and masked values, and
+through nothing else: the rest of its coefficients' freedom is random. All bins have as many
+coefficients, more than any bin has keys but for a chance of 2^-40. So the coefficients are uniform,
+whatever the keys.
 
 References:
     Kolesnikov, Matania, Pinkas, Rosulek and Trieu, "Practical multi-party private set intersection
-    from symmetric-key techniques", CCS 2017, section 5 (programmable functions by polynomials, and
-    by hashing into bins).
+    from symmetric-key techniques", CCS 2017, section 5 (programmable pseudorandom functions, by
+    polynomials and by hashing into bins).
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,7 +25,6 @@ from fedjax_shap._validate import require
 from fedjax_shap.privacy.shamir import Entropy
 
 PRIME = 2**127 - 1
-KEY_BYTES = 32
 _NUMBER_BYTES = 16
 _KEYS_A_BIN = 12  # on average
 _OVERFULL = 2.0**-40  # chance that some bin has more keys than coefficients
@@ -44,6 +47,20 @@ class Shape(NamedTuple):
         return self.bins * self.width * _NUMBER_BYTES
 
 
+class _Entry(NamedTuple):
+    """Where a key's value stands, and under which mask.
+
+    Attributes:
+        place: the bin.
+        at: where its polynomial is evaluated.
+        mask: what is added to the value, modulo PRIME.
+    """
+
+    place: int
+    at: int
+    mask: int
+
+
 def shape_of(count: int) -> Shape:
     """The shape of a table of `count` keys."""
     bins = -(-count // _KEYS_A_BIN)
@@ -64,8 +81,8 @@ def hide(values: Mapping[bytes, int], entropy: Entropy) -> bytes:
     shape = shape_of(len(values))
     filled: list[list[tuple[int, int]]] = [[] for _ in range(shape.bins)]
     for key, value in values.items():
-        place, at = _place(key, shape)
-        filled[place].append((at, value))
+        entry = _entry(key, shape)
+        filled[entry.place].append((entry.at, value + entry.mask))
     fullest = max(map(len, filled))
     require(
         fullest <= shape.width,
@@ -92,16 +109,19 @@ def look_up(table: bytes, count: int, keys: Sequence[bytes]) -> Iterator[int]:
         for start in range(0, shape.num_bytes, _NUMBER_BYTES)
     ]
     for key in keys:
-        place, at = _place(key, shape)
-        yield _value(numbers[place * shape.width : (place + 1) * shape.width], at)
+        entry = _entry(key, shape)
+        start = entry.place * shape.width
+        masked = _value(numbers[start : start + shape.width], entry.at)
+        yield (masked - entry.mask) % PRIME
 
 
-def _place(key: bytes, shape: Shape) -> tuple[int, int]:
-    """(a key's bin, where its polynomial is evaluated)."""
-    half = KEY_BYTES // 2
-    return int.from_bytes(key[:half], "little") % shape.bins, int.from_bytes(
-        key[half:], "little"
-    ) % PRIME
+def _entry(key: bytes, shape: Shape) -> _Entry:
+    """Where a key's value stands, and under which mask."""
+    digest = hashlib.blake2b(key, digest_size=4 * _NUMBER_BYTES).digest()
+    place = int.from_bytes(digest[:_NUMBER_BYTES], "little") % shape.bins
+    at = int.from_bytes(digest[_NUMBER_BYTES : 2 * _NUMBER_BYTES], "little") % PRIME
+    mask = int.from_bytes(digest[2 * _NUMBER_BYTES :], "little") % PRIME
+    return _Entry(place, at, mask)
 
 
 def _polynomial(points: Sequence[tuple[int, int]], width: int, entropy: Entropy) -> list[int]:

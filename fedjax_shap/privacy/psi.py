@@ -28,6 +28,14 @@ from fedjax_shap.privacy.curve import FIELD, POINT_BYTES
 from fedjax_shap.privacy.shamir import Entropy
 
 ORDER = 2**252 + 27742317777372353535851937790883648493  # of the subgroup
+# The u-coordinates of the points, of the curve and of its twist, that 8 takes to 0.
+LOW_ORDER = (
+    0,
+    1,
+    325606250916557431795983626356110631294008115727848805560023387167927233504,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823,
+    FIELD - 1,
+)
 _LOW_BITS = 8
 _HIGH_BIT = 2**254
 
@@ -77,8 +85,8 @@ def require_points(owner: str, content: bytes, count: int) -> list[bytes]:
         count: how many are expected.
 
     Raises:
-        InvalidInputError: the bytes are too many or too few, a number is none modulo 2^255 - 19,
-            or two are equal.
+        InvalidInputError: the bytes are too many or too few, a number is none modulo 2^255 - 19, a
+            point has a low order, or two are equal.
     """
     require(
         len(content) == count * POINT_BYTES,
@@ -86,11 +94,14 @@ def require_points(owner: str, content: bytes, count: int) -> list[bytes]:
     )
     starts = range(0, len(content), POINT_BYTES)
     points = [content[start : start + POINT_BYTES] for start in starts]
-    largest = max(int.from_bytes(point, "little") for point in points)
-    require(largest < FIELD, f"Expected the points of {owner} to be numbers below 2^255 - 19.")
+    numbers = {int.from_bytes(point, "little") for point in points}
+    require(max(numbers) < FIELD, f"Expected the points of {owner} to be numbers below 2^255 - 19.")
     require(
-        len(set(points)) == count, f"Expected the points of {owner} to differ, but some are equal."
+        numbers.isdisjoint(LOW_ORDER),
+        f"Expected the points of {owner} to be of full order, but one has a low order: times any "
+        "scalar it is 0.",
     )
+    require(len(numbers) == count, f"Expected the points of {owner} to differ, but some are equal.")
     return points
 
 

@@ -33,9 +33,10 @@ from typing import Any, NamedTuple
 from fedjax_shap._validate import caution, how_many, require, texts
 from fedjax_shap.privacy.shamir import Entropy
 from fedjax_shap.protocols.align_party import STAGES, Party
-from fedjax_shap.protocols.delivery import Log, Network, all_arrive, explained
+from fedjax_shap.protocols.delivery import Log, Network, all_arrive
 from fedjax_shap.protocols.ids import read_ids
-from fedjax_shap.protocols.transcript import Message, Transcript
+from fedjax_shap.protocols.inbox import converse
+from fedjax_shap.protocols.transcript import Transcript
 from fedjax_shap.typing import HostArray
 
 
@@ -116,31 +117,17 @@ def exchange(parties: Sequence[Party], *, network: Network, keep: bool = False) 
         keep: whether the transcript keeps contents.
 
     Raises:
-        InvalidInputError: a message did not come or could not be used; no party has rows then.
+        InvalidInputError: a message did not come or could not be used.
     """
-    by_name = {party.name: party for party in parties}
-    log = Log(Transcript(keep=keep), dict.fromkeys(by_name, 0.0), [])
-    sent: list[Message] = []
-    for name, party in by_name.items():
-        with log.timed(name):
-            sent += party.start()
-    for stage in STAGES:
-        for message in network(stage, sent):
-            if message.receiver not in by_name:
-                log.refusals.append(f"Expected a receiver that takes part, got {message.receiver}.")
-                continue
-            with log.arrived(message):
-                by_name[message.receiver].receive(message)
-        sent = []
-        for name, party in by_name.items():
-            with log.timed(name), explained(log.refusals):
-                sent += party.close()
-    (leader,) = (party.name for party in parties if party.leads)
+    names = tuple(party.name for party in parties)
+    log = Log(Transcript(keep=keep), dict.fromkeys(names, 0.0), [])
+    converse(parties, STAGES, network=network, log=log)
+    (first,) = (party for party in parties if party.leads)
     return Alignment(
         rows=tuple(party.rows for party in parties),
-        names=tuple(by_name),
-        sizes={name: by_name[leader].sizes[name] for name in by_name},
-        leader=leader,
+        names=names,
+        sizes={name: first.sizes[name] for name in names},
+        leader=first.name,
         transcript=log.transcript,
         seconds=log.seconds,
         refusals=tuple(log.refusals),

@@ -5,7 +5,7 @@ See `protocols.align` for the protocol, what it protects and its references.
 
 from collections.abc import Callable, Sequence
 
-from fedjax_shap._validate import InvalidInputError, how_many, listed, require
+from fedjax_shap._validate import how_many, require
 from fedjax_shap.privacy.curve import POINT_BYTES, hash_to_curve
 from fedjax_shap.privacy.masking import KEY_BYTES, context_of, key_pair, pair_sign
 from fedjax_shap.privacy.psi import require_points, secret_scalar
@@ -22,8 +22,8 @@ from fedjax_shap.protocols.align_tables import (
     shares_of_zero,
     table_of,
 )
-from fedjax_shap.protocols.delivery import require_awaited
 from fedjax_shap.protocols.ids import Ids, require_one_kind
+from fedjax_shap.protocols.inbox import Inbox
 from fedjax_shap.protocols.transcript import Message, Part
 from fedjax_shap.typing import HostArray
 
@@ -37,7 +37,7 @@ class Party:
 
     The party with the fewest ids leads. Each of the others holds a scalar under which the leader
     has its own ids' points multiplied without showing them. A message that is refused changes
-    nothing; a stage that lacks a message ends the alignment, and no party has rows then.
+    nothing; a stage that lacks a message ends the alignment, without rows.
     """
 
     def __init__(
@@ -55,22 +55,19 @@ class Party:
         require(name in parties, f"Expected {name!r} to be one of the parties.")
         self.name = name
         self.sizes: dict[str, int] = {name: len(ids.ids)}
-        self._session = session
         self._parties = tuple(parties)
         self._ids = ids
         self._entropy = entropy
-        self._stages = list(STAGES)
-        self._over = ""
+        self._inbox = Inbox(session, name, STAGES)
         self._leader = ""
         self._scalar = secret_scalar(entropy)
         self._pair = key_pair(entropy)
-        # of the open stage, by sender; of others: their kinds of ids and public keys
-        self._arrived: dict[str, Message] = {}
+        # of others: their kinds of ids and public keys
         self._kinds: dict[str, str] = {name: ids.kind}
         self._keys: dict[str, bytes] = {name: self._pair.public}
         # the row of each tag of the party's own, and the common rows
         self._rows_by_tag: dict[bytes, int] = {}
-        self._rows: Sequence[int] | None = None
+        self._rows: Sequence[int] = ()
 
     @property
     def rows(self) -> HostArray:
@@ -79,8 +76,7 @@ class Party:
         Raises:
             InvalidInputError: the alignment is not done.
         """
-        if self._rows is None or self._stages:
-            raise InvalidInputError(self._over or "Expected the alignment to be done before rows.")
+        self._inbox.require_done("rows")
         return self._ids.in_order(self._rows)
 
     @property
@@ -104,19 +100,9 @@ class Party:
             InvalidInputError: the message is late, early, repeated, or not what the stage asks for;
                 the party goes on without it.
         """
-        require(not self._over, self._over)
-        stage = next(iter(self._stages), "")
-        require_awaited(self._session, message, self.name, stage)
-        require(
-            message.sender in self._awaited(stage),
-            f"Expected {stage!r} of a party that {self.name} waits for, got {message.sender}'s.",
-        )
-        require(
-            message.sender not in self._arrived,
-            f"Expected {stage!r} of {message.sender} once: what comes again is refused.",
-        )
-        self._checks[stage](message)
-        self._arrived[message.sender] = message
+        stage = self._inbox.open
+        check = self._checks.get(stage, self._take_hello)
+        self._inbox.take(message, self._awaited(stage), check)
 
     def close(self) -> list[Message]:
         """Ends the open stage; what is to be sent now.
@@ -125,24 +111,10 @@ class Party:
             InvalidInputError: a message is missing, or the parties' ids are of several kinds; the
                 alignment is over then.
         """
-        require(not self._over, self._over)
-        require(bool(self._stages), "Expected a stage to be open, but the alignment is done.")
-        stage = self._stages[0]
-        missing = [name for name in self._awaited(stage) if name not in self._arrived]
-        try:
-            require(
-                not missing,
-                f"Expected {stage!r} of {listed(missing)} as {self.name} waits for it, but it did "
-                "not come, or could not be used: the alignment is over, and no party has rows.",
-            )
-            messages = self._closings[stage]()
-        except InvalidInputError as error:
-            self._over = str(error)
-            self._rows = None
-            raise
-        self._stages.pop(0)
-        self._arrived = {}
-        return messages
+        stage = self._inbox.open
+        answer = self._closings.get(stage, self._hear_common)
+        loss = f"the alignment is over, and {self.name} has no rows"
+        return self._inbox.close(self._awaited(stage), answer, loss)
 
     # -------------------------------------------------------------- what a stage takes
 
@@ -235,11 +207,11 @@ class Party:
             return []
         encoded = self._ids.encoded()
         own = self._scalar.multiply(hash_to_curve(encoded))
-        context = context_of(self._session, self.name)
+        context = context_of(self._inbox.session, self.name)
         labels = [label(context, point) for point in own]
         self._rows_by_tag = {one.tag: row for row, one in enumerate(labels)}
         table = table_of(labels, self._shares_of_zero(encoded), self._entropy)
-        blinded = self._arrived[self._leader].content("points")
+        blinded = self._inbox.arrived[self._leader].content("points")
         points = self._scalar.multiply(cut(blinded, POINT_BYTES))
         parts = [Part("points", "masked", b"".join(points)), Part("table", "masked", table)]
         return [self._message("evaluated", self._leader, *parts)]
@@ -248,10 +220,10 @@ class Party:
         """The leader's common rows; to each other party the tags of its common ids."""
         if not self.leads:
             return []
-        labels = {other: self._labels_of(message) for other, message in self._arrived.items()}
+        labels = {other: self._labels_of(message) for other, message in self._inbox.arrived.items()}
         tables = {
             other: Table(message.content("table"), self.sizes[other])
-            for other, message in self._arrived.items()
+            for other, message in self._inbox.arrived.items()
         }
         common = common_rows(tables, labels)
         self._rows = common
@@ -265,7 +237,7 @@ class Party:
     def _hear_common(self) -> list[Message]:
         """The rows of the common ids, of all but the leader; nothing is sent."""
         if not self.leads:
-            tags = cut(self._arrived[self._leader].content("tags"), TAG_BYTES)
+            tags = cut(self._inbox.arrived[self._leader].content("tags"), TAG_BYTES)
             self._rows = [self._rows_by_tag[tag] for tag in tags]
         return []
 
@@ -284,17 +256,17 @@ class Party:
         secrets = []
         for other_place, other in enumerate(holders):
             if other != self.name:
-                context = context_of(self._session, *sorted((self.name, other)))
+                context = context_of(self._inbox.session, *sorted((self.name, other)))
                 secret = self._pair.agree(self._keys[other], context)
                 secrets.append((secret, pair_sign(place, other_place)))
         return shares_of_zero(secrets, encoded)
 
     def _labels_of(self, message: Message) -> list[Label]:
         """The labels of the leader's ids under another party's scalar."""
-        context = context_of(self._session, message.sender)
+        context = context_of(self._inbox.session, message.sender)
         points = self._scalar.divide(cut(message.content("points"), POINT_BYTES))
         return [label(context, point) for point in points]
 
     def _message(self, stage: str, receiver: str, *parts: Part) -> Message:
         """A message of this party."""
-        return Message(self._session, self.name, receiver, stage, parts)
+        return Message(self._inbox.session, self.name, receiver, stage, parts)

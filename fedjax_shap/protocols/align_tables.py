@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from fedjax_shap._validate import require
-from fedjax_shap.privacy.hidden_tables import KEY_BYTES, PRIME, hide, look_up, shape_of
+from fedjax_shap.privacy.hidden_tables import PRIME, hide, look_up, shape_of
 from fedjax_shap.privacy.shamir import Entropy
 
 TAG_BYTES = 16
+_KEY_BYTES = 32
 _SHARE_BYTES = 32  # that become a number modulo PRIME, almost uniform
 
 
@@ -36,7 +37,7 @@ def label(context: bytes, point: bytes) -> Label:
         context: the session, and whose scalar the point is under.
         point: 32 bytes.
     """
-    size = TAG_BYTES + KEY_BYTES
+    size = TAG_BYTES + _KEY_BYTES
     digest = hashlib.blake2b(context + point, digest_size=size).digest()
     return Label(digest[:TAG_BYTES], digest[TAG_BYTES:])
 

@@ -5,8 +5,9 @@ A message consists of parts, and each part has a form, which says who can read i
 =========  ========================================================================
 `plain`    everybody who sees it: names, public keys, results
 `sealed`   who has the key (`reader`), and nobody else: shares on their way through a
-           server, numbers under homomorphic encryption
-`masked`   nobody: numbers under masks, each uniform by itself, that cancel in a sum
+           server, numbers under homomorphic encryption, labels of the reader's ids
+`masked`   nobody: numbers under masks, each uniform by itself, that cancel in a sum;
+           ids as points under secret scalars, equal only to those under the same
 `share`    its receiver, but it says nothing of its secret below the threshold
 =========  ========================================================================
 
