@@ -31,7 +31,7 @@ from fedjax_shap._validate import require
 from fedjax_shap.privacy.curve import hash_to_curve
 from fedjax_shap.protocols.ids import read_ids
 from fedjax_shap.protocols.query import Answers, Reveal, query
-from fedjax_shap.report.style import BLUE, GREY, ORANGE
+from fedjax_shap.report.style import BLUE, ORANGE
 
 SETTINGS: Settings = {
     "population": 20_000,
@@ -136,8 +136,8 @@ def figure(record: Record) -> Figure:
         right.bar(places + shift, kilobytes, 0.4, color=color, label=label, zorder=2)
     right.set_xticks(places, names, rotation=30, ha="right")
     right.set_ylabel("kB received")
-    right.legend(frameon=False, labelcolor=GREY)
-    dress(right, "What each party got; banks read the kind of ids", grid="y", size=10)
+    right.legend(frameon=False)
+    dress(right, "What each party got: points and labels", grid="y", size=10)
     return drawn_figure
 
 

@@ -9,7 +9,13 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = ("README.md", "docs/own_data.md", "docs/privacy.md", "docs/tasks_and_models.md")
+PAGES = (
+    "README.md",
+    "docs/own_data.md",
+    "docs/privacy.md",
+    "docs/tasks_and_models.md",
+    "docs/vertical.md",
+)
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.\d+(?:e[-+]\d+)?|(?<=\.)\d+")
 SECONDS = re.compile(r"[\d.]+ s\b")
 RULE = re.compile("─+")
