@@ -213,17 +213,20 @@ def _square(one: HostArray) -> HostArray:
 
 
 def _reduced(product: HostArray) -> HostArray:
-    """Limbs of little more than 26 bits, from 20 limbs below 2^57."""
-    product = _carried(product)
-    low = product[:_LIMBS] + np.uint64(_FOLD) * product[_LIMBS:]
-    carry = low[-1] >> np.uint64(_LIMB_BITS)
-    low = _carried(low)
-    low[0] += np.uint64(_FOLD) * carry
+    """Limbs of little more than 26 bits, from 20 limbs below 2^57, which are overwritten."""
+    _carry(product)
+    low = product[_LIMBS:] * np.uint64(_FOLD)
+    low += product[:_LIMBS]
+    lost = _carry(low)
+    lost *= np.uint64(_FOLD)
+    low[0] += lost
     return low
 
 
-def _carried(limbs: HostArray) -> HostArray:
-    """Each limb's upper bits moved to the next; those of the last are lost."""
-    low = limbs & np.uint64(_LIMB_MASK)
-    low[1:] += limbs[:-1] >> np.uint64(_LIMB_BITS)
-    return low
+def _carry(limbs: HostArray) -> HostArray:
+    """Moves each limb's upper bits to the next, in place; gives back those of the last."""
+    upper: HostArray = limbs >> np.uint64(_LIMB_BITS)
+    limbs &= np.uint64(_LIMB_MASK)
+    limbs[1:] += upper[:-1]
+    last: HostArray = upper[-1]
+    return last

@@ -16,21 +16,25 @@ pool it. The party with the fewest ids leads:
 4. The leader names the common ids to j by labels that j can read and the leader already has.
 
 What it does not hide. A party that puts ids it has no rows of into its set learns of each whether
-all others have it: sizes are shown, so that sets larger than expected can be refused. If the
-leader pools what it saw with some of the others, but not all, they learn which of the leader's ids
-all parties outside the pool have in common, whether or not those in the pool have them too; two
-parties that pool nothing with the leader learn nothing more. Parties that send wrong points or
-shares spoil the result and are not all found out; that needs proofs that this protocol lacks.
+all others have it; sizes are shown, so that a set larger than expected is noticed. If the leader
+pools what it saw with some of the others, but not all, they learn which of the leader's ids all
+parties outside the pool have in common, whether or not those in the pool have them too. Pools
+without the leader learn nothing more. Parties that send wrong points or shares make the answer
+smaller and are not all found out; that needs proofs that this protocol lacks.
 
 References:
-    See `protocols.align_party`.
+    Meadows, "A more efficient cryptographic matchmaking protocol for use in the absence of a
+    continuously available third party", IEEE S&P 1986; Jarecki and Liu, "Fast secure computation of
+    set intersection", SCN 2010 (two parties); Kolesnikov, Matania, Pinkas, Rosulek and Trieu,
+    "Practical multi-party private set intersection from symmetric-key techniques", CCS 2017,
+    section 6 (more: shares of zero in programmed tables).
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any, NamedTuple
 
-from fedjax_shap._validate import caution, how_many, require, texts
+from fedjax_shap._validate import caution, described, how_many, require, texts
 from fedjax_shap.privacy.shamir import Entropy
 from fedjax_shap.protocols.align_party import STAGES, Party
 from fedjax_shap.protocols.delivery import Log, Network, all_arrive
@@ -136,6 +140,10 @@ def exchange(parties: Sequence[Party], *, network: Network, keep: bool = False) 
 
 def _names(ids: Sequence[Any], names: Sequence[str] | None) -> list[str]:
     """The parties' names: texts that differ, none empty."""
+    require(
+        not isinstance(ids, str | bytes | Mapping) and isinstance(ids, Sized),
+        f"Expected ids to be a list with the ids of each party, got {described(ids)}.",
+    )
     count = len(ids)
     require(
         count >= 2,

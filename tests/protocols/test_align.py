@@ -4,6 +4,7 @@ import hashlib
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fedjax_shap._validate import InvalidInputError, cautions
@@ -68,7 +69,22 @@ def test_extreme_sets_are_aligned(ids, common):
         assert said[0].startswith("No id is common to party 1, party 2")
 
 
+def test_parties_of_published_files_are_aligned_whatever_their_order(data_folder):
+    parts = ("guest", "host_1", "host_2")
+    tables = [pd.read_csv(data_folder / "fate" / f"motor_hetero_{part}.csv") for part in parts]
+    random = np.random.default_rng(0)
+    some = [table.iloc[random.permutation(300)[:200]] for table in tables]
+    aligned = align([table["idx"] for table in some], parts)
+    joined = some[0].merge(some[1], on="idx").merge(some[2], on="idx").sort_values("idx")
+    assert 50 < aligned.num_common == len(joined)
+    for table, rows in zip(some, aligned.rows, strict=True):
+        taken = table.iloc[rows]
+        assert taken.to_numpy().tolist() == joined[table.columns].to_numpy().tolist()
+
+
 def test_what_cannot_be_aligned_is_refused():
+    with pytest.raises(InvalidInputError, match="ids to be a list with the ids of each party"):
+        align({"a": [1], "b": [2]})
     with pytest.raises(InvalidInputError, match="at least two parties, got 1 party"):
         align([[1, 2]])
     with pytest.raises(InvalidInputError, match="names=\\['a', 'a'\\] to be different"):
