@@ -265,6 +265,16 @@ def test_hostile_messages_end_the_alignment_in_one_sentence(stage, part, change,
     assert "\n" not in str(refusal.value)
 
 
+def test_a_public_key_by_which_nobody_can_agree_ends_the_alignment_of_three():
+    def change(message):
+        if message.sender != "south":
+            return [message]
+        return with_part("public key", lambda _content: bytes(32))(message)
+
+    with pytest.raises(InvalidInputError, match="a public key to be a point of X25519"):
+        play(THREE, network=changing("hello", change))
+
+
 def test_tags_of_two_parties_that_are_not_in_order_are_refused():
     network = changing("evaluated", with_part("table", _first_twice))
     with pytest.raises(InvalidInputError, match="tags of north to be of 16 bytes, each once"):
