@@ -19,6 +19,7 @@ The nouns and verbs stand here. Families, of which a run picks one or a few, are
 `steps`             how many local steps each client does
 `participation`     who takes part in which round
 `devices`           the members' machines
+`protocols`         what parties tell one another: secure sums, common rows, questions about ids
 `estimators`        ways to estimate values from some coalitions
 `in_run`            ways to value a whole run of rounds at once
 `stopping`          when enough coalitions have been valued
@@ -39,6 +40,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` s
     from fedjax_shap import audits as audits
     from fedjax_shap import devices as devices
     from fedjax_shap import ledger as ledger
+    from fedjax_shap import protocols as protocols
     from fedjax_shap._validate import InvalidInputError as InvalidInputError
     from fedjax_shap.audits.registry import audit as audit
     from fedjax_shap.coalitions import Coalition as Coalition
@@ -163,6 +165,7 @@ _FAMILIES = {  # a family -> the module of this package that it is
     "models": "learning.model",
     "participation": "learning.participation",
     "partitions": "data.partition",
+    "protocols": "protocols",
     "revenues": "economics.revenue",
     "rules": "economics.rules",
     "sources": "data.sources",
@@ -223,6 +226,7 @@ __all__ = [
     "partitions",
     "payment_intervals",
     "private",
+    "protocols",
     "reconstructed",
     "revenues",
     "rounds",

@@ -19,7 +19,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from fedjax_shap._validate import require
 from fedjax_shap.privacy.shamir import Entropy
@@ -64,8 +64,11 @@ class _Entry(NamedTuple):
 def shape_of(count: int) -> Shape:
     """The shape of a table of `count` keys."""
     bins = -(-count // _KEYS_A_BIN)
-    width = int(binom.isf(_OVERFULL / bins, count, 1 / bins))
-    return Shape(bins, min(max(width, 1), count))
+    width = min(_KEYS_A_BIN, count)
+    # the chance that more than `width` keys fall into one of the bins
+    while width < count and bins * bdtrc(width, count, 1 / bins) > _OVERFULL:
+        width += 1
+    return Shape(bins, width)
 
 
 def hide(values: Mapping[bytes, int], entropy: Entropy) -> bytes:
