@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from fedjax_shap._validate import InvalidInputError, cautions
-from fedjax_shap.privacy.curve import hash_to_curve
+from fedjax_shap.privacy.curve import FIELD, hash_to_curve
 from fedjax_shap.privacy.hidden_tables import PRIME, look_up
 from fedjax_shap.protocols.align import align, exchange
 from fedjax_shap.protocols.ids import read_ids
@@ -120,6 +120,18 @@ def test_no_id_leaves_its_party_neither_plain_nor_hashed(ids):
         ("hello", "public key"),
         ("common", "tags"),
     }
+
+
+def test_all_points_are_on_the_curve_so_that_none_says_one_bit_of_its_id():
+    points = [
+        int.from_bytes(seen.content[start : start + 32], "little")
+        for seen in play(THREE).transcript
+        if seen.name == "points"
+        for start in range(0, len(seen.content), 32)
+    ]
+    assert len(points) == 4 * 6
+    for u in points:  # Euler's criterion for u^3 + 486662 u^2 + u
+        assert pow(u**3 + 486662 * u * u + u, (FIELD - 1) // 2, FIELD) == 1
 
 
 def test_no_two_runs_send_the_same_but_sizes_and_kinds():
