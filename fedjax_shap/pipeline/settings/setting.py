@@ -215,6 +215,7 @@ class SettingKind(NamedTuple):
         takes_methods: whether methods for a whole run value it, see `valuation.in_run_methods`.
         repeats: whether it can be trained again under further seeds, as `estimator.repeats` asks.
         merges: whether its models merge statistics and are not trained.
+        vertical: whether its members hold different columns of the same rows.
     """
 
     build: SettingFactory
@@ -224,3 +225,4 @@ class SettingKind(NamedTuple):
     takes_methods: bool = False
     repeats: bool = False
     merges: bool = False
+    vertical: bool = False
