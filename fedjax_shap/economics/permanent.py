@@ -180,6 +180,11 @@ def veto(*, chance: float, means: Sequence[float] | None = None) -> Keep:
         Shapley 1953, "A value for n-person games", the value of a veto player.
     """
     number("chance", chance)
+    listed = means is None or (isinstance(means, Sequence) and len(means) > 1)
+    require(
+        listed and not isinstance(means, str),
+        f"Expected means={means!r} to be the mean utility of the coalitions of each size, 0..P.",
+    )
 
     def keep(spare: Fraction, profit: Fraction) -> Kept:
         if means is None:

@@ -52,6 +52,10 @@ def claim_of(config: Config, setting: Setting, values: Any, means: Any = None) -
         "Expected economics.permanent to have no name: the member's name is "
         f"{member.name!r}, as the data have it.",
     )
+    require(
+        "means" not in terms,
+        "Expected economics.permanent to have no means: these are what the run finds.",
+    )
     with_alone = _alone(config, terms, values)
     if terms["keeps"] == BY_MEANS:
         _check_means(config, setting)

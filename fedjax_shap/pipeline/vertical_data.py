@@ -80,6 +80,11 @@ def _rows(data: VerticalData, how: Alignment) -> tuple[tuple[HostArray, ...], st
             "by comparing ids in the clear, as only one who may see them all can; write "
             "game.alignment = 'private' for parties that may not"
         )
+    require(
+        len(rows[0]) > 0,
+        f"Expected {', '.join(data.parties)} to have an id in common, but they have none; ids are "
+        "compared character by character, such as '007' and '7'.",
+    )
     held = ", ".join(f"{len(ids):,} of {name}" for name, ids in zip(data.parties, data.ids))
     common = how_many(len(rows[0]), "row")
     return rows, f"{common} in common, of {held}, were aligned {way}."

@@ -95,6 +95,7 @@ def test_a_veto_is_worth_the_mean_over_sizes_above_chance():
     [
         ({"economics": {"permanent": {"keeps": "vetoes"}}}, "did you mean 'veto'"),
         ({"economics": {"permanent": {"name": "shop"}}}, "the member's name is 'bank'"),
+        ({"economics": {"permanent": {"keeps": "veto", "means": [1]}}}, "to have no means"),
         ({"economics": {"revenue": 10, "permanent": {"cost": 11}}}, "to cover the cost of 'bank'"),
         (
             {

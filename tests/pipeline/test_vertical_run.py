@@ -203,6 +203,15 @@ def test_the_command_line_refuses_in_a_sentence_and_writes_nothing(arguments, se
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize("alignment", ["clear", "private"])
+@pytest.mark.filterwarnings("ignore::fedjax_shap._validate.InputWarning")
+def test_parties_without_a_common_id_are_refused(alignment, capsys):
+    lines = Path("shop.csv").read_text().replace("\np", "\nq")
+    Path("shop.csv").write_text(lines)
+    sentence = refused(capsys, "run", "three.toml", "--out", "o", "--game.alignment", alignment)
+    assert "an id in common" in sentence and not Path("o").exists()
+
+
 def test_whole_rows_without_a_partition_are_refused(capsys):
     Path("whole.toml").write_text(
         '[data]\nname = "breast_cancer"\n[model]\nname = "logistic"\n[game]\nname = "vertical"\n'
