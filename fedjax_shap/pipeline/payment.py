@@ -21,7 +21,7 @@ from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.by_name import for_members
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.permanent import claim_of, of_players
+from fedjax_shap.pipeline.permanent import claim_of, of_players, require_means
 from fedjax_shap.pipeline.resettle import BY_VALUES
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.setting import Setting, Work
@@ -107,6 +107,7 @@ def pay(
     alike = _alike(setting, values, efficient)
     claimed = None if permanent is None else {"name": permanent.name, **permanent.terms}
     try:
+        require_means(config, values, means)
         revenue = _revenue(config, setting, values)
         settlement = _settled(values, costs, revenue, permanent, settings)
     except InvalidInputError as error:

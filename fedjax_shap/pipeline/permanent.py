@@ -16,6 +16,8 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import ByMember, Config
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.setting import Setting
+from fedjax_shap.pipeline.stored import ROUNDING, of_all
+from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.shapley.exact import exact
 
 BY_NAME = "amounts"  # the keyword of costs that gives one by the member's name
@@ -84,24 +86,46 @@ def of_players(config: Config, setting: Setting) -> Config:
     return replace(config, sections={**config.sections, "costs": kept})
 
 
-def mean_by_size(store: UtilityStore, num_players: int) -> Any:
+def mean_by_size(store: UtilityStore, attribution: Attribution) -> Any:
     """The mean of V over the coalitions of each size, float64[P + 1]; None where the store lacks a
-    coalition, or has more than a number of each.
+    coalition, or is not that of these values.
 
     Args:
-        store: of the game.
-        num_players: P.
+        store: of a game.
+        attribution: the values, with V(empty) and V(N).
     """
+    num_players = len(attribution.values)
     if num_players > MOST_PLAYERS or len(store) < 2**num_players:
         return None
     masks = all_subsets(num_players)
     if not store.holds(masks).all():
         return None
-    utilities = store.read(masks)
-    if utilities.ndim != 1:
-        return None
+    kind = "" if attribution.slices is None else attribution.slices.kind
+    utilities = of_all(store.read(masks), kind)
     sizes = masks.sum(axis=1)
-    return np.bincount(sizes, utilities) / np.bincount(sizes)
+    means = np.bincount(sizes, utilities) / np.bincount(sizes)
+    ends = [float(attribution.empty), float(attribution.grand)]
+    if not np.allclose(means[[0, -1]], ends, rtol=ROUNDING, atol=ROUNDING):
+        return None
+    return means
+
+
+def require_means(config: Config, values: Any, means: Any) -> None:
+    """Refuses to pay by the utilities of all coalitions where a run has not found them.
+
+    Args:
+        config: the configuration.
+        values: an `Attribution`; or anything else before there is one.
+        means: what `mean_by_size` found.
+
+    Raises:
+        InvalidInputError: it has not.
+    """
+    require(
+        means is not None or not reads_means(config) or not hasattr(values, "grand"),
+        f"Expected the run to know what all coalitions are worth, for economics.permanent.keeps="
+        f"{BY_MEANS!r}.",
+    )
 
 
 def reads_means(config: Config) -> bool:

@@ -84,7 +84,7 @@ def run(
         curve = setting.curve(replace(options, stores=stores.open, progress=watch("curves")))
         privacy = setting.privacy(attribution)
         num_rounds = getattr(curve, "num_rounds", None)
-        payments = pay(config, setting, divided_by, num_rounds, stores.means(config))
+        payments = pay(config, setting, divided_by, num_rounds, stores.means(config, attribution))
     return Result(
         config=config,
         setting=setting.kind,
@@ -200,13 +200,13 @@ class _Stores:
             self._kept[part] = self.open(part, fingerprint)
         return self._kept[part]
 
-    def means(self, config: Config) -> Any:
+    def means(self, config: Config, attribution: Attribution) -> Any:
         """The mean utility by size, of the first part that was valued whole, where a permanent
         member's rule reads it; else None.
         """
         if not reads_means(config):
             return None
-        found = (mean_by_size(store, len(self._players)) for store in self._kept.values())
+        found = (mean_by_size(store, attribution) for store in self._kept.values())
         return next((means for means in found if means is not None), None)
 
     def how_many(self) -> dict[str, int]:

@@ -123,6 +123,26 @@ def test_the_command_line_runs_settles_audits_and_keeps_its_store(capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("game", [{"resamples": 5}, {"judges": "classes", "metric": "accuracy"}])
+def test_a_veto_is_read_off_the_utilities_whatever_follows_them(game):
+    """The label holder keeps the same whether each utility has more numbers behind it or none."""
+    plain = {"metric": "accuracy"}
+    paid = []
+    for settings in (plain, {**plain, **game}):
+        sections = {
+            "data": {"name": "breast_cancer"},
+            "partition": {"name": "random_columns", "num_parties": 3, "own": ["mean radius"]},
+            "model": {"name": "taylor"},
+            "game": {"name": "vertical", **settings},
+            "economics": {"revenue": 1000, "permanent": {"keeps": "veto"}},
+        }
+        result = run(parse(sections))
+        paid.append(result.settlement.permanent.payment)
+        assert len(result.permanent["means"]) == 4
+    assert paid[0] == paid[1] > 100
+
+
+@pytest.mark.slow
 def test_one_run_values_steps_of_parties():
     result = run(
         parse(
