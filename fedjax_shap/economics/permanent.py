@@ -164,7 +164,7 @@ def share(*, share: float) -> Keep:
     return keep
 
 
-def veto(*, chance: float, means: Sequence[float] | None = None) -> Keep:
+def veto(*, chance: float, means: Sequence[float]) -> Keep:
     """Its Shapley value where it is a player without whom no model is made.
 
     V(S) is then that of a model of chance for every S without it, so that its value is the mean
@@ -173,22 +173,19 @@ def veto(*, chance: float, means: Sequence[float] | None = None) -> Keep:
 
     Args:
         chance: what a model of chance is worth, in the unit of V.
-        means: [P + 1], the mean of V over the coalitions of each size; None where these are not
-            known yet: it then keeps nothing.
+        means: [P + 1], the mean of V over the coalitions of each size.
 
     References:
         Shapley 1953, "A value for n-person games", the value of a veto player.
     """
     number("chance", chance)
-    listed = means is None or (isinstance(means, Sequence) and len(means) > 1)
+    listed = isinstance(means, Sequence) and not isinstance(means, str) and len(means) > 1
     require(
-        listed and not isinstance(means, str),
+        listed,
         f"Expected means={means!r} to be the mean utility of the coalitions of each size, 0..P.",
     )
 
     def keep(spare: Fraction, profit: Fraction) -> Kept:
-        if means is None:
-            return Kept(Fraction(0), "its Shapley value is not known yet")
         above = np.asarray(means, np.float64) - float(chance)
         require(
             bool(np.isfinite(above).all()) and above[-1] > 0,

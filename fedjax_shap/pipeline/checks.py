@@ -178,7 +178,7 @@ def _check_economics(config: Config) -> None:
     )
     permanent = config.value("economics", "permanent")
     if permanent is not None:
-        check_terms(permanent, later=("chance",))
+        check_terms(permanent, later=("chance", "means"))
     by_curve = config.value("economics", "curve") is not None
     require(
         not by_curve or "revenue" not in config.given("economics"),

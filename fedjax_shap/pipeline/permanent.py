@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import InvalidInputError, number, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
 from fedjax_shap.economics.permanent import Permanent, check_terms, permanent_from
 from fedjax_shap.economics.revenue import curve
@@ -64,8 +64,9 @@ def claim_of(config: Config, setting: Setting, values: Any, means: Any = None) -
         chance = terms.get("chance", member.chance)
         if chance is not None:
             terms["chance"] = chance
-        if means is not None:
-            terms["means"] = list(map(float, means))
+        if means is None:
+            return _before_means(member.name, terms)
+        terms["means"] = list(map(float, means))
     check_terms(terms)
     return permanent_from({"name": member.name, **terms, **with_alone})
 
@@ -146,6 +147,18 @@ def _cost(config: Config, name: str) -> dict[str, Any]:
         f"{name!r} too.",
     )
     return {"cost": named[name]}
+
+
+def _before_means(name: str, terms: Mapping[str, Any]) -> Permanent:
+    """The claim of a rule that reads means which are not known: its terms are checked, and until
+    then it stands for no share. By its terms nobody can be paid.
+    """
+    check_terms(terms, later=("means",))
+    number("permanent.chance", terms["chance"])
+    cost = terms.get("cost", 0)
+    stand_in = permanent_from({"name": name, "cost": cost, "keeps": "share", "share": 0.0})
+    said = {"keeps": terms["keeps"], "chance": terms["chance"]}
+    return stand_in._replace(terms={"cost": stand_in.terms["cost"], **said})
 
 
 def _alone(config: Config, terms: Mapping[str, Any], values: Any) -> dict[str, Any]:

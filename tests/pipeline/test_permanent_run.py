@@ -157,3 +157,12 @@ def test_values_that_pay_nobody_leave_the_claim_for_another_rule(capsys):
     assert record["settlement"] is None and record["permanent"]["alone"] == "90.00"
     again = json.loads(said(capsys, "settle", "out", "--rule", "equal", "--revenue", "200"))
     assert again["permanent"]["payment"] == "110.00" and again["payments"] == ["45.00", "45.00"]
+
+
+def test_a_veto_whose_means_no_run_found_pays_nobody(monkeypatch, capsys):
+    """Nor does another settlement of such a run, which would leave the bank nothing."""
+    monkeypatch.setattr("fedjax_shap.pipeline.run.mean_by_size", lambda *_: None)
+    Path("table.toml").write_text(TOML.replace("cost = 20", 'cost = 20, keeps = "veto"'))
+    assert main(["run", "table.toml", "--out", "out"]) == 3
+    assert "to know what all coalitions are worth" in " ".join(capsys.readouterr().err.split())
+    assert "permanent.means to be given" in refused(capsys, "settle", "out", "--rule", "equal")
