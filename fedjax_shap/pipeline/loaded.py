@@ -1,6 +1,6 @@
 """The data that a configuration describes: read, split among members, corrupted."""
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 
@@ -20,11 +20,16 @@ TRAINING = 0  # folded into a configuration's key: what trains, and what values
 VALUING = 1
 
 
-def _pool(config: Config, task: Task | None) -> Pool:
-    """The rows of the configured source, read as the task takes targets where it reads files."""
+def source_of(config: Config, task: Task | None) -> Any:
+    """What the configured source gives, read as the task takes targets where it reads files.
+
+    Args:
+        config: the configuration.
+        task: what is learned; None for what the data suggest.
+    """
     if task is None or not config.takes("data", "targets"):
-        return cast(Pool, config.build("data"))
-    return cast(Pool, config.build("data", targets=task.targets))
+        return config.build("data")
+    return config.build("data", targets=task.targets)
 
 
 class Loaded(NamedTuple):
@@ -47,7 +52,7 @@ def loaded(config: Config) -> Loaded:
     """Loads, splits and corrupts the data that a configuration describes."""
     task: Task | None = config.build("task")
     with cautions() as notes:
-        pool = _pool(config, task)
+        pool = cast(Pool, source_of(config, task))
         data = federate(
             pool,
             config.build("partition"),

@@ -30,7 +30,7 @@ def _of(kind: str) -> tuple[str, ...]:
 
 
 _ALL = (
-    Product("data", "load('digits')", _of("data.pool:Pool")),
+    Product("data", "load('digits')", _of("data.pool:Pool") + _of("data.vertical:VerticalPool")),
     Product("partition", "partitions.iid(num_clients=5)", (), ("a generator", "a pool")),
     Product(
         "corrupt",
@@ -42,7 +42,9 @@ _ALL = (
     Product(
         "model",
         "models.linear()",
-        _of("learning.architecture:Model") + _of("learning.statistics.model:StatisticsModel"),
+        _of("learning.architecture:Model")
+        + _of("learning.statistics.model:StatisticsModel")
+        + _of("learning.vertical.model:VerticalModel"),
         ("the shape of an example", "the number of outputs"),
     ),
     Product("local", "local(batch_size=32)", _of("learning.local:Local")),

@@ -115,14 +115,20 @@ class SectionSpec:
 
 SECTIONS: dict[str, SectionSpec] = {
     "data": SectionSpec(
-        registries=("fedjax_shap.data.sources:SOURCES",),
+        registries=(
+            "fedjax_shap.data.sources:SOURCES",
+            "fedjax_shap.data.vertical_files:VERTICAL_SOURCES",
+        ),
         default="digits",
         shared=keywords.of_data,
         bound=("targets",),
         product=PRODUCTS["data"],
     ),
     "partition": SectionSpec(
-        registries=("fedjax_shap.data.partition:PARTITIONS",),
+        registries=(
+            "fedjax_shap.data.partition:PARTITIONS",
+            "fedjax_shap.data.column_partition:COLUMN_PARTITIONS",
+        ),
         default="natural",
         product=PRODUCTS["partition"],
     ),
@@ -140,6 +146,7 @@ SECTIONS: dict[str, SectionSpec] = {
         registries=(
             "fedjax_shap.learning.model:MODELS",
             "fedjax_shap.learning.statistics.registry:STATISTICS",
+            "fedjax_shap.learning.vertical.registry:VERTICAL",
         ),
         default="linear",
         product=PRODUCTS["model"],

@@ -14,6 +14,7 @@ from fedjax_shap.pipeline.records import stores_of
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
 ROUNDING = 1e-9  # between a utility in a store and the same in result.json
+SLICED = {"judged": "judges", "by_round": "rounds"}  # key of result.json -> kind of slices
 MOST_COUNTED = 63  # players up to which a sentence says how many coalitions there are
 
 
@@ -45,7 +46,8 @@ def stored_utilities(
     for folder, one in candidates:
         if not len(one.masks) or one.masks.shape[1:] != (num_players,):
             continue
-        utilities = _of_all(record, one.utilities)
+        kind = next((kind for key, kind in SLICED.items() if key in record), "")
+        utilities = of_all(one.utilities, kind)
         if _belongs(record, one.masks, utilities):
             return StoredUtilities(one.masks, utilities, _found(folder, one, num_players))
     if candidates:
@@ -85,15 +87,19 @@ def _found(folder: Path, store: Archive, num_players: int) -> str:
     return f"Utilities of {known} are known, from the store {folder.name!r}{broken}."
 
 
-def _of_all(record: Mapping[str, Any], utilities: HostArray) -> Utilities:
-    """float64[M]: the utility that the result's `values` are read off, its mean over seeds.
+def of_all(utilities: HostArray, kind: str) -> Utilities:
+    """float64[M]: the utility that a run's values are read off, its mean over seeds.
 
     Utilities are [M], or have axes over resamples (after the utility itself), judges (after that of
     all test rows) or rounds (the last being the utility), and last over seeds.
+
+    Args:
+        utilities: float64[M, ...].
+        kind: what slices of values there are: "judges", "rounds" or "" for none.
     """
-    if "judged" in record and utilities.ndim > 1:
+    if kind == SLICED["judged"] and utilities.ndim > 1:
         utilities = utilities[:, 0]
-    elif "by_round" in record and utilities.ndim > 1:
+    elif kind == SLICED["by_round"] and utilities.ndim > 1:
         utilities = utilities[:, -1]
     elif utilities.ndim == 3:
         utilities = utilities[:, 0]

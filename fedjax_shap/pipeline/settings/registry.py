@@ -22,6 +22,15 @@ from fedjax_shap.pipeline.settings.setting import Setting, SettingKind
 from fedjax_shap.pipeline.settings.statistics import SECTIONS_USED, statistics
 from fedjax_shap.pipeline.settings.support_vectors import SECTIONS_USED as OF_KERNEL_MACHINES
 from fedjax_shap.pipeline.settings.support_vectors import kernel_machines
+from fedjax_shap.pipeline.settings.vertical import (
+    OF_RUN,
+    OF_VERTICAL,
+    vertical_federation,
+    vertical_game,
+    vertical_run,
+    vertical_run_game,
+)
+from fedjax_shap.pipeline.vertical_data import check_vertical
 
 SETTINGS: dict[str, SettingKind] = {
     "silo": SettingKind(build=cross_silo, game=silo, repeats=True),
@@ -36,6 +45,20 @@ SETTINGS: dict[str, SettingKind] = {
     ),
     "support_vectors": SettingKind(
         build=kernel_machines, game=support_vectors, sections=OF_KERNEL_MACHINES
+    ),
+    "vertical": SettingKind(
+        build=vertical_federation,
+        game=vertical_game,
+        check=check_vertical,
+        sections=OF_VERTICAL,
+        vertical=True,
+    ),
+    "vertical_run": SettingKind(
+        build=vertical_run,
+        game=vertical_run_game,
+        check=check_vertical,
+        sections=OF_RUN,
+        vertical=True,
     ),
 }
 
