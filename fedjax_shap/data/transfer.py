@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import finite, integer, listed, require
+from fedjax_shap._validate import caution, finite, integer, listed, one_of, require
+from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.data.targets import class_targets
 from fedjax_shap.typing import HostArray
 
@@ -136,11 +137,13 @@ def transfer_data(
 def checked(data: TransferData) -> TransferData:
     """The federation, or a refusal of one from which nothing can be learned."""
     for name, y in zip(data.names, data.y):
-        require(
-            len(np.unique(y)) > 1,
-            f"Expected source {name!r} to hold rows of two classes or more, got {len(y)} rows of "
-            "one: its anchor would only say where its rows are.",
-        )
+        kinds = np.unique(y)
+        require(len(kinds) > 0, f"Expected source {name!r} to hold a row.")
+        if len(kinds) == 1:
+            caution(
+                f"Source {name!r} holds {len(y)} rows of one class: alone its anchor says where "
+                "its rows are, and nothing of what sets classes apart."
+            )
     alone = [name for name, pairs in zip(data.names, data.pairs) if len(pairs) == 0]
     require(
         not alone,
@@ -225,6 +228,66 @@ def by_columns(
         validation=seen,
         test=seen,
         num_classes=int(max(y.max(), test[1].max())) + 1,
+    )
+    return checked(made)
+
+
+def between(
+    data: FederatedData,
+    target: str,
+    *,
+    labels: int,
+    test: tuple[HostArray, HostArray] | None = None,
+    seed: int = 0,
+) -> TransferData:
+    """A federation in which one member of a horizontal one learns from the others.
+
+    Members have no user in common. So each labelled row of the target is paired with the most
+    similar row of its class at each source, see `matched`: what the sources' spaces and the
+    target's are bound by is that assumption.
+
+    Args:
+        data: the members, who hold rows of classes.
+        target: the name of the one that learns.
+        labels: how many of its rows have labels, drawn at random, >= 1.
+        test: (x, y) of the target's own rows by which models are scored; its own test rows where
+            the federation has these, else its rows without labels.
+        seed: decides which rows have labels.
+
+    Raises:
+        InvalidInputError: no such member, as many labels as rows, or rows from which nothing can be
+            learned.
+    """
+    one_of("target", target, data.names, "a member")
+    place = data.names.index(target)
+    x, y = data.client(place)
+    integer("labels", labels, least=1, most=len(y) - (test is None))
+    order = np.random.default_rng([seed, len(y)]).permutation(len(y))
+    labelled = np.sort(order[:labels])
+    said = [
+        "Members have no user in common: each labelled row of the target is paired with the most "
+        "similar row of its class at each source."
+    ]
+    if test is None and data.owners is not None:
+        own = np.asarray(data.owners) == place
+        test = tuple(np.asarray(part)[own] for part in data.validation)
+    if test is None:
+        rest = np.sort(order[labels:])
+        test = (x[rest], y[rest])
+        said.append(f"{target!r} has no test rows of its own: its rows without labels are these.")
+    others = [index for index in range(data.num_clients) if index != place]
+    held = [data.client(index) for index in others]
+    made = TransferData(
+        names=tuple(data.names[index] for index in others),
+        target=target,
+        x=(*(rows for rows, _ in held), x),
+        y=(*(own_labels for _, own_labels in held), y),
+        labelled=labelled,
+        pairs=tuple(matched(one, (x, y), labelled) for one in held),
+        validation=test,
+        test=test,
+        num_classes=data.classes,
+        said=tuple(said),
     )
     return checked(made)
 

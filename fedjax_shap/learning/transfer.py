@@ -93,7 +93,7 @@ class Objective(NamedTuple):
 
     loss: Loss = "logistic"
     alignment: Alignment = "distance"
-    gamma: float = 0.05
+    gamma: float = 0.005
     penalty: float = 0.005
     activation: Activation = "tanh"
 

@@ -1,0 +1,220 @@
+"""Federations for transfer by name: bank to shop, images to images, hospital to hospital, person
+to person.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fedjax_shap._validate import integer, one_of, require
+from fedjax_shap.data.banks import credit_default
+from fedjax_shap.data.federate import federate
+from fedjax_shap.data.federated import from_arrays
+from fedjax_shap.data.partition import by_column
+from fedjax_shap.data.published import heart_disease
+from fedjax_shap.data.sensors import wisdm
+from fedjax_shap.data.sources import digits, mnist
+from fedjax_shap.data.transfer import TransferData, between, by_columns, checked, matched
+from fedjax_shap.typing import HostArray
+
+NUM_DIGITS = 10
+DEMOGRAPHICS = ("LIMIT_BAL", "AGE", "sex", "education", "marriage")  # columns, or their names' start
+
+
+def credit_transfer(
+    *,
+    folder: str | None = None,
+    overlap: int = 1000,
+    labels: int = 100,
+    rows: int | None = None,
+    balanced: bool = True,
+    seed: int = 0,
+) -> TransferData:
+    """Default of credit cards (UCI) from a bank to a shop: histories and bills with labels at the
+    "bank", demographics at the "shop", who defaults next month.
+
+    As in Liu, Chen and Yang, section 5: the bank is the source; the shop is the target and knows
+    credit limit, age, sex, education and marriage, 12 features.
+
+    Args:
+        folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
+        overlap: users whom both know.
+        labels: users of the shop alone whose labels it has.
+        rows: users of the bank, common ones included; all others if None.
+        balanced: whether as many users who pay are kept as there are who default, in training and
+            test rows: else 78 % pay.
+        seed: decides who is drawn, and who is whose.
+
+    Raises:
+        InvalidInputError: no such file, or fewer users than asked for.
+    """
+    pool = credit_default(folder=folder, client="sex", seed=seed)
+    train = _with_column(pool.x, pool.columns["sex"])
+    test = _with_column(pool.test[0], pool.test_columns["sex"])
+    names = [*pool.notes["features"], "sex", "sex"]
+    own = [place for place, name in enumerate(names) if name.partition("=")[0] in DEMOGRAPHICS]
+    others = [place for place in range(len(names)) if place not in own]
+    kept = _balanced(pool.y, balanced, seed)
+    tested = _balanced(pool.test[1], balanced, seed)
+    return by_columns(
+        train[kept],
+        pool.y[kept],
+        (test[tested], pool.test[1][tested]),
+        {"bank": others, "shop": own},
+        target="shop",
+        overlap=overlap,
+        labels=labels,
+        rows=rows,
+        seed=seed,
+    )
+
+
+def mnist_to_digits(
+    *,
+    folder: str | None = None,
+    sources: int = 3,
+    rows: int = 1000,
+    labels: int = 50,
+    seed: int = 0,
+) -> TransferData:
+    """Handwritten digits of MNIST, 28 by 28, to those of scikit-learn, 8 by 8; ten classes.
+
+    MNIST's images are divided at random among the sources. No image is common: each labelled digit
+    is paired with the most similar one of its class at each source, compared at 8 by 8.
+
+    Args:
+        folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
+        sources: how many, >= 1.
+        rows: images of each source.
+        labels: images of the target whose labels it has.
+        seed: decides who gets which.
+
+    Raises:
+        InvalidInputError: no such file, or fewer images than asked for.
+    """
+    integer("sources", sources, least=1)
+    integer("rows", rows, least=1)
+    target = digits(seed=seed)
+    integer("labels", labels, least=1, most=target.num_rows)
+    pool = mnist(folder=folder, flat=True, train_limit=sources * rows, balanced=True, seed=seed)
+    order = np.random.default_rng([seed, sources]).permutation(pool.num_rows)
+    held = [(pool.x[own], pool.y[own]) for own in np.array_split(order, sources)]
+    labelled = np.arange(labels)
+    small = [(_at_eight(x), y) for x, y in held]
+    made = TransferData(
+        names=tuple(f"source {number}" for number in range(sources)),
+        target="digits",
+        x=(*(x for x, _ in held), target.x),
+        y=(*(y for _, y in held), target.y),
+        labelled=labelled,
+        pairs=tuple(matched(one, (target.x, target.y), labelled) for one in small),
+        validation=target.test,
+        test=target.test,
+        num_classes=NUM_DIGITS,
+        said=("No image is common: each labelled one is paired with the most similar of its class.",),
+    )
+    return checked(made)
+
+
+def hospital_transfer(
+    *, folder: str | None = None, target: str = "VA", labels: int = 20, seed: int = 0
+) -> TransferData:
+    """Heart disease (UCI) from three hospitals to the fourth, 13 features, two classes.
+
+    Features are standardised by all hospitals' training patients; the target's own test patients
+    are those of FLamby's split. Hospitals have no patient in common, see `between`.
+
+    Args:
+        folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
+        target: "Cleveland", "Hungary", "Switzerland" or "VA".
+        labels: of its training patients whose labels it has.
+        seed: decides which.
+
+    Raises:
+        InvalidInputError: no such file or hospital, or fewer patients than labels.
+    """
+    pool = heart_disease(folder=folder)
+    data = federate(pool, by_column(column="center"), seed=seed)
+    one_of("target", target, data.names)
+    own = pool.test_columns["center"] == target
+    test = (pool.test[0][own], pool.test[1][own])
+    return between(data, target, labels=labels, test=test, seed=seed)
+
+
+def wisdm_transfer(
+    *,
+    folder: str | None = None,
+    target: str = "user 33",
+    sources: int = 5,
+    labels: int = 12,
+    seed: int = 0,
+) -> TransferData:
+    """Activities by telephone (WISDM) from some people to another one, six activities.
+
+    The sources are the people with most rows. The target's test rows are those of the source of
+    data. People have no row in common, see `between`.
+
+    Args:
+        folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
+        target: the person who learns, such as "user 33".
+        sources: how many others.
+        labels: of the target's training rows whose labels it has.
+        seed: decides which.
+
+    Raises:
+        InvalidInputError: no such file or person, or fewer rows or people than asked for.
+    """
+    pool = wisdm(folder=folder)
+    people, counts = np.unique(pool.columns["user"], return_counts=True)
+    one_of("target", target, people.tolist())
+    integer("sources", sources, least=1, most=len(people) - 1)
+    by_rows = people[np.argsort(-counts, kind="stable")]
+    chosen = [*by_rows[by_rows != target][:sources].tolist(), target]
+    rows = {one: pool.columns["user"] == one for one in chosen}
+    own = pool.test_columns["user"] == target
+    test = (pool.test[0][own], pool.test[1][own])
+    data = from_arrays(
+        {one: (pool.x[held], pool.y[held]) for one, held in rows.items()},
+        test,
+        num_classes=pool.classes,
+    )
+    return between(data, target, labels=labels, test=test, seed=seed)
+
+
+TRANSFERS: dict[str, Callable[..., TransferData]] = {
+    "credit_transfer": credit_transfer,
+    "hospital_transfer": hospital_transfer,
+    "mnist_to_digits": mnist_to_digits,
+    "wisdm_transfer": wisdm_transfer,
+}
+
+
+# ------------------------------------------------------------------ parts
+
+
+def _with_column(x: HostArray, cells: HostArray) -> HostArray:
+    """Features with a column of two categories one-hot at their end."""
+    kinds = ("female", "male")
+    require(
+        set(cells.tolist()) <= set(kinds),
+        f"Expected sex to be one of {kinds}, got {sorted(set(cells.tolist()))}.",
+    )
+    return np.concatenate([x, cells[:, None] == np.array(kinds)], axis=1).astype(np.float32)
+
+
+def _balanced(y: HostArray, balanced: bool, seed: int) -> HostArray:
+    """int[...]: rows in random order, equally many of each class where asked for."""
+    rng = np.random.default_rng([seed, len(y)])
+    order = rng.permutation(len(y))
+    if not balanced:
+        return order
+    kinds, counts = np.unique(y, return_counts=True)
+    kept = [order[y[order] == kind][: counts.min()] for kind in kinds]
+    return rng.permutation(np.concatenate(kept))
+
+
+def _at_eight(x: HostArray) -> HostArray:
+    """float32[N, 64]: images of 28 by 28 by the means of 8 by 8 pieces of their inner 24 by 24."""
+    inner: Any = x.reshape(-1, 28, 28)[:, 2:26, 2:26]
+    return np.asarray(inner.reshape(-1, 8, 3, 8, 3).mean(axis=(2, 4)).reshape(-1, 64), np.float32)
