@@ -140,6 +140,12 @@ def _sentences(evidence: Evidence, objections: _Objections) -> list[str]:
             )
         else:
             sentences.append("Some division would leave no coalition anything to gain.")
+    permanent = evidence.settlement.permanent
+    if permanent is not None:
+        sentences.append(
+            f"Every coalition is one with {permanent.name!r}; what that is paid was taken off its "
+            "revenue."
+        )
     if evidence.revenue is None:
         sentences.append(
             "Revenues of coalitions were taken in proportion to what they add to the utility of "

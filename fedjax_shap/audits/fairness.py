@@ -20,10 +20,13 @@ SIGMAS = 1.96  # standard errors within which a value or a difference may be 0, 
 
 
 def budget_balance(evidence: Evidence) -> Finding:
-    """Payments sum to the revenue, exactly."""
+    """Payments sum to the revenue, exactly; a permanent member's is among them."""
     settlement = evidence.settlement
     paid = sum(map(Fraction, settlement.payments), Fraction(0))
     revenue = Fraction(settlement.revenue)
+    if settlement.permanent is not None:
+        paid += Fraction(settlement.permanent.payment)
+        revenue = Fraction(settlement.permanent.revenue)
     off = paid - revenue
     sentence = f"Payments sum to {shown(paid, evidence)}, the revenue exactly."
     if off > 0:
@@ -35,12 +38,15 @@ def budget_balance(evidence: Evidence) -> Finding:
 
 
 def individual_rationality(evidence: Evidence) -> Finding:
-    """Nobody is paid less than its cost, by a minor unit or more."""
+    """Nobody is paid less than its cost, by a minor unit or more; nor is a permanent member."""
     settlement = evidence.settlement
     profits = list(map(Fraction, settlement.profits))
+    members = list(zip(settlement.players, profits))
+    if settlement.permanent is not None:
+        members.append((settlement.permanent.name, Fraction(settlement.permanent.profit)))
     short = [
         (name, shown(-profit, evidence))
-        for name, profit in zip(settlement.players, profits)
+        for name, profit in members
         if -profit >= settlement.minor_unit
     ]
     missing = sum(map(Fraction, settlement.costs), -Fraction(settlement.revenue))

@@ -176,7 +176,7 @@ def _summary(entry: Entry) -> tuple[str, ...]:
         entry.kind,
         _part(entry, "run").get("title"),
         len(entry.content.get("players") or ()),
-        payments.get("revenue"),
+        _revenue(payments),
         payments.get("rule"),
         entry.hash[:_HASH],
     )
@@ -244,7 +244,7 @@ def _table(entries: Sequence[Entry]) -> Table:
 
 
 def _rows(entry: Entry) -> Iterator[tuple[str, ...]]:
-    """The rows of an entry, one a player."""
+    """The rows of an entry, one a player; a permanent member's last."""
     contributions = _part(entry, "contributions")
     payments = _part(entry, "payments")
     by_player = (
@@ -253,12 +253,25 @@ def _rows(entry: Entry) -> Iterator[tuple[str, ...]]:
         *(payments.get(name) for name in ("amounts", "profits", "std_errors")),
     )
     begin = (str(entry.number), entry.time, entry.kind, _cell(_part(entry, "run").get("title")))
-    end = (*(_cell(payments.get(name)) for name in ("rule", "policy", "revenue")), entry.hash)
+    end = (*(_cell(payments.get(name)) for name in ("rule", "policy")), _revenue(payments))
+    end += (entry.hash,)
     players = entry.content.get("players") or ()
     unknown = [None] * len(players)
     for player, name in enumerate(players):
         cells = (_cell((column or unknown)[player]) for column in by_player)
         yield (*begin, name, *cells, *end)
+    paid = payments.get("permanent")
+    if isinstance(paid, dict):
+        cells = (_cell(paid.get(key)) for key in ("cost", "payment", "profit"))
+        yield (*begin, str(paid.get("name")), "", "", "", *cells, "", *end)
+
+
+def _revenue(payments: dict[str, Any]) -> str:
+    """All that was paid out, a permanent member's part included."""
+    paid = payments.get("permanent")
+    if isinstance(paid, dict):
+        return _cell(paid.get("revenue"))
+    return _cell(payments.get("revenue"))
 
 
 def _part(entry: Entry, name: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from fedjax_shap.report.settlement_tables import as_json, exact, settlement_tabl
 
 FORMATS = ("json", "csv", "table", "latex", "html")
 _BY_SUFFIX = {".csv": "csv", ".txt": "table", ".tex": "latex", ".html": "html"}
-_ONLY_IN_FILES = {"players", "values", "costs", "std_errors", "sizes"}
+_ONLY_IN_FILES = {"players", "values", "costs", "std_errors", "sizes", "permanent"}
 SETTINGS = tuple(key for key in KEYS if key not in _ONLY_IN_FILES)
 _HELP = {
     "revenue": "what the joint model earned",

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from fedjax_shap._validate import one_of, require
+from fedjax_shap.economics.beside import settle_beside
 from fedjax_shap.economics.claims import quoted
 from fedjax_shap.economics.division import Rule
+from fedjax_shap.economics.permanent import permanent_from
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
@@ -17,7 +19,17 @@ _PER_PLAYER = ("values", "costs", "std_errors", "sizes")
 _SETTINGS = tuple(
     sorted({name for rule in RULES.values() for name in inspect.signature(rule).parameters})
 )
-KEYS = (*_NEEDED, "std_errors", "efficient", "players", "sizes", "minor_unit", "rule", *_SETTINGS)
+KEYS = (
+    *_NEEDED,
+    "std_errors",
+    "efficient",
+    "players",
+    "sizes",
+    "minor_unit",
+    "rule",
+    "permanent",
+    *_SETTINGS,
+)
 
 
 def settle_record(record: Mapping[str, Any]) -> Settlement:
@@ -26,7 +38,8 @@ def settle_record(record: Mapping[str, Any]) -> Settlement:
     Args:
         record: `values`, `costs` and `revenue`; and, where wanted, `std_errors`, `efficient` (see
             `settle`), `players`, `sizes`, `minor_unit`, `rule` (a name in `RULES`; "cost_aware" if
-            left out) and that rule's settings: `negative`, `reimburse`, `loss`. What is given per
+            left out) and that rule's settings: `negative`, `reimburse`, `loss`; `permanent`, see
+            `permanent.permanent_from`, for a member that is in every coalition. What is given per
             player is a list in the order of `players`, or a dict by name; all of it in one of the
             two forms. None stands for a key left out.
 
@@ -53,9 +66,12 @@ def settle_record(record: Mapping[str, Any]) -> Settlement:
     rule = _rule(given)
     ordered = _in_order(given)
     fields = {key: value for key, value in ordered.items() if key not in ("rule", *_SETTINGS)}
-    settled = settle(
-        fields.pop("values"), fields.pop("costs"), fields.pop("revenue"), rule=rule, **fields
-    )
+    needed = [fields.pop(key) for key in _NEEDED]
+    if "permanent" in fields:
+        permanent = permanent_from(fields.pop("permanent"))
+        settled = settle_beside(*needed, permanent=permanent, rule=rule, **fields)
+    else:
+        settled = settle(*needed, rule=rule, **fields)
     if rule.of in ("", "shapley"):
         return settled
     note = (

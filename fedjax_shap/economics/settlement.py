@@ -9,6 +9,7 @@ from typing import Any
 from fedjax_shap.economics import money
 from fedjax_shap.economics.claims import listed
 from fedjax_shap.economics.division import Applied
+from fedjax_shap.economics.permanent import PaidPermanent
 from fedjax_shap.economics.rules import RULES
 
 
@@ -23,7 +24,7 @@ class Settlement:
             out.
         of: which values it divides by, see `division.Rule`; "" for none.
         minor_unit: payments are whole multiples of it.
-        revenue: R.
+        revenue: R; beside a permanent member, what it leaves to the players.
         players: the P names.
         values: phi[P], the numbers the settlement was made from.
         shares: share[P] of what the rule divides (under "cost_aware" the profit), summing to 1.
@@ -34,6 +35,7 @@ class Settlement:
             not known.
         applied: the policies that were used, with the players they touched.
         notes: what a reader should know, one sentence each.
+        permanent: what a member is paid that is in every coalition and no player; None without one.
 
     Guarantees:
         Payments are whole minor units and sum to the revenue exactly. Each lies less than one minor
@@ -59,6 +61,7 @@ class Settlement:
     std_errors: tuple[float, ...] | None
     applied: tuple[Applied, ...] = ()
     notes: tuple[str, ...]
+    permanent: PaidPermanent | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The settlement as a dict that JSON can hold: one list a field, in the order of `players`.
@@ -66,7 +69,7 @@ class Settlement:
         Amounts of money are decimal texts such as "12.34", since a JSON number is commonly read as
         a binary float and would no longer be exact; values, shares and standard errors are numbers.
         """
-        return {
+        record: dict[str, Any] = {
             "rule": self.rule,
             "policy": self.policy,
             "loss": self.loss,
@@ -83,6 +86,9 @@ class Settlement:
             "applied": [{**one._asdict(), "players": list(one.players)} for one in self.applied],
             "notes": list(self.notes),
         }
+        if self.permanent is not None:
+            record["permanent"] = self.permanent.to_json()
+        return record
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Settlement":
@@ -90,7 +96,7 @@ class Settlement:
 
         Args:
             record: what `to_json` gave. `loss` and `of` may be left out: they are then those of the
-                rule of that name. So may `applied`.
+                rule of that name. So may `applied` and `permanent`.
 
         Raises:
             KeyError: a key is missing.
@@ -100,6 +106,9 @@ class Settlement:
         errors = record["std_errors"]
         if errors is not None:
             errors = money.numbers("std_errors", errors, players)
+        permanent = record.get("permanent")
+        if permanent is not None:
+            permanent = PaidPermanent.from_json(permanent)
         return cls(
             rule=str(record["rule"]),
             policy=str(record["policy"]),
@@ -119,6 +128,7 @@ class Settlement:
                 for one in record.get("applied", ())
             ),
             notes=tuple(map(str, record["notes"])),
+            permanent=permanent,
         )
 
 

@@ -83,6 +83,7 @@ class Game:
             values.
         float64: whether the program computes in float64, whatever JAX is configured for. What the
             engine compiles and puts on devices for such a game it does under `precision_of`.
+        permanent: the name of a member that is in every coalition and no player; "" for none.
     """
 
     world: PyTree
@@ -94,6 +95,7 @@ class Game:
     resamples: int = struct.field(pytree_node=False, default=0)
     trailing: Trailing | None = struct.field(pytree_node=False, default=None)
     float64: bool = struct.field(pytree_node=False, default=False)
+    permanent: str = struct.field(pytree_node=False, default="")
 
 
 def precision_of(game: Game) -> AbstractContextManager[object]:

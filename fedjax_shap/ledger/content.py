@@ -27,7 +27,8 @@ def recorded(content: bytes) -> tuple[str, dict[str, Any]]:
         number that is not finite as None: `players` [P]; `costs` [P]; `contributions` with
         `values`, `std_errors`, `sizes` [P], None where not known; `payments` with `amounts`,
         `profits`, `std_errors` and the values `divided_by` [P], and with `revenue`, `minor_unit`,
-        `rule`, `policy`, `loss`, `of`, `applied`, `notes`, see `settlement.Settlement`;
+        `rule`, `policy`, `loss`, `of`, `applied`, `notes`, see `settlement.Settlement`,
+        and with `permanent` where a member is paid that is no player;
         `file_sha256`, of the bytes given; and for a run `run` with `title`, `seed`, `config_sha256`
         (of the canonical JSON of its configuration), `setting`, `coalitions`, `versions`, `device`
         and the like.
@@ -115,6 +116,9 @@ def _money(settlement: Mapping[str, Any], players: list[str]) -> dict[str, Any]:
         f"Expected the payments to sum to revenue={revenue}, but they sum to {total}.",
     )
     notes = money.items("notes", settlement.get("notes") or [])
+    permanent = {}
+    if settlement.get("permanent") is not None:
+        permanent = {"permanent": _permanent(settlement["permanent"], revenue)}
     return {
         "costs": costs,
         "payments": {
@@ -128,8 +132,36 @@ def _money(settlement: Mapping[str, Any], players: list[str]) -> dict[str, Any]:
             "profits": profits,
             "std_errors": _numbers("std_errors", settlement.get("std_errors"), players),
             "notes": [_word("notes", note) for note in notes],
+            **permanent,
         },
     }
+
+
+def _permanent(paid: Any, divided: Decimal) -> dict[str, Any]:
+    """What a permanent member is paid, exact, once it is seen to balance.
+
+    Args:
+        paid: what the settlement says of it.
+        divided: the part of the revenue that the players divide.
+    """
+    require(isinstance(paid, dict), f"Expected permanent={paid!r} to be a JSON object.")
+    read = {
+        name: _amount(f"permanent.{name}", _needed(paid, name))
+        for name in ("cost", "payment", "profit", "revenue")
+    }
+    left = money.EXACT.subtract(read["payment"], read["cost"])
+    require(
+        read["profit"] == left,
+        f"Expected permanent.profit={read['profit']} to be its payment less its cost, {left}.",
+    )
+    total = money.EXACT.add(read["payment"], divided)
+    require(
+        read["revenue"] == total,
+        f"Expected permanent.revenue={read['revenue']} to be its payment and those of the players, "
+        f"{total}.",
+    )
+    words = {name: _word(f"permanent.{name}", _needed(paid, name)) for name in ("name", "why")}
+    return {**words, **read, "terms": _plain(paid.get("terms"))}
 
 
 def _run(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from fedjax_shap._validate import integer, listed, require
+from fedjax_shap.economics.permanent import check_terms
 from fedjax_shap.learning.statistics.registry import STATISTICS
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.own_names import is_own
@@ -131,12 +132,17 @@ def _check_estimator(config: Config) -> None:
 
 
 def _check_economics(config: Config) -> None:
-    """Refuses a revenue given twice, and costs held against devices that are not described."""
+    """Refuses a revenue given twice, costs held against devices that are not described, and claims
+    of a permanent member that no rule knows.
+    """
     verify = config.value("economics", "verify")
     require(
         verify is None or config.knows_devices,
         f"Expected devices to be given with economics.verify={verify!r}, which they imply.",
     )
+    permanent = config.value("economics", "permanent")
+    if permanent is not None:
+        check_terms(permanent, later=("chance",))
     by_curve = config.value("economics", "curve") is not None
     require(
         not by_curve or "revenue" not in config.given("economics"),

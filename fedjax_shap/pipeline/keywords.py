@@ -49,11 +49,14 @@ def of_economics(
     minor_unit: float | int | str = "0.01",
     curve: tuple[tuple[float, float], ...] | None = None,
     verify: Literal["cap", "replace"] | None = None,
+    permanent: dict[str, Any] | None = None,
 ) -> None:
     """`revenue` is what the joint model earned, `minor_unit` the smallest payable amount. `curve`
     has (metric, revenue) pairs instead, between which the revenue is read off at the model's metric
     on the validation set; an error counts with a minus sign. `verify` caps costs at those that
-    [devices] and the recorded work imply, or replaces them.
+    [devices] and the recorded work imply, or replaces them. `permanent` is what a member keeps that
+    is in every coalition: {cost, keeps} and what that rule takes: "rest" (alone, 0), "share"
+    (share) or "veto" (chance).
     """
 
 

@@ -5,6 +5,7 @@ without its game.
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") ->
         utilities=known.utilities,
         sizes=sizes,
         metered=None if bill is None else bill.total,
-        revenue=_revenue(record),
+        revenue=_revenue(record, settled),
     )
     config = record.get("config")
     if isinstance(config, Mapping):
@@ -132,10 +133,18 @@ def _columns(record: Mapping[str, Any], players: Sequence[str]) -> tuple[Any, Ho
     return counts("sizes", record["sizes"], players), errors
 
 
-def _revenue(record: Mapping[str, Any]) -> RevenueCurve | None:
-    """The curve by which the run's model earned, where its configuration has one."""
+def _revenue(record: Mapping[str, Any], settled: Settlement) -> RevenueCurve | None:
+    """The curve by which the run's model earned, where its configuration has one; less what a
+    permanent member is paid, with which every coalition is made.
+    """
     points = economics_of(record).get("curve")
-    return None if points is None else curve(points)
+    if points is None:
+        return None
+    earned = curve(points)
+    if settled.permanent is None:
+        return earned
+    paid = Fraction(settled.permanent.payment)
+    return RevenueCurve(earned.metrics, tuple(amount - paid for amount in earned.revenues))
 
 
 def rule_from(name: str, settings: Mapping[str, Any]) -> Rule:

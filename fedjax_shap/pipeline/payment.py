@@ -10,15 +10,18 @@ import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.devices.fleet import Metered
+from fedjax_shap.economics.beside import settle_beside
 from fedjax_shap.economics.cost import Bill, CostModel
 from fedjax_shap.economics.cost_cap import cap_costs
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.intervals import Intervals, indistinguishable, payment_intervals
+from fedjax_shap.economics.permanent import Permanent
 from fedjax_shap.economics.revenue import curve
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.by_name import for_members
 from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.permanent import claim_of
 from fedjax_shap.pipeline.resettle import BY_VALUES
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.setting import Setting, Work
@@ -41,6 +44,8 @@ class Payments(NamedTuple):
         alike: pairs of members whose values do not differ at 95 %, by Holm's correction; none
             where the values have no errors, or unknown ones.
         metered: what the run took of the members' devices; None where these are not known.
+        permanent: `name` and what a member claims that is in every coalition, as
+            `economics.permanent.permanent_from` takes it; None without one.
     """
 
     settlement: Settlement | None
@@ -49,6 +54,7 @@ class Payments(NamedTuple):
     intervals: Intervals | None
     alike: tuple[tuple[str, str], ...]
     metered: Metered | None
+    permanent: dict[str, Any] | None = None
 
 
 def require_payable(config: Config, setting: Setting) -> None:
@@ -66,7 +72,9 @@ def require_payable(config: Config, setting: Setting) -> None:
     require(not refused, refused)
 
 
-def pay(config: Config, setting: Setting, values: Any, num_rounds: int | None) -> Payments:
+def pay(
+    config: Config, setting: Setting, values: Any, num_rounds: int | None, means: Any = None
+) -> Payments:
     """Who is paid what by a configuration's rule and costs.
 
     Args:
@@ -74,6 +82,7 @@ def pay(config: Config, setting: Setting, values: Any, num_rounds: int | None) -
         setting: its federation.
         values: an `Attribution` with the values that the rule divides by, or numbers [P].
         num_rounds: how many rounds the run of all took; see `settings.setting.CountWork`.
+        means: what a permanent member's rule reads of all utilities, see `permanent.mean_by_size`.
 
     Returns:
         The payments; without a settlement where `settle` refuses these values, costs or revenue.
@@ -95,15 +104,30 @@ def pay(config: Config, setting: Setting, values: Any, num_rounds: int | None) -
         "efficient": efficient,
     }
     alike = _alike(setting, values, efficient)
+    permanent = claim_of(config, setting, values, means)
+    claimed = None if permanent is None else {"name": permanent.name, **permanent.terms}
     try:
         revenue = _revenue(config, setting, values)
-        settlement = settle(values, costs, revenue, **settings)
+        settlement = _settled(values, costs, revenue, permanent, settings)
     except InvalidInputError as error:
-        return Payments(None, str(error), costs, None, alike, metered)
+        return Payments(None, str(error), costs, None, alike, metered, claimed)
     intervals = None
     if settlement.std_errors is not None and any(settlement.std_errors):
-        intervals = payment_intervals(values, costs, revenue, **settings)
-    return Payments(settlement, "", costs, intervals, alike, metered)
+        intervals = payment_intervals(values, costs, settlement.revenue, **settings)
+    return Payments(settlement, "", costs, intervals, alike, metered, claimed)
+
+
+def _settled(
+    values: Any,
+    costs: tuple[Decimal, ...],
+    revenue: Any,
+    permanent: Permanent | None,
+    settings: dict[str, Any],
+) -> Settlement:
+    """The settlement of all, or of the players beside a permanent member."""
+    if permanent is None:
+        return settle(values, costs, revenue, **settings)
+    return settle_beside(values, costs, revenue, permanent=permanent, **settings)
 
 
 def _alike(setting: Setting, values: Any, efficient: bool) -> tuple[tuple[str, str], ...]:

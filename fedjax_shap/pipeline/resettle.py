@@ -17,7 +17,8 @@ from fedjax_shap.pipeline.schema import SECTIONS
 BY_VALUES = ("", "shapley")  # rules that divide by no values, or by those of the run
 _OF_SETTLE = ("values", "costs", "revenue", "std_errors", "efficient", "players", "sizes")
 _DEFAULTS = {name: one.default for name, one in inspect.signature(of_economics).parameters.items()}
-RULE_SETTINGS = tuple(key for key in KEYS if key not in (*_OF_SETTLE, "minor_unit", "rule"))
+_OF_RUN = (*_OF_SETTLE, "minor_unit", "rule", "permanent")  # which the run itself says
+RULE_SETTINGS = tuple(key for key in KEYS if key not in _OF_RUN)
 
 
 def is_run(record: Mapping[str, Any]) -> bool:
@@ -91,6 +92,7 @@ def to_settle(record: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[st
             "sizes": record.get("sizes"),
             "revenue": _revenue(record, economics, settings),
             "minor_unit": economics.get("minor_unit"),
+            "permanent": record.get("permanent"),
         }
     except KeyError as error:
         raise InvalidInputError(
@@ -139,6 +141,8 @@ def _revenue(
     if "revenue" in settings:
         return settings["revenue"]
     settled = record["settlement"]
+    if settled and settled.get("permanent"):
+        return settled["permanent"]["revenue"]
     if settled:
         return settled["revenue"]
     points = economics.get("curve")

@@ -58,6 +58,8 @@ class Result:
         notes: what a reader should know of the federation, one sentence each.
         stores: the fingerprint of each part of the run whose utilities were kept in a folder.
         privacy: what is known of the members' privacy; None where nothing was done for it.
+        permanent: the name and the claim of a member that is in every coalition and no player, what
+            the settlement's own `permanent` pays; None without one.
     """
 
     config: Config
@@ -81,6 +83,7 @@ class Result:
     notes: tuple[str, ...] = ()
     stores: Mapping[str, str] = field(default_factory=dict)
     privacy: PrivacyRecord | None = None
+    permanent: dict[str, Any] | None = None
 
     @property
     def label(self) -> str:
@@ -226,6 +229,8 @@ class Result:
             "versions": _versions(),
             "device": _device(),
         }
+        if self.permanent is not None:
+            record["permanent"] = self.permanent
         if self.privacy is not None:
             record["privacy"] = self.privacy.to_json()
         if self.stores:

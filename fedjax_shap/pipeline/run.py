@@ -18,6 +18,7 @@ from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves
 from fedjax_shap.pipeline.payment import estimator_for_rule, pay, require_payable
+from fedjax_shap.pipeline.permanent import mean_by_size, reads_means
 from fedjax_shap.pipeline.privacy_record import PrivacyRecord, sentences
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.settings.registry import setting_of
@@ -82,7 +83,8 @@ def run(
             divided_by = _divided_by(config, setting, options, watch) or attribution
         curve = setting.curve(replace(options, stores=stores.open, progress=watch("curves")))
         privacy = setting.privacy(attribution)
-        payments = pay(config, setting, divided_by, getattr(curve, "num_rounds", None))
+        num_rounds = getattr(curve, "num_rounds", None)
+        payments = pay(config, setting, divided_by, num_rounds, stores.means(config))
     return Result(
         config=config,
         setting=setting.kind,
@@ -197,6 +199,15 @@ class _Stores:
         if part not in self._kept:
             self._kept[part] = self.open(part, fingerprint)
         return self._kept[part]
+
+    def means(self, config: Config) -> Any:
+        """The mean utility by size, of the first part that was valued whole, where a permanent
+        member's rule reads it; else None.
+        """
+        if not reads_means(config):
+            return None
+        found = (mean_by_size(store, len(self._players)) for store in self._kept.values())
+        return next((means for means in found if means is not None), None)
 
     def how_many(self) -> dict[str, int]:
         """What all kept stores counted."""

@@ -32,7 +32,8 @@ def members_table(result: Result, beside: Beside | None = None) -> Table:
 
     Returns:
         The table. Where members are many, only those of the highest and the lowest values have a
-        row. Without a settlement there are no columns of payments and profits.
+        row. Without a settlement there are no columns of payments and profits. A permanent member
+        has a row below the sums, in which it is not.
     """
     attributions = {"value": result.attribution, **(beside or {})}
     columns_of_money = ("cost", "payment", "profit")
@@ -60,11 +61,21 @@ def members_table(result: Result, beside: Beside | None = None) -> Table:
         *(number(float(attribution.values.sum())) for attribution in attributions.values()),
         *(amount(total(column), result.minor_unit) for column in money.values()),
     )
+    last = [totals, *_permanent(result, len(attributions))]
     heads = (text("member"), *numbers("examples", *attributions, *money))
     return cut(
-        Table(result.config.title, heads, tuple(rows), (totals,)),
+        Table(result.config.title, heads, tuple(rows), tuple(last)),
         chosen(result.attribution.values),
     )
+
+
+def _permanent(result: Result, attributions: int) -> list[tuple[str, ...]]:
+    """The row of a permanent member, which has no value; none where it is not paid."""
+    if result.settlement is None or result.settlement.permanent is None:
+        return []
+    paid = result.settlement.permanent
+    money = (amount(one, result.minor_unit) for one in (paid.cost, paid.payment, paid.profit))
+    return [(f"{paid.name} (in all coalitions)", "", *[""] * attributions, *money)]
 
 
 def device_tables(result: Result) -> list[Table]:

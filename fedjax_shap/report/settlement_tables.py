@@ -27,8 +27,8 @@ def exact(settled: Settlement, intervals: Intervals | None = None) -> Table:
 
     Returns:
         A row for each player: player, value, share, cost, payment and profit. `std_error` is that
-        of the payment, and left out where it is not known. A table has no place for the rule and
-        the notes.
+        of the payment, and left out where it is not known. A permanent member has the last row,
+        without a value and a share. A table has no place for the rule and the notes.
     """
     columns: dict[str, Iterable[Any]] = {
         "player": settled.players,
@@ -44,8 +44,13 @@ def exact(settled: Settlement, intervals: Intervals | None = None) -> Table:
         columns["low"] = map(float, intervals.low)
         columns["high"] = map(float, intervals.high)
     player, *others = columns
-    rows = tuple(tuple(map(str, row)) for row in zip(*columns.values(), strict=True))
-    return Table("", (text(player), *numbers(*others)), rows)
+    rows = [tuple(map(str, row)) for row in zip(*columns.values(), strict=True)]
+    paid = settled.permanent
+    if paid is not None:
+        known = {"player": paid.name, "cost": paid.cost, "payment": paid.payment}
+        known["profit"] = paid.profit
+        rows.append(tuple(str(known.get(name, "")) for name in columns))
+    return Table("", (text(player), *numbers(*others)), tuple(rows))
 
 
 def settlement_table(settled: Settlement, intervals: Intervals | None = None) -> Table:
@@ -65,11 +70,17 @@ def settlement_table(settled: Settlement, intervals: Intervals | None = None) ->
         )
     ]
     sums = [total(column) for column in _money(settled)]
+    last = [_row("together", sum(settled.values), sums, [""] * len(level))]
+    paid = settled.permanent
+    if paid is not None:
+        amounts = (paid.cost, paid.payment, paid.profit)
+        name, _, *cells = _row(f"{paid.name} (in all coalitions)", 0, amounts, [""] * len(level))
+        last.append((name, "", *cells))
     return Table(
         _title(settled),
         (text("player"), *numbers("value", "cost", "payment"), *level, Column("profit")),
         tuple(rows),
-        (_row("together", sum(settled.values), sums, [""] * len(level)),),
+        tuple(last),
     )
 
 

@@ -102,6 +102,18 @@ def no_privacy(attribution: Attribution, /) -> None:
     """Nothing is done for privacy."""
 
 
+class PermanentMember(NamedTuple):
+    """A member that is in every coalition and no player, such as the holder of the labels.
+
+    Attributes:
+        name: what it is called.
+        chance: what a model of chance is worth, in the unit of V; None where that is not known.
+    """
+
+    name: str
+    chance: float | None = None
+
+
 class Setting(NamedTuple):
     """A federation whose players can be valued and paid.
 
@@ -119,6 +131,7 @@ class Setting(NamedTuple):
         grand_is_exact: whether V(N) has no error of its own, such as from training anew.
         notes: what a reader should know, one sentence each.
         privacy: what is known of the privacy of the run.
+        permanent: who is in every coalition without being a player; None where nobody is.
     """
 
     kind: str
@@ -134,6 +147,7 @@ class Setting(NamedTuple):
     metric_sign: int = 1
     notes: tuple[str, ...] = ()
     privacy: KnowPrivacy = no_privacy
+    permanent: PermanentMember | None = None
 
 
 def of_clients(
