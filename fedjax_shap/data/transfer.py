@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from fedjax_shap._validate import caution, finite, integer, listed, one_of, require
 from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.data.pool import hold_out
 from fedjax_shap.data.targets import class_targets
 from fedjax_shap.typing import HostArray
 
@@ -242,14 +244,13 @@ def between(
 ) -> TransferData:
     """A federation in which one member of a horizontal one learns from the others.
 
-    Members have no user in common. So each labelled row of the target is paired with the most
-    similar row of its class at each source, see `matched`: what the sources' spaces and the
-    target's are bound by is that assumption.
+    Members have no user in common. So each training row of the target is paired with the most
+    similar row of each source, see `matched`: that assumption is what binds their spaces.
 
     Args:
         data: the members, who hold rows of classes.
         target: the name of the one that learns.
-        labels: how many of its rows have labels, drawn at random, >= 1.
+        labels: how many of its rows have labels, drawn by class, >= 1.
         test: (x, y) of the target's own rows by which models are scored; its own test rows where
             the federation has these, else its rows without labels.
         seed: decides which rows have labels.
@@ -261,18 +262,17 @@ def between(
     one_of("target", target, data.names, "a member")
     place = data.names.index(target)
     x, y = data.client(place)
-    integer("labels", labels, least=1, most=len(y) - (test is None))
-    order = np.random.default_rng([seed, len(y)]).permutation(len(y))
-    labelled = np.sort(order[:labels])
+    integer("labels", labels, least=1, most=len(y) - 1)
+    rng = np.random.default_rng([seed, len(y)])
+    rest, labelled = hold_out(rng, y, labels / len(y), "labels")
     said = [
-        "Members have no user in common: each labelled row of the target is paired with the most "
-        "similar row of its class at each source."
+        "Members have no user in common: each training row of the target is paired with the most "
+        "similar row of each source."
     ]
     if test is None and data.owners is not None:
         own = np.asarray(data.owners) == place
         test = tuple(np.asarray(part)[own] for part in data.validation)
     if test is None:
-        rest = np.sort(order[labels:])
         test = (x[rest], y[rest])
         said.append(f"{target!r} has no test rows of its own: its rows without labels are these.")
     others = [index for index in range(data.num_clients) if index != place]
@@ -283,7 +283,7 @@ def between(
         x=(*(rows for rows, _ in held), x),
         y=(*(own_labels for _, own_labels in held), y),
         labelled=labelled,
-        pairs=tuple(matched(one, (x, y), labelled) for one in held),
+        pairs=tuple(matched(rows, x) for rows, _ in held),
         validation=test,
         test=test,
         num_classes=data.classes,
@@ -292,32 +292,22 @@ def between(
     return checked(made)
 
 
-def matched(
-    source: tuple[HostArray, HostArray], target: tuple[HostArray, HostArray], labelled: HostArray
-) -> HostArray:
-    """Pairs where no user is common: each labelled row of a target with the most similar row of a
-    source that is of the same class.
+def matched(source: HostArray, target: HostArray) -> HostArray:
+    """Pairs where no user is common: each row of a target with the most similar one of a source.
 
-    Nobody is the same in them; they say which rows of two parties should mean the same.
+    Nobody is the same in them; they say which rows of two parties should mean the same. No label is
+    looked at.
 
     Args:
-        source: (x[N, ...], y[N]) of the source, in features that both have.
-        target: the same of the target.
-        labelled: int[labels], the target's rows that may be matched.
+        source: float[N, ...], the rows of the source, in features that both have.
+        target: float[M, ...], those of the target.
 
     Returns:
-        int[pairs, 2], (row of the source, row of the target); a class that the source lacks is left
-        out.
+        int[M, 2], (row of the source, row of the target).
     """
-    x, y = source
-    flat = x.reshape(len(x), -1).astype(np.float64)
-    pairs = []
-    for row in labelled:
-        same = np.flatnonzero(y == target[1][row])
-        if len(same):
-            apart = ((flat[same] - target[0][row].ravel()) ** 2).sum(axis=1)
-            pairs.append((same[np.argmin(apart)], row))
-    return np.array(pairs, int).reshape(-1, 2)
+    tree = cKDTree(source.reshape(len(source), -1).astype(np.float64))
+    _, nearest = tree.query(target.reshape(len(target), -1).astype(np.float64))
+    return np.stack([nearest, np.arange(len(target))], axis=1)
 
 
 # ------------------------------------------------------------------ parts

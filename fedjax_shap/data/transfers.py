@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import integer, one_of, require
+from fedjax_shap._validate import InvalidInputError, integer, one_of, require
 from fedjax_shap.data.banks import credit_default
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import from_arrays
 from fedjax_shap.data.partition import by_column
-from fedjax_shap.data.published import heart_disease
 from fedjax_shap.data.sensors import wisdm
-from fedjax_shap.data.sources import digits, mnist
+from fedjax_shap.data.sources import digits, load, mnist
 from fedjax_shap.data.transfer import TransferData, between, by_columns, checked, matched
 from fedjax_shap.typing import HostArray
 
@@ -80,8 +79,8 @@ def mnist_to_digits(
 ) -> TransferData:
     """Handwritten digits of MNIST, 28 by 28, to those of scikit-learn, 8 by 8; ten classes.
 
-    MNIST's images are divided at random among the sources. No image is common: each labelled digit
-    is paired with the most similar one of its class at each source, compared at 8 by 8.
+    MNIST's images are divided at random among the sources. No image is common: each training digit
+    is paired with the most similar image of each source, compared at 8 by 8.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -101,18 +100,17 @@ def mnist_to_digits(
     order = np.random.default_rng([seed, sources]).permutation(pool.num_rows)
     held = [(pool.x[own], pool.y[own]) for own in np.array_split(order, sources)]
     labelled = np.arange(labels)
-    small = [(_at_eight(x), y) for x, y in held]
     made = TransferData(
         names=tuple(f"source {number}" for number in range(sources)),
         target="digits",
         x=(*(x for x, _ in held), target.x),
         y=(*(y for _, y in held), target.y),
         labelled=labelled,
-        pairs=tuple(matched(one, (target.x, target.y), labelled) for one in small),
+        pairs=tuple(matched(_at_eight(x), target.x) for x, _ in held),
         validation=target.test,
         test=target.test,
         num_classes=NUM_DIGITS,
-        said=("No image is common: each labelled one is paired with the most similar of its class.",),
+        said=("No image is common: each of the target is paired with the most similar ones.",),
     )
     return checked(made)
 
@@ -134,12 +132,8 @@ def hospital_transfer(
     Raises:
         InvalidInputError: no such file or hospital, or fewer patients than labels.
     """
-    pool = heart_disease(folder=folder)
-    data = federate(pool, by_column(column="center"), seed=seed)
-    one_of("target", target, data.names)
-    own = pool.test_columns["center"] == target
-    test = (pool.test[0][own], pool.test[1][own])
-    return between(data, target, labels=labels, test=test, seed=seed)
+    source = {"name": "heart_disease", "folder": folder}
+    return member_transfer(source=source, target=target, labels=labels, seed=seed)
 
 
 def wisdm_transfer(
@@ -182,9 +176,49 @@ def wisdm_transfer(
     return between(data, target, labels=labels, test=test, seed=seed)
 
 
+def member_transfer(
+    *, source: dict[str, Any], target: str, labels: int = 20, seed: int = 0
+) -> TransferData:
+    """One member of a federation by rows learns from the others, from any source of data.
+
+    The members are the natural ones of the source, such as those of the column `client` of a file
+    of one's own. They have no row in common, see `between`; the target's test rows are its own
+    among those of the source.
+
+    Args:
+        source: {name, and its keywords}, as the section [data] has them otherwise.
+        target: the member that learns.
+        labels: of its training rows whose labels it has.
+        seed: decides which.
+
+    Raises:
+        InvalidInputError: a source without natural members or without test rows of the target's, or
+            what the source or `between` refuses.
+    """
+    given = dict(source)
+    require("name" in given, f"Expected source={source!r} to have a name, such as 'csv'.")
+    pool = load(given.pop("name"), **given)
+    natural = pool.natural
+    if natural is None:
+        raise InvalidInputError(
+            f"Expected source={source!r} to have members of its own, such as by a column `client`."
+        )
+    data = federate(pool, by_column(column=natural), seed=seed)
+    one_of("target", target, data.names, "a member")
+    own = pool.test_columns.get(natural, np.array([])) == target
+    require(
+        bool(own.any()),
+        f"Expected target={target!r} to have test rows among those of source={source!r}, but it "
+        "has none.",
+    )
+    test = (pool.test[0][own], pool.test[1][own])
+    return between(data, target, labels=labels, test=test, seed=seed)
+
+
 TRANSFERS: dict[str, Callable[..., TransferData]] = {
     "credit_transfer": credit_transfer,
     "hospital_transfer": hospital_transfer,
+    "member_transfer": member_transfer,
     "mnist_to_digits": mnist_to_digits,
     "wisdm_transfer": wisdm_transfer,
 }

@@ -10,7 +10,6 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from fedjax_shap._validate import caution, integer, of_kind, require
 from fedjax_shap.coalitions import Chunk, Coalition
@@ -66,7 +65,7 @@ def transfer(
     activation: Activation = "tanh",
     tell_labels: bool = False,
     steps: int = 200,
-    optimizer: str | optax.GradientTransformation = "adam",
+    optimizer: str = "adam",
     learning_rate: float = 0.01,
     metric: str | Metric | None = None,
     key: Seed = None,
@@ -93,8 +92,8 @@ def transfer(
         tell_labels: whether members tell the labels of common users, so that these count in the
             loss as the target's own labelled rows do.
         steps: of the optimiser, >= 1.
-        optimizer: an optax transformation, or the name of one in optax.
-        learning_rate: step size, > 0; unused where `optimizer` is a transformation.
+        optimizer: the name of one in optax.
+        learning_rate: its step size, > 0.
         metric: a name in the metrics of classes; a function (outputs, y) -> float of which more is
             better; accuracy if None. Outputs are a logit a class; of two classes (0, phi).
         key: seeds the initial parameters.
@@ -136,7 +135,9 @@ def transfer(
     def redrawn(world: Parties, key: Key) -> Parties:
         return replace(world, initial=_initial(data, models, dimension, key))
 
-    return Game(world, value, data.num_sources, values, reseed=redrawn)
+    return Game(
+        world, value, data.num_sources, values, reseed=redrawn, permanent=data.target
+    )
 
 
 def measure_of(data: TransferData, metric: str | Metric | None) -> Measure:

@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
+from jax.flatten_util import ravel_pytree
 
 from fedjax_shap._validate import integer, number, one_of, require
 from fedjax_shap.learning.architecture import Apply
@@ -35,7 +36,7 @@ from fedjax_shap.typing import Array, Params, PyTree
 Loss = Literal["logistic", "taylor"]
 Alignment = Literal["distance", "product"]
 Activation = Literal["tanh", "sigmoid", "none"]
-State: TypeAlias = "tuple[Networks, optax.OptState]"
+State: TypeAlias = "tuple[Array, optax.OptState]"  # of a step
 
 
 @struct.dataclass
@@ -204,14 +205,20 @@ class Transfer(NamedTuple):
     def trained(self, world: Parties, mask: Array) -> Networks:
         """The parameters after all steps, from `world.initial`; those of absent sources stay."""
 
-        def step(_: Array, state: State) -> State:
-            networks, memory = state
-            gradient = jax.grad(self.loss)(networks, world, mask)
-            change, memory = self.fit.optimizer.update(gradient, memory, networks)
-            return optax.apply_updates(networks, change), memory
+        # one long vector, so that a step of the optimiser is one operation and not one a leaf
+        flat, restored = ravel_pytree(world.initial)
 
-        start = (world.initial, self.fit.optimizer.init(world.initial))
-        networks, _ = jax.lax.fori_loop(0, self.fit.steps, step, start)
+        def loss(flat: Array) -> Array:
+            return self.loss(restored(flat), world, mask)
+
+        def step(_: Array, state: State) -> State:
+            flat, memory = state
+            change, memory = self.fit.optimizer.update(jax.grad(loss)(flat), memory, flat)
+            return flat + change, memory
+
+        start = (flat, self.fit.optimizer.init(flat))
+        flat, _ = jax.lax.fori_loop(0, self.fit.steps, step, start)
+        networks: Networks = restored(flat)
         return networks
 
     def _of_sources(self, networks: Networks, world: Parties) -> list[Array]:

@@ -115,7 +115,10 @@ class SectionSpec:
 
 SECTIONS: dict[str, SectionSpec] = {
     "data": SectionSpec(
-        registries=("fedjax_shap.data.sources:SOURCES",),
+        registries=(
+            "fedjax_shap.data.sources:SOURCES",
+            "fedjax_shap.data.transfers:TRANSFERS",
+        ),
         default="digits",
         shared=keywords.of_data,
         bound=("targets",),
@@ -191,7 +194,7 @@ SECTIONS: dict[str, SectionSpec] = {
     "game": SectionSpec(
         registries=("fedjax_shap.pipeline.settings.registry:SETTINGS",),
         default="silo",
-        bound=("data", "training", "batches", "model", "task"),
+        bound=("data", "training", "batches", "model", "task", "key"),
         factory=attrgetter("game"),
         product=PRODUCTS["game"],
     ),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fedjax_shap._validate import InputWarning, InvalidInputError
-from fedjax_shap.data.transfer import UNKNOWN, by_columns, matched, transfer_data
+from fedjax_shap.data.federated import from_arrays
+from fedjax_shap.data.transfer import UNKNOWN, between, by_columns, matched, transfer_data
 
 RNG = np.random.default_rng(0)
 SOURCES = {
@@ -71,10 +72,29 @@ def test_more_overlap_leaves_the_targets_own_labels_as_they_are():
         by_columns(x, y, (x, y), columns, overlap=2, **{**settings, "labels": 9})
 
 
-def test_matched_rows_are_the_nearest_of_the_same_class():
-    source = (np.array([[0.0], [1.0], [5.0], [6.0]]), np.array([0, 1, 0, 1]))
-    target = (np.array([[0.9], [4.0], [9.0]]), np.array([0, 1, 2]))
-    assert matched(source, target, np.arange(3)).tolist() == [[0, 0], [3, 1]]
+def test_matched_rows_are_the_nearest():
+    source = np.array([[0.0], [1.0], [5.0]])
+    target = np.array([[0.9], [4.0], [9.0]])
+    assert matched(source, target).tolist() == [[1, 0], [2, 1], [2, 2]]
+
+
+def test_a_member_learns_from_the_others_with_few_of_its_labels():
+    x = RNG.normal(size=(12, 2)).astype(np.float32)
+    y = np.arange(12) % 2
+    clients = {"north": (x[:4], y[:4]), "east": (x[4:10], y[4:10]), "west": (x[10:], y[10:])}
+    data = between(from_arrays(clients, (x, y)), "east", labels=2)
+    assert data.names == ("north", "west")
+    assert data.target == "east"
+    assert sorted(y[4:10][data.labelled]) == [0, 1]
+    # its rows without labels are its test rows
+    assert len(data.validation[1]) == 4
+    assert "test rows" in data.said[1]
+    np.testing.assert_array_equal(data.x[-1], x[4:10])
+    assert [len(pairs) for pairs in data.pairs] == [6, 6]
+    with pytest.raises(InvalidInputError, match="'eats' to be a member; did you mean 'east'"):
+        between(from_arrays(clients, (x, y)), "eats", labels=2)
+    with pytest.raises(InvalidInputError, match="labels=6"):
+        between(from_arrays(clients, (x, y)), "east", labels=6)
 
 
 def test_all_labels_are_a_bound_only_where_somebody_knows_them():
