@@ -34,7 +34,7 @@ def credit_transfer(
     "bank", demographics at the "shop", who defaults next month.
 
     As in Liu, Chen and Yang, section 5: the bank is the source; the shop is the target and knows
-    credit limit, age, sex, education and marriage, 12 features.
+    credit limit, age, sex, education and marriage, 11 features.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -43,19 +43,20 @@ def credit_transfer(
         rows: users of the bank, common ones included; all others if None.
         balanced: whether as many users who pay are kept as there are who default, in training and
             test rows: else 78 % pay.
-        seed: decides who is drawn, and who is whose.
+        seed: decides who is drawn for training, and who is whose; test users are always the same.
 
     Raises:
         InvalidInputError: no such file, or fewer users than asked for.
     """
-    pool = credit_default(folder=folder, client="sex", seed=seed)
+    integer("seed", seed, least=0)
+    pool = credit_default(folder=folder, client="sex")
     train = _with_column(pool.x, pool.columns["sex"])
     test = _with_column(pool.test[0], pool.test_columns["sex"])
     names = [*pool.notes["features"], "sex", "sex"]
     own = [place for place, name in enumerate(names) if name.partition("=")[0] in DEMOGRAPHICS]
     others = [place for place in range(len(names)) if place not in own]
     kept = _balanced(pool.y, balanced, seed)
-    tested = _balanced(pool.test[1], balanced, seed)
+    tested = _balanced(pool.test[1], balanced, 0)
     return by_columns(
         train[kept],
         pool.y[kept],
