@@ -20,9 +20,7 @@ def by_loops(world, objective, mask):
     members = [s for s, there in enumerate(mask) if there]
     last = len(parties) - 1
     width = world.initial.head.shape[1]
-    u = [
-        np.array([squash(row @ p["w"] + p["b"]) for row in x]) for x, p in zip(world.x, parties)
-    ]
+    u = [np.array([squash(row @ p["w"] + p["b"]) for row in x]) for x, p in zip(world.x, parties)]
     scores = world.target_signs.shape[1]
     count = sum(len(u[s]) for s in members)
     anchors = np.zeros((scores, width))

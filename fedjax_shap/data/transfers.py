@@ -14,11 +14,12 @@ from fedjax_shap.data.federated import from_arrays
 from fedjax_shap.data.partition import by_column
 from fedjax_shap.data.sensors import wisdm
 from fedjax_shap.data.sources import digits, load, mnist
-from fedjax_shap.data.transfer import TransferData, between, by_columns, checked, matched
+from fedjax_shap.data.transfer import TransferData, checked
+from fedjax_shap.data.transfer_splits import between, by_columns, matched
 from fedjax_shap.typing import HostArray
 
 NUM_DIGITS = 10
-DEMOGRAPHICS = ("LIMIT_BAL", "AGE", "sex", "education", "marriage")  # columns, or their names' start
+DEMOGRAPHICS = ("LIMIT_BAL", "AGE", "sex", "education", "marriage")
 
 
 def credit_transfer(
@@ -75,13 +76,14 @@ def mnist_to_digits(
     folder: str | None = None,
     sources: int = 3,
     rows: int = 1000,
-    labels: int = 50,
+    labels: int = 20,
     seed: int = 0,
 ) -> TransferData:
     """Handwritten digits of MNIST, 28 by 28, to those of scikit-learn, 8 by 8; ten classes.
 
-    MNIST's images are divided at random among the sources. No image is common: each training digit
-    is paired with the most similar image of each source, compared at 8 by 8.
+    Pixels are centred, and all divided by one number. MNIST's images are divided at random among
+    the sources. No image is common: each training digit is paired with the image of each source
+    that is most similar at 8 by 8, whatever its contrast; 7 of 10 pairs are of one class.
 
     Args:
         folder: the folder of data sets; None for the environment variable FEDJAX_SHAP_DATA.
@@ -99,17 +101,21 @@ def mnist_to_digits(
     integer("labels", labels, least=1, most=target.num_rows)
     pool = mnist(folder=folder, flat=True, train_limit=sources * rows, balanced=True, seed=seed)
     order = np.random.default_rng([seed, sources]).permutation(pool.num_rows)
-    held = [(pool.x[own], pool.y[own]) for own in np.array_split(order, sources)]
+    shares = np.array_split(order, sources)
+    images = pool.x.reshape(pool.num_rows, -1)
+    (centred,) = _centred(images)
+    x, test_x = _centred(target.x, target.test[0])
     labelled = np.arange(labels)
+    test = (test_x, target.test[1])
     made = TransferData(
         names=tuple(f"source {number}" for number in range(sources)),
         target="digits",
-        x=(*(x for x, _ in held), target.x),
-        y=(*(y for _, y in held), target.y),
+        x=(*(centred[own] for own in shares), x),
+        y=(*(pool.y[own] for own in shares), target.y),
         labelled=labelled,
-        pairs=tuple(matched(_at_eight(x), target.x) for x, _ in held),
-        validation=target.test,
-        test=target.test,
+        pairs=tuple(matched(_at_eight(images[own]), _contrasted(target.x)) for own in shares),
+        validation=test,
+        test=test,
         num_classes=NUM_DIGITS,
         said=("No image is common: each of the target is paired with the most similar ones.",),
     )
@@ -249,7 +255,23 @@ def _balanced(y: HostArray, balanced: bool, seed: int) -> HostArray:
     return rng.permutation(np.concatenate(kept))
 
 
+def _centred(reference: HostArray, *others: HostArray) -> list[HostArray]:
+    """Pixels less their means, over the standard deviation of all, by `reference`."""
+    mean = reference.mean(axis=0, dtype=np.float64)
+    scale = float((reference - mean).std())
+    return [((part - mean) / scale).astype(np.float32) for part in (reference, *others)]
+
+
 def _at_eight(x: HostArray) -> HostArray:
-    """float32[N, 64]: images of 28 by 28 by the means of 8 by 8 pieces of their inner 24 by 24."""
-    inner: Any = x.reshape(-1, 28, 28)[:, 2:26, 2:26]
-    return np.asarray(inner.reshape(-1, 8, 3, 8, 3).mean(axis=(2, 4)).reshape(-1, 64), np.float32)
+    """float32[N, 64]: the inner 20 by 20 of images of 28 by 28, at 8 by 8, contrasts made equal."""
+    inner: Any = x.reshape(-1, 28, 28)[:, 4:24, 4:24]
+    # each of the 8 by 8 is the mean of 5 by 5 halves of a pixel
+    doubled = inner.repeat(2, axis=1).repeat(2, axis=2)
+    return _contrasted(doubled.reshape(-1, 8, 5, 8, 5).mean(axis=(2, 4)).reshape(-1, 64))
+
+
+def _contrasted(x: HostArray) -> HostArray:
+    """Images less their mean, of length 1."""
+    centred = x - x.mean(axis=1, keepdims=True)
+    made: HostArray = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    return made

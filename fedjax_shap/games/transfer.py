@@ -13,13 +13,8 @@ import numpy as np
 
 from fedjax_shap._validate import caution, integer, of_kind, require
 from fedjax_shap.coalitions import Chunk, Coalition
-from fedjax_shap.data.transfer import (
-    TransferData,
-    between,
-    by_columns,
-    matched,
-    transfer_data,
-)
+from fedjax_shap.data.transfer import TransferData, transfer_data
+from fedjax_shap.data.transfer_splits import between, by_columns, matched
 from fedjax_shap.games.game import Game
 from fedjax_shap.keys import Seed, key_of
 from fedjax_shap.learning.architecture import Architecture, Model
@@ -135,9 +130,7 @@ def transfer(
     def redrawn(world: Parties, key: Key) -> Parties:
         return replace(world, initial=_initial(data, models, dimension, key))
 
-    return Game(
-        world, value, data.num_sources, values, reseed=redrawn, permanent=data.target
-    )
+    return Game(world, value, data.num_sources, values, reseed=redrawn, permanent=data.target)
 
 
 def measure_of(data: TransferData, metric: str | Metric | None) -> Measure:
@@ -155,9 +148,11 @@ def _models(
     """The network of every party, for its own features."""
     integer("dimension", dimension, least=1)
     count = len(data.x)
-    several: tuple[Architecture, ...] = (model,) * count
+    several: list[Architecture] = []
     if isinstance(model, Sequence):
-        several = tuple(model)
+        several.extend(model)
+    else:
+        several.extend([model] * count)
     require(
         len(several) == count,
         f"Expected model to be one network, or one for each of {count} parties, got "
@@ -216,7 +211,7 @@ def _world(data: TransferData, initial: Networks, tell_labels: bool) -> Parties:
         labelled=jnp.asarray(labelled, jnp.int32),
         target_signs=signs[-1],
         initial=initial,
-        held_out=tuple(map(jnp.asarray, data.validation)),
+        held_out=(jnp.asarray(data.validation[0]), jnp.asarray(data.validation[1])),
     )
 
 
@@ -238,4 +233,5 @@ def _bytes_each(data: TransferData, initial: Networks) -> int:
     leaves = jax.tree.leaves(initial.parties)
     widest = max(leaf.shape[-1] for leaf in leaves)
     rows = sum(map(len, data.x))
-    return 4 * (4 * sum(leaf.size for leaf in leaves) + 3 * rows * widest)
+    numbers = 4 * sum(leaf.size for leaf in leaves) + 3 * rows * widest
+    return int(4 * numbers)

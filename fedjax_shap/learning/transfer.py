@@ -204,7 +204,6 @@ class Transfer(NamedTuple):
 
     def trained(self, world: Parties, mask: Array) -> Networks:
         """The parameters after all steps, from `world.initial`; those of absent sources stay."""
-
         # one long vector, so that a step of the optimiser is one operation and not one a leaf
         flat, restored = ravel_pytree(world.initial)
 
@@ -250,7 +249,8 @@ def _as_logits(scores: Array) -> Array:
 
 def squared_norm(tree: PyTree) -> Array:
     """float[]: the sum of the squares of all numbers."""
-    return optax.tree.norm(tree, squared=True)
+    total: Array = optax.tree.norm(tree, squared=True)
+    return total
 
 
 def _apart(pairs: Array, met: Array) -> Array:

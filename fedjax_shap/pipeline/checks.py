@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from fedjax_shap._validate import integer, listed, require
-from fedjax_shap.economics.permanent import check_terms
 from fedjax_shap.data.transfers import TRANSFERS
+from fedjax_shap.economics.permanent import check_terms
 from fedjax_shap.learning.statistics.registry import STATISTICS
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.own_names import is_own

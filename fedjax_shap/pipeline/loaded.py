@@ -4,7 +4,7 @@ from typing import NamedTuple, cast
 
 import jax
 
-from fedjax_shap._validate import cautions
+from fedjax_shap._validate import cautions, require
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
@@ -23,8 +23,15 @@ VALUING = 1
 def _pool(config: Config, task: Task | None) -> Pool:
     """The rows of the configured source, read as the task takes targets where it reads files."""
     if task is None or not config.takes("data", "targets"):
-        return cast(Pool, config.build("data"))
-    return cast(Pool, config.build("data", targets=task.targets))
+        pool = config.build("data")
+    else:
+        pool = config.build("data", targets=task.targets)
+    require(
+        isinstance(pool, Pool),
+        f"Expected data.name={config.sections['data'].name!r} to give rows that are split among "
+        f"members with game.name={config.sections['game'].name!r}.",
+    )
+    return cast(Pool, pool)
 
 
 class Loaded(NamedTuple):

@@ -29,7 +29,14 @@ from fedjax_shap.protocols.coordinated_session import ENCRYPTIONS, Encryption
 from fedjax_shap.protocols.coordinated_steps import schedule
 from fedjax_shap.protocols.transcript import Transcript
 from fedjax_shap.protocols.transfer_party import KINDS, Session, TransferParty
-from fedjax_shap.protocols.transfer_sides import Activation, Alignment, Source, Target, Terms
+from fedjax_shap.protocols.transfer_sides import (
+    Activation,
+    Alignment,
+    Side,
+    Source,
+    Target,
+    Terms,
+)
 from fedjax_shap.typing import HostArray
 
 
@@ -121,31 +128,18 @@ def encrypted_transfer(
         InvalidInputError: rows or settings that do not fit; a message that is missing, altered,
             repeated or out of order; `phe` or `gmpy2` is missing. There is no model then.
     """
-    one_of("alignment", alignment, get_args(Alignment))
-    one_of("activation", activation, get_args(Activation))
     one_of("encryption", encryption, ENCRYPTIONS)
-    number("gamma", gamma, least=0)
-    number("penalty", penalty, least=0)
     integer("steps", steps, least=1)
     integer("bits", bits, least=8, most=MOST_FACTOR_BITS)
     for name in names:
         a_text("names", name)
     require(len(set(names)) == 2, f"Expected two names that differ, got {names}.")
     num_pairs = _require_fit(names, source, target)
-    if told is None:
-        told = np.zeros(num_pairs)
-    told = np.asarray(told, float)
-    require(
-        told.shape == (num_pairs,) and bool(np.isin(told, (0, 1)).all()),
-        f"Expected told to be 0 or 1 for each of {num_pairs} common users.",
-    )
-    terms = Terms(alignment, gamma, penalty, activation, told)
+    terms = _checked(Terms(alignment, gamma, penalty, activation, _told(told, num_pairs)))
     labelled = np.asarray(target.labelled)
     sides = (
         Source(source.x, _signs(names[0], source.y), source.pairs, source.theta, terms),
-        Target(
-            target.x, labelled, _signs(names[1], target.y), target.pairs, target.theta, terms
-        ),
+        Target(target.x, labelled, _signs(names[1], target.y), target.pairs, target.theta, terms),
     )
     session = Session(
         name=os.urandom(16).hex(),
@@ -169,9 +163,10 @@ def _trained(
     keep: bool,
 ) -> Trained:
     """The training of a session that was checked."""
+    both: tuple[Side, ...] = sides
     parties = {
         name: TransferParty(session, name, side, key)
-        for name, side, key in zip(session.parties, sides, keys, strict=True)
+        for name, side, key in zip(session.parties, both, keys, strict=True)
     }
     first = [one for party in parties.values() for one in party.start()]
     turns = [(kind, step) for step in range(session.num_steps) for kind in KINDS]
@@ -190,6 +185,27 @@ def _trained(
 
 
 # ------------------------------------------------------------------ what parties bring
+
+
+def _checked(terms: Terms) -> Terms:
+    """The terms of the loss, or a refusal of one out of its range."""
+    one_of("alignment", terms.alignment, get_args(Alignment))
+    one_of("activation", terms.activation, get_args(Activation))
+    number("gamma", terms.gamma, least=0)
+    number("penalty", terms.penalty, least=0)
+    return terms
+
+
+def _told(told: HostArray | None, num_pairs: int) -> HostArray:
+    """float64[pairs]: where the source's label counts."""
+    if told is None:
+        return np.zeros(num_pairs)
+    weights = np.asarray(told, float)
+    require(
+        weights.shape == (num_pairs,) and bool(np.isin(weights, (0, 1)).all()),
+        f"Expected told to be 0 or 1 for each of {num_pairs} common users.",
+    )
+    return weights
 
 
 def _key(bits: int, allow_short_keys: bool) -> PrivateKey:

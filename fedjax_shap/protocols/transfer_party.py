@@ -1,4 +1,4 @@
-"""A party of an encrypted transfer: it has a key of its own, and waits for one message at a time."""
+"""A party of an encrypted transfer: it has a key of its own, and awaits one message at a time."""
 
 from typing import Any, NamedTuple
 
@@ -54,9 +54,7 @@ class Session(NamedTuple):
 class TransferParty:
     """One of the two parties: `side` has its numbers, this sends and takes messages."""
 
-    def __init__(
-        self, session: Session, name: str, side: Side, private: PrivateKey | None
-    ) -> None:
+    def __init__(self, session: Session, name: str, side: Side, private: PrivateKey | None) -> None:
         """A party that has sent nothing yet.
 
         Args:

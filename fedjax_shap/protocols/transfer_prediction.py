@@ -11,7 +11,13 @@ import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, finite, require
 from fedjax_shap.privacy.paillier import PrivateKey, public_bytes
-from fedjax_shap.protocols.coordinated_exchange import Carrier, Exchanged, all_arrive, exchange
+from fedjax_shap.protocols.coordinated_exchange import (
+    Carrier,
+    Exchanged,
+    Party,
+    all_arrive,
+    exchange,
+)
 from fedjax_shap.protocols.coordinated_numbers import (
     EncryptedNumbers,
     Hidden,
@@ -128,7 +134,7 @@ def predict(
     private = trained.keys[0]
     answerer = Answerer(session, source.anchor(), private)
     asker = Asker(session, target.encoded(rows), private is not None)
-    parties = dict(zip(session.parties, (answerer, asker), strict=True))
+    parties: dict[str, Party] = {session.parties[0]: answerer, session.parties[1]: asker}
     done = exchange(parties, answerer.start(), TURNS, carrier=carrier, keep=keep)
     if asker.outputs is None:
         raise InvalidInputError(f"Expected {session.parties[1]} to have got the outputs.")

@@ -14,6 +14,7 @@ over the rows that are labelled, h = -sum_own y u / 2, and u_B of each common us
 2 gamma for distances and gamma for products.
 """
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -104,7 +105,7 @@ class Source:
         slopes = self._slopes()
         told = self._told_labels()
         found = []
-        for k, slope in enumerate(slopes.T):
+        for slope in slopes.T:
             of_anchor = (slope * self._y / len(self._y)) @ self._x
             met = self._x[self._pairs] * slope[self._pairs, None]
             of_pairs = -np.outer(told, of_anchor) / 2 - self._terms.pull * met
@@ -114,10 +115,9 @@ class Source:
     def own(self) -> HostArray:
         """Of the alignment and the penalty; see `Side`."""
         rows = self._pairs
-        own = _own_part(
+        return _own_part(
             self._terms, self._x[rows], self._encoded()[rows], self._slopes()[rows], self.theta
         )
-        return own
 
     def _encoded(self) -> HostArray:
         """float64[N, d]: u_A."""
@@ -221,6 +221,12 @@ def _with_one(x: HostArray) -> HostArray:
     return np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
 
 
+def _tanh(z: HostArray) -> HostArray:
+    """The hyperbolic tangent."""
+    bent: HostArray = np.tanh(z)
+    return bent
+
+
 def _sigmoid(z: HostArray) -> HostArray:
     """1 / (1 + exp(-z)), without overflow."""
     half: HostArray = 0.5 * (1 + np.tanh(z / 2))
@@ -239,5 +245,11 @@ def _slope_of_sigmoid(u: HostArray) -> HostArray:
     return slope
 
 
-_ACTIVATIONS = {"tanh": np.tanh, "sigmoid": _sigmoid}
-_SLOPES = {"tanh": _slope_of_tanh, "sigmoid": _slope_of_sigmoid}
+_ACTIVATIONS: dict[Activation, Callable[[HostArray], HostArray]] = {
+    "tanh": _tanh,
+    "sigmoid": _sigmoid,
+}
+_SLOPES: dict[Activation, Callable[[HostArray], HostArray]] = {
+    "tanh": _slope_of_tanh,
+    "sigmoid": _slope_of_sigmoid,
+}

@@ -5,7 +5,8 @@ import pytest
 
 from fedjax_shap._validate import InputWarning, InvalidInputError
 from fedjax_shap.data.federated import from_arrays
-from fedjax_shap.data.transfer import UNKNOWN, between, by_columns, matched, transfer_data
+from fedjax_shap.data.transfer import UNKNOWN, transfer_data
+from fedjax_shap.data.transfer_splits import between, by_columns, matched
 
 RNG = np.random.default_rng(0)
 SOURCES = {

@@ -113,7 +113,7 @@ def plain():
 
 def test_predictions_are_those_of_both_networks_in_one_place(sealed, plain):
     x = np.random.default_rng(5).normal(size=(4, 2))
-    source, target = held()
+    source, _ = held()
     u = np.tanh(source.x @ plain.source[:-1] + plain.source[-1])
     anchor = np.where(source.y > 0, 1, -1) @ u / len(u)
     expected = np.tanh(x @ plain.target[:-1] + plain.target[-1]) @ anchor
@@ -153,7 +153,7 @@ def test_no_feature_and_no_parameter_is_among_the_bytes_that_are_sent(sealed, pl
     assert len(contents) > 10_000
     assert not [one for one in raw_numbers() if one in contents]
     # the same search finds what a plain run sends, u of common users
-    source, target = held()
+    _, target = held()
     u = np.tanh(target.x @ target.theta[:-1] + target.theta[-1])
     said = b"".join(seen.content for seen in plain.transcript)
     assert u[2, 0].astype("<f8").tobytes() in said
