@@ -22,7 +22,7 @@ Minutes: 2.5 on two shared cores.
 Expected: F1 that rises with common users above the shop alone and above logistic regression, as in
     the paper's figure, from .60 at 250 to .68 at 4,000 on its other set.
 Seen (2-core Intel Xeon, CPU, 2026-11-28, commit and all numbers in
-experiments/results/transfer.json; mean +- standard deviation over 10 seeds, 3 of images and people):
+experiments/results/transfer.json; mean +- standard deviation; 10 seeds, 3 of images and people):
     F1 rises from .559 +- .011 at 100 common users to .581 +- .014 at 1,000 and .586 +- .002 at
     4,000, with either loss; the shop alone reaches .524 +- .021, logistic regression on its 100
     labels .539 +- .023, and with all labels .583 +- .002: demographics say no more here. Much of

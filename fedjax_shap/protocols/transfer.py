@@ -81,6 +81,14 @@ class Trained(NamedTuple):
     work: dict[str, Work]
     session: Session
 
+    @property
+    def traffic(self) -> dict[str, int]:
+        """{party: bytes sent and received}, what `costs` prices."""
+        return {
+            name: self.transcript.bytes_from(name) + self.transcript.bytes_to(name)
+            for name in self.seconds
+        }
+
 
 def encrypted_transfer(
     source: Held,

@@ -139,6 +139,15 @@ def test_each_side_reads_its_own_gradients_and_nothing_else(sealed):
         assert ("opened", "gradient") in read
 
 
+def test_traffic_and_work_are_counted(sealed):
+    sizes = sum(seen.num_bytes for seen in sealed.transcript)
+    assert sealed.traffic == {"source": sizes, "target": sizes}
+    # two steps; a gradient of 4 x 2 numbers decrypted for the source, of 3 x 2 for the target
+    assert sealed.work["target"].decryptions == 2 * 4 * WIDTH
+    assert sealed.work["source"].decryptions == 2 * 3 * WIDTH
+    assert sealed.work["source"].encryptions > 2 * WIDTH * (WIDTH + 1 + 3)
+
+
 def raw_numbers():
     """Bytes of the numbers that must not leave a party, in any fixed point of the protocol."""
     source, target = held()
