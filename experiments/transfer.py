@@ -62,6 +62,7 @@ from experiments.harness import (
     progress,
 )
 from experiments.harness import run as run_experiment
+from fedjax_shap._validate import cautions
 from fedjax_shap.coalitions import Coalition, all_subsets
 from fedjax_shap.data.transfer import TransferData
 from fedjax_shap.data.transfers import (
@@ -311,13 +312,14 @@ def _record(options: argparse.Namespace) -> Record:
     """All that is measured."""
     settings = overridden(SETTINGS, options.set)
     at_least(settings, seeds=1, rows=max(OVERLAPS), labels=2, steps=1)
-    return {
-        "settings": settings,
-        "published": PUBLISHED,
-        "credit": credit(settings, options.data),
-        "hospitals": hospitals(settings, options.data),
-        "others": others(settings, options.data),
-    }
+    # sources of one class, and labels that miss a class: said in the record
+    with cautions() as said:
+        found = {
+            "credit": credit(settings, options.data),
+            "hospitals": hospitals(settings, options.data),
+            "others": others(settings, options.data),
+        }
+    return {"settings": settings, "published": PUBLISHED, "said": said, **found}
 
 
 if __name__ == "__main__":

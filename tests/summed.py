@@ -3,7 +3,8 @@
 import numpy as np
 
 from fedjax_shap.privacy.sealing import identity
-from fedjax_shap.protocols.secure_sum import all_arrive, exchange
+from fedjax_shap.protocols.delivery import all_arrive
+from fedjax_shap.protocols.secure_sum import exchange
 from fedjax_shap.protocols.sum_member import Member
 from fedjax_shap.protocols.sum_session import session
 

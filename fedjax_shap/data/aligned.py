@@ -5,9 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from fedjax_shap._validate import caution, integer, number, require
-from fedjax_shap.data.pool import hold_out, standardise
-from fedjax_shap.data.splits import strata_of
-from fedjax_shap.data.vertical import OF_LABEL_HOLDER, Columns, VerticalData, checked
+from fedjax_shap.data.pool import Pool, hold_out, standardise
+from fedjax_shap.data.splits import strata_of, validation_rows
+from fedjax_shap.data.streams import VALIDATION, stream
+from fedjax_shap.data.vertical import (
+    LABEL_HOLDER,
+    OF_LABEL_HOLDER,
+    Columns,
+    VerticalData,
+    checked,
+)
 from fedjax_shap.typing import HostArray
 
 
@@ -152,3 +159,95 @@ def _sets(
         return train, test, test
     rest, validated = hold_out(rng, strata[test], validation, "validation")
     return train, test[validated], test[rest]
+
+
+def columns_of(pool: Pool, *, validation: float = 0.0, seed: int = 0) -> Columns:
+    """The rows of a pool as columns that are all the label holder's, to be given to parties.
+
+    Args:
+        pool: what a source of whole rows gave.
+        validation: the fraction of its test set on which coalitions are valued; if 0, the test set
+            serves as both.
+        seed: decides what is drawn.
+
+    Raises:
+        InvalidInputError: rows that have no columns, such as images, several targets a row, or a
+            setting out of range.
+    """
+    require(
+        pool.x.ndim == 2 and pool.y.ndim == 1,
+        "Expected data whose rows are columns and one label, got features of shape "
+        f"{pool.x.shape[1:]} and labels of shape {pool.y.shape[1:]} a row.",
+    )
+    number("validation", validation)
+    require(0 <= validation < 1, f"Expected validation={validation!r} to lie in [0, 1).")
+    x, y = pool.test
+    train, held_out = standardise(pool.x, x)
+    test = (held_out, y)
+    validated = test
+    if validation > 0:
+        rest, rows = validation_rows(pool, stream(seed, VALIDATION), validation)
+        test = (held_out[rest], y[rest])
+        validated = (held_out[rows], y[rows])
+    width = train.shape[1]
+    features = pool.notes.get("features", [f"x{place}" for place in range(width)])
+    return Columns(
+        x=train,
+        y=pool.y,
+        owners=np.full(width, OF_LABEL_HOLDER),
+        names=(),
+        label_holder=LABEL_HOLDER,
+        features=(tuple(features),),
+        validation=validated,
+        test=test,
+        num_classes=pool.num_classes,
+    )
+
+
+def with_owners(
+    columns: Columns,
+    kept: Sequence[int],
+    owners: Sequence[int],
+    names: Sequence[str],
+    label_holder: str,
+) -> Columns:
+    """The same rows with columns of other owners.
+
+    Args:
+        columns: the rows.
+        kept: the columns to keep.
+        owners: of each of them, 0..P-1, or -1 for the label holder.
+        names: the P parties besides the label holder.
+        label_holder: its name.
+
+    Returns:
+        Columns in the order of their owners, the label holder's last, each party's in their order.
+    """
+    called = column_names(columns)
+    own = np.asarray(owners, int)
+    last = np.where(own == OF_LABEL_HOLDER, len(names), own)
+    order = np.argsort(last, kind="stable")
+    places = np.asarray(kept, int)[order]
+    features = [
+        tuple(called[place] for place in places[last[order] == party])
+        for party in range(len(names) + 1)
+    ]
+    (valid, valid_y), (test, test_y) = columns.validation, columns.test
+    return columns._replace(
+        x=columns.x[:, places],
+        owners=own[order],
+        names=tuple(names),
+        label_holder=label_holder,
+        features=tuple(features),
+        validation=(valid[:, places], valid_y),
+        test=(test[:, places], test_y),
+    )
+
+
+def column_names(columns: Columns) -> list[str]:
+    """The columns' names; with their party's before them where two parties use the same name."""
+    plain = [name for party in columns.features for name in party]
+    if len(set(plain)) == len(plain):
+        return plain
+    parties = (*columns.names, columns.label_holder)
+    return [f"{party}.{name}" for party, own in zip(parties, columns.features) for name in own]

@@ -41,6 +41,20 @@ class VerticalData(NamedTuple):
         return (*self.names, self.label_holder)
 
 
+class VerticalPool(NamedTuple):
+    """What a source of vertical data gives.
+
+    Attributes:
+        data: what the parties hold.
+        test_fraction: the fraction of the common rows that is drawn for the test set.
+        seed: decides which.
+    """
+
+    data: VerticalData
+    test_fraction: float = 0.25
+    seed: int = 0
+
+
 class Columns(NamedTuple):
     """The aligned rows of a vertical federation, split in sets: what a vertical game reads.
 

@@ -91,14 +91,13 @@ def settle_beside(
     divided = set_aside(permanent, costs, revenue, settings.get("minor_unit", "0.01"))
     settled = settle(values, costs, divided.players, **settings)
     payment = money.EXACT.subtract(divided.revenue, divided.players)
+    cost = money.decimal_of(Fraction(permanent.cost), settled.minor_unit)
     paid = PaidPermanent(
         name=permanent.name,
-        cost=permanent.cost,
+        cost=cost,
         payment=payment,
         revenue=money.decimal_of(Fraction(divided.revenue), settled.minor_unit),
-        why=(
-            f"Its cost of {money.written(permanent.cost)} is covered first, and {divided.kept.why}."
-        ),
+        why=f"Its cost of {money.written(cost)} is covered first, and {divided.kept.why}.",
         terms=permanent.terms,
     )
     return replace(settled, permanent=paid, notes=(*_notes(paid, divided), *settled.notes))

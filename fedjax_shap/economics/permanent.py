@@ -124,13 +124,14 @@ class PaidPermanent:
         return read
 
 
-def rest(*, alone: float | int | str | Decimal = 0) -> Keep:
+def rest(*, alone: float | int | str | Decimal | None = None) -> Keep:
     """What it would earn alone; the players divide what they add to that.
 
     Args:
-        alone: money, >= 0, the revenue of the model that it makes by itself.
+        alone: money, >= 0, the revenue of the model that it makes by itself; None for 0, which is
+            said.
     """
-    earned = money.amount("alone", alone)
+    earned = money.amount("alone", alone or 0)
 
     def keep(spare: Fraction, profit: Fraction) -> Kept:
         said = money.written(earned)
@@ -140,7 +141,7 @@ def rest(*, alone: float | int | str | Decimal = 0) -> Keep:
             f"{float(spare):.2f}: with less there is nothing to divide.",
         )
         note = "It keeps nothing above its cost: say alone, what it would earn by itself."
-        return Kept(Fraction(earned), f"it would earn {said} alone", note * (earned == 0))
+        return Kept(Fraction(earned), f"it would earn {said} alone", note * (alone is None))
 
     return keep
 
@@ -156,7 +157,9 @@ def share(*, share: float) -> Keep:
 
     def keep(spare: Fraction, profit: Fraction) -> Kept:
         note = "There is no profit of which to keep a share." * (profit <= 0)
-        return Kept(max(profit, Fraction(0)) * stated, f"{float(share):g} of the profit", note)
+        return Kept(
+            max(profit, Fraction(0)) * stated, f"it keeps {float(share):g} of the profit", note
+        )
 
     return keep
 
@@ -177,6 +180,11 @@ def veto(*, chance: float, means: Sequence[float] | None = None) -> Keep:
         Shapley 1953, "A value for n-person games", the value of a veto player.
     """
     number("chance", chance)
+    listed = means is None or (isinstance(means, Sequence) and len(means) > 1)
+    require(
+        listed and not isinstance(means, str),
+        f"Expected means={means!r} to be the mean utility of the coalitions of each size, 0..P.",
+    )
 
     def keep(spare: Fraction, profit: Fraction) -> Kept:
         if means is None:

@@ -6,9 +6,12 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from fedjax_shap._validate import integer, listed, require
+from fedjax_shap.data.column_partition import COLUMN_PARTITIONS
 from fedjax_shap.data.transfers import TRANSFERS
+from fedjax_shap.data.vertical_files import VERTICAL_SOURCES
 from fedjax_shap.economics.permanent import check_terms
 from fedjax_shap.learning.statistics.registry import STATISTICS
+from fedjax_shap.learning.vertical.registry import VERTICAL
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.own_names import is_own
 from fedjax_shap.pipeline.privacy import check_privacy
@@ -34,6 +37,7 @@ def checked(config: Config, given: Collection[str]) -> Config:
     config = _used(config, given)
     _check_data(config)
     _check_model(config)
+    _check_columns(config)
     _check_devices(config)
     _check_steps(config)
     _check_estimator(config)
@@ -87,6 +91,9 @@ def _check_model(config: Config) -> None:
         return
     game = config.sections["game"].name
     merges = kind_of(config).merges
+    if kind_of(config).vertical or name in set(VERTICAL) - set(STATISTICS):
+        _check_vertical_model(config, name)
+        return
     require(
         merges or name not in STATISTICS,
         f"Expected model.name={name!r} to be a model that is trained with game.name={game!r}; "
@@ -97,6 +104,35 @@ def _check_model(config: Config) -> None:
         f"Expected model.name={name!r} to be a model whose members send sums with game.name="
         f"{game!r}; known: {listed(sorted(STATISTICS))}.",
     )
+
+
+def _check_vertical_model(config: Config, name: str) -> None:
+    """Refuses a model of whole rows where members hold columns, and the other way round."""
+    game = config.sections["game"].name
+    require(
+        name in VERTICAL,
+        f"Expected model.name={name!r} to be a model of parties with different columns with "
+        f"game.name={game!r}; known: {listed(sorted(VERTICAL))}.",
+    )
+    require(
+        kind_of(config).vertical,
+        f"Expected model.name={name!r} to be a model of whole rows with game.name={game!r}; it is "
+        "one of parties with different columns, for a game such as 'vertical'.",
+    )
+
+
+def _check_columns(config: Config) -> None:
+    """Refuses sources and partitions of columns where members hold rows."""
+    if kind_of(config).vertical:
+        return
+    game = config.sections["game"].name
+    for section, columns in (("data", VERTICAL_SOURCES), ("partition", COLUMN_PARTITIONS)):
+        name = config.sections[section].name if section in config.sections else ""
+        require(
+            name not in columns,
+            f"Expected {section}.name={name!r} to be of whole rows with game.name={game!r}; it is "
+            "one of columns, for a game such as 'vertical'.",
+        )
 
 
 def _check_devices(config: Config) -> None:

@@ -1,6 +1,6 @@
 """The data that a configuration describes: read, split among members, corrupted."""
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 
@@ -20,18 +20,26 @@ TRAINING = 0  # folded into a configuration's key: what trains, and what values
 VALUING = 1
 
 
-def _pool(config: Config, task: Task | None) -> Pool:
-    """The rows of the configured source, read as the task takes targets where it reads files."""
+def source_of(config: Config, task: Task | None) -> Any:
+    """What the configured source gives, read as the task takes targets where it reads files.
+
+    Args:
+        config: the configuration.
+        task: what is learned; None for what the data suggest.
+    """
     if task is None or not config.takes("data", "targets"):
-        pool = config.build("data")
-    else:
-        pool = config.build("data", targets=task.targets)
+        return config.build("data")
+    return config.build("data", targets=task.targets)
+
+
+def _whole_rows(config: Config, given: Any) -> Any:
+    """What a source gives, or a refusal of what are not rows that can be split among members."""
     require(
-        isinstance(pool, Pool),
+        isinstance(given, Pool),
         f"Expected data.name={config.sections['data'].name!r} to give rows that are split among "
         f"members with game.name={config.sections['game'].name!r}.",
     )
-    return cast(Pool, pool)
+    return given
 
 
 class Loaded(NamedTuple):
@@ -54,7 +62,7 @@ def loaded(config: Config) -> Loaded:
     """Loads, splits and corrupts the data that a configuration describes."""
     task: Task | None = config.build("task")
     with cautions() as notes:
-        pool = _pool(config, task)
+        pool = cast(Pool, _whole_rows(config, source_of(config, task)))
         data = federate(
             pool,
             config.build("partition"),

@@ -21,7 +21,7 @@ from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.by_name import for_members
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.permanent import claim_of
+from fedjax_shap.pipeline.permanent import claim_of, of_players
 from fedjax_shap.pipeline.resettle import BY_VALUES
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.setting import Setting, Work
@@ -90,7 +90,8 @@ def pay(
     Raises:
         InvalidInputError: costs that are not amounts.
     """
-    config = for_members(config, setting.players)
+    permanent = claim_of(config, setting, values, means)
+    config = for_members(of_players(config, setting), setting.players)
     rule = config.build("economics")
     work = setting.work(num_rounds)
     metered = None if work is None else work.metered
@@ -104,7 +105,6 @@ def pay(
         "efficient": efficient,
     }
     alike = _alike(setting, values, efficient)
-    permanent = claim_of(config, setting, values, means)
     claimed = None if permanent is None else {"name": permanent.name, **permanent.terms}
     try:
         revenue = _revenue(config, setting, values)

@@ -3,6 +3,7 @@ that the rule reads of the run.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
 from fedjax_shap.economics.permanent import Permanent, check_terms, permanent_from
 from fedjax_shap.economics.revenue import curve
 from fedjax_shap.engine.store import UtilityStore
-from fedjax_shap.pipeline.config import Config
+from fedjax_shap.pipeline.config import ByMember, Config
 from fedjax_shap.pipeline.schema import SECTIONS
 from fedjax_shap.pipeline.settings.setting import Setting
 from fedjax_shap.shapley.exact import exact
 
+BY_NAME = "amounts"  # the keyword of costs that gives one by the member's name
 BY_MEANS = "veto"  # the rule that reads the mean utility of coalitions by their size
 
 
@@ -44,11 +46,15 @@ def claim_of(config: Config, setting: Setting, values: Any, means: Any = None) -
             f"{config.sections['game'].name!r}, where every member is a player.",
         )
         return None
-    terms = {"keeps": "rest", **(said or {})}
+    terms = {"keeps": "rest", **_cost(config, member.name), **(said or {})}
     require(
         "name" not in terms,
         "Expected economics.permanent to have no name: the member's name is "
         f"{member.name!r}, as the data have it.",
+    )
+    require(
+        "means" not in terms,
+        "Expected economics.permanent to have no means: these are what the run finds.",
     )
     with_alone = _alone(config, terms, values)
     if terms["keeps"] == BY_MEANS:
@@ -60,6 +66,22 @@ def claim_of(config: Config, setting: Setting, values: Any, means: Any = None) -
             terms["means"] = list(map(float, means))
     check_terms(terms)
     return permanent_from({"name": member.name, **terms, **with_alone})
+
+
+def of_players(config: Config, setting: Setting) -> Config:
+    """The configuration without a permanent member's cost among those of the players.
+
+    Args:
+        config: the configuration.
+        setting: its federation.
+    """
+    costs = config.sections["costs"]
+    named = costs.keywords.get(BY_NAME)
+    if setting.permanent is None or not isinstance(named, ByMember):
+        return config
+    others = ByMember({one: cost for one, cost in named.items() if one != setting.permanent.name})
+    kept = replace(costs, keywords={**costs.keywords, BY_NAME: others})
+    return replace(config, sections={**config.sections, "costs": kept})
 
 
 def mean_by_size(store: UtilityStore, num_players: int) -> Any:
@@ -86,6 +108,20 @@ def reads_means(config: Config) -> bool:
     """Whether a configuration's permanent member keeps what follows from all utilities."""
     said = config.value("economics", "permanent") or {}
     return said.get("keeps") == BY_MEANS
+
+
+def _cost(config: Config, name: str) -> dict[str, Any]:
+    """The cost of a permanent member, where it stands among those of the players."""
+    named = config.given("costs").get(BY_NAME)
+    if not isinstance(named, ByMember) or name not in named:
+        return {}
+    said = config.value("economics", "permanent") or {}
+    require(
+        "cost" not in said,
+        f"Expected economics.permanent.cost to be left out with costs.{BY_NAME}, which names "
+        f"{name!r} too.",
+    )
+    return {"cost": named[name]}
 
 
 def _alone(config: Config, terms: Mapping[str, Any], values: Any) -> dict[str, Any]:

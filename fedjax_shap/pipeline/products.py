@@ -30,7 +30,13 @@ def _of(kind: str) -> tuple[str, ...]:
 
 
 _ALL = (
-    Product("data", "load('digits')", _of("data.pool:Pool") + _of("data.transfer:TransferData")),
+    Product(
+        "data",
+        "load('digits')",
+        _of("data.pool:Pool")
+        + _of("data.vertical:VerticalPool")
+        + _of("data.transfer:TransferData"),
+    ),
     Product("partition", "partitions.iid(num_clients=5)", (), ("a generator", "a pool")),
     Product(
         "corrupt",
@@ -42,7 +48,9 @@ _ALL = (
     Product(
         "model",
         "models.linear()",
-        _of("learning.architecture:Model") + _of("learning.statistics.model:StatisticsModel"),
+        _of("learning.architecture:Model")
+        + _of("learning.statistics.model:StatisticsModel")
+        + _of("learning.vertical.model:VerticalModel"),
         ("the shape of an example", "the number of outputs"),
     ),
     Product("local", "local(batch_size=32)", _of("learning.local:Local")),

@@ -118,6 +118,7 @@ SECTIONS: dict[str, SectionSpec] = {
         registries=(
             "fedjax_shap.data.sources:SOURCES",
             "fedjax_shap.data.transfers:TRANSFERS",
+            "fedjax_shap.data.vertical_files:VERTICAL_SOURCES",
         ),
         default="digits",
         shared=keywords.of_data,
@@ -125,7 +126,10 @@ SECTIONS: dict[str, SectionSpec] = {
         product=PRODUCTS["data"],
     ),
     "partition": SectionSpec(
-        registries=("fedjax_shap.data.partition:PARTITIONS",),
+        registries=(
+            "fedjax_shap.data.partition:PARTITIONS",
+            "fedjax_shap.data.column_partition:COLUMN_PARTITIONS",
+        ),
         default="natural",
         product=PRODUCTS["partition"],
     ),
@@ -143,6 +147,7 @@ SECTIONS: dict[str, SectionSpec] = {
         registries=(
             "fedjax_shap.learning.model:MODELS",
             "fedjax_shap.learning.statistics.registry:STATISTICS",
+            "fedjax_shap.learning.vertical.registry:VERTICAL",
         ),
         default="linear",
         product=PRODUCTS["model"],

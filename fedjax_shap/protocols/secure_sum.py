@@ -14,34 +14,21 @@ References:
 """
 
 import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, described, one_of, require, texts
+from fedjax_shap._validate import described, one_of, require, texts
 from fedjax_shap.privacy.fixed_point import decode, encode, outside, require_range, require_room
 from fedjax_shap.privacy.sealing import Identity, identity
 from fedjax_shap.privacy.shamir import Entropy
+from fedjax_shap.protocols.delivery import Log, Network, all_arrive
 from fedjax_shap.protocols.sum_member import Member
 from fedjax_shap.protocols.sum_server import Server
 from fedjax_shap.protocols.sum_session import SERVER, STAGES, Against, Session, session
 from fedjax_shap.protocols.transcript import Message, Transcript
 from fedjax_shap.typing import HostArray
-
-
-class Network(Protocol):
-    """What carries messages, and what it loses, keeps for later, repeats or reorders."""
-
-    def __call__(self, stage: str, messages: Sequence[Message], /) -> Sequence[Message]:
-        """The messages that arrive now.
-
-        Args:
-            stage: the open stage.
-            messages: those sent now, all to the server or all by it.
-        """
 
 
 class SecureSum(NamedTuple):
@@ -140,7 +127,7 @@ def exchange(
     """
     parties = {member.name: member for member in members}
     server = Server(agreed)
-    log = _Log(Transcript(keep=keep), dict.fromkeys([SERVER, *parties], 0.0), [])
+    log = Log(Transcript(keep=keep), dict.fromkeys([SERVER, *parties], 0.0), [])
 
     def deliver(messages: Sequence[Message]) -> list[Message]:
         replies = []
@@ -173,11 +160,6 @@ def exchange(
         seconds=log.seconds,
         refusals=tuple(log.refusals),
     )
-
-
-def all_arrive(_stage: str, messages: Sequence[Message]) -> Sequence[Message]:
-    """A network that delivers everything."""
-    return messages
 
 
 def silent_from(stages: Mapping[str, str]) -> Network:
@@ -254,33 +236,6 @@ def _names(members: Sequence[str] | None, count: int) -> list[str]:
     require(len(names) == count, f"Expected {count} names, got {len(names)}.")
     require(all(names), f"Expected members={names} to have a name each.")
     return names
-
-
-class _Log(NamedTuple):
-    """What is written down while messages go to and fro."""
-
-    transcript: Transcript
-    seconds: dict[str, float]
-    refusals: list[str]
-
-    @contextmanager
-    def timed(self, party: str) -> Iterator[None]:
-        """Adds to the party's seconds."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[party] += time.perf_counter() - began
-
-    @contextmanager
-    def arrived(self, message: Message) -> Iterator[None]:
-        """Records a message, and why its receiver refuses it if it does."""
-        self.transcript.record(message)
-        with self.timed(message.receiver):
-            try:
-                yield
-            except InvalidInputError as error:
-                self.refusals.append(str(error))
 
 
 def _identities(members: Sequence[str], against: Against, entropy: Entropy) -> dict[str, Identity]:

@@ -31,13 +31,13 @@ from fedjax_shap.privacy.sealing import (
     unseal,
 )
 from fedjax_shap.privacy.shamir import SHARE_BYTES, Entropy, split
+from fedjax_shap.protocols.delivery import require_awaited
 from fedjax_shap.protocols.sum_session import (
     ANSWERS,
     SERVER,
     Session,
     pack,
     plain,
-    require_awaited,
     sealed_for,
     unpack,
 )
@@ -129,7 +129,7 @@ class Member:
             InvalidInputError: it is not the message that the member waits for, or what it says is
                 not what the protocol allows; the member sends nothing then.
         """
-        require_awaited(self._session, message, self.name, self._awaits)
+        require_awaited(self._session.name, message, self.name, self._awaits)
         require(
             message.sender == SERVER, f"Expected a message of the server, got {message.sender}'s."
         )

@@ -14,6 +14,7 @@ from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.privacy.masking import KEY_BYTES, KeyPair, add_mask, expand, pair_of, pair_sign
 from fedjax_shap.privacy.sealing import SIGNATURE_BYTES
 from fedjax_shap.privacy.shamir import SHARE_BYTES, recover, weights_at_zero
+from fedjax_shap.protocols.delivery import require_awaited
 from fedjax_shap.protocols.sum_member import PAIR_BYTES, SEALED_BYTES
 from fedjax_shap.protocols.sum_session import (
     ANSWERS,
@@ -21,7 +22,6 @@ from fedjax_shap.protocols.sum_session import (
     Session,
     pack,
     plain,
-    require_awaited,
     sealed_for,
     unpack,
 )
@@ -74,7 +74,7 @@ class Server:
                 the server goes on without it.
         """
         require(not self._over, self._over)
-        require_awaited(self._session, message, SERVER, self._open)
+        require_awaited(self._session.name, message, SERVER, self._open)
         require(
             message.sender in self._before,
             f"Expected {self._open!r} of a member that passed the stage before, got "

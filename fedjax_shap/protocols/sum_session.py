@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from fedjax_shap._validate import InvalidInputError, integer, one_of, require
 from fedjax_shap.privacy.masking import context_of
-from fedjax_shap.protocols.transcript import Message, Part
+from fedjax_shap.protocols.transcript import Part
 
 Against: TypeAlias = Literal["server", "server and members"]
 
@@ -144,26 +144,6 @@ def session(
         "missing.",
     )
     return Session(name, members, length, threshold, against, known)
-
-
-def require_awaited(session: Session, message: Message, receiver: str, kind: str) -> None:
-    """Refuses a message that is not the one of `kind` that `receiver` waits for."""
-    require(
-        message.session == session.name,
-        f"Expected a message of the session {session.name!r}, got one of {message.session!r}.",
-    )
-    require(
-        message.receiver == receiver,
-        f"Expected a message for {receiver}, got one for {message.receiver}.",
-    )
-    awaited = repr(kind)
-    if not kind:
-        awaited = "nothing more"
-    require(
-        message.kind == kind,
-        f"Expected {awaited} of this session, {receiver} got {message.kind!r} of {message.sender}: "
-        "what comes late, early or again is refused.",
-    )
 
 
 # ------------------------------------------------------------------ records of bytes

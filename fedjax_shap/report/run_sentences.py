@@ -94,9 +94,12 @@ def _utilities(result: Result) -> str:
         beside = "the training on pooled data diverged"
     else:
         beside = f"pooled data {pooled['pooled']:.4f}, |V_fed - V_central| = {pooled['delta']:.4f}"
+    nobody = "the initial model"
+    if result.permanent is not None:
+        nobody = f"{result.permanent['name']} alone"
     return (
-        f"{result.label} of the federation {_worth(result, 'V(N)', attribution.grand)}, of the "
-        f"initial model {_worth(result, 'V(empty)', attribution.empty)}; {beside}."
+        f"{result.label} of the federation {_worth(result, 'V(N)', attribution.grand)}, of "
+        f"{nobody} {_worth(result, 'V(empty)', attribution.empty)}; {beside}."
     )
 
 

@@ -86,6 +86,8 @@ def test_a_veto_player_keeps_its_shapley_value_of_the_larger_game():
         ({"name": " "}, "permanent.name"),
         ({"keeps": "veto", "chance": 0.9, "means": [0.5, 0.6]}, "chance=0.9 to be below"),
         ({"keeps": "veto", "chance": float("nan")}, "chance"),
+        ({"keeps": "veto", "chance": 0.5, "means": 3}, "means=3 to be the mean utility"),
+        ({"keeps": "veto", "chance": 0.5, "means": "ab"}, "means"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_in_a_sentence(claim, sentence):

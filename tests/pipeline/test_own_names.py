@@ -209,12 +209,16 @@ def test_a_run_records_the_names(mine, capsys):
         ("model", {"name": ":net"}, r"of the form 'package\.module:function'"),
         ("model", {"name": "mine:net", "widht": 3}, "did you mean 'width'"),
         ("model", {"name": "mine:net", "width": "3"}, "model.width='3' to be of type int"),
-        ("model", {"name": "mine:number"}, "to give a Model or a StatisticsModel or a function"),
+        (
+            "model",
+            {"name": "mine:number"},
+            "to give a Model or a StatisticsModel or a VerticalModel or a function",
+        ),
         ("model", {"name": "mine:X.nothing"}, "to be in its module"),
         (
             "data",
             {"name": "mine:number"},
-            "to give a Pool or a TransferData, such as load.'digits'. gives, got 3",
+            "or a TransferData, such as load.'digits'. gives, got 3",
         ),
         ("game", {"name": "mine:game"}, "to give a SettingKind"),
         ("economics", {"name": "mine:number"}, "to give a Rule, such as rules.cost_aware.. gives"),

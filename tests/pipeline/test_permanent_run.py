@@ -73,6 +73,15 @@ def test_it_keeps_what_the_curve_says_of_its_model_alone():
         run(parse({**RAW, "economics": {"curve": CURVE, "permanent": {"alone": 1}}}))
 
 
+def test_its_cost_may_stand_among_those_of_the_players():
+    costs = {"name": "given", "amounts": {"south": 5, "bank": 20, "north": 10}}
+    economics = {"revenue": 100, "permanent": {"alone": 15}}
+    result = run(parse({**RAW, "costs": costs, "economics": economics}))
+    assert result.settlement == run(parse(RAW)).settlement
+    with pytest.raises(InvalidInputError, match="cost to be left out with costs"):
+        run(parse({**RAW, "costs": costs}))
+
+
 def test_a_veto_is_worth_the_mean_over_sizes_above_chance():
     result = paid(permanent={"keeps": "veto", "cost": 20})
     means = np.array([0.5, (0.75 + 0.625) / 2, 0.875]) - 0.25
@@ -86,6 +95,7 @@ def test_a_veto_is_worth_the_mean_over_sizes_above_chance():
     [
         ({"economics": {"permanent": {"keeps": "vetoes"}}}, "did you mean 'veto'"),
         ({"economics": {"permanent": {"name": "shop"}}}, "the member's name is 'bank'"),
+        ({"economics": {"permanent": {"keeps": "veto", "means": [1]}}}, "to have no means"),
         ({"economics": {"revenue": 10, "permanent": {"cost": 11}}}, "to cover the cost of 'bank'"),
         (
             {
@@ -117,7 +127,7 @@ def test_the_command_line_runs_settles_audits_and_records_it(capsys):
     assert again["permanent"]["payment"] == "60.00" and again["revenue"] == "140.00"
     assert sum(map(float, again["payments"])) == 140
     table = said(capsys, "settle", "out", "--format", "csv")
-    assert table.splitlines()[-1].startswith("bank,,,20,60.00,40.00")
+    assert table.splitlines()[-1].startswith("bank,,,20.00,60.00,40.00")
     # audits count it: budgets balance, and no coalition earns alone what the bank is paid
     shown = said(capsys, "audit", "out", "--json", "found.json")
     findings = json.loads(Path("found.json").read_text())["findings"]
@@ -131,7 +141,7 @@ def test_the_command_line_runs_settles_audits_and_records_it(capsys):
     said(capsys, "ledger", "append", "l.ledger", "out")
     assert "115.00" in said(capsys, "ledger", "show", "l.ledger")
     said(capsys, "ledger", "export", "l.ledger", "l.csv")
-    assert ",bank,,,,20,60.00,40.00," in Path("l.csv").read_text()
+    assert ",bank,,,,20.00,60.00,40.00," in Path("l.csv").read_text()
     record = json.loads(Path("out/result.json").read_text())
     record["settlement"]["permanent"]["payment"] = "70.00"
     record["settlement"]["permanent"]["profit"] = "50.00"

@@ -25,6 +25,15 @@ from fedjax_shap.pipeline.settings.support_vectors import SECTIONS_USED as OF_KE
 from fedjax_shap.pipeline.settings.support_vectors import kernel_machines
 from fedjax_shap.pipeline.settings.transfer import SECTIONS_USED as OF_TRANSFERS
 from fedjax_shap.pipeline.settings.transfer import check_transfer, transfers
+from fedjax_shap.pipeline.settings.vertical import (
+    OF_RUN,
+    OF_VERTICAL,
+    vertical_federation,
+    vertical_game,
+    vertical_run,
+    vertical_run_game,
+)
+from fedjax_shap.pipeline.vertical_data import check_vertical
 
 SETTINGS: dict[str, SettingKind] = {
     "silo": SettingKind(build=cross_silo, game=silo, repeats=True),
@@ -47,6 +56,20 @@ SETTINGS: dict[str, SettingKind] = {
         sections=OF_TRANSFERS,
         repeats=True,
         transfers=True,
+    ),
+    "vertical": SettingKind(
+        build=vertical_federation,
+        game=vertical_game,
+        check=check_vertical,
+        sections=OF_VERTICAL,
+        vertical=True,
+    ),
+    "vertical_run": SettingKind(
+        build=vertical_run,
+        game=vertical_run_game,
+        check=check_vertical,
+        sections=OF_RUN,
+        vertical=True,
     ),
 }
 

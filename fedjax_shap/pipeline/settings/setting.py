@@ -216,6 +216,7 @@ class SettingKind(NamedTuple):
         repeats: whether it can be trained again under further seeds, as `estimator.repeats` asks.
         merges: whether its models merge statistics and are not trained.
         transfers: whether its data are sources and a target, not rows of members.
+        vertical: whether its members hold different columns of the same rows.
     """
 
     build: SettingFactory
@@ -226,3 +227,4 @@ class SettingKind(NamedTuple):
     repeats: bool = False
     merges: bool = False
     transfers: bool = False
+    vertical: bool = False

@@ -1,0 +1,1 @@
+"""Models of parties that hold different columns of the same rows."""
