@@ -1,6 +1,7 @@
 """The experiment on transfer: its record, and a sign that sources help."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ def test_the_record_has_curves_values_and_spread(data_folder, tmp_path, monkeypa
     monkeypatch.setattr(experiment, "OVERLAPS", (100, 600))
     monkeypatch.setattr(experiment, "HOSPITALS", ("VA",))
     monkeypatch.setattr(experiment, "FEW_SEEDS", 1)
+    monkeypatch.setattr(
+        experiment, "mnist_to_digits", partial(experiment.mnist_to_digits, sources=1, rows=50)
+    )
+    monkeypatch.setattr(experiment, "wisdm_transfer", partial(experiment.wisdm_transfer, sources=1))
     out = tmp_path / "out.json"
     drawn = tmp_path / "out.png"
     given = ["--data", str(data_folder), "--json", str(out), "--figure", str(drawn)]
