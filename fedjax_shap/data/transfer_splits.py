@@ -159,6 +159,10 @@ def _users_of_sources(count: int, overlap: int, labels: int, rows: int | None) -
     """How many users each source has, or a refusal of more than there are."""
     integer("overlap", overlap, least=1)
     integer("labels", labels, least=0)
+    require(
+        labels + overlap <= count,
+        f"Expected labels={labels} and overlap={overlap} to be at most {count} users together.",
+    )
     most = count - labels
     if rows is None:
         rows = most

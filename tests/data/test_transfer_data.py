@@ -69,6 +69,8 @@ def test_more_overlap_leaves_the_targets_own_labels_as_they_are():
     np.testing.assert_array_equal(few.x[1][:3], many.x[1][:3])
     np.testing.assert_array_equal(few.x[0], many.x[0])
     assert few.validation[0].tolist() == x[:, 1:].tolist()
+    with pytest.raises(InvalidInputError, match="labels=30 and overlap=2 to be at most 20"):
+        by_columns(x, y, (x, y), columns, overlap=2, **{**settings, "labels": 30, "rows": None})
     with pytest.raises(InvalidInputError, match="labels=9 and rows=12"):
         by_columns(x, y, (x, y), columns, overlap=2, **{**settings, "labels": 9})
 
