@@ -17,6 +17,7 @@ The nouns and verbs stand here. Families, of which a run picks one or a few, are
 `models`            architectures, and models of your own
 `algorithms`        FedAvg and the others
 `steps`             how many local steps each client does
+`transfer`          sources with labels that teach a target: data, and the game
 `participation`     who takes part in which round
 `devices`           the members' machines
 `protocols`         what parties tell one another: secure sums, common rows, questions about ids
@@ -64,6 +65,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` s
     from fedjax_shap.engine.plan import Plan as Plan
     from fedjax_shap.engine.store import UtilityStore as UtilityStore
     from fedjax_shap.games import statistics as statistics
+    from fedjax_shap.games import transfer as transfer
     from fedjax_shap.games.callable import from_callable as from_callable
     from fedjax_shap.games.game import Game as Game
     from fedjax_shap.games.reconstructed import reconstructed as reconstructed
@@ -173,6 +175,7 @@ _FAMILIES = {  # a family -> the module of this package that it is
     "steps": "learning.steps",
     "stopping": "shapley.stopping",
     "tasks": "learning.tasks",
+    "transfer": "games.transfer",
 }
 __all__ = [
     "Algorithm",
@@ -241,6 +244,7 @@ __all__ = [
     "steps",
     "stopping",
     "tasks",
+    "transfer",
 ]
 
 

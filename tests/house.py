@@ -37,6 +37,7 @@ MAPPED_ELSEWHERE: dict[str, str] = {
     "learning/judges.py": "the judges with equally many test rows",
     "learning/row_orders.py": "the clients of a round, and their passes",
     "games/statistics.py": "the coalitions of a block",
+    "games/transfer.py": "the coalitions of a block",
     "games/vertical.py": "the coalitions of a block",
     "games/mixtures.py": "the uploads of a round, and the mixtures of a chunk",
     "learning/train_chunk.py": "the coalitions of a chunk that contain one client",

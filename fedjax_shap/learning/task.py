@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Protocol
 
+import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import one_of
@@ -111,6 +112,31 @@ def measure_for(task: Task, data: FederatedData, metric: str | Metric | None) ->
             function that JAX cannot trace.
     """
     y = data.validation[1]
+    num_outputs = 0
+    if not isinstance(metric, str | Measure | None):
+        num_outputs = task.outputs(data)
+    return measure_on(task, y, data.num_classes, num_outputs, metric)
+
+
+def measure_on(
+    task: Task,
+    y: Array | HostArray,
+    num_classes: int | None,
+    num_outputs: int,
+    metric: str | Metric | None,
+) -> Measure:
+    """The metric by which models are valued on some rows.
+
+    Args:
+        task: what they learn.
+        y: [T, ...], the rows' targets.
+        num_classes: L; None for quantities.
+        num_outputs: of a model; only functions are tried on so many.
+        metric: as in `measure_for`.
+
+    Raises:
+        InvalidInputError: as `measure_for`.
+    """
     if metric is None:
         metric = task.default_metric
     if isinstance(metric, str):
@@ -119,8 +145,8 @@ def measure_for(task: Task, data: FederatedData, metric: str | Metric | None) ->
     elif isinstance(metric, Measure):
         measure = metric
     else:
-        measure = own_measure(metric, (len(y), task.outputs(data)), y)
-    measure.check(measure.name or measure.label, np.asarray(y), data.num_classes)
+        measure = own_measure(metric, (len(y), num_outputs), jnp.asarray(y))
+    measure.check(measure.name or measure.label, np.asarray(y), num_classes)
     return measure
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fedjax_shap._validate import integer, listed, require
 from fedjax_shap.data.column_partition import COLUMN_PARTITIONS
+from fedjax_shap.data.transfers import TRANSFERS
 from fedjax_shap.data.vertical_files import VERTICAL_SOURCES
 from fedjax_shap.economics.permanent import check_terms
 from fedjax_shap.learning.statistics.registry import STATISTICS
@@ -34,6 +35,7 @@ def checked(config: Config, given: Collection[str]) -> Config:
         InvalidInputError: sections that do not go together.
     """
     config = _used(config, given)
+    _check_data(config)
     _check_model(config)
     _check_columns(config)
     _check_devices(config)
@@ -59,6 +61,27 @@ def _used(config: Config, given: Collection[str]) -> Config:
         )
     kept = {name: one for name, one in config.sections.items() if name in used}
     return replace(config, sections=kept)
+
+
+def _check_data(config: Config) -> None:
+    """Refuses a federation for transfer where rows are split among members, and the other way
+    round.
+    """
+    name = config.sections["data"].name if "data" in config.sections else ""
+    if not name or is_own(name):
+        return
+    game = config.sections["game"].name
+    transfers = kind_of(config).transfers
+    require(
+        transfers or name not in TRANSFERS,
+        f"Expected data.name={name!r} to be rows that are split among members with game.name="
+        f"{game!r}; it has sources and a target, for a game such as 'transfer'.",
+    )
+    require(
+        not transfers or name in TRANSFERS,
+        f"Expected data.name={name!r} to be a federation of sources and a target with game.name="
+        f"{game!r}; known: {listed(sorted(TRANSFERS))}.",
+    )
 
 
 def _check_model(config: Config) -> None:

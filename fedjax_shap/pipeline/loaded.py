@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, cast
 
 import jax
 
-from fedjax_shap._validate import cautions
+from fedjax_shap._validate import cautions, require
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
@@ -32,6 +32,16 @@ def source_of(config: Config, task: Task | None) -> Any:
     return config.build("data", targets=task.targets)
 
 
+def _whole_rows(config: Config, given: Any) -> Any:
+    """What a source gives, or a refusal of what are not rows that can be split among members."""
+    require(
+        isinstance(given, Pool),
+        f"Expected data.name={config.sections['data'].name!r} to give rows that are split among "
+        f"members with game.name={config.sections['game'].name!r}.",
+    )
+    return given
+
+
 class Loaded(NamedTuple):
     """The data of a configuration.
 
@@ -52,7 +62,7 @@ def loaded(config: Config) -> Loaded:
     """Loads, splits and corrupts the data that a configuration describes."""
     task: Task | None = config.build("task")
     with cautions() as notes:
-        pool = cast(Pool, source_of(config, task))
+        pool = cast(Pool, _whole_rows(config, source_of(config, task)))
         data = federate(
             pool,
             config.build("partition"),

@@ -30,7 +30,13 @@ def _of(kind: str) -> tuple[str, ...]:
 
 
 _ALL = (
-    Product("data", "load('digits')", _of("data.pool:Pool") + _of("data.vertical:VerticalPool")),
+    Product(
+        "data",
+        "load('digits')",
+        _of("data.pool:Pool")
+        + _of("data.vertical:VerticalPool")
+        + _of("data.transfer:TransferData"),
+    ),
     Product("partition", "partitions.iid(num_clients=5)", (), ("a generator", "a pool")),
     Product(
         "corrupt",

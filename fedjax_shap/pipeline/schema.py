@@ -117,6 +117,7 @@ SECTIONS: dict[str, SectionSpec] = {
     "data": SectionSpec(
         registries=(
             "fedjax_shap.data.sources:SOURCES",
+            "fedjax_shap.data.transfers:TRANSFERS",
             "fedjax_shap.data.vertical_files:VERTICAL_SOURCES",
         ),
         default="digits",
@@ -198,7 +199,7 @@ SECTIONS: dict[str, SectionSpec] = {
     "game": SectionSpec(
         registries=("fedjax_shap.pipeline.settings.registry:SETTINGS",),
         default="silo",
-        bound=("data", "training", "batches", "model", "task"),
+        bound=("data", "training", "batches", "model", "task", "key"),
         factory=attrgetter("game"),
         product=PRODUCTS["game"],
     ),

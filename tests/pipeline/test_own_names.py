@@ -212,13 +212,13 @@ def test_a_run_records_the_names(mine, capsys):
         (
             "model",
             {"name": "mine:number"},
-            "to give a Model or a StatisticsModel or a VerticalModel",
+            "to give a Model or a StatisticsModel or a VerticalModel or a function",
         ),
         ("model", {"name": "mine:X.nothing"}, "to be in its module"),
         (
             "data",
             {"name": "mine:number"},
-            "to give a Pool or a VerticalPool, such as load.'digits'. gives, got 3",
+            "or a TransferData, such as load.'digits'. gives, got 3",
         ),
         ("game", {"name": "mine:game"}, "to give a SettingKind"),
         ("economics", {"name": "mine:number"}, "to give a Rule, such as rules.cost_aware.. gives"),

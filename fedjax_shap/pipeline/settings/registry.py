@@ -8,6 +8,7 @@ from fedjax_shap.games.rounds import rounds
 from fedjax_shap.games.silo import silo
 from fedjax_shap.games.statistics import merged
 from fedjax_shap.games.support_vectors import support_vectors
+from fedjax_shap.games.transfer import transfer
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.privacy import check_records_alone
 from fedjax_shap.pipeline.schema import SECTIONS
@@ -22,6 +23,8 @@ from fedjax_shap.pipeline.settings.setting import Setting, SettingKind
 from fedjax_shap.pipeline.settings.statistics import SECTIONS_USED, statistics
 from fedjax_shap.pipeline.settings.support_vectors import SECTIONS_USED as OF_KERNEL_MACHINES
 from fedjax_shap.pipeline.settings.support_vectors import kernel_machines
+from fedjax_shap.pipeline.settings.transfer import SECTIONS_USED as OF_TRANSFERS
+from fedjax_shap.pipeline.settings.transfer import check_transfer, transfers
 from fedjax_shap.pipeline.settings.vertical import (
     OF_RUN,
     OF_VERTICAL,
@@ -45,6 +48,14 @@ SETTINGS: dict[str, SettingKind] = {
     ),
     "support_vectors": SettingKind(
         build=kernel_machines, game=support_vectors, sections=OF_KERNEL_MACHINES
+    ),
+    "transfer": SettingKind(
+        build=transfers,
+        game=transfer,
+        check=check_transfer,
+        sections=OF_TRANSFERS,
+        repeats=True,
+        transfers=True,
     ),
     "vertical": SettingKind(
         build=vertical_federation,

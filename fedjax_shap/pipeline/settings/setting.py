@@ -215,6 +215,7 @@ class SettingKind(NamedTuple):
         takes_methods: whether methods for a whole run value it, see `valuation.in_run_methods`.
         repeats: whether it can be trained again under further seeds, as `estimator.repeats` asks.
         merges: whether its models merge statistics and are not trained.
+        transfers: whether its data are sources and a target, not rows of members.
         vertical: whether its members hold different columns of the same rows.
     """
 
@@ -225,4 +226,5 @@ class SettingKind(NamedTuple):
     takes_methods: bool = False
     repeats: bool = False
     merges: bool = False
+    transfers: bool = False
     vertical: bool = False
