@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fedjax_shap._validate import a_text, finite, integer, require, texts
+from fedjax_shap._validate import a_text, finite, integer, listed, require, texts
 from fedjax_shap.privacy.encrypted import MOST_FACTOR_BITS
 from fedjax_shap.privacy.whole_numbers import INTEGER_BITS
 from fedjax_shap.protocols.coordinated_session import COORDINATOR, Encryption, ModelName
@@ -95,6 +95,6 @@ def targets_of(y: HostArray, model: ModelName, num_rows: int) -> HostArray:
     require(
         classes in ({0.0, 1.0}, {-1.0, 1.0}),
         f"Expected y to hold 0 and 1, or -1 and 1, for the logistic model, got "
-        f"{sorted(classes)[:5]}.",
+        f"{listed([f'{one:g}' for one in sorted(classes)], quoted=False)}.",
     )
     return np.where(targets > 0, 1.0, -1.0)
