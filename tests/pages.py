@@ -15,6 +15,7 @@ PAGES = (
     "docs/privacy.md",
     "docs/tasks_and_models.md",
     "docs/vertical.md",
+    "docs/encrypted_training.md",
 )
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.\d+(?:e[-+]\d+)?|(?<=\.)\d+")
 SECONDS = re.compile(r"[\d.]+ s\b")
