@@ -47,7 +47,7 @@ __all__ = [
     "vertical",
 ]
 
-BLOCK_BYTES = 2**22  # that the coalitions of a block may take
+BLOCK_BYTES = 2**25  # that the coalitions of a block may take
 
 
 @struct.dataclass
@@ -136,7 +136,13 @@ def vertical(
         return jnp.where(mask.any(), reached, empty)
 
     game = _game(_world(columns, fitting, chosen.float64), worth, fitting, len(columns.names))
-    return replace(game, float64=chosen.float64, resamples=resamples, trailing=trailing_of(judging))
+    return replace(
+        game,
+        float64=chosen.float64,
+        resamples=resamples,
+        trailing=trailing_of(judging),
+        permanent=columns.label_holder,
+    )
 
 
 # ------------------------------------------------------------------ as a game

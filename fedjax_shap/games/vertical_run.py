@@ -116,7 +116,14 @@ def followed(
     if by_round:
         trailing = Trailing("rounds", round_names(np.arange(rounds)))
     world = _world(columns, _run(columns, learned, rounds, learning_rate, l2))
-    return Game(world, value, len(columns.names), trailing=trailing, float64=True)
+    return Game(
+        world,
+        value,
+        len(columns.names),
+        trailing=trailing,
+        float64=True,
+        permanent=columns.label_holder,
+    )
 
 
 def _score_of(

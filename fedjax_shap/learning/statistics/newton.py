@@ -59,7 +59,7 @@ def newton_logistic(*, rounds: int = 4, damping: float = 1.0) -> StatisticsModel
         name="newton_logistic",
         task=of_classes("newton_logistic"),
         begin=_known,
-        sums=slopes,
+        sums=_slopes,
         fit=fit,
         predict=_predict,
         rounds=rounds,
@@ -75,20 +75,14 @@ def _known(data: FederatedData, task: PyTree) -> Known:
     return Known(np.zeros(num_features), np.zeros((num_logits, num_features + 1)))
 
 
-def with_one(x: Array) -> Array:
+def _with_one(x: Array) -> Array:
     """Features float64[N, F + 1], the last of them 1."""
     return jnp.concatenate([x, jnp.ones((len(x), 1))], axis=1)
 
 
-def slopes(more: PyTree, weights: Array, rows: Rows) -> Slopes:
-    """Gradient and Hessian, by the probabilities that the model gives now.
-
-    Args:
-        more: nothing.
-        weights: float64[K, F + 1], the intercept last; K is 1 for two classes, else L.
-        rows: those that are summed.
-    """
-    x = with_one(rows.x)
+def _slopes(more: PyTree, weights: Array, rows: Rows) -> Slopes:
+    """Gradient and Hessian, by the probabilities that the model gives now."""
+    x = _with_one(rows.x)
     if len(weights) == 1:
         probable = jax.nn.sigmoid(x @ weights.T)
         happened = rows.y[:, None] == 1
@@ -111,7 +105,7 @@ def slopes(more: PyTree, weights: Array, rows: Rows) -> Slopes:
 
 def _predict(more: PyTree, weights: Array, x: Array) -> Array:
     """Logits of the classes."""
-    logits = with_one(x) @ weights.T
+    logits = _with_one(x) @ weights.T
     if len(weights) == 1:
         return two_columns(logits)
     return logits

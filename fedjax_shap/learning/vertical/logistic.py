@@ -10,8 +10,7 @@ from fedjax_shap._validate import number
 from fedjax_shap.data.vertical import Columns
 from fedjax_shap.learning.class_scores import cross_entropy, two_columns
 from fedjax_shap.learning.statistics.elimination import solve
-from fedjax_shap.learning.statistics.model import Rows, of_classes
-from fedjax_shap.learning.statistics.newton import slopes, with_one
+from fedjax_shap.learning.statistics.model import of_classes
 from fedjax_shap.learning.task import Task
 from fedjax_shap.learning.vertical.model import (
     Fitting,
@@ -20,10 +19,11 @@ from fedjax_shap.learning.vertical.model import (
     as_task_has,
     in_float64,
 )
-from fedjax_shap.typing import Array, Key, PyTree
+from fedjax_shap.typing import Array, HostArray, Key, PyTree
 
 TOLERANCE = 1e-7  # the largest slope of the loss a row, before the last step
 MOST_STEPS = 50
+ROWS_AT_ONCE = 512  # whose products of columns are made at a time
 SHORTEST = 2.0**-20  # to which a step may be halved
 ENOUGH = 1e-4  # the part of the expected gain that a step must make (Armijo)
 
@@ -71,9 +71,10 @@ def logistic(*, penalty: float = 1.0) -> VerticalModel:
             return _optimum(known, seen, num_logits, penalty)
 
         def predict(known: PyTree, weights: Array, x: Array) -> Array:
-            return as_task_has(task, with_one(x) @ weights.T)
+            return as_task_has(task, _with_one(x) @ weights.T)
 
-        bytes_each = 8 * x.size * (1 + num_logits)
+        size = num_logits * (1 + x.shape[1])
+        bytes_each = 8 * (6 * len(y) * num_logits**2 + 4 * size**2)
         return Fitting((x, y), fit, predict, bytes_each)
 
     return VerticalModel("logistic", of_classes("logistic"), bind)
@@ -82,22 +83,26 @@ def logistic(*, penalty: float = 1.0) -> VerticalModel:
 def _optimum(known: tuple[Array, Array], seen: Seen, num_logits: int, penalty: float) -> Array:
     """The weights of one coalition, float64[K, F + 1]; NaN where they did not arrive."""
     x, y = known
-    x = x * seen.columns.astype(x.dtype)[None]
-    rows = Rows(x, y, jnp.ones(len(y), x.dtype))
-    width = x.shape[1] + 1
+    x = _with_one(x)
+    width = x.shape[1]
+    # weights of columns that are not seen stay 0
+    free = jnp.tile(jnp.append(seen.columns, True), num_logits).astype(x.dtype)
     # the intercept comes last and is not penalised
     penalties = jnp.tile(jnp.append(jnp.full(width - 1, penalty), 0.0), num_logits)
     fixed = jnp.diag(penalties) + _gauge(num_logits, width)
+    happened = _happened(y, num_logits, x.dtype)
 
     def loss(weights: Array, scores: Array) -> Array:
         return _entropy(scores, y).sum() + penalties @ weights.ravel() ** 2 / 2
 
     def step(now: _Iterate) -> _Iterate:
         # Newton's direction
-        sums = slopes((), now.weights, rows)
-        downhill = sums.gradient - penalties * now.weights.ravel()
-        along = solve(sums.hessian + fixed, downhill[:, None]).reshape(now.weights.shape)
-        changes = with_one(x) @ along.T
+        chances = _chances(now.scores)
+        slope = ((happened - chances).T @ x).ravel() - penalties * now.weights.ravel()
+        downhill = slope * free
+        curvature = _curvature(chances, x) * free[:, None] * free[None] + fixed
+        along = solve(curvature, downhill[:, None]).reshape(now.weights.shape)
+        changes = x @ along.T
         # half of it, until the loss falls enough
         before = loss(now.weights, now.scores)
         gain = ENOUGH * (downhill @ along.ravel())
@@ -117,11 +122,66 @@ def _optimum(known: tuple[Array, Array], seen: Seen, num_logits: int, penalty: f
         )
 
     start = jnp.zeros((num_logits, width), x.dtype)
-    begun = _Iterate(
-        start, jnp.zeros((len(y), num_logits), x.dtype), jnp.array(0), jnp.array(False)
-    )
+    scores = jnp.zeros((len(y), num_logits), x.dtype)
+    begun = _Iterate(start, scores, jnp.array(0), jnp.array(False))
     done = jax.lax.while_loop(lambda now: ~now.arrived & (now.steps < MOST_STEPS), step, begun)
     return jnp.where(done.arrived, done.weights, jnp.nan)
+
+
+def _with_one(x: Array) -> Array:
+    """Columns float64[N, F + 1], the last of them 1."""
+    return jnp.concatenate([x, jnp.ones((len(x), 1), x.dtype)], axis=1)
+
+
+def _happened(y: Array, num_logits: int, dtype: Any) -> Array:
+    """float64[N, K], 1 for the class of a row; K is 1 for the second of two."""
+    if num_logits == 1:
+        return y[:, None].astype(dtype)
+    return jax.nn.one_hot(y, num_logits, dtype=dtype)
+
+
+def _chances(scores: Array) -> Array:
+    """float64[N, K], the probabilities of the classes; of the second of two where K is 1."""
+    if scores.shape[1] == 1:
+        return jax.nn.sigmoid(scores)
+    return jax.nn.softmax(scores, axis=1)
+
+
+def _curvature(chances: Array, x: Array) -> Array:
+    """The Hessian of the cross-entropy, float64[K W, K W], of all columns x[N, W].
+
+    Products of columns are the same for all coalitions and made block by block of rows; they are
+    weighted by one matrix product for all coalitions that are fitted side by side.
+    """
+    num_rows, num_logits = chances.shape
+    width = x.shape[1]
+    first, second = np.triu_indices(width)
+    one, other = np.triu_indices(num_logits)
+    # p_k (1 - p_k), or -p_k p_l
+    weights = chances[:, one] * (jnp.asarray(one == other)[None] - chances[:, other])
+    size = min(ROWS_AT_ONCE, num_rows)
+    count = -(-num_rows // size)
+    padding = ((0, count * size - num_rows), (0, 0))
+    weights = jnp.pad(weights, padding).reshape(count, size, len(one))
+    rows = jnp.pad(x, padding).reshape(count, size, width)
+
+    def add(sums: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
+        weight, own = block
+        return sums + weight.T @ (own[:, first] * own[:, second]), None
+
+    start = jnp.zeros((len(one), len(first)), x.dtype)
+    packed, _ = jax.lax.scan(add, start, (weights, rows))
+    # from the upper triangles to whole matrices
+    whole: Array = packed[_places(num_logits)][:, :, _places(width)]
+    return jnp.moveaxis(whole, 2, 1).reshape(num_logits * width, num_logits * width)
+
+
+def _places(size: int) -> HostArray:
+    """int[size, size], where each pair stands in the upper triangle row by row."""
+    places = np.zeros((size, size), int)
+    upper = np.triu_indices(size)
+    places[upper] = np.arange(len(upper[0]))
+    return np.maximum(places, places.T)
 
 
 def _entropy(scores: Array, y: Array) -> Array:

@@ -1,0 +1,284 @@
+"""FedValue's synthetic parties: copies of columns, and a label holder that has some of them.
+
+Claim: exact values of retrained coalitions are right where the label holder is a permanent member,
+also where it holds copies of a party's columns. Made a player, or with its columns left out, the
+same models give values that hardly agree with the true ones, or that turn them around.
+
+Data (Han et al. 2026, section on LINEAR and MONKLarge): 100,000 rows of 20 binary features, of which
+features 21 to 40 are copies. In LINEAR, y is drawn with log-odds w (x - 1/2), w uniform on [0, 2]
+(our assumption, drawn anew for each seed). In MONK, y = 1 where exactly 40 % of the features are 1.
+Parties hold features 1-5 (A), 6-10 (B), 11-20 (C): S0. One more, D, holds 21-30, the copies of A's
+and B's: S1. The label holder holds 31-40 besides, the copies of C's: S2.
+
+Truth, our definition, as the paper gives none: the Shapley values of the game whose coalitions are
+worth the information that their features have of y beyond the label holder's, I(y; x_S | x_L), by the
+law that drew the data, exactly and without any model. Beside it the simpler one that was used before:
+the sum of squared weights of a party's features (in MONK their number), each feature's shared equally
+among the parties that hold it, none for what the label holder has.
+
+- Retraining: minus the log loss on 25,000 held-out rows of models of the other 75,000: logistic
+  regression, and a split network.
+- VerFedSV in one run: 100 rounds of gradient descent of a logistic regression, valued on the
+  training rows as in its paper.
+
+Command: python -m experiments.fedvalue --json fedvalue.json --figure fedvalue.png
+Minutes: MINUTES
+Expected: .99 or more everywhere with the label holder permanent, where the model can learn the law:
+    a linear model cannot learn MONK. A run cannot see that columns are copies, as both move.
+Seen: SEEN
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from benchmarks.harness import Record, at_least, table
+from experiments.harness import (
+    Settings,
+    deviation,
+    dress,
+    legend_below,
+    mean_and_deviation,
+    overridden,
+    parser,
+    progress,
+)
+from experiments.harness import run as run_experiment
+from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.data.aligned import columns as columns_of
+from fedjax_shap.data.vertical import Columns, from_blocks
+from fedjax_shap.engine.cache import keep_programs
+from fedjax_shap.engine.evaluate import evaluate
+from fedjax_shap.games.vertical import VerticalModel, followed, logistic, split, vertical
+from fedjax_shap.report.style import BLUE, GREY, ORANGE
+from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.typing import HostArray, Utilities
+
+SETTINGS: Settings = {"rows": 100_000, "seeds": 5, "rounds": 100, "epochs": 6}
+LAWS = ("LINEAR", "MONK")
+GROUPS = (5, 5, 10)  # features 1-5, 6-10 and 11-20, which are held together
+PARTIES = ("A", "B", "C", "D", "label holder")
+HELD = ((0,), (1,), (2,), (0, 1), (2,))  # the groups that each holds, or copies of
+WAYS = ("permanent", "player", "left out")
+FEDERATIONS = ("S0", "S1", "S2")
+PUBLISHED = {
+    "logistic": {"LINEAR": (1.000, 0.978, -0.605), "MONK": (0.865, 0.973, -0.721)},
+    "network": {"LINEAR": (1.000, 0.977, -0.611), "MONK": (0.999, 0.997, -0.642)},
+    "VerFedSV": {"LINEAR": (0.986, 0.975, -0.730), "MONK": (0.956, 0.977, 0.001)},
+    "FedValue": {"LINEAR": (1.000, 0.980, 0.999), "MONK": (1.000, 0.989, 0.997)},
+}
+
+
+class Drawn(NamedTuple):
+    """One draw of a law.
+
+    Attributes:
+        chances: float64[2^5, 2^5, 2^10], P(y = 1) by the features of the three groups.
+        shares: float64[3], what each group is worth by the simpler truth.
+        columns: all five parties' columns; the label holder's are a party's, so that one table of
+            utilities has all federations and ways in it.
+    """
+
+    chances: HostArray
+    shares: HostArray
+    columns: Columns
+
+
+# ------------------------------------------------------------------ the laws, and the truth
+
+
+def bits(width: int) -> HostArray:
+    """bool[2^width, width]: the features of a group in all its states."""
+    return all_subsets(width)
+
+
+def law(name: str, rng: np.random.Generator) -> tuple[HostArray, HostArray]:
+    """P(y = 1) by the states of the groups, and what each group is worth by the simpler truth."""
+    states = [bits(width) for width in GROUPS]
+    if name == "MONK":
+        counts = _by_state([state.sum(axis=1) for state in states])
+        wanted = round(0.4 * sum(GROUPS))
+        return (counts == wanted).astype(float), np.array(GROUPS, float)
+    weights = np.split(rng.uniform(0, 2, sum(GROUPS)), np.cumsum(GROUPS)[:-1])
+    scores = [(state - 0.5) @ own for state, own in zip(states, weights)]
+    chances = 1 / (1 + np.exp(-_by_state(scores)))
+    return chances, np.array([own @ own for own in weights])
+
+
+def _by_state(each: Sequence[HostArray]) -> HostArray:
+    """The sums of numbers of the groups' states, [2^5, 2^5, 2^10]."""
+    first, second, third = each
+    return first[:, None, None] + second[None, :, None] + third[None, None]
+
+
+def information(chances: HostArray, groups: frozenset[int]) -> float:
+    """I(y; features of the groups), in nats."""
+    hidden = tuple(group for group in range(len(GROUPS)) if group not in groups)
+    return _entropy(chances.mean()) - float(np.mean(_entropy(chances.mean(axis=hidden))))
+
+
+def _entropy(chances: Any) -> Any:
+    """Of a binary y, in nats."""
+    inside = np.clip(chances, 1e-300, 1.0)
+    outside = np.clip(1 - chances, 1e-300, 1.0)
+    return -chances * np.log(inside) - (1 - chances) * np.log(outside)
+
+
+def known_utilities(chances: HostArray) -> Utilities:
+    """float64[32]: the information of all coalitions of the five."""
+    return np.array(
+        [
+            information(chances, frozenset(g for member in np.flatnonzero(mask) for g in HELD[member]))
+            for mask in all_subsets(len(PARTIES))
+        ]
+    )
+
+
+def shared(shares: HostArray, federation: str) -> HostArray:
+    """What the groups of each party are worth, shared among who holds them; nothing of those that
+    the label holder has.
+    """
+    players = players_of(federation)
+    holders = [[p for p in players if group in HELD[p]] for group in range(len(GROUPS))]
+    own = HELD[-1] if federation == "S2" else ()
+    return np.array(
+        [
+            sum(shares[g] / len(holders[g]) for g in HELD[player] if g not in own)
+            for player in players
+        ]
+    )
+
+
+def players_of(federation: str) -> range:
+    """The parties besides the label holder."""
+    return range(3 if federation == "S0" else 4)
+
+
+def values_of(utilities: Utilities, federation: str, way: str) -> HostArray:
+    """The values of the parties besides the label holder, from the table of all five.
+
+    Args:
+        utilities: float64[32, ...], of all coalitions of the five.
+        federation: S0, S1 or S2. In S0 and S1 the label holder holds no columns.
+        way: with the label holder's columns in all coalitions, "permanent"; as a "player"; or
+            "left out", in none.
+    """
+    size = 2 ** len(players_of(federation))
+    if federation != "S2" or way == "left out":
+        return shapley_values(utilities[:size])
+    if way == "permanent":
+        return shapley_values(utilities[size:])
+    return shapley_values(utilities)[:-1]
+
+
+# ------------------------------------------------------------------ one draw
+
+
+def draw(name: str, settings: Settings, seed: int) -> Drawn:
+    """The rows of one seed."""
+    rng = np.random.default_rng([seed, LAWS.index(name)])
+    chances, shares = law(name, rng)
+    states = [rng.integers(0, 2**width, settings["rows"]) for width in GROUPS]
+    y = rng.random(settings["rows"]) < chances[tuple(states)]
+    groups = [bits(width)[state].astype(np.float32) for width, state in zip(GROUPS, states)]
+    blocks = {
+        name: np.concatenate([groups[group] for group in held], axis=1)
+        for name, held in zip(PARTIES, HELD)
+    }
+    data = from_blocks(blocks, y.astype(int), label_holder="nobody")
+    return Drawn(chances, shares, columns_of(data, seed=seed))
+
+
+def of_federation(columns: Columns, federation: str) -> Columns:
+    """The columns that a federation has, with the label holder's own."""
+    has = len(players_of(federation)) - 1
+    owners = np.asarray(columns.owners)
+    there = owners <= has
+    if federation == "S2":
+        there[:] = True
+    left = owners[there]
+    own = len(PARTIES) - 1
+    x, y = columns.validation
+    return columns._replace(
+        x=columns.x[:, there],
+        owners=np.where(left == own, -1, left),
+        names=columns.names[: has + 1],
+        validation=(x[:, there], y),
+        test=(columns.test[0][:, there], columns.test[1]),
+    )
+
+
+def in_run_values(columns: Columns, federation: str, way: str, rounds: int) -> HostArray:
+    """The values of a run on the columns of a federation, V being minus the training loss."""
+    own = of_federation(columns, federation)
+    if way == "left out":
+        own = of_federation(columns, "S1")
+    if way == "player":
+        owners = np.where(own.owners == -1, len(own.names), own.owners)
+        own = own._replace(owners=owners, names=(*own.names, PARTIES[-1]))
+    game = followed(own._replace(validation=(own.x, own.y)), rounds=rounds, learning_rate=1.0)
+    values = shapley_values(evaluate(game, 0, all_subsets(len(own.names))))
+    return values[: len(players_of(federation))]
+
+
+def methods_of(settings: Settings) -> dict[str, VerticalModel]:
+    """The models that are trained anew for each coalition."""
+    return {
+        "logistic": logistic(),
+        "network": split(
+            bottom=(8,), top=(16,), learning_rate=0.01, batch_size=500, epochs=settings["epochs"]
+        ),
+    }
+
+
+def one_seed(name: str, settings: Settings, seed: int) -> list[dict[str, Any]]:
+    """For each method, federation and way: values, and their correlations with both truths."""
+    drawn = draw(name, settings, seed)
+    known = known_utilities(drawn.chances)
+    values: dict[str, Callable[[str, str], HostArray]] = {}
+    seconds = {}
+    for method, model in methods_of(settings).items():
+        began = time.perf_counter()
+        utilities = evaluate(vertical(drawn.columns, model, metric="log_loss"), seed, MASKS)
+        seconds[method] = time.perf_counter() - began
+        values[method] = lambda federation, way, of=utilities: values_of(of, federation, way)
+    values["VerFedSV"] = lambda federation, way: in_run_values(
+        drawn.columns, federation, way, settings["rounds"]
+    )
+    rows = []
+    for federation in FEDERATIONS:
+        truth = values_of(known, federation, "permanent")
+        simpler = shared(drawn.shares, federation)
+        for method, of in values.items():
+            for way in WAYS if federation == "S2" else WAYS[:1]:
+                given = of(federation, way)
+                rows.append(
+                    {
+                        "law": name,
+                        "federation": federation,
+                        "method": method,
+                        "way": way,
+                        "seed": seed,
+                        "values": given.tolist(),
+                        "truth": truth.tolist(),
+                        "shares": simpler.tolist(),
+                        "correlation": correlation(given, truth),
+                        "correlation_with_shares": correlation(given, simpler),
+                        "seconds": seconds.get(method),
+                    }
+                )
+    return rows
+
+
+MASKS = all_subsets(len(PARTIES))
+
+
+def correlation(one: HostArray, other: HostArray) -> float:
+    """Pearson's."""
+    return float(np.corrcoef(one, other)[0, 1])
