@@ -13,7 +13,7 @@ from flax import struct
 from fedjax_shap._validate import integer, number
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.vertical import OF_LABEL_HOLDER, Columns
-from fedjax_shap.games.game import Game
+from fedjax_shap.games.game import Game, Value
 from fedjax_shap.learning.metric import Metric, judged
 from fedjax_shap.learning.task import Task, bound_to, measure_for
 from fedjax_shap.learning.tasks import task_for
@@ -95,6 +95,21 @@ def followed(
     measure = measure_for(learned, data, metric)
 
     score = _score_of(learned, columns, measure)
+    trailing = None
+    if by_round:
+        trailing = Trailing("rounds", round_names(np.arange(rounds)))
+    return Game(
+        _world(columns, _run(columns, learned, rounds, learning_rate, l2)),
+        _worth(score, by_round),
+        len(columns.names),
+        trailing=trailing,
+        float64=True,
+        permanent=columns.label_holder,
+    )
+
+
+def _worth(score: Callable[[VerticalRun, Array], Array], by_round: bool) -> Value:
+    """What the steps of a coalition's parties and the label holder were worth."""
 
     def value(world: VerticalRun, key: Key, coalition: Coalition) -> Array:
         steps = jnp.append(coalition.mask, True)[world.owners].astype(world.weights.dtype)
@@ -112,18 +127,7 @@ def followed(
             return each
         return last
 
-    trailing = None
-    if by_round:
-        trailing = Trailing("rounds", round_names(np.arange(rounds)))
-    world = _world(columns, _run(columns, learned, rounds, learning_rate, l2))
-    return Game(
-        world,
-        value,
-        len(columns.names),
-        trailing=trailing,
-        float64=True,
-        permanent=columns.label_holder,
-    )
+    return value
 
 
 def _score_of(
