@@ -17,10 +17,11 @@ The nouns and verbs stand here. Families, of which a run picks one or a few, are
 `models`            architectures, and models of your own
 `algorithms`        FedAvg and the others
 `steps`             how many local steps each client does
+`vertical`          parties with different columns of the same rows: data, models and games
 `transfer`          sources with labels that teach a target: data, and the game
 `participation`     who takes part in which round
 `devices`           the members' machines
-`protocols`         what parties tell one another: secure sums, common rows, questions about ids
+`protocols`         what parties tell one another: secure sums, common rows, training under encryption
 `estimators`        ways to estimate values from some coalitions
 `in_run`            ways to value a whole run of rounds at once
 `stopping`          when enough coalitions have been valued
@@ -66,6 +67,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` s
     from fedjax_shap.engine.store import UtilityStore as UtilityStore
     from fedjax_shap.games import statistics as statistics
     from fedjax_shap.games import transfer as transfer
+    from fedjax_shap.games import vertical as vertical
     from fedjax_shap.games.callable import from_callable as from_callable
     from fedjax_shap.games.game import Game as Game
     from fedjax_shap.games.reconstructed import reconstructed as reconstructed
@@ -176,6 +178,7 @@ _FAMILIES = {  # a family -> the module of this package that it is
     "stopping": "shapley.stopping",
     "tasks": "learning.tasks",
     "transfer": "games.transfer",
+    "vertical": "games.vertical",
 }
 __all__ = [
     "Algorithm",
@@ -245,6 +248,7 @@ __all__ = [
     "stopping",
     "tasks",
     "transfer",
+    "vertical",
 ]
 
 

@@ -15,7 +15,9 @@ from flax import struct
 
 from fedjax_shap._validate import caution, integer, listed, number, of_kind, one_of, require
 from fedjax_shap.coalitions import Chunk, Coalition
-from fedjax_shap.data.vertical import OF_LABEL_HOLDER, Columns
+from fedjax_shap.data.aligned import aligned, columns
+from fedjax_shap.data.column_partition import COLUMN_PARTITIONS
+from fedjax_shap.data.vertical import OF_LABEL_HOLDER, Columns, VerticalData, from_blocks
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.vertical_run import followed
 from fedjax_shap.learning.judges import Judging, judged_by, judges_of, trailing_of
@@ -36,9 +38,15 @@ from fedjax_shap.learning.vertical.registry import (
 from fedjax_shap.typing import Array, Key, PyTree
 
 __all__ = [
+    "COLUMN_PARTITIONS",
     "VERTICAL",
+    "Columns",
+    "VerticalData",
     "VerticalModel",
+    "aligned",
+    "columns",
     "followed",
+    "from_blocks",
     "least_squares",
     "logistic",
     "ridge",

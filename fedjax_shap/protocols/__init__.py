@@ -2,22 +2,34 @@
 
 `secure_sum` gives the sum of the members' numbers and of no member's its own; `align` the rows
 that belong to the same ids, and no other ids; `query` who has an id, and does not say which.
+`coordinated` trains linear and logistic models of parties that hold different columns, with a
+coordinator and under encryption, `predict` asks all of them for predictions, and `billed` says what
+it cost them; `encrypted_transfer` trains a source and a target.
 """
 
 from fedjax_shap.protocols.align import Alignment, align
+from fedjax_shap.protocols.coordinated import Coordinated, coordinated, predict
+from fedjax_shap.protocols.coordinated_costs import billed
 from fedjax_shap.protocols.query import Answers, query
 from fedjax_shap.protocols.secure_sum import SecureSum, secure_sum, silent_from
 from fedjax_shap.protocols.transcript import Message, Part, Seen, Transcript
+from fedjax_shap.protocols.transfer import Held, encrypted_transfer
 
 __all__ = [
     "Alignment",
     "Answers",
+    "Coordinated",
+    "Held",
     "Message",
     "Part",
     "SecureSum",
     "Seen",
     "Transcript",
     "align",
+    "billed",
+    "coordinated",
+    "encrypted_transfer",
+    "predict",
     "query",
     "secure_sum",
     "silent_from",
