@@ -21,7 +21,7 @@ The nouns and verbs stand here. Families, of which a run picks one or a few, are
 `transfer`          sources with labels that teach a target: data, and the game
 `participation`     who takes part in which round
 `devices`           the members' machines
-`protocols`         what parties tell one another: secure sums, common rows, training under encryption
+`protocols`         what parties tell one another: sums, common rows, encrypted training
 `estimators`        ways to estimate values from some coalitions
 `in_run`            ways to value a whole run of rounds at once
 `stopping`          when enough coalitions have been valued
