@@ -40,6 +40,7 @@ class Result:
             "cross-device", where the rounds of one run were valued; or another kind's name.
         players: the P members' names.
         sizes: int[P], their training examples.
+        same_rows: whether all hold the same rows, so that their examples are not added up.
         metric: what a coalition is worth is measured in, by name.
         metric_label: what text calls it, such as "RMSE"; `metric` if "".
         metric_sign: -1 for an error, of which V is minus; else 1.
@@ -80,6 +81,7 @@ class Result:
     timing: dict[str, float]
     metric_label: str = ""
     metric_sign: int = 1
+    same_rows: bool = False
     notes: tuple[str, ...] = ()
     stores: Mapping[str, str] = field(default_factory=dict)
     privacy: PrivacyRecord | None = None

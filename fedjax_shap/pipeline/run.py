@@ -93,6 +93,7 @@ def run(
         metric=setting.metric,
         metric_label=setting.metric_label,
         metric_sign=setting.metric_sign,
+        same_rows=setting.same_rows,
         value_label=setting.value_label,
         attribution=attribution,
         curve=curve,

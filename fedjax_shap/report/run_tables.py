@@ -55,9 +55,12 @@ def members_table(result: Result, beside: Beside | None = None) -> Table:
         )
         for player in range(len(names))
     ]
+    examples = str(int(sizes.sum()))
+    if result.same_rows:
+        examples = ""
     totals = (
         "together",
-        str(int(sizes.sum())),
+        examples,
         *(number(float(attribution.values.sum())) for attribution in attributions.values()),
         *(amount(total(column), result.minor_unit) for column in money.values()),
     )

@@ -16,6 +16,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.pipeline.vertical_data import loaded_columns
+from fedjax_shap.report.run_tables import members_table
 from fedjax_shap.shapley.exact import shapley_values
 
 TOML = """
@@ -238,3 +239,10 @@ def test_whole_rows_without_a_partition_are_refused(capsys):
     )
     sentence = refused(capsys, "run", "whole.toml", "--out", "out")
     assert "partition.name to say who holds which columns" in sentence
+
+
+def test_rows_that_all_parties_hold_are_not_added_up():
+    table = members_table(run(parse(raw())))
+    examples = [row[1] for row in table.rows]
+    assert set(examples) == {examples[0]} and int(examples[0]) > 0
+    assert table.totals[0][:2] == ("together", "")

@@ -121,6 +121,7 @@ class Setting(NamedTuple):
         kind: what a result calls it, such as "cross-silo".
         players: the P names of who is valued.
         sizes: int[P], their training examples.
+        same_rows: whether all hold the same rows, so that their examples are not added up.
         metric: what a coalition is worth is measured in, such as "accuracy" or "rmse".
         metric_label: what text calls it, such as "RMSE"; `metric` if "".
         metric_sign: -1 for an error, of which V is minus; else 1.
@@ -145,6 +146,7 @@ class Setting(NamedTuple):
     grand_is_exact: bool = True
     metric_label: str = ""
     metric_sign: int = 1
+    same_rows: bool = False
     notes: tuple[str, ...] = ()
     privacy: KnowPrivacy = no_privacy
     permanent: PermanentMember | None = None

@@ -140,6 +140,7 @@ def _setting(parts: _Parts, game: Game, kind: str, *, noisy: bool) -> Setting:
         kind=kind,
         players=columns.names,
         sizes=np.full(len(columns.names), len(columns.y)),
+        same_rows=True,
         metric=parts.measure.name,
         metric_label=parts.measure.label,
         metric_sign=parts.measure.sign,
