@@ -101,11 +101,7 @@ def run(
         coalitions=stores.how_many(),
         stores=stores.games,
         timing=_timing(total, training),
-        notes=(
-            *setting.notes,
-            *_on_surplus(config, attribution, curve),
-            *_on_privacy(privacy),
-        ),
+        notes=(*setting.notes, *_on_surplus(config, attribution, curve), *_on_privacy(privacy)),
         privacy=privacy,
     )
 
