@@ -26,10 +26,10 @@ experiments/results/transfer.json; mean +- standard deviation; 10 seeds, 3 of im
     F1 rises from .559 +- .011 at 100 common users to .581 +- .014 at 1,000 and .586 +- .002 at
     4,000, with either loss; the shop alone reaches .524 +- .021, logistic regression on its 100
     labels .539 +- .023, and with all labels .583 +- .002: demographics say no more here. The bank
-    tells the labels of common users, so part of the gain are these labels. Every hospital gains from the others (to VA: accuracy
-    .664 +- .109 alone, .762 +- .080 together), but values spread so widely that their order is not
-    decided. Ten classes: digits gain (.631 alone, .745 together, .948 with all labels), and the
-    person of WISDM loses (.623, .535, .816), whose rows are paired with the nearest of others.
+    tells the labels of common users, so part of the gain are these labels. Every hospital gains
+    from the others (to VA: accuracy .664 +- .109 alone, .762 +- .080 together), but values spread
+    so widely that their order is not decided. Ten classes: digits gain (.631 alone, .745 together,
+    .948 with all labels), and the person of WISDM loses (.623, .535, .816), whose rows are paired with the nearest of others.
     gamma was chosen on the test users of three seeds; the paper's .05 does worse here.
 
 References:
