@@ -29,7 +29,8 @@ experiments/results/transfer.json; mean +- standard deviation; 10 seeds, 3 of im
     tells the labels of common users, so part of the gain are these labels. Every hospital gains
     from the others (to VA: accuracy .664 +- .109 alone, .762 +- .080 together), but values spread
     so widely that their order is not decided. Ten classes: digits gain (.631 alone, .745 together,
-    .948 with all labels), and the person of WISDM loses (.623, .535, .816), whose rows are paired with the nearest of others.
+    .948 with all labels), and the person of WISDM loses (.623, .535, .816), whose rows are paired
+    with the nearest of others.
     gamma was chosen on the test users of three seeds; the paper's .05 does worse here.
 
 References:
