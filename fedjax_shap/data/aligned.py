@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fedjax_shap._validate import caution, integer, number, require
+from fedjax_shap._validate import caution, integer, listed, number, require
 from fedjax_shap.data.pool import Pool, hold_out, standardise
+from fedjax_shap.data.row_ids import require_one_kind
 from fedjax_shap.data.splits import strata_of, validation_rows
 from fedjax_shap.data.streams import VALIDATION, stream
 from fedjax_shap.data.vertical import (
@@ -33,12 +34,7 @@ def common_rows(ids: Sequence[HostArray]) -> tuple[HostArray, ...]:
     Raises:
         InvalidInputError: words at one party and numbers at another, or no id in common.
     """
-    kinds = {np.asarray(own).dtype.kind in "iu" for own in ids}
-    require(
-        len(kinds) == 1,
-        "Expected the ids of all parties to be of one kind, got numbers at some and words at "
-        "others.",
-    )
+    require_one_kind({f"party {place}": np.asarray(own) for place, own in enumerate(ids)})
     common = ids[0]
     for own in ids[1:]:
         common = np.intersect1d(common, own, assume_unique=True)
@@ -124,6 +120,7 @@ def columns(
     )
     whole = aligned(checked(data), rows)
     sets = _sets(whole, test_fraction, validation, seed)
+    _say_lost(whole, sets[0])
     raw = np.concatenate(whole.blocks, axis=1)
     train, validated, test = standardise(*(raw[own] for own in sets))
     owners = [*range(len(data.names)), OF_LABEL_HOLDER]
@@ -139,6 +136,24 @@ def columns(
         test=(test, whole.y[sets[2]]),
         num_classes=data.num_classes,
     )
+
+
+def _say_lost(data: VerticalData, train: HostArray) -> None:
+    """Says which classes have no training row in common; refuses data where one class is left."""
+    if data.num_classes is None:
+        return
+    left = np.unique(data.y[train])
+    require(
+        len(left) > 1,
+        f"Expected the rows that all parties have in common to be of two classes or more, but the "
+        f"{len(train)} training rows among them are all of class {left[0]} of {data.num_classes}.",
+    )
+    lost = sorted(set(range(data.num_classes)) - set(left.tolist()))
+    if lost:
+        caution(
+            f"Of the classes 0 to {data.num_classes - 1}, no training row that all parties have in "
+            f"common is of {listed(lost)}: no model learns them."
+        )
 
 
 def _sets(

@@ -28,11 +28,13 @@ class Treatment:
             which these were.
         most_categories: the largest number of categories in a column; None for a table whose
             columns are known, in which nothing is suspicious either.
+        scaled_later: whether numbers keep the digits of float64, as they are scaled elsewhere.
     """
 
     scale: str = "pooled"
     indicator: bool = False
     most_categories: int | None = None
+    scaled_later: bool = False
 
     def check(self) -> None:
         """Refuses settings that are out of range."""
@@ -46,7 +48,7 @@ class Block(NamedTuple):
     Attributes:
         column: the column.
         names: the features' names.
-        values: float32[T], one feature; or None.
+        values: float32[T], or float64[T] if scaled later, one feature; or None.
         codes: int32[T], which feature is 1, all others being 0; -1 for none of them; or None.
     """
 
@@ -73,9 +75,9 @@ class Features(NamedTuple):
         """The features' names."""
         return [name for block in self.blocks for name in block.names]
 
-    def of(self, rows: HostArray) -> HostArray:
-        """float32[rows, features] of some rows, bool[T]."""
-        x = np.zeros((int(rows.sum()), len(self.names)), np.float32)
+    def of(self, rows: HostArray, dtype: type = np.float32) -> HostArray:
+        """float[rows, features] of some rows, bool[T]."""
+        x: HostArray = np.zeros((int(rows.sum()), len(self.names)), dtype)
         start = 0
         for block in self.blocks:
             if block.values is not None:
@@ -125,8 +127,10 @@ def features_of(
             say_suspicious(table, name, values)
         columns[name] = naming(table.columns[name], values)
         what = f"column {name!r} of {table.name}"
-        one = scaled(what, values[:, None], train, treatment.scale, members)
-        blocks.append(Block(name, [name], values=one[:, 0]))
+        one = scaled(what, values[:, None], train, treatment.scale, members)[:, 0]
+        if treatment.scaled_later:
+            one = values
+        blocks.append(Block(name, [name], values=one))
         if treatment.indicator and name in absent:
             blocks.append(Block(name, [f"{name} missing"], values=absent[name].astype(np.float32)))
     if treatment.most_categories is not None:
@@ -244,6 +248,8 @@ def _say_rare(table: Table, blocks: Sequence[Block], train: HostArray) -> None:
 
 def _refuse_large(table: Table, features: Features) -> None:
     """Refuses more features than memory should hold."""
+    if not features.blocks:
+        return
     widths = {block.column: len(block.names) for block in features.blocks}
     size = 4 * table.num_rows * len(features.names)
     require(

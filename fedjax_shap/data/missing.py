@@ -16,7 +16,9 @@ POLICIES = ("refuse", "mean", "median", "drop")
 CATEGORY = "missing"  # what a missing cell is called in a column of categories
 
 
-def settle_rows(table: Table, missing: str, *, needed: Sequence[str], used: Sequence[str]) -> Table:
+def settle_rows(
+    table: Table, missing: str, *, needed: Sequence[str], used: Sequence[str], fills: bool = True
+) -> Table:
     """The table without the rows that a missing cell rules out.
 
     Args:
@@ -24,6 +26,7 @@ def settle_rows(table: Table, missing: str, *, needed: Sequence[str], used: Sequ
         missing: what becomes of missing cells, see `POLICIES`.
         needed: columns that nothing can be filled into: labels, members, the split.
         used: the columns of features.
+        fills: whether the caller fills cells where `missing` asks for it.
 
     Raises:
         InvalidInputError: a missing cell that may not be there.
@@ -32,7 +35,7 @@ def settle_rows(table: Table, missing: str, *, needed: Sequence[str], used: Sequ
     if missing != "drop":
         refused = [*needed, *used] if missing == "refuse" else needed
         for name in [name for name in table.absent if name in refused]:
-            _refuse(table, name, can_be_filled=name not in needed)
+            _refuse(table, name, can_be_filled=fills and name not in needed)
         return table
     gaps = {name: absent for name, absent in table.absent.items() if name in {*needed, *used}}
     gone = np.zeros(table.num_rows, bool)

@@ -118,5 +118,6 @@ def standardise(reference: HostArray, *others: HostArray) -> tuple[HostArray, ..
     mean = reference.mean(axis=0, dtype=np.float64)
     deviation = reference.std(axis=0, dtype=np.float64)
     # a column that is constant up to rounding is not divided
-    scale = np.where(deviation > 1e-12 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
+    largest = np.abs(reference).max(axis=0, initial=0.0)
+    scale = np.where(deviation > 1e-12 * largest, deviation, 1.0)
     return tuple(((part - mean) / scale).astype(np.float32) for part in (reference, *others))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fedjax_shap._validate import a_text, finite, require
+from fedjax_shap.data.row_ids import require_one_kind, row_ids
 from fedjax_shap.data.targets import class_targets, quantity_targets
 from fedjax_shap.typing import HostArray
 
@@ -19,7 +20,7 @@ class VerticalData(NamedTuple):
     Attributes:
         names: the P parties besides the label holder; they are the players.
         label_holder: the name of who holds the labels, and perhaps columns of its own.
-        blocks: P + 1 of float32[N_p, F_p], each party's rows and columns; the label holder's last,
+        blocks: P + 1 of float64[N_p, F_p], each party's rows and columns; the label holder's last,
             of shape [N, 0] where it has no columns.
         ids: P + 1 of str or int [N_p], whose each row is, each id once.
         y: int32[N], the labels 0..L-1 of the label holder's rows; float32[N] for quantities.
@@ -150,7 +151,7 @@ def checked(data: VerticalData) -> VerticalData:
     """
     parties = data.parties
     for name in parties:
-        a_text("a party's name", name)
+        require(a_text("a party's name", name) != "", "Expected a party's name not to be empty.")
     require(
         len(set(parties)) == len(parties) and len(data.names) > 0,
         f"Expected the names of a label holder and of one party or more to differ, got {parties}.",
@@ -164,6 +165,11 @@ def checked(data: VerticalData) -> VerticalData:
         )
     for name, block, ids, features in zip(parties, data.blocks, data.ids, data.features):
         _require_whole(name, block, ids, features)
+    require_one_kind(dict(zip(parties, data.ids)))
+    require(
+        data.num_classes is None or data.num_classes > 1,
+        f"Expected {data.label_holder!r} to hold labels of two classes or more, got one class.",
+    )
     require(
         len(data.y) == len(data.blocks[-1]),
         f"Expected {data.label_holder!r} to hold a label for each of its {len(data.blocks[-1])} "
@@ -179,7 +185,8 @@ def _require_whole(name: str, block: HostArray, ids: HostArray, features: Sequen
         f"Expected party {name!r} to hold rows of columns, an id a row and a name a column, got "
         f"{np.shape(block)} numbers, {len(ids)} ids and {len(features)} names.",
     )
-    finite(f"the columns of party {name!r}", block)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused
+        finite(f"the columns of party {name!r}", np.asarray(block).astype(np.float32))
     require(len(ids) > 0, f"Expected party {name!r} to hold a row.")
     kinds, counts = np.unique(ids, return_counts=True)
     require(
@@ -194,15 +201,14 @@ def _require_whole(name: str, block: HostArray, ids: HostArray, features: Sequen
 
 
 def _block(name: str, block: Any) -> HostArray:
-    """A party's columns as float32[N, F]."""
+    """A party's columns as float64[N, F], so that standardising loses no digits."""
     numbers = np.asarray(block)
     require(
         numbers.dtype.kind in "iufb" and numbers.ndim == 2,
         f"Expected the columns of party {name!r} to be numbers [rows, columns], got "
         f"{numbers.dtype} {numbers.shape}.",
     )
-    with np.errstate(over="ignore"):  # what float32 cannot hold is refused later
-        return numbers.astype(np.float32)
+    return numbers.astype(np.float64)
 
 
 def _ids(blocks: Mapping[str, HostArray], given: Mapping[str, Any] | None) -> tuple[HostArray, ...]:
@@ -219,20 +225,7 @@ def _ids(blocks: Mapping[str, HostArray], given: Mapping[str, Any] | None) -> tu
         set(given) == set(blocks),
         f"Expected ids to be given of {list(blocks)}, got those of {list(given)}.",
     )
-    return tuple(_ids_of(name, given[name]) for name in blocks)
-
-
-def _ids_of(name: str, given: Any) -> HostArray:
-    """The ids of a party's rows, int64[N] or str[N]."""
-    ids = np.asarray(given)
-    require(
-        ids.ndim == 1 and ids.dtype.kind in "iuUOS",
-        f"Expected the ids of party {name!r} to be whole numbers or texts [rows], got {ids.dtype} "
-        f"{ids.shape}.",
-    )
-    if ids.dtype.kind in "iu":
-        return ids.astype(np.int64)
-    return ids.astype(str)
+    return tuple(row_ids(f"party {name!r}", given[name]) for name in blocks)
 
 
 def _features(

@@ -212,16 +212,16 @@ def _settled(
     )
     needed = [name for name in (key, label) if name in table.columns]
     used = [name for name in table.columns if name not in (*needed, *drop)]
-    return settle_rows(table, missing, needed=needed, used=used)
+    return settle_rows(table, missing, needed=needed, used=used, fills=False)
 
 
 def _features(table: Table, others: Sequence[str]) -> tuple[HostArray, tuple[str, ...]]:
-    """float32[N, F], a party's columns as measured, and their names."""
+    """float64[N, F], a party's columns as measured, and their names."""
     used = [name for name in table.columns if name not in others]
     everything = np.ones(table.num_rows, bool)
-    treatment = Treatment(scale="none", most_categories=MOST_CATEGORIES)
+    treatment = Treatment(scale="none", most_categories=MOST_CATEGORIES, scaled_later=True)
     found = features_of(table, used, everything, treatment, absent={})
-    return found.of(everything), tuple(found.names)
+    return found.of(everything, np.float64), tuple(found.names)
 
 
 def _labels(table: Table, label: str, targets: str) -> HostArray:

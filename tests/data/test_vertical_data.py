@@ -88,6 +88,29 @@ def test_columns_are_standardised_by_training_rows_and_keep_their_owners():
     assert labels.sum() == (raw[:, 3] > 0).sum()
 
 
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 1e9), (1e-13, 0.0), (1e6, -1e12)])
+def test_standardised_columns_do_not_depend_on_the_unit_or_the_origin(scale, offset):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 2))
+    y = (x[:, 0] > 0).astype(int)
+    plain = columns(from_blocks({"a": x}, y))
+    other = columns(from_blocks({"a": x * scale + offset}, y))
+    np.testing.assert_allclose(other.x, plain.x, atol=2e-4)
+
+
+def test_classes_lost_by_the_alignment_are_said_and_one_class_is_refused():
+    x = np.arange(60.0)[:, None]
+    y = np.arange(60) % 3
+    without = np.flatnonzero(y != 2)
+    some = from_blocks({"a": x[without]}, y, ids={"a": without, "label holder": np.arange(60)})
+    with pytest.warns(InputWarning, match="common is of .2."):
+        columns(some)
+    alone = np.flatnonzero(y == 1)
+    one = from_blocks({"a": x[alone]}, y, ids={"a": alone, "label holder": np.arange(60)})
+    with pytest.raises(InvalidInputError, match="all of class 1 of 3"):
+        columns(one)
+
+
 def test_rows_that_test_what_they_taught_are_said():
     data, _ = federation()
     with pytest.warns(InputWarning, match="trained on"):
@@ -127,6 +150,16 @@ Y = np.array([0, 1, 1])
         ({"features": {"a": ["x", "y"]}}, "a name a column"),
         ({"y": [0.5, 1.5, 2.5]}, "quantities"),
         ({"y": [0, 1]}, "to hold the same rows"),
+        ({"y": [0, 0, 0]}, "two classes or more"),
+        ({"parties": {"": X}}, "not to be empty"),
+        ({"ids": {"a": ["1", "2", "3"], "label holder": [1, 2, 3]}}, "of one kind"),
+        ({"ids": {"a": [1, "2", 3], "label holder": [1, 2, 3]}}, r"ids\[1\]='2'"),
+        (
+            {"ids": {"a": np.array([None, "2", "3"]), "label holder": [1, 2, 3]}},
+            r"ids\[0\] is None",
+        ),
+        ({"ids": {"a": ["", "2", "3"], "label holder": [1, 2, 3]}}, r"ids\[0\] is ''"),
+        ({"ids": {"a": [True, 2, 3], "label holder": [1, 2, 3]}}, "is True"),
     ],
 )
 def test_what_no_federation_can_hold_is_refused(given, sentence):
