@@ -117,14 +117,19 @@ def _on_others(columns: Columns, moved: Mapping[str, tuple[int, int]]) -> tuple[
 def _on_training(asked: Training, hosts: Mapping[str, Counts]) -> str:
     """What was counted, in a sentence each."""
     how = "with plain numbers"
+    slower = ""
     if asked.encryption != "none":
         made = ", ".join(f"{name} {one.encryptions:,}" for name, one in hosts.items())
         how = f"under Paillier keys of {LEAST_KEY:,} bits (encryptions: {made})"
+        slower = (
+            " Products of words stand for floating-point operations, of which data sheets promise "
+            "more: devices.steps_per_second takes a speed as measured."
+        )
     return (
         f"Work and bytes were counted, not measured: one training of all columns by the "
         f"coordinated protocol {how}, epochs = {asked.epochs}, batch_size = {asked.batch_size}, "
         "as one round; bytes of a private alignment are with them, its operations are not. Values "
-        "come from models trained in one place."
+        f"come from models trained in one place.{slower}"
     )
 
 
