@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.devices.device import Profile, Usage, bill, usage
 from fedjax_shap.devices.profiles import named, profiles_from_csv
@@ -80,8 +82,8 @@ def metered(
         num_steps,
         share,
         flops_per_step=asked.flops_per_step,
-        upload_bytes=asked.messages.upload,
-        download_bytes=asked.messages.download,
+        upload_bytes=np.asarray(asked.messages.upload),
+        download_bytes=np.asarray(asked.messages.download),
     )
     return Metered(profiles=devices, workload=asked, used=used, bill=bill(devices, used))
 

@@ -26,12 +26,13 @@ class Messages(NamedTuple):
     headers.
 
     Attributes:
-        upload: bytes from a client: its upload, and what else the algorithm averages.
-        download: bytes to a client: the model, and what else the server broadcasts.
+        upload: bytes from a client: its upload, and what else the algorithm averages; one number a
+            client where they differ.
+        download: bytes to a client: the model, and what else the server broadcasts; likewise.
     """
 
-    upload: int
-    download: int
+    upload: int | tuple[int, ...]
+    download: int | tuple[int, ...]
 
 
 class Workload(NamedTuple):

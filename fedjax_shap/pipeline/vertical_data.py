@@ -28,11 +28,13 @@ class LoadedColumns(NamedTuple):
         columns: the aligned rows and whose their columns are.
         task: what is learned; None for what the data suggest.
         notes: what was done with the data, one sentence each.
+        moved: {party: bytes that it sent and received to align rows}; empty where none were.
     """
 
     columns: Columns
     task: Task | None
     notes: tuple[str, ...]
+    moved: dict[str, tuple[int, int]]
 
 
 def loaded_columns(config: Config) -> LoadedColumns:
@@ -40,17 +42,18 @@ def loaded_columns(config: Config) -> LoadedColumns:
     task: Task | None = config.build("task")
     validation = config.value("data", "validation")
     said: tuple[str, ...] = ()
+    moved: dict[str, tuple[int, int]] = {}
     with cautions() as notes:
         source: Any = source_of(config, task)
         if isinstance(source, Pool):
             found = columns_of(source, validation=validation, seed=config.seed)
             said = tuple(source.notes.get("said", ()))
         else:
-            rows, sentence = _rows(source.data, config.value("game", "alignment"))
+            rows, sentence, moved = _rows(source.data, config.value("game", "alignment"))
             found = _sets(source, rows, validation)
             said = (sentence,)
         found = _with_owners(config, found)
-    return LoadedColumns(found, task, (*said, *notes))
+    return LoadedColumns(found, task, (*said, *notes), moved)
 
 
 def _sets(source: VerticalPool, rows: tuple[HostArray, ...], validation: float) -> Columns:
@@ -64,12 +67,17 @@ def _sets(source: VerticalPool, rows: tuple[HostArray, ...], validation: float) 
     )
 
 
-def _rows(data: VerticalData, how: Alignment) -> tuple[tuple[HostArray, ...], str]:
-    """The common rows of all parties, and a sentence on how they were found."""
+def _rows(
+    data: VerticalData, how: Alignment
+) -> tuple[tuple[HostArray, ...], str, dict[str, tuple[int, int]]]:
+    """The common rows of all parties, a sentence on how they were found, and what that moved."""
+    moved: dict[str, tuple[int, int]] = {}
     if how == "private":
         found = align(data.ids, data.parties)
         rows = found.rows
-        sent = sum(found.transcript.bytes_from(party) for party in data.parties)
+        seen = found.transcript
+        moved = {one: (seen.bytes_from(one), seen.bytes_to(one)) for one in data.parties}
+        sent = sum(one for one, _ in moved.values())
         way = (
             "by private set intersection: parties learn the common ids and each other's numbers of "
             f"rows, {how_many(sent, 'byte')} in {how_many(len(found.transcript), 'message')}"
@@ -87,7 +95,7 @@ def _rows(data: VerticalData, how: Alignment) -> tuple[tuple[HostArray, ...], st
     )
     held = ", ".join(f"{len(ids):,} of {name}" for name, ids in zip(data.parties, data.ids))
     common = how_many(len(rows[0]), "row")
-    return rows, f"{common} in common, of {held}, were aligned {way}."
+    return rows, f"{common} in common, of {held}, were aligned {way}.", moved
 
 
 def _with_owners(config: Config, found: Columns) -> Columns:

@@ -33,7 +33,7 @@ from fedjax_shap.privacy.whole_numbers import INTEGER_BITS, integers, reals
 from fedjax_shap.typing import HostArray
 
 MOST_FACTOR_BITS = 38  # after the point, of a number that is multiplied by: 62 in all
-_HEADER = FINGERPRINT + 8  # the key's fingerprint, bits, size, and how many numbers
+HEADER = FINGERPRINT + 8  # the key's fingerprint, bits, size, and how many numbers
 
 
 class Encrypted(NamedTuple):
@@ -236,23 +236,21 @@ def from_bytes(public: PublicKey, content: bytes) -> Encrypted:
         InvalidInputError: some bytes are missing, or there are too many; they are made under
             another key; or a number is no ciphertext.
     """
-    count = int.from_bytes(content[_HEADER - 4 : _HEADER], "big")
-    whole = _HEADER + count * public.width
+    count = int.from_bytes(content[HEADER - 4 : HEADER], "big")
+    whole = HEADER + count * public.width
     found = Encrypted(
         numbers=(),
         bits=int.from_bytes(content[FINGERPRINT : FINGERPRINT + 2], "big"),
         size=int.from_bytes(content[FINGERPRINT + 2 : FINGERPRINT + 4], "big"),
         fingerprint=content[:FINGERPRINT],
     )
-    require(
-        len(content) >= _HEADER, f"Expected numbers under encryption, got {len(content)} bytes."
-    )
+    require(len(content) >= HEADER, f"Expected numbers under encryption, got {len(content)} bytes.")
     require_key(public, found)
     require(
         len(content) == whole,
         f"Expected {count} numbers under encryption in {whole} bytes, got {len(content)} bytes.",
     )
-    starts = range(_HEADER, whole, public.width)
+    starts = range(HEADER, whole, public.width)
     numbers = [ciphertext(public, content[at : at + public.width]) for at in starts]
     product = public.n**0
     for one in numbers:

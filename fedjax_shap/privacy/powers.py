@@ -150,8 +150,14 @@ def _at_one_place(
 
 def _best_window(count: int, bits: int) -> int:
     """The bits of a digit with which `count` powers of `bits` bits take the fewest products."""
+    return min(range(2, MOST_WINDOW + 1), key=lambda window: _num_products(count, bits, window))
 
-    def work(window: int) -> int:
-        return (bits // window + 1) * (count + (1 << window) + window)
 
-    return min(range(2, MOST_WINDOW + 1), key=work)
+def num_products(count: int, bits: int) -> int:
+    """How many products modulo n that of `count` powers of `bits` bits takes, about."""
+    return _num_products(count, bits, _best_window(count, bits))
+
+
+def _num_products(count: int, bits: int, window: int) -> int:
+    """That for digits of so many bits."""
+    return (bits // window + 1) * (count + (1 << window) + window)

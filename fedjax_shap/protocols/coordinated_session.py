@@ -31,7 +31,7 @@ COORDINATOR = "coordinator"
 MODELS = ("linear", "logistic")
 ENCRYPTIONS = ("paillier", "none")
 MORE_BITS = 16  # after the point, of what is encrypted: beyond those of the features
-_STEP_BYTES = 4
+STEP_BYTES = 4
 
 
 class Session(NamedTuple):
@@ -104,7 +104,7 @@ def message(
     session: str, sender: str, receiver: str, kind: str, step: int, parts: tuple[Part, ...]
 ) -> Message:
     """A message that says to which step it belongs."""
-    when = Part("step", "plain", step.to_bytes(_STEP_BYTES, "big"))
+    when = Part("step", "plain", step.to_bytes(STEP_BYTES, "big"))
     return Message(session, sender, receiver, kind, (when, *parts))
 
 

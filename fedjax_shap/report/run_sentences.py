@@ -202,10 +202,19 @@ def _on_devices(metered: Metered) -> str:
     return (
         f"On the members' devices, {how_many(len(rounds), 'synchronous round')} would take "
         f"{duration(float(rounds.sum()))}, each as long as its slowest member needs; a member "
-        f"sends {sent.upload:,} bytes a "
-        f"round and receives {sent.download:,}. Speeds, links and prices are given or assumed, "
-        "not measured."
+        f"sends {_bytes(sent.upload)} bytes a "
+        f"round and receives {_bytes(sent.download)}. Speeds, links and prices are given or "
+        "assumed, not measured."
     )
+
+
+def _bytes(each: int | tuple[int, ...]) -> str:
+    """Bytes a member; from the fewest to the most where they differ."""
+    if isinstance(each, int):
+        return f"{each:,}"
+    if min(each) == max(each):
+        return f"{each[0]:,}"
+    return f"{min(each):,} to {max(each):,}"
 
 
 def _corruptions(result: Result) -> list[str]:

@@ -2,6 +2,7 @@
 columns valued as scikit-learn would, and the label holder is paid beside the players."""
 
 import json
+import re
 import tomllib
 from itertools import combinations
 from pathlib import Path
@@ -14,8 +15,11 @@ from sklearn.linear_model import LinearRegression
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.pipeline.config import parse
+from fedjax_shap.pipeline.payment import pay
 from fedjax_shap.pipeline.run import run
+from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.pipeline.vertical_data import loaded_columns
+from fedjax_shap.protocols.coordinated_counts import of_hosts, training
 from fedjax_shap.report.run_tables import members_table
 from fedjax_shap.shapley.exact import shapley_values
 
@@ -105,6 +109,75 @@ def test_private_alignment_changes_no_number():
         np.testing.assert_array_equal(one, other)
     assert "by private set intersection" in private.notes[0]
     assert "in the clear" in clear.notes[0]
+
+
+@pytest.fixture
+def priced():
+    """Devices that pay for traffic alone: 1 a MB."""
+    section = {"steps_per_second": 10.0, "traffic_price": 1000}
+    given = {key: one for key, one in raw().items() if key != "costs"}
+    return lambda **game: {**given, "devices": section, "game": {**given["game"], **game}}
+
+
+def work_of(config):
+    """What a configuration's players do; nothing is trained."""
+    config = parse(config)
+    setting = setting_of(config)
+    return setting, pay(config, setting, np.ones(2), 0)
+
+
+def test_devices_are_billed_for_the_bytes_of_a_training_that_is_counted(priced):
+    how = {"epochs": 3, "batch_size": 10, "encryption": "paillier"}
+    setting, found = work_of(priced(**how))
+    asked = training(36, **how)
+    counts = of_hosts(asked, {"shop": 1, "phone": 2})
+    expected = [(one.sent + one.received) * 1000 / 1e9 for one in counts.values()]
+    assert_allclose([float(cost) for cost in found.costs], expected)
+    assert found.metered.used.steps.tolist() == [[12, 12]]
+    assert f"{counts['phone'].encryptions:,}" in setting.notes[-2]
+    # an encrypted number has 512 bytes, a plain one 8
+    _, plain = work_of(priced(**{**how, "encryption": "none"}))
+    assert found.costs[0] > 10 * plain.costs[0] > 0
+    flops = found.metered.workload.flops_per_step, plain.metered.workload.flops_per_step
+    assert (flops[0] > 1e4 * flops[1]).all() and flops[1][1] > flops[1][0]
+
+
+def test_bytes_of_a_private_alignment_are_billed_too(priced):
+    clear = work_of(priced())[1]
+    private = work_of(priced(alignment="private"))[1]
+    moved = loaded_columns(parse(priced(alignment="private"))).moved
+    for place, name in enumerate(("shop", "phone")):
+        more = float(private.costs[place] - clear.costs[place])
+        assert more == pytest.approx(sum(moved[name]) * 1000 / 1e9) and more > 0
+
+
+@pytest.mark.parametrize(
+    ("game", "model", "sentence"),
+    [
+        ({"encryption": "rsa"}, "ridge", "encryption='rsa'"),
+        ({"epochs": 0}, "ridge", "epochs=0"),
+        ({"encryption": "paillier"}, "split", "model.name='split' to be one of least_squares"),
+    ],
+)
+def test_a_training_that_cannot_be_counted_is_refused(game, model, sentence, priced):
+    given = {**priced(**game), "model": {"name": model}}
+    with pytest.raises(InvalidInputError, match=sentence):
+        setting_of(parse(given))
+
+
+@pytest.mark.slow
+def test_a_run_records_reports_and_settles_by_its_devices(capsys):
+    devices = ["--devices.steps_per_second", "10.0", "--devices.traffic_price", "1000"]
+    Path("three.toml").write_text(re.sub(r"\[costs\].*\n.*\n.*\n", "", TOML))
+    shown = said(capsys, "run", "three.toml", "--out", "out", *devices)
+    assert "use of the devices" in shown and "1 synchronous round" in shown
+    record = json.loads(Path("out/result.json").read_text())
+    uploads, downloads = record["member_devices"]["message_bytes"].values()
+    assert len(uploads) == len(downloads) == 2 and uploads[1] > uploads[0]
+    assert record["settlement"]["costs"] == record["member_devices"]["costs"]["communication"]
+    again = json.loads(said(capsys, "settle", "out"))
+    assert again["payments"] == record["settlement"]["payments"]
+    assert "of 4" in " ".join(said(capsys, "audit", "out").split())
 
 
 @pytest.mark.slow

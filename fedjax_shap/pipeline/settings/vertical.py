@@ -21,7 +21,9 @@ from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.federation import game_keywords
 from fedjax_shap.pipeline.loaded import game_seed
 from fedjax_shap.pipeline.settings.setting import PermanentMember, Setting
+from fedjax_shap.pipeline.settings.vertical_work import vertical_work
 from fedjax_shap.pipeline.vertical_data import Alignment, loaded_columns
+from fedjax_shap.protocols.coordinated_session import Encryption
 from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray, Key
 from fedjax_shap.valuation.estimate import estimate
@@ -38,7 +40,8 @@ OF_RUN = (
     "economics",
     "plan",
 )
-OF_VERTICAL = (*OF_RUN, "model")
+OF_VERTICAL = (*OF_RUN, "model", "devices")
+OF_PROTOCOLS = ("alignment", "encryption", "epochs", "batch_size")  # and of no game
 
 
 def vertical_game(
@@ -48,6 +51,9 @@ def vertical_game(
     resamples: int = 0,
     judges: Judging = "server",
     alignment: Alignment = "clear",
+    encryption: Encryption = "none",
+    epochs: int = 20,
+    batch_size: int | None = None,
 ) -> None:
     """V(S) is the metric of the model on the columns of S and the label holder's.
 
@@ -58,6 +64,10 @@ def vertical_game(
         judges: "server", or "classes".
         alignment: how rows of one id are found where parties hold rows of their own: "clear", or
             "private" by private set intersection, which finds the same.
+        encryption: "none", or "paillier": how the parties' joint training is counted, whose work
+            and bytes [devices] prices. Values do not depend on it.
+        epochs: passes over the rows of the training that is counted.
+        batch_size: rows of a step of it; all if None.
     """
 
 
@@ -100,7 +110,7 @@ class _Parts(NamedTuple):
 
 def vertical_federation(config: Config) -> Setting:
     """The federation of a configuration whose game is `vertical`."""
-    columns, asked, notes = loaded_columns(config)
+    columns, asked, notes, moved = loaded_columns(config)
     model = config.build("model")
     settings = _settings(config)
     with cautions() as on_game:
@@ -108,13 +118,16 @@ def vertical_federation(config: Config) -> Setting:
     data = as_federation(columns)
     task = model.task(asked, data)
     measure = measure_for(task, data, settings.get("metric"))
-    parts = _Parts(config, columns, task, measure, (*notes, *on_game))
-    return _setting(parts, game, "vertical", noisy=config.value("game", "resamples") > 0)
+    counted = vertical_work(config, columns, moved)
+    said = (*notes, *on_game, *counted.notes)
+    parts = _Parts(config, columns, task, measure, said)
+    noisy = config.value("game", "resamples") > 0
+    return _setting(parts, game, "vertical", noisy=noisy)._replace(work=counted.work)
 
 
 def vertical_run(config: Config) -> Setting:
     """The federation of a configuration whose game is `vertical_run`."""
-    columns, asked, notes = loaded_columns(config)
+    columns, asked, notes, _ = loaded_columns(config)
     settings = _settings(config)
     with cautions() as on_game:
         game = followed(columns, task=asked, **settings)
@@ -129,7 +142,7 @@ def vertical_run(config: Config) -> Setting:
 
 def _settings(config: Config) -> dict[str, Any]:
     """The keywords of the game, without those of the data."""
-    return {key: value for key, value in game_keywords(config).items() if key != "alignment"}
+    return {key: value for key, value in game_keywords(config).items() if key not in OF_PROTOCOLS}
 
 
 def _setting(parts: _Parts, game: Game, kind: str, *, noisy: bool) -> Setting:
