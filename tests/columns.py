@@ -37,6 +37,22 @@ def small(num_classes=2, count=60, owners=OWNERS):
     )
 
 
+def renamed(columns, order):
+    """The same federation with its parties named in another order."""
+    place = np.append(np.argsort(order), -1)
+    owners = place[columns.owners]
+    by_owner = np.argsort(np.where(owners < 0, len(order), owners), kind="stable")
+    x, y = columns.validation
+    return columns._replace(
+        x=columns.x[:, by_owner],
+        owners=owners[by_owner],
+        names=tuple(columns.names[party] for party in order),
+        features=tuple(columns.features[party] for party in (*order, -1)),
+        validation=(x[:, by_owner], y),
+        test=(x[:, by_owner], y),
+    )
+
+
 def seen_by(mask, owners=OWNERS):
     """bool[F], the columns of a coalition and the label holder."""
     return np.append(mask, True)[owners]

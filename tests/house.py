@@ -36,6 +36,7 @@ MAPPED_ELSEWHERE: dict[str, str] = {
     "learning/train.py": "the members of one coalition",
     "learning/judges.py": "the judges with equally many test rows",
     "learning/row_orders.py": "the clients of a round, and their passes",
+    "learning/vertical/split.py": "the parties, whose initial weights are drawn",
     "games/statistics.py": "the coalitions of a block",
     "games/transfer.py": "the coalitions of a block",
     "games/vertical.py": "the coalitions of a block",

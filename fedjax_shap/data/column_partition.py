@@ -78,7 +78,7 @@ def stated(
             f"Expected every column to be given to a party or named in left_out, but nobody has "
             f"{listed(rest)}.",
         )
-        kept = [place for place in sorted(owner) if owner[place]]
+        kept = [place for place in _by_party(columns) if owner[place]]
         places = {party: number for number, party in enumerate(players)}
         owners = [places.get(owner[place], OF_LABEL_HOLDER) for place in kept]
         holder = label_holder or _holder(players, columns)
@@ -199,7 +199,8 @@ def _dealt(
     def split(rng: np.random.Generator, columns: Columns) -> Columns:
         known = column_names(columns)
         kept = set(_matching("own", patterns, known))
-        rest = [place for place in range(len(known)) if place not in kept]
+        order = _by_party(columns)
+        rest = [place for place in order if place not in kept]
         require(
             len(rest) >= num_parties,
             f"Expected num_parties={num_parties} to be at most the number of columns to give out, "
@@ -208,9 +209,19 @@ def _dealt(
         owners = np.full(len(known), OF_LABEL_HOLDER)
         owners[rest] = assign(rng, columns.x[:, rest])
         holder = _holder(players, columns)
-        return with_owners(columns, range(len(known)), owners.tolist(), players, holder)
+        return with_owners(columns, order, owners[order].tolist(), players, holder)
 
     return split
+
+
+def _by_party(columns: Columns) -> list[int]:
+    """All columns, whose holders so far stand in the order of their names: in which order these
+    were given has no effect on a partition.
+    """
+    # -1, the label holder, is the last
+    called = (*columns.names, columns.label_holder)
+    holders = [called[owner] for owner in np.asarray(columns.owners)]
+    return sorted(range(len(holders)), key=lambda place: (holders[place], place))
 
 
 def _holder(players: Sequence[str], columns: Columns) -> str:
@@ -218,7 +229,7 @@ def _holder(players: Sequence[str], columns: Columns) -> str:
     for name in (columns.label_holder, LABEL_HOLDER):
         if name not in players:
             return name
-    return f"{LABEL_HOLDER} of {', '.join(players)}"
+    return f"{LABEL_HOLDER} of {', '.join(sorted(players))}"
 
 
 def _named(argument: str, names: Any) -> tuple[str, ...]:

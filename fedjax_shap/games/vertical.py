@@ -6,7 +6,7 @@ parties is a mask over columns, so all coalitions are fitted side by side.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from fedjax_shap.data.column_partition import COLUMN_PARTITIONS
 from fedjax_shap.data.vertical import OF_LABEL_HOLDER, Columns, VerticalData, from_blocks
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.vertical_run import followed
-from fedjax_shap.learning.judges import Judging, judged_by, judges_of, trailing_of
+from fedjax_shap.learning.judges import judged_by, judges_of, trailing_of
 from fedjax_shap.learning.metric import Metric, bootstrapped, in_blocks, judged
 from fedjax_shap.learning.statistics.model import StatisticsModel
 from fedjax_shap.learning.task import Task, measure_for
@@ -56,6 +56,8 @@ __all__ = [
 ]
 
 BLOCK_BYTES = 2**25  # that the coalitions of a block may take
+# no row is a member's own, as all members hold the same ones
+VerticalJudging = Literal["server", "classes"]
 
 
 @struct.dataclass
@@ -81,7 +83,7 @@ def vertical(
     task: Task | None = None,
     empty: float | None = None,
     resamples: int = 0,
-    judges: Judging = "server",
+    judges: VerticalJudging = "server",
 ) -> Game:
     """The game in which V(S) is the metric of the model on the columns of S and the label holder's.
 
@@ -119,6 +121,7 @@ def vertical(
     """
     _require_columns(columns)
     integer("resamples", resamples, least=0)
+    one_of("judges", judges, get_args(VerticalJudging))
     require(
         resamples == 0 or judges == "server",
         f"Expected resamples={resamples} to be 0 with judges={judges!r}.",
@@ -202,6 +205,10 @@ def _require_columns(columns: Columns) -> None:
     owners = np.asarray(columns.owners)
     count = len(columns.names)
     require(count > 0, "Expected columns.names to name one party or more, got none.")
+    require(
+        len(set(columns.names)) == count,
+        f"Expected columns.names to be names of different parties, got {list(columns.names)}.",
+    )
     width = np.shape(columns.x)[1]
     require(
         owners.shape == (width,) and owners.dtype.kind in "iu",

@@ -12,14 +12,17 @@ from flax import struct
 
 from fedjax_shap._validate import integer, number
 from fedjax_shap.coalitions import Coalition
+from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.data.vertical import OF_LABEL_HOLDER, Columns
 from fedjax_shap.games.game import Game, Value
 from fedjax_shap.learning.metric import Metric, judged
 from fedjax_shap.learning.task import Task, bound_to, measure_for
 from fedjax_shap.learning.tasks import task_for
-from fedjax_shap.learning.vertical.model import as_federation
+from fedjax_shap.learning.vertical.model import as_federation, as_task_has
 from fedjax_shap.shapley.slices import Trailing, round_names
 from fedjax_shap.typing import Array, HostArray, Key
+
+SOFTMAX = "classification"  # the task that has a logit a class
 
 
 @struct.dataclass
@@ -56,7 +59,8 @@ def followed(
     and the label holder took the step of round t and the others did not,
     V(S) = V(x_0) + sum over t of V(x_t^S) - V(x_{t-1}). Its Shapley values are the sums over rounds
     of those of the rounds' games. All rows are used in every round, so that each round's game is
-    known of every coalition and nothing has to be completed.
+    known of every coalition and nothing has to be completed. Two classes have one logit, that of
+    the second, as in `logistic`.
 
     Args:
         columns: the aligned rows of all parties; the metric is that on `columns.validation`. The
@@ -138,7 +142,7 @@ def _score_of(
 
     def score(world: VerticalRun, weights: Array) -> Array:
         x, y = world.held_out
-        outputs = _linear(weights, x)
+        outputs = _as_task_has(task, _linear(weights, x))
         if change is not None:
             outputs = change(outputs)
         return judged(metric, outputs, y)
@@ -151,14 +155,29 @@ def _linear(weights: Array, x: Array) -> Array:
     return x @ weights[:-1] + weights[-1:]
 
 
+def _num_outputs(task: Task, data: FederatedData) -> int:
+    """How many numbers the linear model gives for a row: of two classes one logit."""
+    if task.name == SOFTMAX and data.num_classes == 2:
+        return 1
+    return task.outputs(data)
+
+
+def _as_task_has(task: Task, outputs: Array) -> Array:
+    """What the linear model gives, as the task's loss and metrics take it."""
+    if task.name == SOFTMAX:
+        return as_task_has(task, outputs)
+    return outputs
+
+
 def _run(columns: Columns, task: Task, rounds: int, learning_rate: float, l2: float) -> HostArray:
     """The models of a run, float64[R + 1, F + 1, O]."""
     data = as_federation(columns)
     loss = bound_to(task, data).loss
-    shape = (columns.x.shape[1] + 1, task.outputs(data))
+    shape = (columns.x.shape[1] + 1, _num_outputs(task, data))
 
     def of_rows(weights: Array, x: Array, y: Array) -> Array:
-        return loss(_linear(weights, x), y).mean() + l2 / 2 * jnp.sum(weights[:-1] ** 2)
+        outputs = _as_task_has(task, _linear(weights, x))
+        return loss(outputs, y).mean() + l2 / 2 * jnp.sum(weights[:-1] ** 2)
 
     @jax.jit
     def descend(x: Array, y: Array) -> Array:

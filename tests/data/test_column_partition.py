@@ -142,3 +142,24 @@ def test_more_parties_than_columns_are_refused_and_draws_follow_the_generator(na
         COLUMN_PARTITIONS[name](num_parties=31, **more)(np.random.default_rng(0), table)
     with pytest.raises(InvalidInputError, match="num_parties"):
         COLUMN_PARTITIONS[name](num_parties=0, **more)
+
+
+@pytest.mark.parametrize("name", COLUMN_PARTITIONS)
+def test_the_order_of_those_who_hold_columns_so_far_has_no_effect(name):
+    rng = np.random.default_rng(3)
+    blocks = {party: rng.normal(size=(40, 3)) for party in ("shop", "bank", "lab")}
+    settings = {"num_parties": 2}
+    if name == "correlation":
+        settings = {"num_parties": 2, "beta": 0.5, "trials": 20}
+    if name == "columns":
+        settings = {"parties": {"one": ["*.x0", "*.x1"], "other": ["*.x2"]}}
+    split = COLUMN_PARTITIONS[name](**settings)
+    given, other = (
+        split(
+            np.random.default_rng(5),
+            columns(from_blocks({party: blocks[party] for party in order}, [0, 1] * 20)),
+        )
+        for order in (("shop", "bank", "lab"), ("lab", "shop", "bank"))
+    )
+    assert given.features == other.features
+    np.testing.assert_array_equal(given.x, other.x)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from columns import OWNERS, small
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
@@ -43,13 +43,22 @@ def naive_utilities(columns):
 
 def test_utilities_are_those_of_a_naive_loop_and_add_up():
     columns = small(num_classes=2)
-    settings = {"rounds": ROUNDS, "learning_rate": RATE, "l2": L2, "task": tasks.binary()}
-    utilities = evaluate(followed(columns, by_round=True, **settings), 0, MASKS)
+    settings = {"rounds": ROUNDS, "learning_rate": RATE, "l2": L2, "by_round": True}
+    utilities = evaluate(followed(columns, **settings), 0, MASKS)
     expected, last = naive_utilities(columns)
     assert_allclose(utilities[:, -1], expected, atol=1e-12)
     assert utilities[-1, -1] == pytest.approx(last, abs=1e-12)
     # the column of party 0 that does not matter leaves it less than the others
     assert shapley_values(utilities[:, -1]).argmin() == 1
+
+
+def test_two_classes_have_one_logit_whatever_the_task_and_more_have_one_each():
+    columns = small(num_classes=2)
+    given = followed(columns, rounds=2).world.weights
+    by_task = followed(columns, rounds=2, task=tasks.binary()).world.weights
+    assert given.shape == (3, len(OWNERS) + 1, 1)
+    assert_array_equal(given, by_task)
+    assert followed(small(num_classes=3), rounds=2).world.weights.shape[-1] == 3
 
 
 def test_quantities_are_scored_in_their_units():

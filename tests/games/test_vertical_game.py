@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from columns import OWNERS, seen_by, small
+from columns import OWNERS, renamed, seen_by, small
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import log_loss, r2_score, roc_auc_score
@@ -156,6 +156,25 @@ def test_layouts_chunks_and_blocks_agree(model, monkeypatch):
         assert_allclose(utilities, evaluate(blocks, 0, MASKS, plan), rtol=tolerance)
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        games.taylor(),
+        pytest.param(games.logistic(), marks=pytest.mark.slow),
+        pytest.param(
+            games.split(bottom=(2,), top=(2,), epochs=1, batch_size=30), marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_the_order_in_which_parties_are_named_has_no_effect(model):
+    columns = small(num_classes=2)
+    order = [2, 0, 1]
+    masks = MASKS[[3, 6]]
+    given = evaluate(vertical(columns, model, metric="log_loss"), 0, masks)
+    other = vertical(renamed(columns, order), model, metric="log_loss")
+    assert_allclose(given, evaluate(other, 0, masks[:, order]), rtol=1e-5)
+
+
 def test_the_label_holder_alone_is_the_empty_coalition():
     columns = small(num_classes=None)
     [alone] = evaluate(vertical(columns, games.ridge()), 0, MASKS[:1])
@@ -218,6 +237,10 @@ def test_what_decides_a_utility_changes_the_name_of_the_store(key):
         ({"owners": np.array([0, 1])}, "Expected columns.owners to be whole numbers, one for each"),
         ({"owners": OWNERS + 1}, "Expected columns.owners to lie in -1..2, got 0..3"),
         (
+            {"names": ("bank", "shop", "bank")},
+            "Expected columns.names to be names of different parties",
+        ),
+        (
             {"validation": (np.zeros((3, 2)), np.zeros(3, int))},
             "Expected columns.validation to have",
         ),
@@ -241,7 +264,7 @@ def test_columns_that_do_not_go_together_are_refused(change, sentence):
         (lambda: vertical(small(), games.logistic(), metric="r2"), "Expected metric='r2'"),
         (
             lambda: vertical(small(), games.logistic(), judges="members"),
-            "Expected judges='members'",
+            "Expected judges='members' to be a known name; known: classes, server",
         ),
         (lambda: games.logistic(penalty=0), "Expected penalty=0 to be a finite number > 0"),
         (lambda: games.taylor(penalty=-1), "Expected penalty=-1 to be a finite number > 0"),

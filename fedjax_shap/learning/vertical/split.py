@@ -1,5 +1,7 @@
 """Split networks: a bottom network a party, joined by the label holder's top network."""
 
+import zlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -25,12 +27,14 @@ class _Known(NamedTuple):
         y: [N], the targets.
         places: int[P + 1, W], which columns each party has; F where it has fewer than others.
         widths: float32[P + 1], how many it has.
+        seeds: uint32[P + 1], what tells a party's initial weights from others', by its name.
     """
 
     x: Array
     y: Array
     places: Array
     widths: Array
+    seeds: Array
 
 
 class _State(NamedTuple):
@@ -90,8 +94,9 @@ def split(
 
     All layers but the last are followed by a ReLU. The part of an absent party in what the top
     network reads is 0, so its bottom network neither learns nor has an effect. Initial weights are
-    normal of variance 1 / inputs, a party's by its own columns; they and the mini-batches are the
-    same in all coalitions.
+    normal of variance 1 / inputs, a party's by its own columns. They are drawn by the party's name,
+    so that the order of parties has no effect; they and the mini-batches are the same in all
+    coalitions.
 
     Args:
         bottom: widths of each party's layers, one at least.
@@ -196,7 +201,13 @@ def _known(columns: Columns) -> _Known:
     y: Any = np.asarray(columns.y)
     counts: Any = np.array([len(where) for where in own], np.float32)
     held: Any = places
-    return _Known(x, y, held, counts)
+    return _Known(x, y, held, counts, _seeds(columns.names))
+
+
+def _seeds(names: Sequence[str]) -> Any:
+    """A number for each party, that of its name; 0 for the label holder."""
+    each = [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in names]
+    return np.array([*each, 0], np.uint32)
 
 
 def _blocks(known: _Known, x: Array) -> Array:
@@ -229,19 +240,32 @@ def _initial(key: Key, known: _Known, bottom: tuple[int, ...], top: tuple[int, .
     layers = []
     inputs = jnp.maximum(known.widths, 1.0)
     for depth, outputs in enumerate(bottom):
-        shape = (num_parties, width, outputs)
-        drawn = jax.random.normal(jax.random.fold_in(for_bottom, depth), shape)
+        drawn = _by_party(jax.random.fold_in(for_bottom, depth), known, (width, outputs))
         kernel = drawn / jnp.sqrt(inputs)[:, None, None]
         layers.append({"kernel": kernel, "bias": jnp.zeros((num_parties, outputs))})
         inputs = jnp.full(num_parties, float(outputs))
         width = outputs
     above = []
-    width = num_parties * width
+    received = num_parties * width
     for depth, outputs in enumerate(top):
-        drawn = jax.random.normal(jax.random.fold_in(for_top, depth), (width, outputs))
-        above.append({"kernel": drawn / width**0.5, "bias": jnp.zeros(outputs)})
-        width = outputs
+        own = jax.random.fold_in(for_top, depth)
+        if depth == 0:
+            # the lowest layer reads one part from each party
+            drawn = _by_party(own, known, (width, outputs)).reshape(received, outputs)
+        else:
+            drawn = jax.random.normal(own, (received, outputs))
+        above.append({"kernel": drawn / received**0.5, "bias": jnp.zeros(outputs)})
+        received = outputs
     return {"bottom": layers, "top": above}
+
+
+def _by_party(key: Key, known: _Known, shape: tuple[int, int]) -> Array:
+    """Standard normal numbers for each party, float32[P + 1, *shape], by its name."""
+
+    def of_party(seed: Array) -> Array:
+        return jax.random.normal(jax.random.fold_in(key, seed), shape)
+
+    return jax.vmap(of_party)(known.seeds)
 
 
 def _batches(key: Key, known: _Known, size: int) -> tuple[Array, Array]:

@@ -10,8 +10,7 @@ import numpy as np
 from fedjax_shap._validate import cautions
 from fedjax_shap.data.vertical import Columns
 from fedjax_shap.games.game import Game
-from fedjax_shap.games.vertical import followed, vertical
-from fedjax_shap.learning.judges import Judging
+from fedjax_shap.games.vertical import VerticalJudging, followed, vertical
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.metric import Metric
 from fedjax_shap.learning.task import Task, measure_for
@@ -49,7 +48,7 @@ def vertical_game(
     metric: str | Metric | None = None,
     empty: float | None = None,
     resamples: int = 0,
-    judges: Judging = "server",
+    judges: VerticalJudging = "server",
     alignment: Alignment = "clear",
     encryption: Encryption = "none",
     epochs: int = 20,

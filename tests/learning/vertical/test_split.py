@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from columns import OWNERS, small
-from numpy.testing import assert_allclose
+from columns import OWNERS, renamed, small
+from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap.learning import tasks
 from fedjax_shap.learning.vertical import split as networks
@@ -57,6 +57,22 @@ def by_hand(columns, params, orders):
                 gradient = slope(weights, columns.x[rows], columns.y[rows])
                 weights = jax.tree.map(lambda w, g: np.asarray(w - RATE * g), weights, gradient)
         return outputs(weights, columns.validation[0])
+
+
+def test_initial_weights_go_by_parties_names_and_not_by_their_order(key):
+    columns = small()
+    order = [2, 0, 1, 3]
+    initial = jax.jit(networks._initial, static_argnums=(2, 3))
+    given, other = (
+        initial(key, networks._known(one), (2,), (3,))
+        for one in (columns, renamed(columns, order[:-1]))
+    )
+    for one, same in zip(given["bottom"], other["bottom"], strict=True):
+        assert_array_equal(one["kernel"][np.array(order)], same["kernel"])
+    parts, same = (np.asarray(one["top"][0]["kernel"]).reshape(4, 2, 3) for one in (given, other))
+    assert_array_equal(parts[order], same)
+    # no two parties begin alike
+    assert len(np.unique(parts)) == parts.size
 
 
 @pytest.mark.slow
