@@ -3,8 +3,9 @@
 `secure_sum` gives the sum of the members' numbers and of no member's its own; `align` the rows
 that belong to the same ids, and no other ids; `query` who has an id, and does not say which.
 `coordinated` trains linear and logistic models of parties that hold different columns, with a
-coordinator and under encryption, `predict` asks all of them for predictions, and `billed` says what
-it cost them; `encrypted_transfer` trains a source and a target.
+coordinator and under encryption, and `predict` asks all of them for predictions.
+`encrypted_transfer` trains a source and a target, and `predict_transfer` predicts rows of the
+target. `billed` says what either training cost its parties.
 """
 
 from fedjax_shap.protocols.align import Alignment, align
@@ -13,7 +14,9 @@ from fedjax_shap.protocols.coordinated_costs import billed
 from fedjax_shap.protocols.query import Answers, query
 from fedjax_shap.protocols.secure_sum import SecureSum, secure_sum, silent_from
 from fedjax_shap.protocols.transcript import Message, Part, Seen, Transcript
-from fedjax_shap.protocols.transfer import Held, encrypted_transfer
+from fedjax_shap.protocols.transfer import Trained, encrypted_transfer
+from fedjax_shap.protocols.transfer_checks import Held
+from fedjax_shap.protocols.transfer_prediction import predict_transfer
 
 __all__ = [
     "Alignment",
@@ -24,12 +27,14 @@ __all__ = [
     "Part",
     "SecureSum",
     "Seen",
+    "Trained",
     "Transcript",
     "align",
     "billed",
     "coordinated",
     "encrypted_transfer",
     "predict",
+    "predict_transfer",
     "query",
     "secure_sum",
     "silent_from",

@@ -21,11 +21,11 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple, Unpack
 
-from fedjax_shap._validate import integer, one_of, require
+from fedjax_shap._validate import integer, of_kind, one_of, require
 from fedjax_shap.privacy.paillier import LEAST_KEY, PrivateKey, generate
 from fedjax_shap.protocols.coordinated_checks import (
     batch_size_of,
-    block_of,
+    blocks_of,
     names_of,
     require_columns,
     targets_of,
@@ -43,14 +43,15 @@ from fedjax_shap.protocols.coordinated_parties import Host, LabelHolder
 from fedjax_shap.protocols.coordinated_prediction import Roles, outputs_of_all
 from fedjax_shap.protocols.coordinated_session import (
     COORDINATOR,
-    ENCRYPTIONS,
     MODELS,
     Encryption,
     ModelName,
     Session,
 )
 from fedjax_shap.protocols.coordinated_steps import Steps, schedule
+from fedjax_shap.protocols.given import on_or_off
 from fedjax_shap.protocols.transcript import Transcript
+from fedjax_shap.protocols.transfer import Trained
 from fedjax_shap.typing import HostArray
 
 
@@ -161,10 +162,10 @@ def coordinated(
             repeated or out of order; `phe` or `gmpy2` is missing. There is no model then.
     """
     one_of("model", model, MODELS)
-    one_of("encryption", encryption, ENCRYPTIONS)
     integer("epochs", epochs, least=1)
     integer("seed", seed, least=0)
-    blocks = [block_of(place, block) for place, block in enumerate(blocks)]
+    on_or_off(intercept=intercept, loss=loss, keep=keep, allow_short_keys=allow_short_keys)
+    blocks = blocks_of(blocks)
     hosts = names_of(names, len(blocks) - 1, label_holder)
     require_columns(blocks, (*hosts, label_holder), bits, encryption)
     session = Session(
@@ -208,9 +209,15 @@ def predict(
     Raises:
         InvalidInputError: other blocks than in training, or a message that is missing or refused.
     """
+    require(
+        not isinstance(trained, Trained),
+        "Expected trained to be of a coordinated training; predict_transfer is for transfers.",
+    )
+    of_kind("trained", trained, Coordinated, "coordinated(blocks, y)")
+    on_or_off(keep=keep)
     session = trained.session
     names = session.parties
-    blocks = [block_of(place, block) for place, block in enumerate(blocks)]
+    blocks = blocks_of(blocks)
     require(len(blocks) == len(names), f"Expected {len(names)} blocks, got {len(blocks)}.")
     parts = {}
     for name, block in zip(names, blocks, strict=True):
@@ -281,6 +288,7 @@ def _security(
     private: PrivateKey | None,
 ) -> Security:
     """Keys, or none."""
+    of_kind("private", private, PrivateKey | None, "privacy.paillier.generate()[1]")
     bits = session.bits
     if encryption == "none":
         require(private is None, "Expected no private key with encryption='none', got one.")

@@ -1,35 +1,51 @@
 """What parties bring to a coordinated training, checked before a key is made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import a_text, finite, integer, listed, require, texts
+from fedjax_shap._validate import (
+    InvalidInputError,
+    a_text,
+    described,
+    finite,
+    integer,
+    listed,
+    one_of,
+    require,
+    texts,
+)
 from fedjax_shap.privacy.encrypted import MOST_FACTOR_BITS
 from fedjax_shap.privacy.whole_numbers import INTEGER_BITS
-from fedjax_shap.protocols.coordinated_session import COORDINATOR, Encryption, ModelName
+from fedjax_shap.protocols.coordinated_session import (
+    COORDINATOR,
+    ENCRYPTIONS,
+    Encryption,
+    ModelName,
+)
+from fedjax_shap.protocols.given import real, real_numbers, shown
 from fedjax_shap.typing import HostArray
 
 LEAST_STEPS = 1000  # of the encoding, in a column's largest number
 
 
-def block_of(place: int, block: HostArray) -> HostArray:
-    """A block as float64[N, F]."""
-    array = np.asarray(block)
+def blocks_of(blocks: Any) -> list[HostArray]:
+    """The blocks as float64[N, F] each."""
+    several = isinstance(blocks, Iterable) and not isinstance(blocks, str | bytes | Mapping | Set)
     require(
-        array.ndim == 2 and array.dtype.kind in "biuf",
-        f"Expected blocks[{place}] to be real numbers [N, F], got {array.dtype}"
-        f"{list(array.shape)}.",
+        several and (not isinstance(blocks, np.ndarray) or blocks.ndim > 0),
+        f"Expected blocks={described(blocks)} to be a list of arrays [N, F], one a party in their "
+        "order.",
     )
-    array = array.astype(float)
-    finite(f"blocks[{place}]", array)
-    return array
+    return [real(f"blocks[{place}]", block, "[N, F]") for place, block in enumerate(blocks)]
 
 
 def require_columns(
     blocks: Sequence[HostArray], names: Sequence[str], bits: int, encryption: Encryption
 ) -> None:
     """Refuses blocks of other rows, hosts without columns, and what is no fixed-point number."""
+    one_of("encryption", encryption, ENCRYPTIONS)
     integer("bits", bits, least=8, most=MOST_FACTOR_BITS)
     num_rows = len(blocks[0])
     require(num_rows > 0, "Expected blocks with rows, got none.")
@@ -60,14 +76,15 @@ def names_of(names: Sequence[str] | None, count: int, label_holder: str) -> tupl
     """The hosts' names."""
     a_text("label_holder", label_holder)
     require(count >= 1, f"Expected blocks of a host and the label holder, got {count + 1}.")
-    if names is None:
-        return tuple(f"host {place}" for place in range(1, count + 1))
-    hosts = texts("names", names)
+    hosts = tuple(f"host {place}" for place in range(1, count + 1))
+    if names is not None:
+        hosts = texts("names", names)
     require(len(hosts) == count, f"Expected {count} names of hosts, got {len(hosts)}.")
     every = [*hosts, label_holder, COORDINATOR]
     require(
         len(set(every)) == len(every) and all(every),
-        f"Expected the names of the parties to differ, and none to be {COORDINATOR!r} or empty.",
+        "Expected the names of the parties to differ, and none to be "
+        f"{COORDINATOR!r} or empty, got {listed(hosts)} and label_holder={label_holder!r}.",
     )
     return hosts
 
@@ -82,11 +99,9 @@ def batch_size_of(batch_size: int | None, num_rows: int) -> int:
 
 def targets_of(y: HostArray, model: ModelName, num_rows: int) -> HostArray:
     """float64[N], classes as -1 and 1."""
-    targets = np.asarray(y)
-    require(
-        targets.shape == (num_rows,) and targets.dtype.kind in "biuf",
-        f"Expected y[N] of {num_rows} real numbers, got {targets.dtype}{list(targets.shape)}.",
-    )
+    targets = real_numbers(y)
+    if targets is None or targets.shape != (num_rows,):
+        raise InvalidInputError(f"Expected y[N] of {num_rows} real numbers, got {shown(y)}.")
     targets = targets.astype(float)
     finite("y", targets)
     if model == "linear":

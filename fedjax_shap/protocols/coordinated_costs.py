@@ -1,13 +1,16 @@
 """What a coordinated training cost its parties: seconds, energy and bytes at prices."""
 
-from fedjax_shap._validate import number, one_of
+from collections.abc import Sequence
+
+from fedjax_shap._validate import listed, number, of_kind, one_of, require, texts
 from fedjax_shap.economics.cost import Bill, Price, bill
 from fedjax_shap.protocols.coordinated import Coordinated
+from fedjax_shap.protocols.transfer import Trained
 
 
 def billed(
-    trained: Coordinated,
-    parties: tuple[str, ...] | None = None,
+    trained: Coordinated | Trained,
+    parties: Sequence[str] | None = None,
     *,
     watts: float = 0.0,
     energy_price: Price = 0,
@@ -18,8 +21,9 @@ def billed(
     """What each party's machine cost it, by the seconds it computed and the bytes it moved.
 
     Args:
-        trained: what `coordinated` gave.
-        parties: whose bill, in this order: the players of the vertical game by default, the hosts.
+        trained: what `coordinated` or `encrypted_transfer` gave.
+        parties: whose bill, in this order, each once. By default the hosts, which are the players
+            of the vertical game; of a transfer the source, then the target.
         watts: the power that a machine draws while it computes.
         energy_price: money a kWh.
         time_price: money an hour.
@@ -27,9 +31,18 @@ def billed(
         fixed: money a party.
 
     Raises:
-        InvalidInputError: no such party, or what is no price.
+        InvalidInputError: no party, no such party, one named twice, or what is no price.
     """
-    names = parties or trained.session.hosts
+    of_kind("trained", trained, Coordinated | Trained, "fs.protocols.coordinated(blocks, y)")
+    names: Sequence[str] = trained.session.parties
+    if isinstance(trained, Coordinated):
+        names = trained.session.hosts
+    if parties is not None:
+        names = texts("parties", parties)
+    require(
+        len(set(names)) == len(names) > 0,
+        f"Expected parties to name parties, each once, got {listed(names) or 'none'}.",
+    )
     for name in names:
         one_of("party", name, trained.seconds, "a party of this training")
     number("watts", watts, least=0)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from fedjax_shap._validate import one_of, require
+from fedjax_shap._validate import function_of, one_of, require
 from fedjax_shap.protocols.transcript import Message, Transcript
 
 
@@ -65,6 +65,7 @@ def exchange(
     Raises:
         InvalidInputError: a message did not arrive, or its receiver refused it.
     """
+    function_of("carrier", carrier, ("kind", "step", "messages"), "all_arrive")
     transcript = Transcript(keep=keep)
     seconds = dict.fromkeys(parties, 0.0)
     pending = list(first)

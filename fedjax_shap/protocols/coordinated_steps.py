@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, TypedDict
 import numpy as np
 
 from fedjax_shap._validate import number, one_of
+from fedjax_shap.protocols.given import on_or_off
 from fedjax_shap.typing import HostArray
 
 RMSPROP_DECAY = 0.99
@@ -92,11 +93,13 @@ def schedule(
         l2: lambda of the penalty lambda / 2 |weights|^2, which leaves out the intercept.
 
     Raises:
-        InvalidInputError: no such optimizer, a rate that is not > 0, or a penalty below 0.
+        InvalidInputError: no such optimizer, a rate that is not > 0, a penalty below 0, or a
+            `decay` that is neither True nor False.
     """
     one_of("optimizer", optimizer, OPTIMIZERS)
     number("learning_rate", learning_rate, above=0)
     number("l2", l2, least=0)
+    on_or_off(decay=decay)
     return Schedule(optimizer, learning_rate, bool(decay), l2)
 
 

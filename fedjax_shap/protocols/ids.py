@@ -84,7 +84,7 @@ def _listed(owner: str, ids: Any) -> list[Any]:
         array = np.asarray(ids)
         require(array.ndim == 1, f"{expected}, got {described(ids)} of shape {array.shape}.")
         values = array.tolist()
-    require(len(values) > 0, f"{expected}, got none.")
+    require(len(values) > 0, f"{expected}, got none: a party without ids is left out.")
     return values
 
 
@@ -108,15 +108,25 @@ def _require_plain_texts(owner: str, ids: Sequence[Any]) -> None:
             raise InvalidInputError(
                 f"Expected every row of {owner} to have an id, but ids[{row}] is an empty text."
             )
-        if not (unicodedata.is_normalized("NFC", one) and one.isprintable()):
-            raise InvalidInputError(
-                f"Expected the ids of {owner} to be printable texts in Unicode's normal form C, "
-                f"but ids[{row}]={one!a}; unicodedata.normalize('NFC', id) gives that form."
-            )
+        expected = (
+            f"Expected the ids of {owner} to be printable texts in Unicode's normal form C, but "
+            f"ids[{row}]={one!a}"
+        )
+        require(
+            one.isprintable(),
+            f"{expected}: leave out characters that are not printed, such as line breaks.",
+        )
+        require(
+            unicodedata.is_normalized("NFC", one),
+            f"{expected}; unicodedata.normalize('NFC', id) gives that form.",
+        )
     blanks = [one for one in ids if one != one.strip()]
     if blanks:
+        begins = "begin or end"
+        if len(blanks) == 1:
+            begins = "begins or ends"
         caution(
-            f"{how_many(len(blanks), 'id')} of {owner} begin or end with a blank, such as "
+            f"{how_many(len(blanks), 'id')} of {owner} {begins} with a blank, such as "
             f"{blanks[0]!r}; blanks count: such an id equals only one with the same blanks."
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from fedjax_shap._validate import InvalidInputError, listed, require
+from fedjax_shap._validate import InvalidInputError, function_of, listed, require
 from fedjax_shap.protocols.delivery import Log, Network, explained, require_awaited
 from fedjax_shap.protocols.transcript import Message
 
@@ -129,6 +129,7 @@ def converse(
         InvalidInputError: a stage lacks a message, with the first sentence by which one was
             refused.
     """
+    function_of("network", network, ("stage", "messages"), "delivery.all_arrive")
     by_name = {party.name: party for party in parties}
     sent: list[Message] = []
     for name, party in by_name.items():

@@ -26,7 +26,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from fedjax_shap._validate import a_text, how_many, integer, one_of, require, texts
+from fedjax_shap._validate import a_text, integer, one_of, require, texts
 from fedjax_shap.privacy.shamir import Entropy
 from fedjax_shap.protocols.delivery import Log, Network, all_arrive
 from fedjax_shap.protocols.ids import read_ids
@@ -141,10 +141,10 @@ def _names(asker: str, members: Mapping[str, Any], reveal: Reveal) -> tuple[str,
         bool(asker) and all(names) and asker not in names,
         f"Expected asker={asker!r} and the members' names to be different names, none empty.",
     )
-    least = 1 + (reveal == "count")
+    require(len(names) > 0, "Expected at least 1 member who is asked, got 0.")
     require(
-        len(names) >= least,
-        f"Expected at least {how_many(least, 'member')} with reveal={reveal!r}, got {len(names)}: "
-        "a count of one member names it.",
+        reveal == "members" or len(names) > 1,
+        f"Expected at least 2 members with reveal={reveal!r}, got 1: a count of one member names "
+        "it.",
     )
     return names

@@ -19,11 +19,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import described, one_of, require, texts
+from fedjax_shap._validate import (
+    InvalidInputError,
+    described,
+    function_of,
+    one_of,
+    require,
+    texts,
+)
 from fedjax_shap.privacy.fixed_point import decode, encode, outside, require_range, require_room
 from fedjax_shap.privacy.sealing import Identity, identity
 from fedjax_shap.privacy.shamir import Entropy
 from fedjax_shap.protocols.delivery import Log, Network, all_arrive
+from fedjax_shap.protocols.given import real_numbers
 from fedjax_shap.protocols.sum_member import Member
 from fedjax_shap.protocols.sum_server import Server
 from fedjax_shap.protocols.sum_session import SERVER, STAGES, Against, Session, session
@@ -125,6 +133,7 @@ def exchange(
     Raises:
         InvalidInputError: the session fell below its threshold.
     """
+    function_of("network", network, ("stage", "messages"), "silent_from(...)")
     parties = {member.name: member for member in members}
     server = Server(agreed)
     log = Log(Transcript(keep=keep), dict.fromkeys([SERVER, *parties], 0.0), [])
@@ -169,6 +178,11 @@ def silent_from(stages: Mapping[str, str]) -> Network:
         stages: {member: the first stage at which nothing comes from it}: "keys", "shares",
             "upload", "agreement" or "unmasking".
     """
+    require(
+        isinstance(stages, Mapping),
+        f"Expected stages={described(stages)} to be {{member: the first stage at which nothing "
+        "comes from it}.",
+    )
     for name, stage in stages.items():
         one_of(f"stages[{name!r}]", stage, STAGES, "a stage")
     return _Silence(dict(stages))
@@ -212,16 +226,12 @@ def _checked(numbers: HostArray, bits: int, clip: float) -> HostArray:
 
 def _array(numbers: HostArray) -> HostArray:
     """The members' numbers as real ones, or a refusal."""
-    try:
-        array = np.asarray(numbers)
-        real = array.dtype.kind in "biuf"
-    except ValueError:  # rows of several lengths
-        real = False
-    require(
-        real,
-        "Expected numbers[n, ...] to be an array of real numbers, all members' of one shape, got "
-        f"{described(numbers)}.",
-    )
+    array = real_numbers(numbers)
+    if array is None:
+        raise InvalidInputError(
+            "Expected numbers[n, ...] to be an array of real numbers, all members' of one shape, "
+            f"got {described(numbers)}."
+        )
     return array
 
 

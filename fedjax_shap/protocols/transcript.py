@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.protocols.given import on_or_off
 
 Form: TypeAlias = Literal["plain", "sealed", "masked", "share"]
 
@@ -119,8 +120,12 @@ class Transcript:
 
         Args:
             keep: whether contents are kept, and not their sizes alone.
+
+        Raises:
+            InvalidInputError: `keep` is neither True nor False.
         """
-        self._keep = keep
+        on_or_off(keep=keep)
+        self._keep = bool(keep)
         self._parts: list[Seen] = []
         self._messages: Counter[str] = Counter()
 

@@ -16,18 +16,27 @@ References:
 """
 
 import os
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import a_text, finite, integer, number, one_of, require
+from fedjax_shap._validate import integer, one_of
 from fedjax_shap.privacy.encrypted import MOST_FACTOR_BITS
 from fedjax_shap.privacy.paillier import LEAST_KEY, PrivateKey, generate
 from fedjax_shap.protocols.coordinated_exchange import Carrier, all_arrive, exchange
 from fedjax_shap.protocols.coordinated_numbers import Work
 from fedjax_shap.protocols.coordinated_session import ENCRYPTIONS, Encryption
 from fedjax_shap.protocols.coordinated_steps import schedule
+from fedjax_shap.protocols.given import on_or_off
 from fedjax_shap.protocols.transcript import Transcript
+from fedjax_shap.protocols.transfer_checks import (
+    Held,
+    checked,
+    checked_terms,
+    names_of,
+    require_lesson,
+    told_of,
+)
 from fedjax_shap.protocols.transfer_party import KINDS, Session, TransferParty
 from fedjax_shap.protocols.transfer_sides import (
     Activation,
@@ -38,24 +47,6 @@ from fedjax_shap.protocols.transfer_sides import (
     Terms,
 )
 from fedjax_shap.typing import HostArray
-
-
-class Held(NamedTuple):
-    """What a party brings.
-
-    Attributes:
-        x: float[N, F], its rows.
-        y: int[N] of the source, int[labels] of the target: classes 0 and 1, or -1 and 1.
-        pairs: int[pairs], its rows of common users, in the order of both.
-        theta: float[F + 1, d], its network at the start; the last row is the bias.
-        labelled: int[labels], of the target, the rows whose labels it has; None of the source.
-    """
-
-    x: HostArray
-    y: HostArray
-    pairs: HostArray
-    theta: HostArray
-    labelled: HostArray | None = None
 
 
 class Trained(NamedTuple):
@@ -121,7 +112,7 @@ def encrypted_transfer(
         penalty: weight of half the squared norm of all parameters, >= 0.
         activation: "tanh" or "sigmoid", which bounds the common space.
         told: float[pairs], 1 where the source's label of a common user counts in the loss; nowhere
-            if None.
+            if None, and nowhere where the target has the label itself.
         steps: how many, >= 1.
         encryption: "paillier", or "none" for the same protocol with plain numbers.
         bits: plain factors are rounded to 2^-bits, what is encrypted to 2^-(bits + 16).
@@ -139,16 +130,13 @@ def encrypted_transfer(
     one_of("encryption", encryption, ENCRYPTIONS)
     integer("steps", steps, least=1)
     integer("bits", bits, least=8, most=MOST_FACTOR_BITS)
-    for name in names:
-        a_text("names", name)
-    require(len(set(names)) == 2, f"Expected two names that differ, got {names}.")
-    num_pairs = _require_fit(names, source, target)
-    terms = _checked(Terms(alignment, gamma, penalty, activation, _told(told, num_pairs)))
-    labelled = np.asarray(target.labelled)
-    sides = (
-        Source(source.x, _signs(names[0], source.y), source.pairs, source.theta, terms),
-        Target(target.x, labelled, _signs(names[1], target.y), target.pairs, target.theta, terms),
-    )
+    on_or_off(allow_short_keys=allow_short_keys, keep=keep)
+    names = names_of(names)
+    source, target = checked(names, source, target)
+    told = told_of(told, names, target)
+    terms = checked_terms(Terms(alignment, gamma, penalty, activation, told))
+    require_lesson(names, source, target, terms)
+    sides = _sides(source, target, terms)
     session = Session(
         name=os.urandom(16).hex(),
         parties=names,
@@ -192,88 +180,16 @@ def _trained(
     )
 
 
-# ------------------------------------------------------------------ what parties bring
-
-
-def _checked(terms: Terms) -> Terms:
-    """The terms of the loss, or a refusal of one out of its range."""
-    one_of("alignment", terms.alignment, get_args(Alignment))
-    one_of("activation", terms.activation, get_args(Activation))
-    number("gamma", terms.gamma, least=0)
-    number("penalty", terms.penalty, least=0)
-    return terms
-
-
-def _told(told: HostArray | None, num_pairs: int) -> HostArray:
-    """float64[pairs]: where the source's label counts."""
-    if told is None:
-        return np.zeros(num_pairs)
-    weights = np.asarray(told, float)
-    require(
-        weights.shape == (num_pairs,) and bool(np.isin(weights, (0, 1)).all()),
-        f"Expected told to be 0 or 1 for each of {num_pairs} common users.",
+def _sides(source: Held, target: Held, terms: Terms) -> tuple[Source, Target]:
+    """The numbers of both, checked."""
+    labelled = np.asarray(target.labelled)
+    return (
+        Source(source.x, source.y, source.pairs, source.theta, terms),
+        Target(target.x, labelled, target.y, target.pairs, target.theta, terms),
     )
-    return weights
 
 
 def _key(bits: int, allow_short_keys: bool) -> PrivateKey:
     """A new private key."""
     _, private = generate(bits, allow_short_keys=allow_short_keys)
     return private
-
-
-def _require_fit(names: tuple[str, str], source: Held, target: Held) -> int:
-    """How many users are common, or a refusal of what does not go together."""
-    for name, held in zip(names, (source, target)):
-        finite(f"x of {name!r}", np.asarray(held.x, float))
-        require(
-            np.ndim(held.x) == 2
-            and np.ndim(held.theta) == 2
-            and len(held.theta) == np.shape(held.x)[1] + 1,
-            f"Expected {name!r} to bring rows x[N, F] and a network theta[F + 1, d], got shapes "
-            f"{list(np.shape(held.x))} and {list(np.shape(held.theta))}.",
-        )
-        _require_rows(f"pairs of {name!r}", held.pairs, len(held.x))
-    require(
-        np.shape(source.theta)[1] == np.shape(target.theta)[1],
-        f"Expected both networks to lead into one space, got widths {np.shape(source.theta)[1]} "
-        f"and {np.shape(target.theta)[1]}.",
-    )
-    require(
-        len(source.pairs) == len(target.pairs),
-        f"Expected the same common users at both, got {len(source.pairs)} rows and "
-        f"{len(target.pairs)}.",
-    )
-    require(
-        len(source.y) == len(source.x),
-        f"Expected {names[0]!r} to have a label for each of {len(source.x)} rows, got "
-        f"{len(source.y)}.",
-    )
-    require(
-        target.labelled is not None and len(target.labelled) == len(target.y),
-        f"Expected {names[1]!r} to say of which rows its {len(target.y)} labels are.",
-    )
-    _require_rows(f"labelled of {names[1]!r}", target.labelled, len(target.x))
-    return len(source.pairs)
-
-
-def _require_rows(name: str, rows: HostArray | None, count: int) -> None:
-    """Refuses what are not numbers of rows."""
-    places = np.asarray(rows)
-    whole = places.ndim == 1 and (places.size == 0 or places.dtype.kind in "iu")
-    require(
-        whole and bool(((places >= 0) & (places < count)).all()),
-        f"Expected {name} to be row numbers 0..{count - 1}.",
-    )
-
-
-def _signs(name: str, y: HostArray) -> HostArray:
-    """float64[N]: two classes as -1 and 1."""
-    labels = np.asarray(y)
-    kinds = set(np.unique(labels).tolist())
-    require(
-        kinds <= {0, 1} or kinds <= {-1, 1},
-        f"Expected labels of {name!r} to be 0 and 1, or -1 and 1, got {sorted(kinds)[:5]}.",
-    )
-    signs: HostArray = np.where(labels > 0, 1.0, -1.0)
-    return signs

@@ -7,9 +7,7 @@ many rows there are.
 
 import os
 
-import numpy as np
-
-from fedjax_shap._validate import InvalidInputError, finite, require
+from fedjax_shap._validate import InvalidInputError, of_kind, require
 from fedjax_shap.privacy.paillier import PrivateKey, public_bytes
 from fedjax_shap.protocols.coordinated_exchange import (
     Carrier,
@@ -25,6 +23,7 @@ from fedjax_shap.protocols.coordinated_numbers import (
     PlainNumbers,
 )
 from fedjax_shap.protocols.coordinated_session import message, require_awaited
+from fedjax_shap.protocols.given import on_or_off, real
 from fedjax_shap.protocols.transcript import Message, Part
 from fedjax_shap.protocols.transfer import Trained
 from fedjax_shap.protocols.transfer_party import Session, numbers_of, opened
@@ -105,7 +104,7 @@ class Asker:
         return [message(self._session.name, target, source, "outputs", 0, (part,))]
 
 
-def predict(
+def predict_transfer(
     trained: Trained, x: HostArray, *, carrier: Carrier = all_arrive, keep: bool = False
 ) -> tuple[HostArray, Exchanged]:
     """The outputs of the target's rows, by both parties together.
@@ -122,13 +121,14 @@ def predict(
     Raises:
         InvalidInputError: rows of other features, or a message that is missing or refused.
     """
-    rows = np.asarray(x, float)
+    of_kind("trained", trained, Trained, "fs.protocols.encrypted_transfer(source, target)")
+    on_or_off(keep=keep)
+    rows = real("x", x, "[M, F]")
     count = len(trained.target) - 1
     require(
-        rows.ndim == 2 and len(rows) > 0 and rows.shape[1] == count,
+        len(rows) > 0 and rows.shape[1] == count,
         f"Expected x[M, {count}], rows of the target, got shape {list(rows.shape)}.",
     )
-    finite("x", rows)
     session = trained.session._replace(name=os.urandom(16).hex())
     source, target = trained.sides
     private = trained.keys[0]

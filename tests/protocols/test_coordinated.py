@@ -182,6 +182,28 @@ Y = [0, 1, 0, 1]
         ([X, X], Y, {"names": ["label holder"]}, "names of the parties to differ"),
         ([X, X], Y, {"names": ["coordinator"]}, "none to be 'coordinator'"),
         ([X, X], Y, {"label_holder": 3}, "label_holder=3 to be a text"),
+        ([X, X], Y, {"label_holder": ""}, "names of the parties to differ.*label_holder=''"),
+        ([X, X], Y, {"label_holder": "coordinator"}, "none to be 'coordinator' or empty, got"),
+        ([X, X], Y, {"label_holder": "host 1"}, "got 'host 1' and label_holder='host 1'"),
+        ([X, X], Y, {"decay": "no"}, "Expected decay='no' to be True or False"),
+        ([X, X], Y, {"intercept": "no"}, "Expected intercept='no' to be True or False"),
+        ([X, X], Y, {"loss": None}, "Expected loss=None to be True or False"),
+        ([X, X], Y, {"keep": 1}, "Expected keep=1 to be True or False"),
+        ([X, X], Y, {"allow_short_keys": "no"}, "allow_short_keys='no' to be True or False"),
+        ([X, X], Y, {"private": 1}, "Expected private=1 to be of type PrivateKey or None"),
+        ([X, X], Y, {"carrier": 3}, "Expected carrier=3 to be a function of kind, step, messages"),
+        (np.array(3), Y, {}, "Expected blocks=<ndarray> to be a list of arrays"),
+        (None, Y, {}, "Expected blocks=None to be a list of arrays"),
+        ({"a": X, "b": X}, Y, {}, "Expected blocks=<dict> to be a list of arrays"),
+        (
+            [[[1, 2], [3]], X],
+            Y,
+            {},
+            r"blocks\[0\] to be .*, got <list> with rows of several lengths",
+        ),
+        ([X.astype(str), X], Y, {}, r"blocks\[0\] to be real numbers \[N, F\], got texts\[4, 2\]"),
+        ([X, X], None, {}, r"Expected y\[N\] of 4 real numbers, got None"),
+        ([X, X], [[0], [1, 0], [1], [0]], {}, r"y\[N\] of 4 .*, got <list> with rows of several"),
         ([X, X], Y, {"model": "poisson"}, "model='poisson' to be a known name; known: linear"),
         ([X, X], Y, {"encryption": "palier"}, "encryption='palier' to be a known name; did you"),
         ([X, X], Y, {"optimizer": "rms"}, "optimizer='rms' to be a known name"),
@@ -202,6 +224,17 @@ Y = [0, 1, 0, 1]
 def test_what_cannot_be_trained_is_refused_in_a_sentence(blocks, y, how, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
         train(blocks, y, **how)
+
+
+def test_predictions_are_asked_of_what_was_trained():
+    trained = train([X, X], Y, encryption="none")
+    for blocks in (None, {"a": X, "b": X}):
+        with pytest.raises(InvalidInputError, match="to be a list of arrays"):
+            predict(trained, blocks)
+    with pytest.raises(InvalidInputError, match="keep='no' to be True or False"):
+        predict(trained, [X, X], keep="no")
+    with pytest.raises(InvalidInputError, match="trained=None to be of type Coordinated"):
+        predict(None, [X, X])
 
 
 @pytest.mark.parametrize("epochs", [3, 9])

@@ -34,3 +34,13 @@ def test_bills_of_nobody_are_refused():
         billed(out, ("host",))
     with pytest.raises(InvalidInputError, match="watts=-1 to be a finite number >= 0"):
         billed(out, watts=-1)
+    for nobody in ((), ["host 1", "host 1"]):
+        with pytest.raises(InvalidInputError, match="parties to name parties, each once, got"):
+            billed(out, nobody)
+    with pytest.raises(InvalidInputError, match="trained=None to be of type Coordinated or Traine"):
+        billed(None)
+
+
+def test_one_party_may_be_billed_by_its_name():
+    out = train(*federation(), encryption="none")
+    assert billed(out, "host 1", fixed=3).total == (Decimal(3),)

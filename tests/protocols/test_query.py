@@ -96,8 +96,10 @@ def test_members_see_the_same_whatever_is_asked():
         (["a"], BANKS, {"reveal": "all"}, "reveal='all' to be what the asker learns"),
         (["a"], BANKS, {"most": 0}, "most=0 to be an integer >= 1"),
         (["a"], {"x": ["a"]}, {"reveal": "count"}, "at least 2 members with reveal='count', got 1"),
-        (["a"], {}, {}, "at least 1 member with reveal='members', got 0"),
+        (["a"], {}, {}, "Expected at least 1 member who is asked, got 0\\.$"),
         (["a"], [["a"]], {}, "members to be {name: the ids it has}"),
+        (["a"], BANKS, {"network": 5}, "network=5 to be a function of stage, messages"),
+        (["a"], BANKS, {"keep": "no"}, "keep='no' to be True or False"),
         (["a"], {"x": []}, {}, "ids of x to be one row of integers or of texts, got none"),
     ],
 )

@@ -288,3 +288,10 @@ def test_the_same_random_bytes_give_the_same_messages():
         out = secure_sum(x, entropy=entropy_of(0), keep=True)
         sizes.append([part.content for part in out.transcript])
     assert sizes[0] == sizes[1]
+
+
+def test_what_carries_no_message_is_refused():
+    with pytest.raises(InvalidInputError, match="network=5 to be a function of stage, messages"):
+        secure_sum(np.ones((3, 2)), network=5)
+    with pytest.raises(InvalidInputError, match=r"stages=5 to be \{member: the first stage"):
+        silent_from(5)

@@ -6,36 +6,12 @@ import numpy as np
 import optax
 import pytest
 from transfer_loops import linear
+from transfers import SHORT, TOLD, WIDTH, held
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.learning.transfer import Fit, Networks, Objective, Parties, Transfer
-from fedjax_shap.protocols.transfer import Held, encrypted_transfer
-from fedjax_shap.protocols.transfer_prediction import predict
-
-SHORT = {"key_bits": 512, "allow_short_keys": True, "steps": 2, "keep": True}
-WIDTH = 2
-
-
-def held(seed=0):
-    """What a source of 8 rows and a target of 5 bring; 3 users are common."""
-    rng = np.random.default_rng(seed)
-    source = Held(
-        rng.normal(size=(8, 3)),
-        np.arange(8) % 2,
-        np.array([1, 4, 6]),
-        rng.normal(size=(4, WIDTH)),
-    )
-    target = Held(
-        rng.normal(size=(5, 2)),
-        np.array([1, 0]),
-        np.array([2, 3, 0]),
-        rng.normal(size=(3, WIDTH)),
-        np.array([0, 4]),
-    )
-    return source, target
-
-
-TOLD = np.array([1.0, 1.0, 0.0])
+from fedjax_shap.protocols.transfer import encrypted_transfer
+from fedjax_shap.protocols.transfer_prediction import predict_transfer
 
 
 def in_the_plain(objective, optimizer, steps):
@@ -117,9 +93,9 @@ def test_predictions_are_those_of_both_networks_in_one_place(sealed, plain):
     u = np.tanh(source.x @ plain.source[:-1] + plain.source[-1])
     anchor = np.where(source.y > 0, 1, -1) @ u / len(u)
     expected = np.tanh(x @ plain.target[:-1] + plain.target[-1]) @ anchor
-    outputs, _ = predict(plain, x)
+    outputs, _ = predict_transfer(plain, x)
     np.testing.assert_allclose(outputs, expected, rtol=1e-12)
-    outputs, done = predict(sealed, x, keep=True)
+    outputs, done = predict_transfer(sealed, x, keep=True)
     np.testing.assert_allclose(outputs, expected, atol=1e-6)
     # the source reads nothing of what it decrypts, the target neither anchor nor key
     assert not done.transcript.read("source")[1:]
@@ -256,30 +232,4 @@ def test_a_message_of_another_run_is_refused():
             encryption="none",
             **SHORT,
             carrier=lambda kind, step, messages: kept[:2] if kind == "terms" else messages,
-        )
-
-
-@pytest.mark.parametrize(
-    ("of_source", "of_target", "how", "said"),
-    [
-        ({}, {}, {"key_bits": 1024, "allow_short_keys": False}, "at least 2,048 bits"),
-        ({"y": np.arange(8)}, {}, {}, "0 and 1, or -1 and 1"),
-        ({"y": np.zeros(7, int)}, {}, {}, "a label for each of 8 rows"),
-        ({"pairs": np.array([1, 4])}, {}, {}, "got 2 rows and 3"),
-        ({"pairs": np.array([1, 4, 8])}, {}, {}, "row numbers 0..7"),
-        ({"theta": np.zeros((3, WIDTH))}, {}, {}, "theta"),
-        ({"theta": np.zeros((4, WIDTH + 1))}, {}, {}, "into one space"),
-        ({}, {"labelled": None}, {}, "of which rows its 2 labels"),
-        ({}, {"x": np.full((5, 2), np.inf)}, {}, "finite"),
-        ({}, {}, {"told": np.array([0.5, 0, 1])}, "told to be 0 or 1"),
-        ({}, {}, {"learning_rate": 1e300, "optimizer": "sgd", "encryption": "none"}, "too large"),
-        ({}, {}, {"alignment": "distances"}, "did you mean 'distance'"),
-        ({}, {}, {"steps": 0}, "steps=0"),
-    ],
-)
-def test_what_does_not_go_together_is_refused(of_source, of_target, how, said):
-    source, target = held()
-    with pytest.raises(InvalidInputError, match=said):
-        encrypted_transfer(
-            source._replace(**of_source), target._replace(**of_target), **{**SHORT, **how}
         )
