@@ -16,6 +16,7 @@ PAGES = (
     "docs/tasks_and_models.md",
     "docs/vertical.md",
     "docs/encrypted_training.md",
+    "docs/transfer.md",
 )
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.\d+(?:e[-+]\d+)?|(?<=\.)\d+")
 SECONDS = re.compile(r"[\d.]+ s\b")

@@ -1,12 +1,14 @@
 """Federations for transfer: sources with labels, and a target that shares few users with them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import caution, finite, listed, require
-from fedjax_shap.data.targets import Targets, class_targets
+from fedjax_shap._validate import caution, described, how_many, listed, require
+from fedjax_shap.data.row_ids import require_one_kind, row_ids
+from fedjax_shap.data.targets import Targets
+from fedjax_shap.data.transfer_parts import cells, coded, features, parts_of, party_names
 from fedjax_shap.typing import HostArray
 
 UNKNOWN = -1  # the label of a row of the target that nobody knows
@@ -80,8 +82,10 @@ def transfer_data(
     Args:
         sources: (x[N_p, ...], y[N_p], ids[N_p]) by the sources' names.
         target: (x[N, ...], ids[N]), the target's training rows. Users whose ids a source has as
-            well are their common users; protocols find these without showing the others.
-        labels: (ids[labels], y[labels]), the target's own labels; both empty if it has none.
+            well are their common users; protocols find these without showing the others. Ids are
+            whole numbers at all parties, or texts at all: 7 and "7" are two ids.
+        labels: (ids[labels], y[labels]), the target's own labels; ([], []) if it has none. Labels
+            of all parties are of one kind: class ids, texts, or truth values.
         test: (x[T, ...], y[T]), rows of the target by which a run is reported.
         validation: rows by which coalitions are valued; the test rows if None.
         name: of the target.
@@ -90,122 +94,158 @@ def transfer_data(
         The federation, its features as they are given.
 
     Raises:
-        InvalidInputError: no source, rows that do not go together, ids that occur twice, labels of
-            rows that the target does not have, or no user and no class in common.
+        InvalidInputError: no source, names that are empty or the same, rows that do not go
+            together, ids that occur twice or are of two kinds, labels of rows that the target does
+            not have, fewer than two classes, or no user in common.
     """
     require(
-        isinstance(sources, Mapping) and len(sources) > 0 and name not in sources,
-        f"Expected sources to map names other than {name!r} to (x, y, ids), got none of these.",
+        isinstance(sources, Mapping) and len(sources) > 0,
+        f"Expected sources={described(sources)} to map names to (x, y, ids), at least one.",
     )
-    x, ids = target
-    own_ids, own = labels
-    target_ids = _ids(name, ids)
-    places = _places(name, _ids("labels", own_ids), target_ids)
-    if len(places) == 0:
-        own = None
-    coded = _coded(sources, own, test, validation)
-    of_sources = tuple(coded.sets[f"y of source {source!r}"] for source in sources)
-    y_target = np.full(len(target_ids), UNKNOWN, np.int32)
-    if len(places):
-        y_target[places] = coded.sets["y of labels"]
-    tested = _held_out("test", test[0], coded.sets["y of test"])
-    judged = tested
+    names = party_names(sources, name)
+    held = [_source(source, sources[source]) for source in names]
+    x, ids = parts_of("target", target, ("x", "ids"))
+    rows = features("target", x)
+    target_ids = _ids(f"target {name!r}", ids, len(rows))
+    require_one_kind({**{one.name: one.ids for one in held}, name: target_ids})
+    own_ids, own = parts_of("labels", labels, ("ids", "y"))
+    places = _places(name, own_ids, target_ids)
+    scored = {"test": _held_out("test", test)}
     if validation is not None:
-        judged = _held_out("validation", validation[0], coded.sets["y of validation"])
-    rows = [_rows(source, one[0], y) for (source, one), y in zip(sources.items(), of_sources)]
-    pairs = [_common(_ids(source, one[2]), target_ids) for source, one in sources.items()]
+        scored["validation"] = _held_out("validation", validation)
+    codes = _coded(held, scored, own, len(places))
+    y_target = np.full(len(rows), UNKNOWN, np.int32)
+    if len(places):
+        y_target[places] = codes.sets["y of labels"]
+    sets = {one: (x, codes.sets[f"y of {one}"]) for one, (x, _) in scored.items()}
     made = TransferData(
-        names=tuple(map(str, sources)),
+        names=names,
         target=name,
-        x=(*rows, _rows(name, x, target_ids)),
-        y=(*of_sources, y_target),
+        x=(*(one.x for one in held), rows),
+        y=(*(codes.sets[f"y of source {one.name!r}"] for one in held), y_target),
         labelled=places,
-        pairs=tuple(pairs),
-        validation=judged,
-        test=tested,
-        num_classes=coded.num_classes or 0,
+        pairs=tuple(_common(one.ids, target_ids) for one in held),
+        validation=sets.get("validation", sets["test"]),
+        test=sets["test"],
+        num_classes=codes.num_classes or 0,
     )
     return checked(made)
 
 
 def checked(data: TransferData) -> TransferData:
     """The federation, or a refusal of one from which nothing can be learned."""
-    for name, y in zip(data.names, data.y):
-        kinds = np.unique(y)
-        require(len(kinds) > 0, f"Expected source {name!r} to hold a row.")
-        if len(kinds) == 1:
-            caution(
-                f"Source {name!r} holds {len(y)} rows of one class: alone its anchor says where "
-                "its rows are, and nothing of what sets classes apart."
-            )
+    party_names(data.names, data.target)
+    require(
+        data.num_classes >= 2,
+        "Expected rows of at least two classes, but all labels are of the same one.",
+    )
+    for name, x, y in zip(data.names, data.x, data.y):
+        _require_rows(f"source {name!r}", (x, y), data.num_classes)
+    _require_rows(f"target {data.target!r}", (data.x[-1], data.y[-1]), data.num_classes, UNKNOWN)
+    for name, held_out in (("validation", data.validation), ("test", data.test)):
+        _require_rows(name, held_out, data.num_classes)
+        require(
+            held_out[0].shape[1:] == data.x[-1].shape[1:],
+            f"Expected {name} rows of {data.target!r} to have features of shape "
+            f"{list(data.x[-1].shape[1:])}, got {list(held_out[0].shape[1:])}.",
+        )
     alone = [name for name, pairs in zip(data.names, data.pairs) if len(pairs) == 0]
     require(
         not alone,
         f"Expected every source to share a user with {data.target!r}, but {listed(alone)} shares "
         "none, so that nothing binds its space to the target's.",
     )
-    for held_out in (data.validation, data.test):
-        require(
-            held_out[0].shape[1:] == data.x[-1].shape[1:],
-            f"Expected test rows of {data.target!r} to have features of shape "
-            f"{list(data.x[-1].shape[1:])}, got {list(held_out[0].shape[1:])}.",
-        )
+    for name, y in zip(data.names, data.y):
+        if len(np.unique(y)) == 1:
+            caution(
+                f"Source {name!r} holds {how_many(len(y), 'row')} of one class: alone its anchor "
+                "says where its rows are, and nothing of what sets classes apart."
+            )
     return data
 
 
 # ------------------------------------------------------------------ parts
 
 
-def _rows(name: str, x: Any, like: HostArray) -> HostArray:
-    """float32[N, ...]: the features of a party, a row for each of `like`."""
-    rows = np.asarray(x, np.float32)
-    require(
-        rows.ndim >= 2 and len(rows) == len(like),
-        f"Expected x of {name!r} to have {len(like)} rows of features, got shape "
-        f"{list(rows.shape)}.",
-    )
-    finite(f"x of {name!r}", rows)
-    return rows
+class _Source(NamedTuple):
+    """What a source brings: its rows, their labels as they were given, and their ids."""
+
+    name: str
+    x: HostArray
+    y: Any
+    ids: HostArray
+
+
+def _source(name: str, given: Any) -> _Source:
+    """What a source brings."""
+    x, y, ids = parts_of(f"sources[{name!r}]", given, ("x", "y", "ids"))
+    rows = features(f"sources[{name!r}]", x)
+    return _Source(name, rows, y, _ids(f"source {name!r}", ids, len(rows)))
 
 
 def _coded(
-    sources: Mapping[str, tuple[Any, Any, Any]],
-    own: Any,
-    test: tuple[Any, Any],
-    validation: tuple[Any, Any] | None,
+    held: Sequence[_Source], scored: Mapping[str, tuple[HostArray, Any]], own: Any, labels: int
 ) -> Targets:
-    """All labels by one code; those of a source under its name."""
-    given = {f"y of source {source!r}": one[1] for source, one in sources.items()}
-    given |= {"y of test": test[1]}
-    if validation is not None:
-        given |= {"y of validation": validation[1]}
-    if own is not None:
-        given |= {"y of labels": own}
-    return class_targets(given)
+    """One code for the labels of all; those of a source under its name."""
+    given = {f"y of source {one.name!r}": (one.y, len(one.x)) for one in held}
+    given |= {f"y of {one}": (y, len(x)) for one, (x, y) in scored.items()}
+    if labels > 0:
+        given["y of labels"] = (own, labels)
+    else:
+        count = len(cells("y of labels", own))
+        require(
+            count == 0,
+            f"Expected labels to hold the id of each of {count} labelled users, got none.",
+        )
+    return coded(given)
 
 
-def _held_out(name: str, x: Any, y: HostArray) -> tuple[HostArray, HostArray]:
-    """Rows by which models are scored."""
-    return _rows(name, x, y), y
+def _held_out(name: str, given: Any) -> tuple[HostArray, Any]:
+    """Rows by which models are scored, and their labels as they were given."""
+    x, y = parts_of(name, given, ("x", "y"))
+    return features(name, x), y
 
 
-def _ids(name: str, ids: Any) -> HostArray:
-    """The ids of a party, each once."""
-    own = np.asarray(ids)
-    require(own.ndim == 1, f"Expected ids of {name!r} to be a list, got shape {list(own.shape)}.")
+def _require_rows(
+    name: str, rows: tuple[HostArray, HostArray], num_classes: int, least: int = 0
+) -> None:
+    """Refuses features that are no finite numbers, and labels that are not `least`..L-1."""
+    x, y = rows
+    count = len(features(name, x))
+    require(
+        y.shape == (count,) and y.dtype.kind in "iu",
+        f"Expected {name} to have a class id for each of {count} rows, got {y.dtype} of shape "
+        f"{list(y.shape)}.",
+    )
+    require(
+        bool(least <= y.min() and y.max() < num_classes),
+        f"Expected labels of {name} in 0..{num_classes - 1}, as there are {num_classes} classes, "
+        f"got {y.min()}..{y.max()}.",
+    )
+
+
+def _ids(owner: str, given: Any, count: int | None = None) -> HostArray:
+    """int64[N] or str[N]: the ids of a party, each once, one for each of its `count` rows."""
+    own = row_ids(owner, given)
+    require(
+        count in (None, len(own)),
+        f"Expected {owner} to have an id for each of {count} rows, got {len(own)}.",
+    )
     kinds, counts = np.unique(own, return_counts=True)
     twice = kinds[counts > 1].tolist()
-    require(not twice, f"Expected ids of {name!r} to occur once, but {listed(twice)} do not.")
+    require(not twice, f"Expected ids of {owner} to occur once, but {listed(twice)} do not.")
     return own
 
 
-def _places(name: str, ids: HostArray, among: HostArray) -> HostArray:
-    """int[labels]: where ids stand among the target's."""
-    order = np.argsort(among, kind="stable")
+def _places(name: str, given: Any, among: HostArray) -> HostArray:
+    """int[labels]: where the target's labelled users stand among its own."""
+    ids = _ids("labels", given)
     if len(ids) == 0:
         return np.zeros(0, int)
+    require_one_kind({name: among, "labels": ids})
     unknown = ids[~np.isin(ids, among)].tolist()
     require(not unknown, f"Expected labels to be of users of {name!r}, not of {listed(unknown)}.")
+    order = np.argsort(among, kind="stable")
     return order[np.searchsorted(among[order], ids)]
 
 

@@ -2,7 +2,7 @@
 to person.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ def credit_transfer(
         InvalidInputError: no such file, or fewer users than asked for.
     """
     integer("seed", seed, least=0)
+    require(isinstance(balanced, bool), f"Expected balanced={balanced!r} to be True or False.")
     pool = credit_default(folder=folder, client="sex")
     train = _with_column(pool.x, pool.columns["sex"])
     test = _with_column(pool.test[0], pool.test_columns["sex"])
@@ -97,6 +98,7 @@ def mnist_to_digits(
     """
     integer("sources", sources, least=1)
     integer("rows", rows, least=1)
+    integer("seed", seed, least=0)
     target = digits(seed=seed)
     integer("labels", labels, least=1, most=target.num_rows)
     pool = mnist(folder=folder, flat=True, train_limit=sources * rows, balanced=True, seed=seed)
@@ -202,6 +204,10 @@ def member_transfer(
         InvalidInputError: a source without natural members or without test rows of the target's, or
             what the source or `between` refuses.
     """
+    require(
+        isinstance(source, Mapping),
+        f"Expected source={source!r} to map keywords, such as {{'name': 'csv', 'path': 'a.csv'}}.",
+    )
     given = dict(source)
     require("name" in given, f"Expected source={source!r} to have a name, such as 'csv'.")
     pool = load(given.pop("name"), **given)

@@ -4,6 +4,7 @@ V(S) is the metric of the target's model with the sources of S; V(nobody) that o
 trained on what labels it has.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -68,8 +69,9 @@ def transfer(
     """The game in which V(S) is the metric of the target's model with the sources of S.
 
     Sources are the players, and the target is a permanent member. All coalitions start from the
-    same parameters. Rows go into each step all together, and losses are sums over rows as in the
-    paper, so that a rate for "sgd" is small.
+    same parameters, which go by the parties' names: neither the order of the sources nor who else
+    is there changes where a party starts. Rows go into each step all together, and losses are sums
+    over rows as in the paper, so that a rate for "sgd" is small.
 
     Args:
         data: what sources and target hold.
@@ -165,6 +167,8 @@ def _models(
 
 def _require_labels(data: TransferData, tell_labels: bool) -> None:
     """Refuses a target of whose rows nobody has a label; says where all have the same."""
+    told = isinstance(tell_labels, bool)
+    require(told, f"Expected tell_labels={tell_labels!r} to be True or False.")
     count = len(data.labelled)
     require(
         count > 0 or tell_labels,
@@ -180,9 +184,12 @@ def _require_labels(data: TransferData, tell_labels: bool) -> None:
 
 
 def _initial(data: TransferData, models: Sequence[Model], dimension: int, key: Key) -> Networks:
-    """The parameters at the start: each party's by its place, the head at zero."""
-    drawn = [one.init(jax.random.fold_in(key, place)) for place, one in enumerate(models)]
-    for name, params in zip((*data.names, data.target), drawn):
+    """The parameters at the start: each party's by its name, the head at zero."""
+    parties = (*data.names, data.target)
+    drawn = [
+        one.init(jax.random.fold_in(key, _number_of(name))) for name, one in zip(parties, models)
+    ]
+    for name, params in zip(parties, drawn):
         moved = any(bool(np.any(np.asarray(leaf))) for leaf in jax.tree.leaves(params))
         require(
             moved,
@@ -192,6 +199,12 @@ def _initial(data: TransferData, models: Sequence[Model], dimension: int, key: K
     scores = num_scores(data.num_classes)
     head = jnp.zeros((scores, dimension))
     return Networks(tuple(drawn), head, jnp.zeros(scores))
+
+
+def _number_of(name: str) -> int:
+    """32 bits that stand for a name, the same on every machine and in every run."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:4], "big")
 
 
 def _world(data: TransferData, initial: Networks, tell_labels: bool) -> Parties:

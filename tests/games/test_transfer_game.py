@@ -105,6 +105,31 @@ def test_no_plan_and_no_unread_row_changes_a_utility(played, monkeypatch):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_where_a_party_starts_goes_by_its_name_alone(played):
+    data, game, _ = played
+
+    def starts(own):
+        initial = games.transfer(own, NET, **SETTINGS).world.initial
+        return dict(zip((*own.names, own.target), initial.parties))
+
+    turned = data._replace(
+        names=data.names[::-1],
+        x=(*data.x[1::-1], data.x[-1]),
+        y=(*data.y[1::-1], data.y[-1]),
+        pairs=data.pairs[::-1],
+    )
+    fewer = data._replace(names=data.names[1:], x=data.x[1:], y=data.y[1:], pairs=data.pairs[1:])
+    before = dict(zip((*data.names, data.target), game.world.initial.parties))
+    for after in (starts(turned), starts(fewer)):
+        for name, params in after.items():
+            for ours, theirs in zip(jax.tree.leaves(params), jax.tree.leaves(before[name])):
+                np.testing.assert_array_equal(ours, theirs)
+    # and parties of other names start elsewhere
+    renamed = starts(data._replace(target="clinic"))["clinic"]
+    kernel = before["target"]["Dense_0"]["kernel"]
+    assert not np.array_equal(renamed["Dense_0"]["kernel"], kernel)
+
+
 def test_more_than_two_classes_are_each_told_from_the_rest():
     data = federation(classes=3, labels=([3, 10, 5], [0, 1, 2]))
     game = games.transfer(data, NET, **{**SETTINGS, "metric": None})
@@ -119,6 +144,7 @@ def test_more_than_two_classes_are_each_told_from_the_rest():
         ({"model": [NET, NET]}, "one for each of 3 parties, got 2"),
         ({"dimension": 0}, "dimension=0"),
         ({"steps": 0}, "steps=0"),
+        ({"tell_labels": "no"}, "tell_labels='no'"),
         ({"optimizer": "adams"}, "did you mean 'adam'"),
         ({"metric": "f2"}, "metric='f2'"),
         ({"alignment": "product", "activation": "none"}, "no lower bound"),
