@@ -135,6 +135,7 @@ def transfer_data(
 def checked(data: TransferData) -> TransferData:
     """The federation, or a refusal of one from which nothing can be learned."""
     party_names(data.names, data.target)
+    require(len(data.names) > 0, f"Expected {data.target!r} to have a source, but it has none.")
     require(
         data.num_classes >= 2,
         "Expected rows of at least two classes, but all labels are of the same one.",

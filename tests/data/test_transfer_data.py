@@ -224,6 +224,7 @@ def test_test_rows_of_a_member_are_like_its_own_and_of_the_federations_classes()
     refused("class ids 0..1", between, data, test=(x, ["a", "b"] * 4), **settings)
     refused("seed=-1", between, data, seed=-1, **settings)
     refused("data=None", between, None, **settings)
+    refused("a source, but it has none", between, from_arrays({"east": (x, y)}, (x, y)), **settings)
     words = ["yes", "no"] * 2
     clients = {"north": (x[:4], words), "east": (x[4:], words)}
     named = from_arrays(clients, member_tests=[(x, words * 2), None])
