@@ -3,6 +3,7 @@ the rest, and it is paid what they leave.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -10,9 +11,8 @@ from typing import Any, NamedTuple
 
 from fedjax_shap._validate import require
 from fedjax_shap.economics import money
-from fedjax_shap.economics.claims import claims
-from fedjax_shap.economics.permanent import Kept, PaidPermanent, Permanent
-from fedjax_shap.economics.settle import settle
+from fedjax_shap.economics.claims import Claims
+from fedjax_shap.economics.permanent import Kept, PaidPermanent, Permanent, permanent_from
 from fedjax_shap.economics.settlement import Settlement
 
 
@@ -20,83 +20,116 @@ class Divided(NamedTuple):
     """A revenue before the players divide their part.
 
     Attributes:
+        permanent: whose part is set aside.
         revenue: money, R.
         players: money, what the players divide, whole minor units.
         kept: what the permanent member keeps.
     """
 
+    permanent: Permanent
     revenue: Decimal
     players: Decimal
     kept: Kept
 
+    @property
+    def payment(self) -> Decimal:
+        """What the permanent member is paid, in money."""
+        return money.EXACT.subtract(self.revenue, self.players)
 
-def set_aside(permanent: Permanent, costs: Any, revenue: Any, minor_unit: Any = "0.01") -> Divided:
+
+def claimed(permanent: Permanent | Mapping[str, Any] | None, name: str) -> Permanent | None:
+    """The claim of the member that is in every coalition.
+
+    Args:
+        permanent: the claim; or `cost`, `keeps` and what that rule takes, see
+            `permanent.permanent_from`, and `name`, which may be left out where the values have it.
+        name: what the values call the member; "" where they do not say.
+
+    Returns:
+        The claim; None where none was given.
+
+    Raises:
+        InvalidInputError: another name than that of the values, or what `permanent_from` refuses.
+    """
+    if permanent is None:
+        return None
+    if not isinstance(permanent, Permanent):
+        if isinstance(permanent, Mapping) and name:
+            permanent = {"name": name, **permanent}
+        permanent = permanent_from(permanent)
+    require(
+        name in ("", permanent.name),
+        f"Expected permanent.name={permanent.name!r} to be {name!r}, as the values have it.",
+    )
+    return permanent
+
+
+def unclaimed(name: str) -> str:
+    """What a reader should know of values beside a permanent member that claims nothing.
+
+    Args:
+        name: of the member.
+    """
+    return (
+        f"The values are those of the players beside {name!r}, who is in every coalition, and no "
+        "part of the revenue is set aside for it: permanent={'cost': ..., 'keeps': ...} says what "
+        "it is paid."
+    )
+
+
+def set_aside(permanent: Permanent, claim: Claims, unit: Decimal) -> Divided:
     """Sets aside a permanent member's cost and what it keeps.
+
+    What it keeps above its cost leaves the costs of the players covered where the revenue covers
+    all costs, to the minor unit.
 
     Args:
         permanent: its claim.
-        costs: c[P] of the players, in money, as a list.
-        revenue: R >= 0, in money, a whole number of minor units.
-        minor_unit: the smallest amount that is paid.
+        claim: of the players, on the revenue of all.
+        unit: the minor unit, money.
 
     Raises:
-        InvalidInputError: amounts that are none, or a revenue that does not cover its cost and what
-            it keeps.
+        InvalidInputError: a player of its name, a revenue that does not cover its cost, or what its
+            rule refuses.
     """
-    unit = money.amount("minor_unit", minor_unit)
-    require(unit > 0, f"Expected minor_unit={minor_unit!r} to be > 0.")
-    earned = money.amount("revenue", revenue)
     require(
-        (Fraction(earned) / Fraction(unit)).denominator == 1,
-        f"Expected revenue={revenue} to be a whole number of minor units of {money.written(unit)}.",
-    )
-    spare = Fraction(earned) - Fraction(permanent.cost)
-    require(
-        spare >= 0,
-        f"Expected revenue={money.written(earned)} to cover the cost of {permanent.name!r}, "
-        f"{money.written(permanent.cost)}, which comes first.",
-    )
-    amounts = money.items("costs", costs)
-    claimed = claims([1] * len(amounts), costs, earned)
-    kept = permanent.keep(spare, spare - sum(claimed.costs, Fraction(0)))
-    left = math.floor((spare - kept.amount) / Fraction(unit))
-    return Divided(earned, money.EXACT.multiply(unit, Decimal(left)), kept)
-
-
-def settle_beside(
-    values: Any, costs: Any, revenue: Any, *, permanent: Permanent, **settings: Any
-) -> Settlement:
-    """Divides a revenue among the players, less what a permanent member keeps.
-
-    Args:
-        values: phi[P], as `settle` takes them.
-        costs: c[P] >= 0, in money, as a list in the order of the players.
-        revenue: R >= 0, in money, a whole number of minor units, the permanent member's part
-            included.
-        permanent: the claim of the member that is in every coalition.
-        settings: what else `settle` takes.
-
-    Returns:
-        The settlement of what the players divide; its `permanent` says what the other is paid. The
-        payments of all sum to R exactly.
-
-    Raises:
-        InvalidInputError: a player of its name, what `set_aside` or what `settle` refuses.
-    """
-    players = settings.get("players") or ()
-    require(
-        permanent.name not in players,
+        permanent.name not in claim.players,
         f"Expected the permanent member {permanent.name!r} to be none of the players.",
     )
-    divided = set_aside(permanent, costs, revenue, settings.get("minor_unit", "0.01"))
-    settled = settle(values, costs, divided.players, **settings)
-    payment = money.EXACT.subtract(divided.revenue, divided.players)
+    revenue = money.decimal_of(claim.revenue, unit)
+    spare = claim.revenue - Fraction(permanent.cost)
+    require(
+        spare >= 0,
+        f"Expected revenue={money.written(revenue)} to cover the cost of {permanent.name!r}, "
+        f"{money.written(permanent.cost)}, which comes first.",
+    )
+    costs = sum(claim.costs, Fraction(0))
+    kept = permanent.keep(spare, spare - costs)
+    # whole minor units to the players: rounding takes none of their costs
+    step = Fraction(unit)
+    for_costs = min(math.ceil(costs / step), math.floor(spare / step))
+    left = max(math.floor((spare - kept.amount) / step), for_costs)
+    return Divided(permanent, revenue, money.EXACT.multiply(unit, Decimal(left)), kept)
+
+
+def joined(settled: Settlement, divided: Divided) -> Settlement:
+    """The settlement of what the players divided, with what the permanent member is paid.
+
+    Args:
+        settled: of the players.
+        divided: what was set aside.
+
+    Returns:
+        The settlement; its `permanent` says what the member is paid. The payments of all sum to R
+        exactly.
+    """
+    permanent = divided.permanent
     cost = money.decimal_of(Fraction(permanent.cost), settled.minor_unit)
     paid = PaidPermanent(
         name=permanent.name,
         cost=cost,
-        payment=payment,
-        revenue=money.decimal_of(Fraction(divided.revenue), settled.minor_unit),
+        payment=divided.payment,
+        revenue=divided.revenue,
         why=f"Its cost of {money.written(cost)} is covered first, and {divided.kept.why}.",
         terms=permanent.terms,
     )

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, stdtr
 
-from fedjax_shap._validate import InvalidInputError, integer, number, require
+from fedjax_shap._validate import InvalidInputError, caution, integer, number, require
 from fedjax_shap.economics import money
 from fedjax_shap.economics.bounds import matrix, normal_bounds, percentile_bounds, quantile
 from fedjax_shap.economics.division import Rule
@@ -94,7 +94,7 @@ def payment_intervals(
         simultaneous: whether all P shall hold at once: each is then of level 1 - (1 - level) / P
             (Bonferroni).
         efficient: as in `settle`, for "delta".
-        settings: what else `settle` takes: `players`, `sizes`, `minor_unit`.
+        settings: what else `settle` takes: `players`, `sizes`, `minor_unit`, `permanent`.
 
     Returns:
         The intervals, rounded outward to minor units. Those of "delta" hold the payment of
@@ -106,6 +106,8 @@ def payment_intervals(
     """
     _check(level, draws, simultaneous=simultaneous, efficient=efficient)
     given = read(values, costs, revenue, rule=rule, std_errors=std_errors, **settings)
+    if given.unclaimed:
+        caution(given.unclaimed)
     return _intervals(given, replicates, level, draws, simultaneous, efficient)
 
 

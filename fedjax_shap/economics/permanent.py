@@ -125,7 +125,7 @@ class PaidPermanent:
 
 
 def rest(*, alone: float | int | str | Decimal | None = None) -> Keep:
-    """What it would earn alone; the players divide what they add to that.
+    """What it would earn alone, at most what all costs leave; the players divide what they add.
 
     Args:
         alone: money, >= 0, the revenue of the model that it makes by itself; None for 0, which is
@@ -135,13 +135,17 @@ def rest(*, alone: float | int | str | Decimal | None = None) -> Keep:
 
     def keep(spare: Fraction, profit: Fraction) -> Kept:
         said = money.written(earned)
-        require(
-            Fraction(earned) <= spare,
-            f"Expected alone={said} to be at most the revenue less the permanent member's cost, "
-            f"{float(spare):.2f}: with less there is nothing to divide.",
-        )
         note = "It keeps nothing above its cost: say alone, what it would earn by itself."
-        return Kept(Fraction(earned), f"it would earn {said} alone", note * (alone is None))
+        most = max(profit, Fraction(0))
+        if earned <= most:
+            return Kept(Fraction(earned), f"it would earn {said} alone", note * (alone is None))
+        left = money.written(money.decimal_of(most, Decimal(1)))
+        return Kept(
+            most,
+            f"it would earn {said} alone, of which all costs leave it {left}",
+            "The model of all earns less above costs than it would alone, so the players are paid "
+            "no more than their costs.",
+        )
 
     return keep
 
@@ -245,7 +249,7 @@ def check_terms(record: Mapping[str, Any], *, later: Sequence[str] = ()) -> None
     one_of("permanent.keeps", rule, KEEPS)
     known = inspect.signature(KEEPS[rule]).parameters
     for key in record:
-        one_of(f"a setting of permanent.keeps={rule!r}", key, (*CLAIMED, *known))
+        one_of("permanent key", key, (*CLAIMED, *known), f"a setting of permanent.keeps={rule!r}")
     for key, setting in known.items():
         require(
             key in record or key in later or setting.default is not setting.empty,

@@ -6,10 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from fedjax_shap._validate import one_of, require
-from fedjax_shap.economics.beside import settle_beside
 from fedjax_shap.economics.claims import quoted
 from fedjax_shap.economics.division import Rule
-from fedjax_shap.economics.permanent import permanent_from
 from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
@@ -67,11 +65,7 @@ def settle_record(record: Mapping[str, Any]) -> Settlement:
     ordered = _in_order(given)
     fields = {key: value for key, value in ordered.items() if key not in ("rule", *_SETTINGS)}
     needed = [fields.pop(key) for key in _NEEDED]
-    if "permanent" in fields:
-        permanent = permanent_from(fields.pop("permanent"))
-        settled = settle_beside(*needed, permanent=permanent, rule=rule, **fields)
-    else:
-        settled = settle(*needed, rule=rule, **fields)
+    settled = settle(*needed, rule=rule, **fields)
     if rule.of in ("", "shapley"):
         return settled
     note = (

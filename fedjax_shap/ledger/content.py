@@ -66,7 +66,8 @@ def _parsed(content: bytes) -> dict[str, Any]:
     if isinstance(result, dict) and result.get("unpaid"):
         raise InvalidInputError(
             f"Expected result to be a run that paid its members, but it paid none: "
-            f"{result['unpaid']} Settle it by `fedjax-shap settle`, and append what that writes."
+            f"{result['unpaid']} Settle it by `fedjax-shap settle`, or run it with other "
+            "[economics], and append what that writes."
         )
     known = isinstance(result, dict) and (
         isinstance(result.get("settlement"), dict) or "payments" in result

@@ -23,7 +23,7 @@ from fedjax_shap.economics.rules import RULES
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.pipeline.records import read_json, result_file
-from fedjax_shap.pipeline.resettle import economics_of, with_settlement
+from fedjax_shap.pipeline.resettle import economics_of, is_payable, to_change, with_settlement
 from fedjax_shap.pipeline.stored import StoredUtilities, stored_utilities
 from fedjax_shap.typing import HostArray
 
@@ -83,12 +83,14 @@ def saved(record: Mapping[str, Any], stores: Path | None, *, title: str = "") ->
         InvalidInputError: a record that is neither of these, or a run that paid nobody.
     """
     run = "settlement" in record
-    require(
-        not run or record["settlement"] is not None,
-        f"Expected {title or 'the record'!r} to be a run that paid its members, but it paid none: "
-        f"{record.get('unpaid', 'it does not say why.')} Say how to pay them, such as by --rule "
-        "equal.",
-    )
+    if run and record["settlement"] is None:
+        advice = "say how to pay them, such as by --rule equal"
+        if not is_payable(record):
+            advice = to_change(record)
+        raise InvalidInputError(
+            f"Expected {title or 'the record'!r} to be a run that paid its members, but it paid "
+            f"none: {record.get('unpaid', 'it does not say why.')} {advice.capitalize()}."
+        )
     expected = f"Expected {title or 'the record'!r} to be the result of a run or a settlement, but "
     require(
         run or "payments" in record,

@@ -10,12 +10,10 @@ import numpy as np
 
 from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.devices.fleet import Metered
-from fedjax_shap.economics.beside import settle_beside
 from fedjax_shap.economics.cost import Bill, CostModel
 from fedjax_shap.economics.cost_cap import cap_costs
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.intervals import Intervals, indistinguishable, payment_intervals
-from fedjax_shap.economics.permanent import Permanent
 from fedjax_shap.economics.revenue import curve
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
@@ -103,32 +101,20 @@ def pay(
         "sizes": setting.sizes.tolist(),
         "minor_unit": config.value("economics", "minor_unit"),
         "efficient": efficient,
+        "permanent": permanent,
     }
     alike = _alike(setting, values, efficient)
     claimed = None if permanent is None else {"name": permanent.name, **permanent.terms}
     try:
         require_means(config, values, means)
         revenue = _revenue(config, setting, values)
-        settlement = _settled(values, costs, revenue, permanent, settings)
+        settlement = settle(values, costs, revenue, **settings)
     except InvalidInputError as error:
         return Payments(None, str(error), costs, None, alike, metered, claimed)
     intervals = None
     if settlement.std_errors is not None and any(settlement.std_errors):
-        intervals = payment_intervals(values, costs, settlement.revenue, **settings)
+        intervals = payment_intervals(values, costs, revenue, **settings)
     return Payments(settlement, "", costs, intervals, alike, metered, claimed)
-
-
-def _settled(
-    values: Any,
-    costs: tuple[Decimal, ...],
-    revenue: Any,
-    permanent: Permanent | None,
-    settings: dict[str, Any],
-) -> Settlement:
-    """The settlement of all, or of the players beside a permanent member."""
-    if permanent is None:
-        return settle(values, costs, revenue, **settings)
-    return settle_beside(values, costs, revenue, permanent=permanent, **settings)
 
 
 def _alike(setting: Setting, values: Any, efficient: bool) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, number, require
+from fedjax_shap._validate import InvalidInputError, number, one_of, require
 from fedjax_shap.coalitions import MOST_PLAYERS, all_subsets
 from fedjax_shap.economics.permanent import Permanent, check_terms, permanent_from
 from fedjax_shap.economics.revenue import curve
@@ -48,7 +48,7 @@ def claim_of(config: Config, setting: Setting, values: Any, means: Any = None) -
             f"{config.sections['game'].name!r}, where every member is a player.",
         )
         return None
-    terms = {"keeps": "rest", **_cost(config, member.name), **(said or {})}
+    terms = {"keeps": "rest", **_cost(config, setting, member.name), **(said or {})}
     require(
         "name" not in terms,
         "Expected economics.permanent to have no name: the member's name is "
@@ -62,8 +62,8 @@ def claim_of(config: Config, setting: Setting, values: Any, means: Any = None) -
     if terms["keeps"] == BY_MEANS:
         _check_means(config, setting)
         chance = terms.get("chance", member.chance)
-        if chance is not None:
-            terms["chance"] = chance
+        _check_chance(setting, chance)
+        terms["chance"] = chance
         if means is None:
             return _before_means(member.name, terms)
         terms["means"] = list(map(float, means))
@@ -135,12 +135,23 @@ def reads_means(config: Config) -> bool:
     return said.get("keeps") == BY_MEANS
 
 
-def _cost(config: Config, name: str) -> dict[str, Any]:
-    """The cost of a permanent member, where it stands among those of the players."""
+def _cost(config: Config, setting: Setting, name: str) -> dict[str, Any]:
+    """The cost of a permanent member, where costs go by name: it is among those of the players, or
+    it is said apart.
+    """
     named = config.given("costs").get(BY_NAME)
-    if not isinstance(named, ByMember) or name not in named:
+    if not isinstance(named, ByMember):
         return {}
+    for one in named:
+        one_of(f"costs.{BY_NAME}", one, (*setting.players, name), "a member's name")
     said = config.value("economics", "permanent") or {}
+    if name not in named:
+        require(
+            "cost" in said,
+            f"Expected costs.{BY_NAME} to have a value for {name!r} too, which is in every "
+            "coalition; or economics.permanent to have its cost.",
+        )
+        return {}
     require(
         "cost" not in said,
         f"Expected economics.permanent.cost to be left out with costs.{BY_NAME}, which names "
@@ -154,11 +165,29 @@ def _before_means(name: str, terms: Mapping[str, Any]) -> Permanent:
     then it stands for no share. By its terms nobody can be paid.
     """
     check_terms(terms, later=("means",))
-    number("permanent.chance", terms["chance"])
     cost = terms.get("cost", 0)
     stand_in = permanent_from({"name": name, "cost": cost, "keeps": "share", "share": 0.0})
     said = {"keeps": terms["keeps"], "chance": terms["chance"]}
     return stand_in._replace(terms={"cost": stand_in.terms["cost"], **said})
+
+
+def _check_chance(setting: Setting, chance: Any) -> None:
+    """Refuses what cannot be what a model of chance is worth, before anything is trained."""
+    metric = setting.metric
+    sign = ""
+    if setting.metric_sign < 0:
+        sign = ", with a minus sign, since it is an error"
+    require(
+        chance is not None,
+        "Expected economics.permanent.chance to be given with economics.permanent.keeps="
+        f"{BY_MEANS!r} and the metric {metric!r}: the {metric} of a model of chance{sign}.",
+    )
+    number("economics.permanent.chance", chance)
+    require(
+        setting.metric_sign > 0 or chance <= 0,
+        f"Expected economics.permanent.chance={chance!r} to be <= 0: {metric!r} is an error, which "
+        "counts with a minus sign.",
+    )
 
 
 def _alone(config: Config, terms: Mapping[str, Any], values: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ training.
 
 import inspect
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from fedjax_shap._validate import InvalidInputError, one_of, require
@@ -37,6 +38,31 @@ def resettled(record: Mapping[str, Any], settings: Mapping[str, Any]) -> Settlem
         InvalidInputError: what `to_settle` or `economics.settle` refuses.
     """
     return settle_record(to_settle(record, settings))
+
+
+def is_payable(record: Mapping[str, Any]) -> bool:
+    """Whether another rule pays by the values and costs of a run; "equal", which asks least, does.
+
+    Args:
+        record: its result.json.
+    """
+    try:
+        resettled(record, {"rule": "equal"})
+    except InvalidInputError:
+        return False
+    return True
+
+
+def to_change(record: Mapping[str, Any]) -> str:
+    """What to do where no rule pays by the values and costs of a run, as a part of a sentence.
+
+    Args:
+        record: its result.json.
+    """
+    what = "economics"
+    if record.get("permanent"):
+        what = "economics.permanent"
+    return f"change {what} or the revenue and run again: utilities are kept"
 
 
 def with_settlement(record: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,5 +174,10 @@ def _revenue(
     points = economics.get("curve")
     if points is not None:
         unit = settings.get("minor_unit", economics.get("minor_unit", _DEFAULTS["minor_unit"]))
-        return curve(points).amount(float(record["grand"]), unit)
+        grand = record["grand"]
+        require(
+            isinstance(grand, int | float | Decimal),
+            "Expected the run to know V(N) for economics.curve; give --revenue instead.",
+        )
+        return curve(points).amount(float(grand), unit)
     return economics.get("revenue", _DEFAULTS["revenue"])

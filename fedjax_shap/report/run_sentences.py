@@ -9,6 +9,7 @@ import numpy as np
 
 from fedjax_shap._validate import how_many
 from fedjax_shap.devices.fleet import Metered
+from fedjax_shap.pipeline.resettle import is_payable, to_change
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report.names import distinct
 from fedjax_shap.report.run_tables import Beside
@@ -57,10 +58,16 @@ def unpaid(result: Result, folder: str) -> str:
         result: a run without a settlement.
         folder: where it was written.
     """
+    record = result.to_json()
+    advice = (
+        f"`fedjax-shap settle {shlex.quote(folder)} --rule equal`, or another rule or policy, pays "
+        "by them without training"
+    )
+    if not is_payable(record):
+        advice = f"no rule pays by them, so {to_change(record)}"
     return (
         f"No payment was made: {result.unpaid} The values and costs are in {folder}/result.json; "
-        f"`fedjax-shap settle {shlex.quote(folder)} --rule equal`, or another rule or policy, pays "
-        "by them without training."
+        f"{advice}."
     )
 
 

@@ -77,7 +77,8 @@ def _permanent(result: Result, attributions: int) -> list[tuple[str, ...]]:
     if result.settlement is None or result.settlement.permanent is None:
         return []
     paid = result.settlement.permanent
-    money = (amount(one, result.minor_unit) for one in (paid.cost, paid.payment, paid.profit))
+    # in full: its cost is as it was said, and rounded cells would not add up
+    money = (amount(one) for one in (paid.cost, paid.payment, paid.profit))
     return [(f"{paid.name} (in all coalitions)", "", *[""] * attributions, *money)]
 
 

@@ -55,6 +55,7 @@ class Attribution:
         notes: further numbers that the estimator reports, by name.
         slices: values from several points of view or by round, of games that have them: `values`
             are then those on all test rows, or after the last round.
+        permanent: the name of a member that is in every coalition and no player; "" for none.
     """
 
     values: HostArray
@@ -66,6 +67,7 @@ class Attribution:
     num_stored: int = 0
     notes: dict[str, Any] = struct.field(default_factory=dict)
     slices: Slices | None = None
+    permanent: str = ""
 
     @property
     def efficiency_gap(self) -> HostArray:

@@ -78,7 +78,11 @@ def value_game(
     store = options.store(part, lambda: fingerprint(game, seed))
     source = UtilitySource(game, seed, store, options)
     found = value_players(source, estimator, jax.random.fold_in(key, 1), chosen)
-    if isinstance(game, Game) and game.trailing is not None:
+    if not isinstance(game, Game):
+        return found
+    if game.permanent:
+        found = replace(found, permanent=game.permanent)
+    if game.trailing is not None:
         return split(found, game.trailing)
     return found
 

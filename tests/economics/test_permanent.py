@@ -8,21 +8,29 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.economics.beside import settle_beside
+from fedjax_shap._validate import InputWarning, InvalidInputError
+from fedjax_shap.economics.intervals import indistinguishable, payment_intervals
 from fedjax_shap.economics.permanent import permanent_from
 from fedjax_shap.economics.record import settle_record
 from fedjax_shap.economics.rules import cost_aware
 from fedjax_shap.economics.settle import settle
 from fedjax_shap.economics.settlement import Settlement
+from fedjax_shap.shapley.estimator import Attribution
 
 VALUES = [0.3, 0.1, 0.2]
 COSTS = ["10", "5.005", "1"]
+BIG = {"name": "guest", "cost": 800}
+
+
+def attribution(permanent=""):
+    values = np.array(VALUES)
+    worth = np.zeros(()), np.array(values.sum())
+    return Attribution(values, values / 10, *worth, 8, "done", permanent=permanent)
 
 
 def beside(revenue=1000, values=VALUES, costs=COSTS, **claim):
     permanent = permanent_from({"name": "bank", **claim})
-    return settle_beside(values, costs, revenue, permanent=permanent, players=["a", "b", "c"])
+    return settle(values, costs, revenue, permanent=permanent, players=["a", "b", "c"])
 
 
 def together(settled):
@@ -76,12 +84,11 @@ def test_a_veto_player_keeps_its_shapley_value_of_the_larger_game():
     ("claim", "sentence"),
     [
         ({"keeps": "rests"}, "did you mean 'rest'"),
-        ({"share": 0.2}, "a setting of permanent.keeps='rest'"),
+        ({"share": 0.2}, "permanent key='share' to be a setting of permanent.keeps='rest'"),
         ({"keeps": "share"}, "permanent.share to be given"),
         ({"keeps": "share", "share": 1.5}, r"lie in \[0, 1\]"),
         ({"cost": -1}, "permanent.cost"),
         ({"cost": 1000.01}, "to cover the cost of 'bank', 1000.01"),
-        ({"alone": 990, "cost": 11}, "alone=990 to be at most"),
         ({"name": "a"}, "to be none of the players"),
         ({"name": " "}, "permanent.name"),
         ({"keeps": "veto", "chance": 0.9, "means": [0.5, 0.6]}, "chance=0.9 to be below"),
@@ -94,6 +101,58 @@ def test_a_veto_player_keeps_its_shapley_value_of_the_larger_game():
 def test_what_cannot_be_kept_is_refused_in_a_sentence(claim, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
         beside(**claim)
+
+
+@pytest.mark.parametrize("loss", ["formula", "refuse"])
+@pytest.mark.parametrize("cost", ["11", "11.004"])
+def test_what_it_would_earn_alone_leaves_the_costs_of_the_players_covered(cost, loss):
+    """Whatever the rule does with a loss, and where costs are finer than the minor unit."""
+    claim = {"name": "bank", "cost": cost, "alone": "980.50"}
+    rule = cost_aware(loss=loss)
+    settled = settle(VALUES, COSTS, 1000, rule=rule, permanent=claim, players=["a", "b", "c"])
+    assert together(settled) == 1000 and settled.revenue == Decimal("16.01")
+    assert all(-profit < Decimal("0.01") for profit in settled.profits)
+    kept = 1000 - Fraction(cost) - Fraction("16.005")
+    assert 0 <= kept - Fraction(settled.permanent.profit) < Fraction("0.01")
+    assert "alone, of which all costs leave it 972.99" in settled.notes[0]
+    assert "less above costs than it would alone" in settled.notes[1]
+
+
+def test_where_costs_exceed_the_revenue_it_keeps_nothing_of_what_it_would_earn_alone():
+    settled = beside(revenue=30, cost=20, alone=25)
+    assert settled.permanent.payment == 20 and settled.revenue == 10
+    assert "all costs leave it 0" in settled.notes[0]
+    with pytest.raises(InvalidInputError) as refusal:
+        settle(VALUES, [400, 100, 0], 1000, rule=cost_aware(loss="refuse"), permanent=BIG)
+    said = str(refusal.value)
+    assert "revenue=200 to be at least 500" in said.replace(".00", "")
+    assert said.endswith("revenue=1000.00 was given, of which 'guest' is paid 800.00 first.")
+
+
+def test_values_beside_a_member_without_a_claim_are_settled_with_a_warning():
+    found = attribution(permanent="bank")
+    with pytest.warns(InputWarning, match="beside 'bank'.* no part of the revenue is set aside"):
+        settled = settle(found, COSTS, 1000)
+    assert settled.payments == settle(VALUES, COSTS, 1000).payments
+    assert "beside 'bank'" in settled.notes[0] and settled.permanent is None
+    with pytest.warns(InputWarning, match="beside 'bank'"):
+        payment_intervals(found, COSTS, 1000)
+    with pytest.raises(InvalidInputError, match="name='shop' to be 'bank'"):
+        settle(found, COSTS, 1000, permanent={"name": "shop"})
+    with pytest.raises(InvalidInputError, match="permanent='bank' to be a table"):
+        settle(found, COSTS, 1000, permanent="bank")
+
+
+def test_a_claim_goes_by_the_name_of_the_values_and_without_a_warning(recwarn):
+    found = attribution(permanent="bank")
+    claim = {"cost": "20.003", "alone": 150}
+    settled = settle(found, COSTS, 1000, permanent=claim, players=["a", "b", "c"])
+    assert settled.payments == beside(**claim).payments and settled.permanent.name == "bank"
+    named = payment_intervals(found, COSTS, 1000, permanent=claim)
+    plain = payment_intervals(attribution(), COSTS, settled.revenue)
+    assert named.to_json() == plain.to_json()
+    indistinguishable(found)
+    assert not recwarn.list
 
 
 def test_a_loss_leaves_no_share_and_is_borne_by_the_players():

@@ -16,6 +16,7 @@ from fedjax_shap.pipeline.load import read_run
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.pipeline.settings.registry import SETTINGS
 from fedjax_shap.pipeline.settings.setting import PermanentMember
+from fedjax_shap.report.run_tables import members_table
 from fedjax_shap.shapley.exact import shapley_values
 
 UTILITIES = [0.5, 0.75, 0.625, 0.875]
@@ -80,6 +81,46 @@ def test_its_cost_may_stand_among_those_of_the_players():
     assert result.settlement == run(parse(RAW)).settlement
     with pytest.raises(InvalidInputError, match="cost to be left out with costs"):
         run(parse({**RAW, "costs": costs}))
+
+
+@pytest.mark.parametrize(
+    ("amounts", "sentence"),
+    [
+        ({"bank": 1, "north": 2, "suoth": 3}, "did you mean 'south'.*bank, north, south"),
+        ({"bnak": 1, "north": 2, "south": 3}, "did you mean 'bank'"),
+        ({"north": 2, "south": 3}, "costs.amounts to have a value for 'bank' too"),
+        ({"bank": 2, "south": 3}, "it has none for north"),
+    ],
+)
+def test_costs_by_name_name_every_member(amounts, sentence):
+    economics = {"revenue": 100, "permanent": {"alone": 15}}
+    costs = {"name": "given", "amounts": amounts}
+    with pytest.raises(InvalidInputError, match=sentence):
+        run(parse({**RAW, "costs": costs, "economics": economics}))
+
+
+def test_its_cost_said_apart_goes_with_costs_by_name():
+    amounts = {"north": 10, "south": 5}
+    result = run(parse({**RAW, "costs": {"name": "given", "amounts": amounts}}))
+    assert result.settlement == run(parse(RAW)).settlement
+
+
+def test_a_chance_is_refused_by_the_metric_before_anything_is_valued(monkeypatch):
+    def of_an_error(config):
+        setting = table_setting(config)._replace(permanent=PermanentMember("bank"))
+        return setting._replace(metric="log_loss", metric_sign=-1)
+
+    monkeypatch.setitem(SETTINGS, "table", TABLE._replace(build=of_an_error))
+    with pytest.raises(InvalidInputError, match="the log_loss of a model of chance, with a minus"):
+        run(parse({**RAW, "economics": {"permanent": {"keeps": "veto"}}}), store="kept")
+    with pytest.raises(InvalidInputError, match=r"chance=0\.69 to be <= 0: 'log_loss'"):
+        run(parse({**RAW, "economics": {"permanent": {"keeps": "veto", "chance": 0.69}}}))
+    assert not Path("kept").exists()
+
+
+def test_a_cost_finer_than_the_minor_unit_is_shown_in_full():
+    table = members_table(paid(permanent={"cost": "0.005", "alone": 40}))
+    assert table.totals[-1][-3:] == ("0.005", "40.01", "40.005")
 
 
 def test_a_veto_is_worth_the_mean_over_sizes_above_chance():
@@ -155,8 +196,32 @@ def test_values_that_pay_nobody_leave_the_claim_for_another_rule(capsys):
     capsys.readouterr()
     record = json.loads(Path("out/result.json").read_text())
     assert record["settlement"] is None and record["permanent"]["alone"] == "90.00"
+    # by the run's own revenue of 40 it keeps at most what is left after its cost and theirs
+    again = json.loads(said(capsys, "settle", "out", "--rule", "equal"))
+    assert again["permanent"]["payment"] == "25.00" and again["payments"] == ["7.50", "7.50"]
     again = json.loads(said(capsys, "settle", "out", "--rule", "equal", "--revenue", "200"))
     assert again["permanent"]["payment"] == "110.00" and again["payments"] == ["45.00", "45.00"]
+
+
+@pytest.mark.parametrize("claim", ["cost = 120", 'keeps = "veto", chance = 0.9'])
+def test_where_the_claim_is_why_nobody_is_paid_another_rule_is_not_advised(claim, capsys):
+    Path("table.toml").write_text(TOML.replace("cost = 20", claim))
+    assert main(["run", "table.toml", "--out", "out"]) == 3
+    warned = " ".join(capsys.readouterr().err.split())
+    assert "--rule equal" not in warned
+    assert "change economics.permanent or the revenue and run again" in warned
+    refused(capsys, "settle", "out", "--rule", "equal")
+    assert "Change economics.permanent or the revenue" in refused(capsys, "audit", "out")
+
+
+def test_costs_are_paid_where_the_model_of_all_earns_less_than_that_of_the_member_alone():
+    utilities = [0.75, 0.5, 0.875, 0.625]
+    game = {**RAW["game"], "utilities": utilities}
+    result = run(parse({**RAW, "game": game, "economics": {"curve": CURVE, "permanent": {}}}))
+    # V(N) = .625 earns 65, V(nobody) = .75 earns 90, and the players cost 15
+    assert result.settlement.permanent.payment == 50 and result.settlement.revenue == 15
+    assert min(result.settlement.profits) >= 0
+    assert any("less above costs than it would alone" in note for note in result.settlement.notes)
 
 
 def test_a_veto_whose_means_no_run_found_pays_nobody(monkeypatch, capsys):

@@ -25,6 +25,7 @@ from fedjax_shap.shapley.exact import exact
 from fedjax_shap.valuation.estimate import estimate
 from fedjax_shap.valuation.in_run import estimate_rounds
 from fedjax_shap.valuation.options import Options
+from fedjax_shap.valuation.repeats import estimate_repeated
 
 TABLE = np.random.default_rng(0).normal(size=32).astype(np.float32).astype(np.float64)
 SOLVED = {
@@ -55,6 +56,14 @@ def test_exact_values_of_games_with_known_answers(solved):
     assert_allclose(found.values, solved.values, rtol=0, atol=1e-10)
     assert_allclose(found.efficiency_gap, 0, atol=1e-12)
     assert found.num_coalitions == 2**solved.game.num_players
+
+
+def test_values_say_who_is_in_every_coalition():
+    game = SOLVED["additive"].game
+    assert estimate(game, exact()).permanent == ""
+    beside = game.replace(permanent="bank")
+    assert estimate(beside, exact()).permanent == "bank"
+    assert estimate_repeated(beside, exact(), repeats=2).permanent == "bank"
 
 
 @pytest.mark.parametrize("orders", ["antithetic", "random"])
