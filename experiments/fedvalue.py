@@ -29,7 +29,7 @@ Seen (2-core Intel Xeon, CPU, 2026-11-28; 5 seeds, mean +- standard deviation; 2
     Permanent: .999 or more in S0, S1 and S2, LINEAR by logistic regression and MONK by the network.
     Logistic regression has .995, .999 and .965 on MONK. In S2 as a player .07 and .67; with its
     columns left out -.49 and -.36: the published -.6 is near what leaving them out gives. VerFedSV
-    is at .99 or more in S0 and S1, and in S2 at .47 and .74 even with the label holder permanent. A
+    is at .99 or more in S0 and S1, and in S2 at .21 and .45 even with the label holder permanent. A
     network with 16 units on top and 6 passes had .45 in one of five seeds in S2; hence 32 and 8,
     chosen after seeing that.
 """
