@@ -6,7 +6,7 @@ import numpy as np
 
 from fedjax_shap._validate import caution, integer, listed, number, require
 from fedjax_shap.data.pool import Pool, hold_out, standardise
-from fedjax_shap.data.row_ids import require_one_kind
+from fedjax_shap.data.row_ids import places_of, require_one_kind
 from fedjax_shap.data.splits import strata_of, validation_rows
 from fedjax_shap.data.streams import VALIDATION, stream
 from fedjax_shap.data.vertical import (
@@ -40,13 +40,7 @@ def common_rows(ids: Sequence[HostArray]) -> tuple[HostArray, ...]:
         common = np.intersect1d(common, own, assume_unique=True)
     common = np.sort(common)
     require(len(common) > 0, "Expected the parties to have an id in common, but they have none.")
-    return tuple(_places(own, common) for own in ids)
-
-
-def _places(ids: HostArray, wanted: HostArray) -> HostArray:
-    """Where each wanted id stands among ids, int[N]."""
-    order = np.argsort(ids, kind="stable")
-    return np.asarray(order[np.searchsorted(ids[order], wanted)])
+    return tuple(places_of(common, own) for own in ids)
 
 
 def aligned(data: VerticalData, rows: Sequence[HostArray] | None = None) -> VerticalData:

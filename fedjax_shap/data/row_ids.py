@@ -52,6 +52,12 @@ def row_ids(owner: str, given: Any) -> HostArray:
     return np.array(values, np.int64)
 
 
+def places_of(wanted: HostArray, ids: HostArray) -> HostArray:
+    """Where each wanted id stands among ids, int[N]; all of them must be there."""
+    order = np.argsort(ids, kind="stable")
+    return np.asarray(order[np.searchsorted(ids[order], wanted)])
+
+
 def require_one_kind(ids: Mapping[str, HostArray]) -> None:
     """Refuses parties whose ids are of different kinds, by {party: ids}: 7 and "7" are two ids."""
     kinds = {}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fedjax_shap._validate import caution, described, how_many, listed, require
-from fedjax_shap.data.row_ids import require_one_kind, row_ids
+from fedjax_shap.data.row_ids import places_of, require_one_kind, row_ids
 from fedjax_shap.data.targets import Targets
 from fedjax_shap.data.transfer_parts import cells, coded, features, parts_of, party_names
 from fedjax_shap.typing import HostArray
@@ -246,8 +246,7 @@ def _places(name: str, given: Any, among: HostArray) -> HostArray:
     require_one_kind({name: among, "labels": ids})
     unknown = ids[~np.isin(ids, among)].tolist()
     require(not unknown, f"Expected labels to be of users of {name!r}, not of {listed(unknown)}.")
-    order = np.argsort(among, kind="stable")
-    return order[np.searchsorted(among[order], ids)]
+    return places_of(ids, among)
 
 
 def _common(ids: HostArray, of_target: HostArray) -> HostArray:

@@ -82,6 +82,12 @@ class Columns(NamedTuple):
     test: tuple[HostArray, HostArray]
     num_classes: int | None
 
+    @property
+    def holders(self) -> HostArray:
+        """int[F]: whose each column is; P for the label holder's."""
+        own = np.asarray(self.owners)
+        return np.where(own == OF_LABEL_HOLDER, len(self.names), own)
+
 
 def from_blocks(
     parties: Mapping[str, Any],

@@ -104,7 +104,7 @@ def set_aside(permanent: Permanent, claim: Claims, unit: Decimal) -> Divided:
         f"{money.written(permanent.cost)}, which comes first.",
     )
     costs = sum(claim.costs, Fraction(0))
-    kept = permanent.keep(spare, spare - costs)
+    kept = permanent.keep(spare - costs)
     # whole minor units to the players: rounding takes none of their costs
     step = Fraction(unit)
     for_costs = min(math.ceil(costs / step), math.floor(spare / step))

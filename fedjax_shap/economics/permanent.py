@@ -33,12 +33,11 @@ class Kept(NamedTuple):
 class Keep(Protocol):
     """A rule of what a permanent member keeps."""
 
-    def __call__(self, spare: Fraction, profit: Fraction, /) -> Kept:
+    def __call__(self, profit: Fraction, /) -> Kept:
         """Says what it keeps.
 
         Args:
-            spare: the revenue less its cost, in money, >= 0.
-            profit: that less the costs of the players; below 0 for a loss.
+            profit: the revenue less all costs, in money; below 0 for a loss.
         """
 
 
@@ -133,7 +132,7 @@ def rest(*, alone: float | int | str | Decimal | None = None) -> Keep:
     """
     earned = money.amount("alone", alone or 0)
 
-    def keep(spare: Fraction, profit: Fraction) -> Kept:
+    def keep(profit: Fraction) -> Kept:
         said = money.written(earned)
         note = "It keeps nothing above its cost: say alone, what it would earn by itself."
         most = max(profit, Fraction(0))
@@ -159,7 +158,7 @@ def share(*, share: float) -> Keep:
     fraction("share", share)
     stated = Fraction(str(share))
 
-    def keep(spare: Fraction, profit: Fraction) -> Kept:
+    def keep(profit: Fraction) -> Kept:
         note = "There is no profit of which to keep a share." * (profit <= 0)
         return Kept(
             max(profit, Fraction(0)) * stated, f"it keeps {float(share):g} of the profit", note
@@ -189,7 +188,7 @@ def veto(*, chance: float, means: Sequence[float]) -> Keep:
         f"Expected means={means!r} to be the mean utility of the coalitions of each size, 0..P.",
     )
 
-    def keep(spare: Fraction, profit: Fraction) -> Kept:
+    def keep(profit: Fraction) -> Kept:
         above = np.asarray(means, np.float64) - float(chance)
         require(
             bool(np.isfinite(above).all()) and above[-1] > 0,

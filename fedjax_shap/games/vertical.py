@@ -162,11 +162,10 @@ def vertical(
 def _world(columns: Columns, fitting: Fitting, float64: bool) -> Vertical:
     """All arrays."""
     x, y = columns.validation
-    owners = np.asarray(columns.owners)
-    places: Any = np.where(owners == OF_LABEL_HOLDER, len(columns.names), owners)
+    holders: Any = columns.holders
     dtype = np.float64 if float64 else np.float32
     held_out: Any = (np.asarray(x, dtype), np.asarray(y))
-    return Vertical(fitting.known, places, held_out)
+    return Vertical(fitting.known, holders, held_out)
 
 
 def _game(

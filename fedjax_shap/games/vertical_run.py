@@ -13,8 +13,9 @@ from flax import struct
 from fedjax_shap._validate import integer, number
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.data.vertical import OF_LABEL_HOLDER, Columns
+from fedjax_shap.data.vertical import Columns
 from fedjax_shap.games.game import Game, Value
+from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.metric import Metric, judged
 from fedjax_shap.learning.task import Task, bound_to, measure_for
 from fedjax_shap.learning.tasks import task_for
@@ -92,12 +93,7 @@ def followed(
     number("l2", l2, least=0)
     data = as_federation(columns)
     learned = task_for(task, data)
-    if metric is None:
-        metric = "mse"
-        if learned.targets == "classes":
-            metric = "log_loss"
-    measure = measure_for(learned, data, metric)
-
+    measure = measure_of(learned, data, metric)
     score = _score_of(learned, columns, measure)
     trailing = None
     if by_round:
@@ -110,6 +106,15 @@ def followed(
         float64=True,
         permanent=columns.label_holder,
     )
+
+
+def measure_of(task: Task, data: FederatedData, metric: str | Metric | None) -> Measure:
+    """The metric by which the steps of a run are valued: minus the loss where none is asked for."""
+    if metric is None:
+        metric = "mse"
+        if task.targets == "classes":
+            metric = "log_loss"
+    return measure_for(task, data, metric)
 
 
 def _worth(score: Callable[[VerticalRun, Array], Array], by_round: bool) -> Value:
@@ -195,9 +200,7 @@ def _run(columns: Columns, task: Task, rounds: int, learning_rate: float, l2: fl
 
 def _world(columns: Columns, weights: HostArray) -> VerticalRun:
     """All arrays of the game."""
-    players = len(columns.names)
-    own = np.asarray(columns.owners)
-    owners: Any = np.append(np.where(own == OF_LABEL_HOLDER, players, own), players)
+    owners: Any = np.append(columns.holders, len(columns.names))
     x, y = columns.validation
     held_out: Any = (np.asarray(x, np.float64), np.asarray(y))
     given: Any = weights

@@ -9,12 +9,9 @@ from fedjax_shap.games.silo import silo
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, follow_all, follow_pooled
 from fedjax_shap.pipeline.federation import Federation, federation_of
-from fedjax_shap.pipeline.settings.setting import Setting, Work, of_clients
-from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.pipeline.settings.setting import Setting, Work, of_clients, valued_by
 from fedjax_shap.typing import HostArray
-from fedjax_shap.valuation.estimate import estimate
 from fedjax_shap.valuation.options import Options
-from fedjax_shap.valuation.repeats import estimate_repeated
 
 
 def cross_silo(config: Config) -> Setting:
@@ -30,17 +27,11 @@ def cross_silo(config: Config) -> Setting:
         with cautions():  # they are among the notes
             return silo(data, federation.training, **federation.game)
 
-    def attribution(estimator: Any, options: Options, /) -> Attribution:
-        if noisy:
-            return estimate_repeated(
-                game(), estimator, options, key=federation.key, repeats=repeats
-            )
-        return estimate(game(), estimator, options, key=federation.key)
-
     def work(num_rounds: int | None, /) -> Work:
         done = federation.round_work(num_rounds or 0)
         return Work(done.steps_done, federation.metered(done))
 
+    attribution = valued_by(game, federation.key, noisy=noisy, repeats=repeats)
     setting = of_clients(data, measure, kind="cross-silo", attribution=attribution)
     return setting._replace(
         curve=partial(_curve, federation),

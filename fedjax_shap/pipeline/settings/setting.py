@@ -9,14 +9,17 @@ import numpy as np
 
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.devices.fleet import Metered
+from fedjax_shap.games.game import Game
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves
 from fedjax_shap.pipeline.privacy_record import PrivacyRecord
 from fedjax_shap.shapley.estimator import Attribution, Estimator
-from fedjax_shap.typing import HostArray
+from fedjax_shap.typing import HostArray, Key
+from fedjax_shap.valuation.estimate import estimate
 from fedjax_shap.valuation.in_run import Method
 from fedjax_shap.valuation.options import Options
+from fedjax_shap.valuation.repeats import estimate_repeated
 
 
 class Work(NamedTuple):
@@ -172,6 +175,26 @@ def of_clients(
         metric_sign=measure.sign,
         attribution=attribution,
     )
+
+
+def valued_by(
+    game: Callable[[], Game], key: Key, *, noisy: bool = False, repeats: int = 1
+) -> Valuation:
+    """Values the players of one game.
+
+    Args:
+        game: gives the game; not called before it is valued.
+        key: seeds the game and the estimator's draws.
+        noisy: whether values have errors of training anew or of resampled validation rows.
+        repeats: how many trainings, where they have.
+    """
+
+    def attribution(estimator: Any, options: Options, /) -> Attribution:
+        if noisy:
+            return estimate_repeated(game(), estimator, options, key=key, repeats=repeats)
+        return estimate(game(), estimator, options, key=key)
+
+    return attribution
 
 
 class SettingFactory(Protocol):

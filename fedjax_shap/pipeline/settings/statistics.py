@@ -22,13 +22,11 @@ from fedjax_shap.pipeline.curves import LearningCurves, evaluated, members_alone
 from fedjax_shap.pipeline.federation import game_keywords
 from fedjax_shap.pipeline.loaded import game_seed, loaded
 from fedjax_shap.pipeline.privacy import record_of_records
-from fedjax_shap.pipeline.settings.setting import Setting, Work, of_clients
+from fedjax_shap.pipeline.settings.setting import Setting, Work, of_clients, valued_by
 from fedjax_shap.pipeline.surplus import RESAMPLES, Noise, noise_of, num_users_of
-from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import Key
-from fedjax_shap.valuation.estimate import estimate, game_key
+from fedjax_shap.valuation.estimate import game_key
 from fedjax_shap.valuation.options import Options
-from fedjax_shap.valuation.repeats import estimate_repeated
 
 SECTIONS_USED = (
     "data",
@@ -109,12 +107,8 @@ def statistics(config: Config) -> Setting:
     with cautions() as on_judges:
         game = merged(data, merging.model, **merging.settings)
 
-    def attribution(estimator: Any, options: Options, /) -> Attribution:
-        if noisy:
-            return estimate_repeated(game, estimator, options, key=key, repeats=1)
-        return estimate(game, estimator, options, key=key)
-
     averaged = (AVERAGED,) * (merging.merge == "average")
+    attribution = valued_by(lambda: game, key, noisy=noisy)
     setting = of_clients(data, measure, kind="statistics", attribution=attribution)
     return setting._replace(
         curve=partial(_curve, merging),

@@ -1,7 +1,5 @@
 """Federations for transfer: sources are valued by what they teach a target with few labels."""
 
-from typing import Any
-
 from fedjax_shap._validate import cautions, of_kind, require
 from fedjax_shap.data.transfer import TransferData
 from fedjax_shap.games.game import Game
@@ -9,11 +7,7 @@ from fedjax_shap.games.transfer import measure_of, transfer
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.federation import game_keywords
 from fedjax_shap.pipeline.loaded import game_seed
-from fedjax_shap.pipeline.settings.setting import PermanentMember, Setting
-from fedjax_shap.shapley.estimator import Attribution
-from fedjax_shap.valuation.estimate import estimate
-from fedjax_shap.valuation.options import Options
-from fedjax_shap.valuation.repeats import estimate_repeated
+from fedjax_shap.pipeline.settings.setting import PermanentMember, Setting, valued_by
 
 SECTIONS_USED = ("data", "model", "game", "estimator", "costs", "economics", "plan")
 SPLITS = ("validation", "member_test", "validation_users")  # of the rows of members
@@ -42,11 +36,6 @@ def transfers(config: Config) -> Setting:
         game: Game = transfer(data, config.build("model"), key=key, **settings)
     measure = measure_of(data, settings.get("metric"))
 
-    def attribution(estimator: Any, options: Options, /) -> Attribution:
-        if repeats > 1:
-            return estimate_repeated(game, estimator, options, key=key, repeats=repeats)
-        return estimate(game, estimator, options, key=key)
-
     return Setting(
         kind="transfer",
         players=data.names,
@@ -54,7 +43,7 @@ def transfers(config: Config) -> Setting:
         metric=measure.name,
         metric_label=measure.label,
         metric_sign=measure.sign,
-        attribution=attribution,
+        attribution=valued_by(lambda: game, key, noisy=repeats > 1, repeats=repeats),
         grand_is_exact=repeats == 1,
         notes=(*data.said, *notes, _said(data)),
         permanent=PermanentMember(data.target),

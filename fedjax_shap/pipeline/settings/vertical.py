@@ -11,6 +11,7 @@ from fedjax_shap._validate import cautions
 from fedjax_shap.data.vertical import Columns
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.vertical import VerticalJudging, followed, vertical
+from fedjax_shap.games.vertical_run import measure_of
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.metric import Metric
 from fedjax_shap.learning.task import Task, measure_for
@@ -19,15 +20,11 @@ from fedjax_shap.learning.vertical.model import as_federation
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.federation import game_keywords
 from fedjax_shap.pipeline.loaded import game_seed
-from fedjax_shap.pipeline.settings.setting import PermanentMember, Setting
+from fedjax_shap.pipeline.settings.setting import PermanentMember, Setting, valued_by
 from fedjax_shap.pipeline.settings.vertical_work import vertical_work
 from fedjax_shap.pipeline.vertical_data import Alignment, loaded_columns
 from fedjax_shap.protocols.coordinated_session import Encryption
-from fedjax_shap.shapley.estimator import Attribution
-from fedjax_shap.typing import HostArray, Key
-from fedjax_shap.valuation.estimate import estimate
-from fedjax_shap.valuation.options import Options
-from fedjax_shap.valuation.repeats import estimate_repeated
+from fedjax_shap.typing import HostArray
 
 OF_RUN = (
     "data",
@@ -132,10 +129,8 @@ def vertical_run(config: Config) -> Setting:
         game = followed(columns, task=asked, **settings)
     data = as_federation(columns)
     task = task_for(asked, data)
-    metric = settings.get("metric")
-    if metric is None:
-        metric = {True: "log_loss", False: "mse"}[task.targets == "classes"]
-    parts = _Parts(config, columns, task, measure_for(task, data, metric), (*notes, *on_game))
+    measure = measure_of(task, data, settings.get("metric"))
+    parts = _Parts(config, columns, task, measure, (*notes, *on_game))
     return _setting(parts, game, "vertical, in one run", noisy=False)
 
 
@@ -147,7 +142,6 @@ def _settings(config: Config) -> dict[str, Any]:
 def _setting(parts: _Parts, game: Game, kind: str, *, noisy: bool) -> Setting:
     """The setting whose players are the parties besides the label holder."""
     columns = parts.columns
-    key = game_seed(parts.config)
     return Setting(
         kind=kind,
         players=columns.names,
@@ -156,22 +150,11 @@ def _setting(parts: _Parts, game: Game, kind: str, *, noisy: bool) -> Setting:
         metric=parts.measure.name,
         metric_label=parts.measure.label,
         metric_sign=parts.measure.sign,
-        attribution=_valuation(game, key, noisy=noisy),
+        attribution=valued_by(lambda: game, game_seed(parts.config), noisy=noisy),
         grand_is_exact=not noisy,
         notes=(*parts.notes, _on_columns(columns)),
         permanent=PermanentMember(columns.label_holder, _chance(parts)),
     )
-
-
-def _valuation(game: Game, key: Key, *, noisy: bool) -> Callable[[Any, Options], Attribution]:
-    """How players are valued; resamples of the validation rows give errors of values."""
-
-    def attribution(estimator: Any, options: Options, /) -> Attribution:
-        if noisy:
-            return estimate_repeated(game, estimator, options, key=key, repeats=1)
-        return estimate(game, estimator, options, key=key)
-
-    return attribution
 
 
 def _on_columns(columns: Columns) -> str:
