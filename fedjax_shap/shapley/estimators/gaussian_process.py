@@ -4,69 +4,151 @@ not all coalitions are evaluated.
 The process predicts the utilities of all coalitions from the utilities v observed. The values are
 those of the predicted game. They are linear in v, values = B v with B = C K^-1, where K is the
 covariance of the utilities observed and C that of the Shapley values with them; both have closed
-forms (`shapley/covariance.py`). Coalitions of each size are drawn without replacement.
+forms (`shapley/covariance.py`). The first 2 P coalitions are drawn by size. The process then says
+which further ones tell most about the values, and they are asked for in batches.
 
 References:
     ShaplEIG 2026, ICML (arXiv 2606.02247) is the nearest relative: a Gaussian process with a
     Hamming product kernel, values in closed form, and the next coalition chosen by its expected
-    information gain. Here the kernel also knows how utilities saturate with size, and the
-    coalitions are drawn by size, whatever was observed.
-    Royall and Cumberland 1978, "Variance estimation in finite population sampling": their variance
-    of a predicted total, from residuals left out one at a time, is compared with what the process
-    expects of it.
+    information gain, one at a time. Here the kernel also knows how utilities saturate with size,
+    and coalitions come in batches, which the engine values side by side.
+    Rasmussen and Williams 2006, "Gaussian processes for machine learning", section 5.4.2: utilities
+    left out one at a time.
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from fedjax_shap._validate import integer, number
-from fedjax_shap.shapley.covariance import inverse_root, weights_of
+from fedjax_shap._validate import integer, number, of_kind
+from fedjax_shap.coalitions import all_subsets, pack
+from fedjax_shap.shapley.covariance import inverse_root
 from fedjax_shap.shapley.covariance_fit import fitted
-from fedjax_shap.shapley.design import MANY_PLAYERS, Design, Draws
+from fedjax_shap.shapley.design import MANY_PLAYERS, Design, Draws, Propose, SamplingState
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
+from fedjax_shap.shapley.informative import most_informative
 from fedjax_shap.shapley.quotas import SizeDistribution
 from fedjax_shap.shapley.sampling import sampling_estimator
-from fedjax_shap.shapley.strata import propose_by_size, size_counts
+from fedjax_shap.shapley.strata import propose_by_size
 from fedjax_shap.typing import HostArray, Masks
 
 FLAT = 1e-12  # utilities that vary by less than this part of the largest do not vary at all
-LARGEST_CORRECTION = 4  # of the variance, for the settings fitted: at most twice the standard error
+LARGEST_CORRECTION = 2  # of a standard error, for the settings fitted to the same utilities
+FIRST = 2  # coalitions a player that are drawn by size before the process chooses
+GROWTH = 8  # a later batch has one coalition for so many that are known
+FEW_PLAYERS = 11  # all their coalitions are candidates; of more players as many are drawn
 
 
-def gaussian_process(*, small_first: float = 1.0, steps: int = 20) -> Estimator:
+def gaussian_process(
+    *, small_first: float = 1.0, steps: int = 20, chosen: bool = True, batch: int = 8
+) -> Estimator:
     """The values of the game that a Gaussian process predicts from the utilities observed.
 
     Args:
-        small_first: how strongly small coalitions are favoured. Size s gets a share of the draws in
-            proportion to s^-small_first sqrt(1/s + 1/(P - s)), where the root is how much utilities
-            of that size count in the values; 0 favours neither small nor large ones. Utilities of
-            federations saturate, so that small coalitions are the most informative.
+        small_first: how strongly small coalitions are favoured where they are drawn. Size s gets a
+            share of the draws in proportion to s^-small_first sqrt(1/s + 1/(P - s)), where the root
+            is how much utilities of that size count in the values; 0 favours neither small nor
+            large ones. Utilities of federations saturate, so that small coalitions are the most
+            informative.
         steps: the most steps in which the kernel is fitted.
+        chosen: whether the process chooses the coalitions after the first 2 P, so that the variance
+            of the values falls most; if not, all are drawn by size, and asked for at once.
+        batch: the fewest coalitions chosen at a time; later batches have an eighth of those known.
+            The larger it is, the more the engine values side by side, and the less is known when
+            they are chosen.
 
     Guarantees:
         Biased towards smooth games, with an error far below that of unbiased estimators where
         utilities are smooth in who takes part. Efficient to rounding; exact where the budget covers
         every coalition; the budget is never exceeded. Standard errors are those of the process,
-        scaled by the ratio of its errors on utilities left out one at a time to the errors that it
-        expects, and by M / (M - p), as p settings were fitted to the same M utilities. They measure
-        the whole error, bias included, as far as the coalitions observed are like the others: on
-        six games of federations, with 4 P coalitions or more, errors were 0.8 to 1.35 times what
-        they say. With fewer than 2 P coalitions they are rough.
+        scaled by how utilities left out one at a time differ from what it expects of them, and by
+        M / (M - p), as p settings were fitted to the same M utilities. They measure the whole
+        error, bias included, as far as the process is right; with fewer than 4 P coalitions they
+        are rough. What is chosen follows from utilities: runs on machines that round differently
+        may ask for other coalitions.
     """
     number("small_first", small_first, least=0)
     integer("steps", steps, least=0)
+    of_kind("chosen", chosen, bool, "True")
+    integer("batch", batch, least=1)
+    by_size = propose_by_size(SizeDistribution(partial(_size_shares, small_first)))
+    propose = by_size
+    stage_size = None
+    if chosen:
+        propose = _propose(by_size, steps)
+        stage_size = partial(_stage_size, batch)
     design = Design(
         name="gaussian_process",
-        propose=propose_by_size(SizeDistribution(partial(_size_shares, small_first))),
+        propose=propose,
         reduce=partial(_reduce, steps),
         unit_size=lambda num_players: 1,
+        stage_size=stage_size,
         most_players=MANY_PLAYERS,
     )
     bias = "the kernel assumes that utilities change smoothly with who takes part"
     return sampling_estimator(
-        design, Guarantees(unbiased=False, bias=bias, efficient=True, errors="analytic")
+        design,
+        Guarantees(
+            unbiased=False, bias=bias, efficient=True, slicewise=not chosen, errors="analytic"
+        ),
     )
+
+
+def _stage_size(batch: int, state: SamplingState) -> int:
+    """The most coalitions of the next batch: of those drawn at first, then of those chosen."""
+    known = state.evaluations.num_observed
+    if known < FIRST * state.num_players:
+        return FIRST * state.num_players - known
+    return max(batch, known // GROWTH)
+
+
+def _propose(by_size: Propose, steps: int) -> Propose:
+    """A `propose` that draws the first coalitions by size, and chooses the others."""
+
+    def propose(rng: np.random.Generator, state: SamplingState, count: int) -> tuple[Any, Masks]:
+        evaluations = state.evaluations
+        if evaluations.num_observed < FIRST * state.num_players:
+            return by_size(rng, state, count)
+        utilities = _summary(evaluations.observed)
+        if not np.any(utilities):
+            return by_size(rng, state, count)
+        kernel = fitted(evaluations.masks[: len(utilities)], utilities, steps=steps)
+        candidates = _candidates(by_size, rng, state)
+        masks = most_informative(kernel, evaluations.masks, candidates, count)
+        return np.zeros(len(masks)), masks[:, None]
+
+    return propose
+
+
+def _candidates(by_size: Propose, rng: np.random.Generator, state: SamplingState) -> Masks:
+    """bool[N, P]: coalitions that were not asked for, all of them or as many as a few players
+    have.
+    """
+    if state.num_players > FEW_PLAYERS:
+        _, units = by_size(rng, state, 2**FEW_PLAYERS)
+        return units[:, 0]
+    every = all_subsets(state.num_players)
+    new = [name not in state.evaluations.row for name in pack(every)]
+    return every[np.array(new)]
+
+
+def _summary(utilities: HostArray) -> HostArray:
+    """float64[M]: the utilities float64[M, ...], centred and scaled; of several slices what they
+    have most in common. Zeros where nothing varies.
+    """
+    columns = utilities.reshape(len(utilities), -1)
+    spread = columns.std(axis=0)
+    varies = spread > FLAT * np.abs(columns).max(axis=0)
+    if not varies.any():
+        return np.zeros(len(columns))
+    scaled = (columns - columns.mean(axis=0))[:, varies] / spread[varies]
+    if scaled.shape[1] == 1:
+        return np.asarray(scaled[:, 0])
+    # the first principal component
+    directions = np.linalg.svd(scaled, full_matrices=False)[2]
+    common = scaled @ directions[0]
+    return np.asarray(common / common.std())
 
 
 def _size_shares(small_first: float, num_players: int) -> HostArray:
@@ -114,29 +196,9 @@ def _values_and_errors(
     # leave out each utility: the variance that the process expects of it, and the actual residual
     expected = 1 / (root**2).sum(axis=0)
     residuals = root.T @ (root @ centred) * expected
-    # scale the posterior variance of the values by actual over expected squared errors
-    posterior = np.maximum(kernel.shapley_variance() - (weights * covariance).sum(axis=1), 0.0)
-    squares = np.stack([residuals**2, expected], axis=1)
-    spread, expected_spread = _spread(masks, weights, squares).T
-    # correct for the settings fitted to the same utilities
-    spread *= len(masks) / max(len(masks) - kernel.num_settings, len(masks) / LARGEST_CORRECTION)
-    return values, scale * np.sqrt(posterior * spread / np.maximum(expected_spread, 1e-300))
-
-
-def _spread(masks: Masks, weights: HostArray, squares: HostArray) -> HostArray:
-    """float64[P, 2]: the variance of B v about the values, from independent squared residuals.
-
-    A coalition observed counts with how far its weight in B is from that in the Shapley value. One
-    that was not observed counts with its full weight, its residual taken to be like those of the
-    coalitions of its size that were.
-
-    Args:
-        masks: bool[M, P], the coalitions observed.
-        weights: float64[P, M], B.
-        squares: float64[M, 2], two kinds of squared residuals.
-    """
-    shapley_weights = weights_of(masks)
-    observed, existing = size_counts(masks)
-    unobserved = (existing / observed - 1)[masks.sum(axis=1)]  # for each one observed of its size
-    factors = (weights - shapley_weights) ** 2 + unobserved * shapley_weights**2
-    return np.asarray(factors @ squares)
+    # the posterior variance of the values, scaled by actual over expected squared errors
+    posterior = kernel.shapley_variance() - (weights * covariance).sum(axis=1)
+    variance = np.maximum(posterior, 0.0) * np.mean(residuals[2:] ** 2 / expected[2:])
+    # corrected for the settings fitted: residuals are too small, and the settings have errors
+    free = max(len(masks) - kernel.num_settings, len(masks) / LARGEST_CORRECTION)
+    return values, scale * np.sqrt(variance) * len(masks) / free
