@@ -3,11 +3,12 @@
 The covariance of V(S) and V(T) is, up to a scale,
 
     c + a |S and T| + e |S and T| (|S and T| - 1) / 2 + b exp(-2 |x_s - x_t|)
-      + prod_i k_i(S_i, T_i) + d [S = T] prod_i exp(-2 g_i S_i),
+      + prod_i k_i(S_i, T_i) + d [S = T] prod_i exp(-2 g_i S_i) + h [S = T = {}],
 
 where k_i(S_i, T_i) = exp(-g_i (S_i + T_i) - l_i [S_i != T_i]), and x_s = log(1 + s) / log(1 + P)
 with the size s of S. A player with a large l_i changes utilities much; after one with a large g_i
-has joined, others change them little, as utilities saturate.
+has joined, others change them little, as utilities saturate. The empty coalition has a model that
+was not trained, far from all others: h lets it say little about them.
 
 References:
     Rasmussen and Williams 2006, "Gaussian processes for machine learning", chapter 4. Owen 1972,
@@ -40,6 +41,7 @@ class Kernel(NamedTuple):
         linear: a.
         pairs: e.
         size: b.
+        empty: h.
     """
 
     lengths: HostArray
@@ -48,13 +50,14 @@ class Kernel(NamedTuple):
     linear: float
     pairs: float
     size: float
+    empty: float = 0.0
 
     @property
     def num_settings(self) -> int:
         """How many numbers are fitted: l_i, the mean g_i (the priors keep all g_i near it), a, b,
-        d, e and two more.
+        d, e, h and two more.
         """
-        return len(self.lengths) + 7
+        return len(self.lengths) + 8
 
     def covariance(self, masks: Masks) -> HostArray:
         """float64[M, M]: of the utilities of the distinct coalitions bool[M, P]."""
@@ -62,6 +65,7 @@ class Kernel(NamedTuple):
         total[np.diag_indices(len(total))] += (
             self.white * np.exp(-2 * (masks @ self.decays)) + JITTER
         )
+        total[np.diag_indices(len(total))] += self.empty * ~masks.any(axis=1)
         return total
 
     def between(self, masks: Masks, others: Masks) -> HostArray:
@@ -88,7 +92,9 @@ class Kernel(NamedTuple):
         # by size alone, every player gets the same: the difference of the ends over P
         first, *_, last = nearness(num_players)[:, sizes]
         inside += self.size * (last - first) / num_players
-        return inside + self.white * np.exp(-2 * member @ self.decays) * weights_of(masks)
+        # what each coalition has alone
+        alone = self.white * np.exp(-2 * member @ self.decays) + self.empty * (sizes == 0)
+        return inside + alone * weights_of(masks)
 
     def shapley_variance(self) -> HostArray:
         """float64[P]: the prior variance of each player's Shapley value."""
@@ -96,6 +102,7 @@ class Kernel(NamedTuple):
         by_size = self.size * (2 - 2 * np.exp(-2.0)) / num_players**2
         polynomial = self.linear + self.pairs * (num_players - 1) / 4
         white = self.white * _white_variance(self)
+        white += self.empty / num_players**2
         variance: HostArray = _product_variance(self) + polynomial + by_size + white
         return variance
 

@@ -4,10 +4,13 @@ References:
     Rasmussen and Williams 2006, "Gaussian processes for machine learning", section 5.4.
 """
 
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import ThreadpoolController
 
 from fedjax_shap.shapley.covariance import (
     CONSTANT,
@@ -23,8 +26,8 @@ from fedjax_shap.typing import HostArray, Masks
 # cube.
 FITTED_TO = 160
 # Bounds of the settings, kind by kind, as in `_repeats`.
-LOWEST = (-5.0, -8.0, 0.0, 0.0, -12.0, -12.0, -16.0, -6.0)
-HIGHEST = (5.0, 2.0, 2.0, 2.0, 2.0, 4.0, 4.0, 5.0)
+LOWEST = (-5.0, -8.0, 0.0, 0.0, -12.0, -12.0, -16.0, -6.0, -9.0)
+HIGHEST = (5.0, 2.0, 2.0, 2.0, 2.0, 4.0, 4.0, 5.0, 9.0)
 
 
 class Fixed(NamedTuple):
@@ -35,12 +38,14 @@ class Fixed(NamedTuple):
         shared: float64[M, M], how many members two coalitions have in common.
         pairs: float64[M, M], how many pairs.
         nearness: float64[M, M], exp(-2 |x_s - x_t|).
+        empty: float64[M], 1 for the empty coalition.
     """
 
     member: HostArray
     shared: HostArray
     pairs: HostArray
     nearness: HostArray
+    empty: HostArray
 
 
 def fitted(masks: Masks, utilities: HostArray, *, steps: int) -> Kernel:
@@ -67,8 +72,27 @@ def fitted(masks: Masks, utilities: HostArray, *, steps: int) -> Kernel:
         return value + 0.5 * float(away @ away), slope + away / width
 
     options = {"maxiter": steps}
-    best = minimize(objective, mean, jac=True, method="L-BFGS-B", bounds=bounds.T, options=options)
+    with one_thread():
+        best = minimize(
+            objective, mean, jac=True, method="L-BFGS-B", bounds=bounds.T, options=options
+        )
     return _kernel(best.x, num_players)
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """While it is open, linear algebra in NumPy and SciPy takes one thread.
+
+    For matrices as small as these, threads that wait for each other cost more than they gain, and
+    hundreds of times as much where other programs take the cores.
+    """
+    limit: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
+    return limit
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries of linear algebra in this process, looked for once."""
+    return ThreadpoolController()
 
 
 def fixed_of(masks: Masks) -> Fixed:
@@ -77,7 +101,7 @@ def fixed_of(masks: Masks) -> Fixed:
     shared = member @ member.T
     sizes = masks.sum(axis=1)
     near = nearness(masks.shape[1])[sizes][:, sizes]
-    return Fixed(member, shared, shared * (shared - 1) / 2, near)
+    return Fixed(member, shared, shared * (shared - 1) / 2, near, 1.0 * (sizes == 0))
 
 
 def negative_log_likelihood(
@@ -86,7 +110,7 @@ def negative_log_likelihood(
     """Minus the log marginal likelihood at the most likely scale, and its gradient.
 
     Args:
-        settings: float64[2 P + 6], in the order of `_repeats`.
+        settings: float64[2 P + 7], in the order of `_repeats`.
         fixed: the coalitions.
         utilities: float64[M], centred.
     """
@@ -103,7 +127,7 @@ def negative_log_likelihood(
         + kernel.pairs * fixed.pairs
         + CONSTANT
     )
-    total[np.diag_indices(count)] += kernel.white * white + JITTER
+    total[np.diag_indices(count)] += kernel.white * white + kernel.empty * fixed.empty + JITTER
     # the likelihood, the scale being fit / count
     root = inverse_root(total)
     dual = root.T @ (root @ utilities)
@@ -117,7 +141,7 @@ def negative_log_likelihood(
 def _gradient(
     kernel: Kernel, fixed: Fixed, slope: HostArray, smooth: HostArray, white: HostArray
 ) -> HostArray:
-    """float64[2 P + 6]: the slope by the settings, from that by the covariance (chain rule)."""
+    """float64[2 P + 7]: the slope by the settings, from that by the covariance (chain rule)."""
     member = fixed.member
     steep = slope * smooth
     alone = np.diag(slope) * kernel.white * white
@@ -127,12 +151,13 @@ def _gradient(
     lengths = -2 * (pulled.sum(axis=1) - both_have) * kernel.lengths
     # by g_i: coalitions that have player i
     decays = -2 * member.T @ (steep.sum(axis=1) + alone)
-    # by the logarithms of the scales d, a, e and b
+    # by the logarithms of the scales d, a, e, b and h
     scales = [
         alone.sum(),
         kernel.linear * np.vdot(slope, fixed.shared),
         kernel.pairs * np.vdot(slope, fixed.pairs),
         kernel.size * np.vdot(slope, fixed.nearness),
+        kernel.empty * np.vdot(np.diag(slope), fixed.empty),
     ]
     return np.concatenate([lengths, [lengths.sum()], decays, [decays.sum()], scales])
 
@@ -141,26 +166,26 @@ def _repeats(num_players: int) -> list[int]:
     """How many settings of each kind there are, in their order.
 
     They are deviations of log l_i and their mean, deviations of g_i and their mean, and the
-    logarithms of d, a, e, b.
+    logarithms of d, a, e, b, h.
     """
-    return [num_players, 1, num_players, 1, 1, 1, 1, 1]
+    return [num_players, 1, num_players, 1, 1, 1, 1, 1, 1]
 
 
 def _prior(num_players: int) -> tuple[HostArray, HostArray]:
-    """(means, standard deviations) of the settings, float64[2 P + 6] each.
+    """(means, standard deviations) of the settings, float64[2 P + 7] each.
 
     At the means, gains fall by e^-2 from the first player who joins to the last.
     """
     one = 2 / num_players
-    mean = (0.0, np.log(one), 0.0, one, np.log(0.03), np.log(0.01), np.log(0.001), 0.0)
-    width = (1.0, 1.0, 3 / num_players, 5 / num_players, 2.0, 3.0, 3.0, 1.5)
+    mean = (0.0, np.log(one), 0.0, one, np.log(0.03), np.log(0.01), np.log(0.001), 0.0, 0.0)
+    width = (1.0, 1.0, 3 / num_players, 5 / num_players, 2.0, 3.0, 3.0, 1.5, 3.0)
     repeats = _repeats(num_players)
     return np.repeat(np.array(mean), repeats), np.repeat(np.array(width), repeats)
 
 
 def _kernel(settings: HostArray, num_players: int) -> Kernel:
-    """The kernel of the settings float64[2 P + 6]."""
+    """The kernel of the settings float64[2 P + 7]."""
     lengths = np.exp(settings[:num_players] + settings[num_players])
     decays = settings[num_players + 1 : 2 * num_players + 1] + settings[2 * num_players + 1]
-    white, linear, pairs, size = np.exp(settings[-4:]).tolist()
-    return Kernel(lengths, decays, white, linear, pairs, size)
+    white, linear, pairs, size, empty = np.exp(settings[-5:]).tolist()
+    return Kernel(lengths, decays, white, linear, pairs, size, empty)
