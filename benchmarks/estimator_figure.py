@@ -1,5 +1,6 @@
 """The figure of the benchmark of estimators: error against budget on each game."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.harness import Record
 
+COLUMNS = 2  # panels side by side
 BEST = 5  # so many of ours are named, and half as many of another package
 FAMILIAR = ("kernelshap", "tmc", "permutation")  # named wherever they stand
 Name = tuple[str, str]  # (package, estimator)
@@ -18,10 +20,11 @@ LINES = {"fedjax_shap": "-"}  # by package; dashed for others
 
 def figure(record: Record) -> Figure:
     """Relative L2 error against the budget on each game: ours, shapiq's, and the noise floor."""
-    drawn = Figure(figsize=(12.0, 5.6), layout="constrained")
     games = list(record["games"])
-    for axes, game in zip(np.atleast_1d(drawn.subplots(1, len(games))), games, strict=True):
-        _panel(axes, record, game)
+    rows = math.ceil(len(games) / COLUMNS)
+    drawn = Figure(figsize=(12.0, 5.6 * rows), layout="constrained")
+    for place, game in enumerate(games, 1):
+        _panel(drawn.add_subplot(rows, min(COLUMNS, len(games)), place), record, game)
     return drawn
 
 
@@ -38,14 +41,16 @@ def _panel(axes: Axes, record: Record, game: str) -> None:
     for rank, name in enumerate(named):
         _line(axes, name, lines[name], record["default"], rank)
     about = record["games"][game]
-    floor = about["noise_floor"]["rel_l2"]
-    axes.axhline(floor, color="0.4", linestyle=":", linewidth=1.2, label="noise floor of training")
+    if about["noise_floor"] is not None:
+        floor = about["noise_floor"]["rel_l2"]
+        label = "noise floor of training"
+        axes.axhline(floor, color="0.4", linestyle=":", linewidth=1.2, label=label)
     budgets = sorted({row["budget"] for rows in lines.values() for row in rows})
     axes.set(xscale="log", yscale="log")
     axes.set(xlabel="distinct coalitions trained", ylabel="relative L2 error")
     axes.set_xticks(budgets, [str(budget) for budget in budgets], minor=False)
     axes.minorticks_off()
-    axes.set_title(f"game {game}: {about['players']} clients", loc="left")
+    axes.set_title(f"game {game}: {about['players']} players", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 

@@ -1,13 +1,14 @@
 """How near do estimators come to exact Shapley values when each may train equally many coalitions?
 
-Two federations are trained in full, once (kept in `--store`): A, FLCE's tic-tac-toe game of 8
-clients, and B, digits among 10 clients of unequal size, of which each has more wrong labels than
-the one before. Each estimator then gets budgets of distinct coalitions, the empty and the grand one
-among them, under many seeds; so do shapiq's, where it is installed. `noise floor` is the difference
-between the exact values of two trainings of the same game: no estimator can be expected to come
-nearer to the truth.
+Six games are trained in full, once (kept in `--store`): see `benchmarks.estimator_games`. Each
+estimator then gets budgets of distinct coalitions, the empty and the grand one among them, under
+many seeds; so do shapiq's, where it is installed. `z` is by how many of its standard errors an
+estimate is off, as a root mean square. `noise floor` is the difference between the exact values of
+two trainings of the same game: no estimator can be expected to come nearer to the truth.
 
     python -m benchmarks.estimators --data DIR --json estimators.json --figure estimators.png
+
+With `--quick`, within five minutes: few seeds, and utilities that were trained before.
 """
 
 import argparse
@@ -15,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,22 +23,27 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.estimator_figure import figure
-from benchmarks.estimator_games import game_a, game_b
+from benchmarks.estimator_tables import MADE, Table, keep, kept, trained
 from benchmarks.harness import Record, add_counts, at_least, parser_of, present, table
-from benchmarks.rivals import rivals
+from benchmarks.rivals import Rival, rivals
 from fedjax_shap._validate import InvalidInputError
-from fedjax_shap.coalitions import all_subsets, ranks
-from fedjax_shap.engine.evaluate import evaluate
-from fedjax_shap.engine.store import UtilityStore, fingerprint
-from fedjax_shap.games.game import Game
-from fedjax_shap.games.repeated import repeated
+from fedjax_shap.coalitions import ranks
 from fedjax_shap.shapley.agreement import agreement
+from fedjax_shap.shapley.covariance_fit import one_thread
 from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.typing import HostArray, Key, Utilities
-from fedjax_shap.valuation.repeats import noise_floor
+from fedjax_shap.typing import HostArray, Utilities
 
-BUDGETS = {"A": (32, 64, 128), "B": (50, 100, 200, 500)}
+BUDGETS = {
+    "A": (32, 64, 128),
+    "B": (50, 100, 200, 500),
+    "accuracy": (50, 100, 200),
+    "roc_auc": (50, 100, 200),
+    "round": (50, 100, 200),
+    "voting": (50, 100, 200),
+}
+QUICK = 5  # draws of each estimator
+LARGEST_Z = 1000.0  # of one value: no error at all where there should be one
 MEASURES = {
     "rel_l2": "relative_l2",
     "max_diff": "max_difference",
@@ -63,8 +68,9 @@ COUNTS = {
     "seeds": (40, "draws of each estimator"),
     "trainings": (3, "trainings for the noise floor"),
 }
-# (table, budget, seed) -> values, None where the budget is refused
-Values = Callable[[Utilities, int, int], HostArray | None]
+# (table, budget, seed) -> (values, standard errors where it has them); None: the budget is refused
+Valued = tuple[HostArray, HostArray | None]
+Values = Callable[[Utilities, int, int], Valued | None]
 
 
 def contestants() -> dict[tuple[str, str], Values]:
@@ -77,12 +83,20 @@ def contestants() -> dict[tuple[str, str], Values]:
         if (promised := ESTIMATORS[kind](**options).guarantees).target == "shapley"
         and promised.errors != "none"
     }
-    return ours | {("shapiq", name): values for name, values in rivals().items()}
+    return ours | {("shapiq", name): partial(_theirs, rival) for name, rival in rivals().items()}
+
+
+def _theirs(rival: Rival, table: Utilities, budget: int, seed: int) -> Valued | None:
+    """What a rival reads off a table, which gives no errors."""
+    values = rival(table, budget, seed)
+    if values is None:
+        return None
+    return values, None
 
 
 def _values(
     kind: str, options: dict[str, Any], table: Utilities, budget: int, seed: int
-) -> HostArray | None:
+) -> Valued | None:
     """What one of our estimators reads off a table; None where the budget is too small for it."""
     estimator = ESTIMATORS[kind](**options)
     key = jax.random.key(seed)
@@ -94,37 +108,20 @@ def _values(
     while True:
         masks, state = estimator.ask(jax.random.fold_in(key, batch), state)
         if not len(masks):
-            return estimator.read(state).values
+            read = estimator.read(state)
+            return read.values, read.std_errors
         state = estimator.tell(state, masks, table[ranks(masks)])
         batch += 1
 
 
-def tables(options: argparse.Namespace) -> dict[str, tuple[Utilities, dict[str, Any]]]:
-    """The utilities of all coalitions of each game, and by how much two trainings of it differ."""
-    trained = {}
-    for name in options.games:
-        if name == "A":
-            game, key = game_a(options.data)
-            again, again_key = game_a(options.data, draws="own")
-        else:
-            game, key = game_b()
-            again = game
-            again_key = key
-        utilities = _trained(game, key, options.store, name)
-        every = repeated(again, options.trainings)
-        several = _trained(every, again_key, options.store, f"{name}-repeated")
-        floor = _measures(noise_floor(shapley_values(several)) or {})
-        trained[name] = (utilities, {"noise_floor": floor})
-    return trained
-
-
-def _trained(game: Game, key: Key, folder: str | None, name: str) -> Utilities:
-    """All utilities of a game, from the store as far as they are there."""
-    where = None
-    if folder is not None:
-        where = Path(folder) / name
-    store = UtilityStore(where, fingerprint=fingerprint(game, key))
-    return evaluate(game, key, all_subsets(game.num_players), store=store)
+def tables(options: argparse.Namespace) -> dict[str, Table]:
+    """The utilities of all coalitions of each game: trained, or those kept if `quick`."""
+    if options.quick:
+        return {name: Table(kept(name)) for name in options.games}
+    return {
+        name: trained(name, options.data, options.store, options.trainings)
+        for name in options.games
+    }
 
 
 def _measures(agreed: dict[str, float]) -> dict[str, float]:
@@ -142,19 +139,53 @@ def measure(name: str, table: Utilities, options: argparse.Namespace) -> list[di
     for (package, estimator), values in contestants().items():
         for budget in BUDGETS[name]:
             began = time.perf_counter()
-            runs = [values(table, budget, seed) for seed in range(options.seeds)]
+            every = [values(table, budget, seed) for seed in range(options.seeds)]
             seconds = (time.perf_counter() - began) / options.seeds
-            each = [_measures(agreement(run, exact)) for run in runs if run is not None]
+            runs = [run for run in every if run is not None]
+            each = [_measures(agreement(found, exact)) for found, _ in runs]
             if not each:
                 continue
             row = {"game": name, "package": package, "estimator": estimator, "budget": budget}
             for short in MEASURES:
                 row[short] = float(np.mean([one[short] for one in each]))
             row["rel_l2_band"] = np.quantile([one["rel_l2"] for one in each], [0.1, 0.9]).tolist()
+            row["z"] = _z_score(runs, exact)
             row["seeds"] = len(each)
             row["seconds"] = round(seconds, 5)
             rows.append(row)
     return rows
+
+
+def _z_score(runs: Sequence[Valued], exact: HostArray) -> float | None:
+    """The root mean square of errors over standard errors; None where there are none."""
+    scores = []
+    for values, errors in runs:
+        if errors is None or not np.isfinite(errors).all():
+            return None
+        off = np.abs(values - exact)
+        # an error of zero is right where the value is, to rounding
+        floor = 1e-9 * np.abs(exact).max()
+        scores.append(np.minimum(off / np.maximum(errors, floor), LARGEST_Z))
+    return float(np.sqrt(np.mean(np.square(scores))))
+
+
+def ranking(rows: Sequence[Record]) -> list[str]:
+    """The estimators by the mean logarithm of their errors over all games and budgets, best first.
+
+    Those that refuse a budget come last, those that refuse most at the end.
+    """
+    errors: dict[str, list[float]] = {}
+    for row in rows:
+        errors.setdefault(_label(row), []).append(max(row["rel_l2"], 1e-12))
+    return sorted(errors, key=lambda name: (-len(errors[name]), np.mean(np.log(errors[name]))))
+
+
+def _label(row: Record) -> str:
+    """The estimator's name; of another package, with the package's."""
+    label: str = row["estimator"]
+    if row["package"] != "fedjax_shap":
+        label += f", {row['package']}"
+    return label
 
 
 def show(record: Record, console: Console) -> None:
@@ -171,9 +202,17 @@ def show(record: Record, console: Console) -> None:
                 style = "bold"
             shown.add_row(name, *(errors.get(budget, "-") for budget in budgets), style=style)
         shown.add_section()
-        shown.add_row("other packages' best", *(f"{OTHERS[game][b]:.3f}" for b in budgets))
-        floor = f"{about['noise_floor']['rel_l2']:.3f}"
-        shown.add_row("noise floor of training", *(floor for _ in budgets))
+        scores = {
+            row["budget"]: row["z"]
+            for row in record["rows"]
+            if (row["game"], _label(row)) == (game, record["default"])
+        }
+        shown.add_row(f"{record['default']}: z", *(f"{scores[b]:.2f}" for b in budgets))
+        if game in OTHERS:
+            shown.add_row("other packages' best", *(f"{OTHERS[game][b]:.3f}" for b in budgets))
+        if about["noise_floor"] is not None:
+            floor = f"{about['noise_floor']['rel_l2']:.3f}"
+            shown.add_row("noise floor of training", *(floor for _ in budgets))
         console.print(shown)
 
 
@@ -182,10 +221,7 @@ def _errors(record: Record, game: str) -> dict[str, dict[int, float]]:
     errors: dict[str, dict[int, float]] = {}
     for row in record["rows"]:
         if row["game"] == game:
-            name = row["estimator"]
-            if row["package"] != "fedjax_shap":
-                name += f", {row['package']}"
-            errors.setdefault(name, {})[row["budget"]] = row["rel_l2"]
+            errors.setdefault(_label(row), {})[row["budget"]] = row["rel_l2"]
     return errors
 
 
@@ -197,16 +233,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
     at_least(vars(options), seeds=1, trainings=2)
+    if options.quick:
+        options.seeds = min(options.seeds, QUICK)
     rows = []
     games = {}
-    for name, (utilities, about) in tables(options).items():
-        rows += measure(name, utilities, options)
-        players = len(utilities).bit_length() - 1
-        games[name] = {**about, "players": players, "exact": shapley_values(utilities).tolist()}
+    made = tables(options)
+    if options.keep:
+        keep({name: table.utilities for name, table in made.items()})
+    for name, whole in made.items():
+        # small matrices: threads would only wait for each other
+        with one_thread():
+            rows += measure(name, whole.utilities, options)
+        floor = whole.floor
+        games[name] = {
+            "noise_floor": floor and _measures(floor),
+            "kept_gap": whole.kept_gap,
+            "players": len(whole.utilities).bit_length() - 1,
+            "exact": shapley_values(whole.utilities).tolist(),
+        }
     return {
         "default": DEFAULT,
+        "quick": options.quick,
         "games": games,
         "best_of_peers": OTHERS,
+        "ranking": ranking(rows),
         "rows": rows,
     }
 
@@ -214,10 +264,13 @@ def _record(options: argparse.Namespace) -> Record:
 def _parser() -> argparse.ArgumentParser:
     parser = parser_of("benchmarks.estimators", __doc__)
     add = parser.add_argument
-    data = "the folder of data sets, for game A (default: the variable FEDJAX_SHAP_DATA)"
+    data = "the folder of data sets (default: the variable FEDJAX_SHAP_DATA)"
     add("--data", help=data)
-    both = ("A", "B")
-    add("--games", nargs="+", choices=both, default=both, help="which games (default: both)")
+    every = tuple(MADE)
+    add("--games", nargs="+", choices=every, default=every, help="which games (default: all)")
+    quick = f"{QUICK} draws of each, of the utilities kept in the repository"
+    add("--quick", action="store_true", help=quick)
+    add("--keep", action="store_true", help="keep the trained utilities for --quick")
     add_counts(parser, COUNTS)
     add("--store", help="a folder in which the trained utilities are kept")
     add("--figure", help="where the figure goes")

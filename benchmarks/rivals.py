@@ -1,4 +1,7 @@
-"""shapiq's approximators on a game given as a table, at a budget of distinct coalitions."""
+"""shapiq's approximators on a game given as a table, at a budget of distinct coalitions.
+
+Releases from 1.4 on are known; each has the approximators of its own.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,8 +23,12 @@ OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {  # our name -> (shapiq's c
     "owen": ("OwenSamplingSV", {}),
     "stratified svarm": ("SVARM", {"pairing_trick": False}),
     "k-additive": ("kADDSHAP", {"max_order": 2, "pairing_trick": True}),
-    "regression msr": ("RegressionMSR", {}),
-    "proxyshap": ("ProxySHAP", {}),
+    "leverage": ("LeverageSHAP", {"pairing_trick": True}),
+    "polyshap": ("PolySHAP", {"max_order": 2, "pairing_trick": True}),
+    "oddshap": ("OddSHAP", {}),
+    "regression msr": ("RegressionMSR", {"index": "SV", "proxy_model": "tree"}),
+    "proxyshap": ("ProxySHAP", {"index": "SV", "proxy_model": "tree", "max_order": 1}),
+    "shapleig": ("ShaplEIG", {}),
 }
 # (table float64[2^P], budget, seed) -> values float64[P]
 Rival = Callable[[Utilities, int, int], HostArray | None]
@@ -36,9 +43,18 @@ def rivals() -> dict[str, Rival]:
     installed: dict[str, Rival] = {}
     for name, (kind, options) in OPTIONS.items():
         approximator = getattr(shapiq.approximator, kind, None)
-        if approximator is not None:
+        if approximator is not None and _complete(approximator, options):
             installed[name] = partial(_values, approximator, options)
     return installed
+
+
+def _complete(kind: Any, options: dict[str, Any]) -> bool:
+    """Whether the packages are installed that this approximator needs."""
+    try:
+        kind(n=3, random_state=0, **options)
+    except ImportError:
+        return False
+    return True
 
 
 def _values(
