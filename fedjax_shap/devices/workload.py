@@ -148,12 +148,13 @@ def _counted(
 ) -> Callable[[int], float]:
     """(rows of a batch) -> floating-point operations of a step on it."""
     state = jax.eval_shape(local.optimizer.init, params)
+    apply = model.counted or model.apply
 
     def penalised(params: Params, x: Array, y: Array) -> Array:
         penalty: Array | float = 0.0
         if local.l2:
             penalty = sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(params))
-        return loss(model.apply(params, x), y).mean() + local.l2 / 2 * penalty
+        return loss(apply(params, x), y).mean() + local.l2 / 2 * penalty
 
     def step(params: Params, state: PyTree, x: Array, y: Array) -> tuple[Params, PyTree]:
         change, state = local.optimizer.update(jax.grad(penalised)(params, x, y), state, params)

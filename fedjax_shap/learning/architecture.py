@@ -43,9 +43,9 @@ class Model(NamedTuple):
         init: key -> params.
         apply: (params, x[B, ...]) -> outputs float[B, O], by which the model is evaluated, and
             trained where it draws nothing.
-        first: (params, x[B, ...]) -> pre-activations float[B, ...], linear in params: the first
-            layer of a mean of models gives the mean of what their first layers give. None where a
-            model has no such layer.
+        first: (params, x[B, ...]) -> pre-activations as `rest` reads them, linear in params: the
+            first layer of a mean of models gives the mean of what their first layers give. None
+            where a model has no such layer.
         rest: (params, pre-activations) -> outputs, the layers above: apply(params, x) =
             rest(params, first(params, x)).
         shares_batch: whether models that train side by side are faster where they share one
@@ -55,6 +55,8 @@ class Model(NamedTuple):
             draws numbers as it trains (dropout). The key is a function of the run's key, the round,
             the client and the step: the same in every coalition. None where `apply` is trained.
         check: refuses examples that the model cannot use, such as token ids beyond its vocabulary.
+        counted: `apply` as it would be written without regard to speed, by whose operations the
+            work of a device is counted; None where that is `apply` itself.
     """
 
     init: Init
@@ -64,6 +66,7 @@ class Model(NamedTuple):
     shares_batch: bool = False
     train: TrainApply | None = None
     check: CheckExamples | None = None
+    counted: Apply | None = None
 
 
 @runtime_checkable

@@ -9,17 +9,20 @@ from flax import linen as nn
 from fedjax_shap._validate import one_of, require
 from fedjax_shap.learning.architecture import Architecture, Model
 from fedjax_shap.learning.architectures.build import Initializer, build_layered
-from fedjax_shap.learning.precision import Precision
-from fedjax_shap.typing import Array
+from fedjax_shap.learning.architectures.squares import first_layer, other_layers
+from fedjax_shap.learning.precision import Precision, computing
+from fedjax_shap.typing import Array, Params
 
 Convolution = Literal["patches", "grouped"]
+PooledConvolution = Literal["squares", "patches", "grouped"]
+SQUARES = "squares"
 FEW_CHANNELS = 4
 
 
 def cnn(
     *,
     initializer: Initializer = "lecun",
-    convolution: Convolution = "patches",
+    convolution: PooledConvolution = "squares",
     precision: Precision = "float32",
 ) -> Architecture:
     """LeNet5 for images [H, W, channels] of at least 12 x 12 (LeCun et al. 1998; ReLU, max
@@ -27,18 +30,19 @@ def cnn(
 
     Args:
         initializer: as in `linear`.
-        convolution: how convolutions are computed; the numbers are the same. "patches": shifted
-            images and a matrix product, which many models side by side turn into a batched product;
-            "grouped": XLA's own, which they turn into a grouped convolution. docs/performance.md
-            has the measurements behind the default.
+        convolution: how convolutions are computed; the numbers are the same. "squares": one matrix
+            product for the four outputs that are pooled together; "patches": shifted images and a
+            matrix product; many models side by side turn either into a batched product; "grouped":
+            XLA's own, which they turn into a grouped convolution. docs/performance.md has the
+            measurements behind the default.
         precision: as in `linear`.
     """
-    one_of("convolution", convolution, CONVOLUTIONS)
+    one_of("convolution", convolution, (SQUARES, *CONVOLUTIONS))
 
     def architecture(shape: tuple[int, ...], num_outputs: int) -> Model:
         require_images("cnn", shape, 12)
-        module = _LeNet5(num_outputs, CONVOLUTIONS[convolution])
-        return build_layered(module, shape, initializer, precision, shares_batch=True)
+        network = _Network(features=(6, 16), borders=(2, 0), units=(120, 84, num_outputs))
+        return _built(network, convolution, shape, initializer, precision)
 
     return architecture
 
@@ -46,7 +50,7 @@ def cnn(
 def cnn_mcmahan(
     *,
     initializer: Initializer = "lecun",
-    convolution: Convolution = "patches",
+    convolution: PooledConvolution = "squares",
     precision: Precision = "float32",
 ) -> Architecture:
     """The MNIST CNN of McMahan et al. 2017: 5 x 5 convolutions of 32 and 64 channels, 512 units.
@@ -63,12 +67,12 @@ def cnn_mcmahan(
         McMahan et al. 2017, "Communication-efficient learning of deep networks from decentralized
         data", section 3.
     """
-    one_of("convolution", convolution, CONVOLUTIONS)
+    one_of("convolution", convolution, (SQUARES, *CONVOLUTIONS))
 
     def architecture(shape: tuple[int, ...], num_outputs: int) -> Model:
         require_images("cnn_mcmahan", shape, 4)
-        module = _McMahan(num_outputs, CONVOLUTIONS[convolution])
-        return build_layered(module, shape, initializer, precision, shares_batch=True)
+        network = _Network(features=(32, 64), borders=(2, 2), units=(512, num_outputs))
+        return _built(network, convolution, shape, initializer, precision)
 
     return architecture
 
@@ -142,48 +146,75 @@ CONVOLUTIONS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-class _LeNet5(nn.Module):
-    outputs: int
-    convolution: Callable[..., nn.Module]
+class _Network(nn.Module):
+    """Convolutions, each followed by ReLU and 2 x 2 max pooling, then dense layers.
+
+    Attributes:
+        features: output channels of each convolution.
+        borders: zeros around the image before each convolution.
+        units: of each dense layer, the outputs last.
+        convolution: makes a convolution of so many output channels.
+    """
+
+    features: tuple[int, ...]
+    borders: tuple[int, ...]
+    units: tuple[int, ...]
+    convolution: Callable[..., nn.Module] = PatchConv
 
     def setup(self) -> None:
-        self.Conv_0 = self.convolution(6)
-        self.Conv_1 = self.convolution(16)
-        self.Dense_0 = nn.Dense(120)
-        self.Dense_1 = nn.Dense(84)
-        self.Dense_2 = nn.Dense(self.outputs)
+        for index, features in enumerate(self.features):
+            setattr(self, f"Conv_{index}", self.convolution(features))
+        for index, units in enumerate(self.units):
+            setattr(self, f"Dense_{index}", nn.Dense(units))
 
     def first(self, x: Array) -> Array:
-        return cast(Array, self.Conv_0(bordered(x, 2)))
+        return self._convolved(0, x)
 
     def rest(self, x: Array) -> Array:
-        x = _pooled(nn.relu(self.Conv_1(_pooled(nn.relu(x)))))
-        x = nn.relu(self.Dense_0(x.reshape((x.shape[0], -1))))
-        return cast(Array, self.Dense_2(nn.relu(self.Dense_1(x))))
+        x = _pooled(nn.relu(x))
+        for index in range(1, len(self.features)):
+            x = _pooled(nn.relu(self._convolved(index, x)))
+        x = x.reshape((x.shape[0], -1))
+        last = len(self.units) - 1
+        for index in range(last):
+            x = nn.relu(getattr(self, f"Dense_{index}")(x))
+        return cast(Array, getattr(self, f"Dense_{last}")(x))
 
     def __call__(self, x: Array) -> Array:
         return self.rest(self.first(x))
 
+    def _convolved(self, index: int, x: Array) -> Array:
+        layer = getattr(self, f"Conv_{index}")
+        return cast(Array, layer(bordered(x, self.borders[index])))
 
-class _McMahan(nn.Module):
-    outputs: int
-    convolution: Callable[..., nn.Module]
 
-    def setup(self) -> None:
-        self.Conv_0 = self.convolution(32)
-        self.Conv_1 = self.convolution(64)
-        self.Dense_0 = nn.Dense(512)
-        self.Dense_1 = nn.Dense(self.outputs)
+def _built(
+    network: _Network,
+    convolution: PooledConvolution,
+    shape: tuple[int, ...],
+    initializer: Initializer,
+    precision: Precision,
+) -> Model:
+    """The model of a network, its convolutions computed as asked."""
+    if convolution != SQUARES:
+        module = network.clone(convolution=CONVOLUTIONS[convolution])
+        return build_layered(module, shape, initializer, precision, shares_batch=True)
+    plain = build_layered(network, shape, initializer, precision, shares_batch=True)
 
-    def first(self, x: Array) -> Array:
-        return cast(Array, self.Conv_0(bordered(x, 2)))
+    def first(params: Params, x: Array) -> Array:
+        return first_layer(params, x, network.borders[0])
 
-    def rest(self, x: Array) -> Array:
-        x = _pooled(nn.relu(self.Conv_1(bordered(_pooled(nn.relu(x)), 2))))
-        return cast(Array, self.Dense_1(nn.relu(self.Dense_0(x.reshape((x.shape[0], -1))))))
+    def rest(params: Params, outputs: Array) -> Array:
+        return other_layers(params, outputs, network.borders[1:])
 
-    def __call__(self, x: Array) -> Array:
-        return self.rest(self.first(x))
+    below = computing(first, precision)
+    above = computing(rest, precision)
+    return plain._replace(
+        apply=lambda params, x: above(params, below(params, x)),
+        first=below,
+        rest=above,
+        counted=plain.apply,
+    )
 
 
 def require_images(model: str, shape: tuple[int, ...], least: int) -> None:
