@@ -77,12 +77,12 @@ NAMED = {
     "precision": Run("precision", TINY),
     "algorithms": Run("algorithms", ("--quick", "--algorithms", "fedavg", "fedsgd")),
     "scaling": Run("scaling", ("--clients", "3", "--devices", "--repeats", "1")),
-    "estimators": Run("estimators", None, ("--quick",)),
+    "estimators": Run("estimators", None, None),
     "interval_coverage": Run("interval_coverage", ("--cases", "airport", "--runs", "20")),
     "secure_sum": Run("secure_sum", ("--quick",)),
     "alignment": Run("alignment", ("--quick",)),
     "encrypted_training": Run("encrypted_training", ("--quick",)),
-    "hub_traffic": Run("hub_traffic", ("--quick",)),
+    "overheads": Run("overheads", ("--quick",)),
 }
 
 

@@ -187,15 +187,22 @@ def _interval_coverage(record: Record) -> list[Headline]:
     ]
 
 
-def _hub_traffic(record: Record) -> list[Headline]:
-    return [
+def _overheads(record: Record) -> list[Headline]:
+    found = [
         Headline(
-            f"{row['processes']} processes",
-            f"{1e6 * row['seconds_a_round']:,.0f} us a round",
-            f"{row['bytes_a_coalition']:.1f} bytes a coalition through the hub",
+            f"{row['processes']} processes, batches of {row['batch']:,}",
+            f"{1e3 * row['seconds']:.3g} ms a batch",
+            f"{row['bytes_a_coalition']:.0f} bytes a coalition through the hub",
         )
-        for row in record["rows"]
+        for row in record["hub"]
     ]
+    kept = record["store"]
+    number = f"{kept['added_per_second']:,.0f} coalitions/s taken in"
+    beside = f"{kept['written_per_second']:,.0f} written, {kept['read_per_second']:,.0f} read"
+    found.append(Headline("utility store", number, beside))
+    for row in record["reducer"]:
+        found.append(Headline(f"values of 2^{row['n']} utilities", f"{row['seconds']:.2g} s"))
+    return found
 
 
 READERS: dict[str, Callable[[Record], list[Headline]]] = {
@@ -206,9 +213,9 @@ READERS: dict[str, Callable[[Record], list[Headline]]] = {
     "encrypted_training": _encrypted_training,
     "estimators": _estimators,
     "flce": _flce,
-    "hub_traffic": _hub_traffic,
     "interval_coverage": _interval_coverage,
     "mnist_exact": _mnist_exact,
+    "overheads": _overheads,
     "precision": _precision,
     "products": _products,
     "rounds_game": _rounds_game,
