@@ -12,6 +12,9 @@ of the compiled program as XLA plans it, data included.
     python -m benchmarks.algorithms --json algorithms.json
     python -m benchmarks.algorithms --quick
 
+On a GPU, where programs take long to compile, fewer algorithms are timed, and after --seconds none
+is begun. Eight minutes on two cores.
+
 On a CPU shared with other work (load 8 to 14 on 4 virtual cores;
 benchmarks/results/algorithms_cpu.json) algorithms without a state for each member took 0.8 to 1.2
 times FedAvg's seconds, which is the noise of that machine (FedSGD, of one step a round, 0.2 and 0.3
@@ -31,7 +34,17 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.games import add_plan, plan_of
-from benchmarks.harness import Record, add_counts, at_least, parser_of, present, table
+from benchmarks.harness import (
+    Limit,
+    Record,
+    add_counts,
+    add_seconds,
+    at_least,
+    on_device,
+    parser_of,
+    present,
+    table,
+)
 from benchmarks.timing import compiled_anew, timed
 from fedjax_shap._validate import one_of, require
 from fedjax_shap.coalitions import all_subsets, chunk_of
@@ -52,6 +65,7 @@ from fedjax_shap.typing import Masks, Utilities
 
 # All but the general one, of which FedAdam, FedYogi and FedAdagrad are cases.
 NAMES = tuple(name for name in ALGORITHMS if name != "fedopt")
+TIMED = {"cpu": NAMES, "elsewhere": ("fedavg", "scaffold", "calibrated", "fedsgd")}
 LEARNING_RATE = 0.05
 # At their default rate 0.1 float32 rounding grows: FedAdagrad's log-losses differ by 8e-4 nats, in
 # float64 by 1e-15.
@@ -154,15 +168,26 @@ class Work:
         return int(kept + analysis.temp_size_in_bytes)
 
 
-def measure(options: argparse.Namespace, work: Work) -> dict[str, dict[str, Any]]:
-    """{algorithm: its seconds, rounds a second, ratio to FedAvg, and memory}."""
-    names = [name for name in NAMES if name in options.algorithms]
+def measure(
+    options: argparse.Namespace, work: Work, names: Sequence[str], limit: Limit
+) -> dict[str, dict[str, Any]]:
+    """{algorithm: its seconds, rounds a second, ratio to FedAvg, and memory}.
+
+    Args:
+        options: the command line.
+        work: the coalitions.
+        names: of the algorithms, FedAvg first.
+        limit: after which no further algorithm is begun.
+    """
     games: dict[str, Game] = {}
     measured: dict[str, dict[str, Any]] = {}
     with compiled_anew():
         for name in names:
+            if games and limit.is_over():
+                break
             games[name], measured[name] = work.first(name)
             print(f"{name}: compiled and checked", file=sys.stderr, flush=True)
+        names = list(games)
         runs = np.array(
             [[work.seconds(games[name]) for name in names] for _ in range(options.repeats)]
         )
@@ -192,7 +217,10 @@ def show(record: Record, console: Console) -> None:
     for name in one["algorithms"]:
         cells = []
         for part in (one, many):
-            row = part["algorithms"][name]
+            row = part["algorithms"].get(name)
+            if row is None:
+                cells += ["-"] * len(COLUMNS)
+                continue
             cells += [
                 f"{row['rounds_per_second']:,.0f}",
                 f"{row['ratio']:.2f}",
@@ -213,13 +241,15 @@ def _record(options: argparse.Namespace) -> Record:
     if options.quick:
         vars(options).update(QUICK)
     at_least(vars(options), clients=1, players=1, rounds=1, steps=1, hidden=1, repeats=1, key=0)
-    for name in options.algorithms:
+    asked = options.algorithms or on_device(TIMED)
+    for name in asked:
         one_of("algorithms", name, NAMES)
-    options.algorithms = {"fedavg", *options.algorithms}
+    names = [name for name in NAMES if name in {"fedavg", *asked}]
+    limit = Limit(options)
     # one run of all clients
     everyone = np.ones((1, options.clients), bool)
     alone = Work(options, options.clients, everyone, TOGETHER)
-    one_run = {"clients": options.clients, "algorithms": measure(options, alone)}
+    one_run = {"clients": options.clients, "algorithms": measure(options, alone, names, limit)}
     # every coalition of fewer clients
     masks = all_subsets(options.players)
     many = Work(options, options.players, masks, plan_of(options))
@@ -227,7 +257,7 @@ def _record(options: argparse.Namespace) -> Record:
         "clients": options.players,
         "num_coalitions": len(masks),
         "plan": asdict(many.plan),
-        "algorithms": measure(options, many),
+        "algorithms": measure(options, many, names, limit),
     }
     named = ("rounds", "steps", "hidden", "batch_size", "repeats", "key")
     record = {name: getattr(options, name) for name in named}
@@ -238,8 +268,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = parser_of("benchmarks.algorithms", __doc__)
     add_counts(parser, COUNTS)
     add = parser.add_argument
-    those = "those to time beside FedAvg (default: all)"
-    add("--algorithms", nargs="+", metavar="NAME", default=NAMES, help=those)
+    those = "those to time beside FedAvg (default: all; a few on a GPU)"
+    add("--algorithms", nargs="+", metavar="NAME", help=those)
+    add_seconds(add)
     add_plan(add)
     quick = "sizes at which it takes seconds and says nothing of speed"
     add("--quick", action="store_true", help=quick)

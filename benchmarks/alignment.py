@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from rich.console import Console
 
-from benchmarks.harness import Record, add_counts, at_least, parser_of, present, table
+from benchmarks.harness import Record, add_counts, at_least, on_device, parser_of, present, table
 from fedjax_shap._validate import require
 from fedjax_shap.privacy.curve import hash_to_curve
 from fedjax_shap.privacy.psi import secret_scalar
@@ -36,7 +36,8 @@ COUNTS = {
     "repeats": (3, "times that each alignment is made; sides of more than 20,000 ids once"),
     "key": (0, "seeds the ids and their order"),
 }
-SIZES = (1_000, 10_000, 100_000)
+# Where there is a GPU, of which nothing here makes use, without the size that takes minutes.
+SIZES = {"cpu": (1_000, 10_000, 100_000), "elsewhere": (1_000, 10_000)}
 PARTIES = (2, 3)
 LARGE = 20_000
 SAMPLE = 2_000  # ids whose steps are timed one by one
@@ -159,6 +160,8 @@ def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
     if options.quick:
         vars(options).update(QUICK)
+    if options.sizes is None:
+        options.sizes = on_device(SIZES)
     at_least(vars(options), repeats=1, key=0)
     for size in options.sizes:
         at_least({"sizes": size}, sizes=2)
@@ -180,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = parser_of("benchmarks.alignment", __doc__)
     add_counts(parser, COUNTS)
     add = parser.add_argument
-    add("--sizes", nargs="+", type=int, metavar="N", default=SIZES, help="ids a side")
+    add("--sizes", nargs="+", type=int, metavar="N", help="ids a side (default: 1000 10000 100000)")
     add("--parties", nargs="+", type=int, metavar="N", default=PARTIES, help="how many align")
     quick = "sizes at which it takes seconds and says nothing of speed"
     add("--quick", action="store_true", help=quick)

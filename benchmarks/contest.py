@@ -1,13 +1,11 @@
 """One game played by the engine and by its rivals, whose utilities must equal the engine's."""
 
-import math
-
 import jax
 import numpy as np
 
 from benchmarks import torch_loop
 from benchmarks.games import LEARNING_RATE, Case
-from benchmarks.timing import Seconds, compiled_anew, timed
+from benchmarks.timing import Seconds, compiled_anew, timed, timed_in_part
 from fedjax_shap._validate import require
 from fedjax_shap.engine.autoplan import autoplan
 from fedjax_shap.engine.evaluate import evaluate
@@ -71,7 +69,7 @@ class Contest:
         return seconds, plan
 
     def rival(self, name: str, plan: Plan) -> Seconds:
-        """Seconds of the game under another plan."""
+        """Seconds of the whole game under another plan."""
         game = self.game()
         with compiled_anew():
             _, seconds = timed(
@@ -81,14 +79,38 @@ class Contest:
             )
         return seconds
 
-    def in_torch(self, limit: float) -> tuple[Seconds, float]:
-        """Seconds of the game in PyTorch, and which part of its member-steps ran.
+    def loop(self, name: str, plan: Plan, seconds: float) -> Seconds:
+        """Seconds of the game under a plan of one coalition at a time.
+
+        Args:
+            name: the rival's.
+            plan: its plan.
+            seconds: what it may take; beyond them it plays a part of the coalitions, see
+                `timed_in_part`.
+        """
+        game = self.game()
+        sizes = self.masks.sum(axis=1)
+        programs = sizes  # one for each number of members
+        if plan.layout == "client":
+            programs = np.zeros_like(sizes)
+        with compiled_anew():
+            return timed_in_part(
+                lambda masks: evaluate(game, self.key, masks, plan),
+                self.masks,
+                sizes,
+                seconds=seconds,
+                repeats=self.repeats,
+                programs=programs,
+                check=lambda rows, utilities: self._agree(name, utilities, self.expected[rows]),
+            )
+
+    def in_torch(self, seconds: float) -> Seconds:
+        """Seconds of the game in PyTorch, and `threads`, the cores that it uses.
 
         It uses one core or all, whichever trains one coalition faster.
 
         Args:
-            limit: where the whole game would take longer, in seconds, so much of it runs, every
-                k-th coalition from the largest on, and the seconds are scaled up by member-steps.
+            seconds: what it may take, as for `loop`.
         """
         case = self.case
         batches = torch_loop.draw_batches(
@@ -100,27 +122,19 @@ class Contest:
         probes: dict[int, float] = {}
         for threads in (1, num_cores()):
             loop.use_threads(threads)
-            _, seconds = timed(lambda: loop.utilities(everyone), repeats=1)
-            probes[threads] = seconds["warm"]
+            _, taken = timed(lambda: loop.utilities(everyone), repeats=1)
+            probes[threads] = taken["warm"]
         threads = min(probes, key=lambda count: probes[count])
         loop.use_threads(threads)
-        # run as many coalitions as the limit allows
-        whole = probes[threads] * self.masks.sum() / case.n
-        stride = max(math.ceil(whole / limit), 1)
-        rows = np.argsort(self.masks.sum(axis=1), kind="stable")[::-stride]
-        some = self.masks[rows]
-        _, seconds = timed(
-            lambda: loop.utilities(some),
+        found = timed_in_part(
+            loop.utilities,
+            self.masks,
+            self.masks.sum(axis=1),
+            seconds=seconds,
             repeats=min(self.repeats, 1),
-            check=lambda utilities: self._agree("PyTorch", utilities, self.expected[rows]),
+            check=lambda rows, utilities: self._agree("PyTorch", utilities, self.expected[rows]),
         )
-        part = float(some.sum() / self.masks.sum())
-        scaled = {
-            "first": seconds["first"] / part,
-            "warm": seconds["warm"] / part,
-            "threads": threads,
-        }
-        return scaled, part
+        return found | {"threads": threads}
 
     def _agree(self, name: str, utilities: Utilities, expected: Utilities) -> None:
         """Refuses utilities that are not the engine's."""

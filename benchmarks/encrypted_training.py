@@ -28,7 +28,7 @@ from collections.abc import Sequence
 import numpy as np
 from rich.console import Console
 
-from benchmarks.harness import Record, add_counts, at_least, parser_of, present, table
+from benchmarks.harness import Record, add_counts, at_least, on_device, parser_of, present, table
 from fedjax_shap._validate import require
 from fedjax_shap.privacy.paillier import PrivateKey, generate
 from fedjax_shap.protocols.coordinated import Coordinated, coordinated
@@ -40,6 +40,8 @@ COUNTS = {
     "key_bits": (2048, "bits of the key"),
     "key": (0, "seeds the rows"),
 }
+# Where there is a GPU, of which nothing here makes use, without the size that takes minutes.
+ROWS = {"cpu": (250, 1000), "elsewhere": (250,)}
 QUICK = {"rows": [20], "hosts": [3], "label_holder": 2, "epochs": 2, "key_bits": 512}
 # (version, minutes an epoch, rows, columns of the guest, columns of the host, cores)
 PUBLISHED = (
@@ -154,6 +156,8 @@ def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
     if options.quick:
         vars(options).update(QUICK)
+    if options.rows is None:
+        options.rows = on_device(ROWS)
     at_least(vars(options), label_holder=0, epochs=2, key_bits=2, key=0)
     for name in ("rows", "hosts"):
         for count in getattr(options, name):
@@ -172,8 +176,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = parser_of("benchmarks.encrypted_training", __doc__)
     add_counts(parser, COUNTS)
     add = parser.add_argument
-    rows = "rows of a federation"
-    add("--rows", nargs="+", type=int, default=[250, 1000], help=rows)
+    rows = "rows of a federation (default: 250 1000)"
+    add("--rows", nargs="+", type=int, help=rows)
     hosts = "columns of the host"
     add("--hosts", nargs="+", type=int, metavar="COLUMNS", default=[20, 300], help=hosts)
     quick = "sizes and a key at which it takes seconds and says nothing of speed"

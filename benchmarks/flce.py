@@ -3,7 +3,9 @@
 Both are answered for the protocol of `benchmarks.flce_protocol`: 256 coalitions of 8 clients of
 tic-tac-toe, 80 rounds each. The rival is the same training, jitted, one coalition at a time, in
 both layouts; the faster of them counts. It runs on the first seed only, and its utilities are
-compared with ours before its clock starts.
+compared with ours before its clock starts. Where it would take more than --rival-seconds, it plays
+a part of the coalitions, and its seconds are an extrapolation by member-steps
+(`share_of_the_work`); after --seconds no further seed is begun (`seeds_left_out`).
 
     python -m benchmarks.flce --data DIR --seeds 6694 6695 --json flce.json
 """
@@ -19,16 +21,27 @@ from rich.console import Console
 
 from benchmarks.flce_protocol import PUBLISHED_SECONDS, ROUNDS, SEEDS, federation, game_of
 from benchmarks.games import loops
-from benchmarks.harness import DATA, Record, add_counts, at_least, parser_of, present, table
-from benchmarks.timing import timed
-from fedjax_shap._validate import require
+from benchmarks.harness import (
+    DATA,
+    Limit,
+    Record,
+    add_counts,
+    add_seconds,
+    at_least,
+    on_device,
+    parser_of,
+    present,
+    table,
+)
+from benchmarks.timing import timed, timed_in_part
+from fedjax_shap._validate import number, require
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan, useful_fraction
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.typing import Utilities
+from fedjax_shap.typing import HostArray, Utilities
 
 LOOPS = loops(8)
 AGREEMENT = ("cosine_distance", "spearman", "max_difference")  # with the published values
@@ -37,6 +50,10 @@ NEAR_TIES = 3
 # After so few rounds log-losses may differ by no more, in nats.
 SMOOTH_ROUNDS = 5
 SMOOTH_GAP = 1e-4
+# Of the coalitions every so many-th is compared: of sizes 0, 4 and 8 only where programs take long
+# to compile.
+SMOOTH_STRIDE = {"cpu": 15, "elsewhere": 85}
+RIVAL_SECONDS = {"cpu": 300.0, "elsewhere": 4.0}
 COLUMNS = ("seed", "cosine dist.", "Spearman", "max diff.", "ours, s", "one at a time, s")
 COUNTS = {
     "key": (0, "seeds our own draws"),
@@ -94,7 +111,7 @@ def _loop(
 
     Eighty rounds amplify every float error, and accuracy moves in steps. So log-losses after a few
     rounds must be within a tight bound, for every 15th coalition, and the accuracies of all
-    coalitions within `NEAR_TIES` test examples.
+    coalitions that it plays within `NEAR_TIES` test examples.
     """
     key = jax.random.key(options.key)
     masks = all_subsets(data.num_clients)
@@ -103,8 +120,9 @@ def _loop(
     smooth = game_of(
         data, seed, options.draws, key, rounds=min(SMOOTH_ROUNDS, options.rounds), **SMOOTH
     )
-    theirs = evaluate(smooth, key, masks[::15], plan)
-    ours = evaluate(smooth, key, masks[::15], Plan(chunk=options.chunk))
+    some = masks[:: on_device(SMOOTH_STRIDE)]
+    theirs = evaluate(smooth, key, some, plan)
+    ours = evaluate(smooth, key, some, Plan(chunk=options.chunk))
     gap = float(np.abs(theirs - ours).max())
     require(
         gap <= SMOOTH_GAP,
@@ -115,8 +133,8 @@ def _loop(
     game = game_of(data, seed, options.draws, key, rounds=options.rounds)
     differs: dict[str, Any] = {"log_loss": gap}
 
-    def check(utilities: Utilities) -> None:
-        examples = len(data.validation[1]) * np.abs(utilities - expected)
+    def check(rows: HostArray, utilities: Utilities) -> None:
+        examples = len(data.validation[1]) * np.abs(utilities - expected[rows])
         differs["examples"] = float(examples.max().round(3))
         differs["coalitions"] = int((examples > 0.5).sum())
         require(
@@ -125,8 +143,17 @@ def _loop(
             f"got {examples.max():.0f}.",
         )
 
-    _, seconds = timed(
-        lambda: evaluate(game, key, masks, plan), repeats=options.repeats, check=check
+    programs = masks.sum(axis=1)  # one for each number of members
+    if plan.layout == "client":
+        programs = np.zeros_like(programs)
+    seconds = timed_in_part(
+        lambda some: evaluate(game, key, some, plan),
+        masks,
+        options.rounds * masks @ np.asarray(game.effort.steps(game.world)),
+        seconds=options.rival_seconds,
+        repeats=options.repeats,
+        programs=programs,
+        check=check,
     )
     return seconds | {"differs": differs}
 
@@ -135,7 +162,7 @@ def summary(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> Reco
     """The record: settings, means over the seeds, the first seed's seconds, and the rows.
 
     `seconds_*` are those of a first call, compilation included; `parts` has the compilation and
-    later calls apart.
+    later calls apart, and which share of the work the loop did.
     """
     loops = rows[0]["seconds_jitted_loop"]
     seconds = None
@@ -153,6 +180,7 @@ def summary(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> Reco
         "seconds_jitted_loop": seconds,
         "published_seconds": PUBLISHED_SECONDS,
         "parts": {"exact": rows[0]["seconds_exact"], "jitted_loop": part},
+        "seeds_left_out": options.seeds[len(rows) :],
         "per_seed": list(rows),
     }
 
@@ -193,8 +221,11 @@ def _sentence(record: Record) -> str:
     if loop:
         first = loop["first"] / ours["first"]
         warm = loop["warm"] / ours["warm"]
+        share = ""
+        if loop["share_of_the_work"] < 1:
+            share = f" (extrapolated from {100 * loop['share_of_the_work']:.2g} % of the work)"
         clauses.append(
-            f"the same training one coalition at a time: {loop['first']:.1f} s and "
+            f"the same training one coalition at a time{share}: {loop['first']:.1f} s and "
             f"{loop['warm']:.1f} s, {first:.1f} and {warm:.1f} times as long"
         )
     clauses.append(f"published: {record['published_seconds']} s.")
@@ -209,8 +240,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
     at_least(vars(options), rounds=2, repeats=0, key=0)
+    limit = Limit(options)
+    if options.rival_seconds is None:
+        options.rival_seconds = on_device(RIVAL_SECONDS)
+    number("rival_seconds", options.rival_seconds, above=0)
     rows = []
     for index, seed in enumerate(options.seeds):
+        if index and limit.is_over():
+            break
         against_loops = index == 0 and not options.no_loop
         rows.append(measure(options, seed, against_loops=against_loops))
     return summary(rows, options)
@@ -226,6 +263,9 @@ def _parser() -> argparse.ArgumentParser:
     draws = "initial weights and batch orders: FLCE's or our own (default: %(default)s)"
     add("--draws", choices=("published", "own"), default="published", help=draws)
     add_counts(parser, COUNTS)
+    rival = "of a loop, beyond which it plays a part (default: 300; 4 on a GPU)"
+    add("--rival-seconds", type=float, help=rival)
+    add_seconds(add)
     add("--no-loop", action="store_true", help="leave out the slow loops")
     return parser
 

@@ -7,10 +7,11 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 from matplotlib.figure import Figure
@@ -18,14 +19,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fedjax_shap._validate import InvalidInputError, integer
+from fedjax_shap._validate import InvalidInputError, integer, number
 from fedjax_shap.atomic import replacing, writable
 from fedjax_shap.engine.machine import num_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("fedjax-shap", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 DATA = "the folder of data sets (default: the variable FEDJAX_SHAP_DATA)"
+SECONDS = {"cpu": float("inf"), "elsewhere": 35.0}  # see `Limit`
 WIDTH = 140  # columns of a table where no terminal says how many it has
+T = TypeVar("T")
 Record = dict[str, Any]  # what a benchmark or an experiment measures, as JSON has it
 
 
@@ -128,6 +131,38 @@ def add_counts(parser: argparse.ArgumentParser, counts: Mapping[str, tuple[int, 
         option = f"--{name.replace('_', '-')}"
         shown = f"{counted} (default: %(default)s)"
         parser.add_argument(option, type=int, default=default, help=shown)
+
+
+class Limit:
+    """Seconds after which a benchmark begins nothing more; endless on a CPU where none are given.
+
+    So its time is bounded on a device on which nobody has run it yet.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        """Begins to count; `options` has what `add_seconds` added."""
+        self._seconds = on_device(SECONDS)
+        if options.seconds is not None:
+            number("seconds", options.seconds, above=0)
+            self._seconds = options.seconds
+        self._began = time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether so many seconds have passed."""
+        return time.monotonic() - self._began >= self._seconds
+
+
+def add_seconds(add: Callable[..., Any]) -> None:
+    """Adds the option of `Limit` to a command line by its `add_argument`."""
+    after = f"after which nothing more is begun (default: none; {SECONDS['elsewhere']:g} on a GPU)"
+    add("--seconds", type=float, help=after)
+
+
+def on_device(settings: Mapping[str, T]) -> T:
+    """What holds on the backend at hand: that of "cpu", or that of "elsewhere"."""
+    if jax.default_backend() == "cpu":
+        return settings["cpu"]
+    return settings["elsewhere"]
 
 
 def at_least(settings: Mapping[str, Any], **least: int) -> None:

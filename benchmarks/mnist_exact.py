@@ -5,14 +5,18 @@ rounds, 5 local epochs, batches of 64, SGD 0.01, validated on 2,000 of the offic
 took 41,168 s there, on a data-centre GPU. How its clients divide the 60,000 training images is not
 published; here each has 6,000 at random, and the work hardly depends on it.
 
-On a GPU all of it runs. On a CPU a part does: coalitions sampled by size together with their
-complements, fewer rounds, fewer epochs. The member-steps a second (once compiled) then give what
-the whole would take: `seconds_extrapolated` is an extrapolation from `fraction_run` of the
-member-steps. `useful_fraction` is that of this game; `useful_fraction_of_settings` has that of the
-same training on each of the five settings of `benchmarks.mnist_settings`.
+A part of it runs, unless --whole: on a CPU coalitions sampled by size together with their
+complements, elsewhere all of them; one round of one epoch. The member-steps a second (once
+compiled) then give what the whole would take: `seconds_extrapolated` is an extrapolation from
+`fraction_run` of the member-steps. `useful_fraction` is that of this game;
+`useful_fraction_of_settings` has that of the same training on each of the five settings of
+`benchmarks.mnist_settings`.
 
     python -m benchmarks.mnist_exact --data DIR --json mnist_exact.json
     python -m benchmarks.mnist_exact --data DIR --coalitions 64 --rounds 2 --epochs 5
+    python -m benchmarks.mnist_exact --data DIR --whole
+
+Two minutes on two cores.
 """
 
 import argparse
@@ -26,7 +30,7 @@ from rich.console import Console
 
 from benchmarks.ceilings import PeakMemory
 from benchmarks.games import add_plan, member_steps, plan_of, stratified
-from benchmarks.harness import DATA, Record, parser_of, present
+from benchmarks.harness import DATA, Record, on_device, parser_of, present
 from benchmarks.mnist_settings import SETTINGS, mnist_pool, mnist_setting
 from benchmarks.timing import Seconds, compiled_anew, timed
 from fedjax_shap._validate import integer
@@ -53,7 +57,10 @@ ROUNDS = 10
 EPOCHS = 5
 IMAGES = 60_000
 VALIDATION = 0.2  # of the 10,000 test images
-ON_A_CPU = {"coalitions": 32, "rounds": 1, "epochs": 1}
+PARTS = {
+    "cpu": {"coalitions": 32, "rounds": 1, "epochs": 1},
+    "elsewhere": {"coalitions": 2**CLIENTS, "rounds": 1, "epochs": 1},
+}
 WHOLE = {"coalitions": 2**CLIENTS, "rounds": ROUNDS, "epochs": EPOCHS}
 
 
@@ -174,9 +181,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
-    part = dict(WHOLE)
-    if jax.default_backend() == "cpu":
-        part = dict(ON_A_CPU)
+    part = dict(on_device(PARTS))
+    if options.whole:
+        part = dict(WHOLE)
     for name, most in WHOLE.items():
         asked = getattr(options, name)
         if asked is not None:
@@ -190,8 +197,10 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", help=DATA)
     for name, whole in WHOLE.items():
-        some = f"how many of the {whole} {name} (default: all; on a CPU {ON_A_CPU[name]})"
+        usual = " or ".join(str(count) for count in dict.fromkeys(p[name] for p in PARTS.values()))
+        some = f"how many of the {whole} {name} (default: {usual}, by the device)"
         add(f"--{name}", type=int, help=some)
+    add("--whole", action="store_true", help="all coalitions, rounds and epochs: a day on a CPU")
     images = "fewer training images, for a trial (default: all)"
     add("--images", type=int, default=IMAGES, help=images)
     add("--no-settings", action="store_true", help="leave out the five settings")

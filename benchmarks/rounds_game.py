@@ -5,8 +5,10 @@ trains an MLP for an epoch of SGD. Then all 2^m coalitions of the m participants
 server's test images: by the engine, which applies first layers once to each upload and mixes their
 outputs, and by the rival, which mixes the models and passes every mixture through. The rival is
 jitted and mapped; of a few chunk sizes it gets the one that is fastest on a part of the coalitions.
-Its log-losses are compared with ours before its clock starts. Accuracies, whose near-ties tip with
-float reassociation, are compared in test examples.
+Its log-losses are compared with ours before its clock starts. Where it would take more than
+--rival-seconds, it passes a part of the mixtures, and its seconds are an extrapolation by their
+number (`share_of_the_work`). Accuracies, whose near-ties tip with float reassociation, are compared
+in test examples; they and the memory are left out where --seconds are over by then.
 
     python -m benchmarks.rounds_game --data DIR --json rounds_game.json
 """
@@ -22,9 +24,19 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from benchmarks.harness import DATA, Record, add_counts, at_least, parser_of, present
-from benchmarks.timing import Seconds, timed
-from fedjax_shap._validate import integer, require
+from benchmarks.harness import (
+    DATA,
+    Limit,
+    Record,
+    add_counts,
+    add_seconds,
+    at_least,
+    on_device,
+    parser_of,
+    present,
+)
+from benchmarks.timing import Seconds, timed, timed_in_part
+from fedjax_shap._validate import integer, number, require
 from fedjax_shap.coalitions import all_subsets, chunk_of, gather
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
@@ -39,13 +51,15 @@ from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import mlp
 from fedjax_shap.learning.training import Training
-from fedjax_shap.typing import Key, Masks, Utilities
+from fedjax_shap.typing import HostArray, Key, Masks, Utilities
 
 ALPHA = 0.5
 LEARNING_RATE = 0.05
 BATCH = 32
 GAP = 1e-5  # nats by which the rival's log-losses may differ
-TRIAL = 64  # coalitions on which the rival's chunk sizes are tried
+TRIAL = 64  # coalitions on which the rival's chunk sizes are tried, or as many as a chunk has
+RIVAL_CHUNKS = {"cpu": (1, 4, 16), "elsewhere": (16, 128)}  # tried for the rival
+RIVAL_SECONDS = {"cpu": 60.0, "elsewhere": 4.0}
 COUNTS = {
     "participants": (10, "m, clients in the round"),
     "examples": (2000, "test images"),
@@ -74,7 +88,7 @@ def game_of(options: argparse.Namespace, data: FederatedData, key: Key, metric: 
     return next(run.play(key)).game
 
 
-def measure(options: argparse.Namespace) -> Record:
+def measure(options: argparse.Namespace, limit: Limit) -> Record:
     """Seconds, memory and differences of the engine and the rival."""
     data = federation(options)
     key = jax.random.key(options.key)
@@ -89,18 +103,23 @@ def measure(options: argparse.Namespace) -> Record:
     theirs = Plan(chunk=best, layout="coalition", buckets=1)
     gap: list[float] = []
 
-    def check(theirs: Utilities) -> None:
-        gap.append(float(np.abs(theirs - utilities).max()))
+    def check(rows: HostArray, theirs: Utilities) -> None:
+        gap.append(float(np.abs(theirs - utilities[rows]).max()))
         require(
             gap[0] <= GAP,
             f"Expected one forward pass a mixture to give our log-losses within {GAP} nats, got "
             f"{gap[0]:.1e}.",
         )
 
-    _, rival = timed(
-        lambda: evaluate(game, key, masks, theirs), repeats=options.repeats, check=check
+    rival = timed_in_part(
+        lambda some: evaluate(game, key, some, theirs),
+        masks,
+        np.ones(len(masks)),
+        seconds=options.rival_seconds,
+        repeats=options.repeats,
+        at_once=best,
+        check=check,
     )
-    accuracies = game_of(options, data, key, "accuracy")
     return {
         **{name: getattr(options, name) for name in COUNTS if name != "repeats"},
         "sizes": np.asarray(data.sizes).tolist(),
@@ -113,16 +132,34 @@ def measure(options: argparse.Namespace) -> Record:
         "speed_up": rival["warm"] / engine["warm"],
         "speed_up_first": rival["first"] / engine["first"],
         "max_abs_diff": gap[0],
-        "temporary_bytes": _memory(game, key, masks, int(ours.chunk or 1), best),
-        **_accuracies(accuracies, key, masks, (ours, theirs), options.examples),
+        **_beside(options, data, (game, key, masks), (ours, theirs), limit),
     }
+
+
+def _beside(
+    options: argparse.Namespace,
+    data: FederatedData,
+    played: tuple[Game, Key, Masks],
+    plans: tuple[Plan, Plan],
+    limit: Limit,
+) -> dict[str, Any]:
+    """Memory and accuracies of both, None where the seconds are over."""
+    names = ("temporary_bytes", "accuracy_differs_in_examples", "accuracy")
+    if limit.is_over():
+        return dict.fromkeys(names)
+    game, key, masks = played
+    ours, theirs = plans
+    taken = _memory(game, key, masks, int(ours.chunk or 1), int(theirs.chunk or 1))
+    accuracies = game_of(options, data, key, "accuracy")
+    found = _accuracies(accuracies, key, masks, plans, options.examples)
+    return {"temporary_bytes": taken, **found}
 
 
 def _rates(options: argparse.Namespace, game: Game, key: Key, masks: Masks) -> dict[int, float]:
     """Coalitions a second of the rival by chunk size, once compiled, on about `TRIAL` of them."""
-    some = masks[:: max(len(masks) // TRIAL, 1)]
     rates = {}
     for chunk in options.rival_chunks:
+        some = masks[:: max(len(masks) // max(TRIAL, chunk), 1)]
         plan = Plan(chunk=chunk, layout="coalition", buckets=1)
         _, seconds = timed(partial(evaluate, game, key, some, plan), repeats=1)
         rates[chunk] = len(some) / seconds["warm"]
@@ -162,18 +199,26 @@ def show(record: Record, console: Console) -> None:
     """The result on the terminal."""
     engine = record["seconds_engine"]
     rival = record["seconds_forward_per_model"]
-    megabytes = {name: size / 1e6 for name, size in record["temporary_bytes"].items()}
-    differs = record["accuracy_differs_in_examples"]
+    megabytes = {"engine": "", "forward_per_model": ""}
+    if record["temporary_bytes"] is not None:
+        megabytes = {
+            name: f", {size / 1e6:.0f} MB" for name, size in record["temporary_bytes"].items()
+        }
+    differs = "accuracies were not compared"
+    if record["accuracy_differs_in_examples"] is not None:
+        most, coalitions = record["accuracy_differs_in_examples"].values()
+        differs = f"accuracies by {most} test examples, in {coalitions} coalitions"
+    share = ""
+    if rival["share_of_the_work"] < 1:
+        share = f" (extrapolated from {100 * rival['share_of_the_work']:.2g} % of the mixtures)"
     console.print(
         f"{record['num_coalitions']} mixtures of {record['participants']} uploads, MLP "
         f"784-{record['hidden']}-10, {record['examples']} test images.\n"
-        f"Engine, {record['plan']['chunk']} at once: {_clock(engine)}, "
-        f"{megabytes['engine']:.0f} MB.\n"
-        f"A forward pass a mixture, {rival['chunk']} at once: {_clock(rival)}, "
-        f"{megabytes['forward_per_model']:.0f} MB.\n"
+        f"Engine, {record['plan']['chunk']} at once: {_clock(engine)}{megabytes['engine']}.\n"
+        f"A forward pass a mixture, {rival['chunk']} at once: {_clock(rival)}{share}"
+        f"{megabytes['forward_per_model']}.\n"
         f"{record['speed_up']:.1f} times as fast; log-losses differ by "
-        f"{record['max_abs_diff']:.1e} at most, accuracies by {differs['most']} test examples, in "
-        f"{differs['coalitions']} coalitions.",
+        f"{record['max_abs_diff']:.1e} at most, {differs}.",
         highlight=False,
         soft_wrap=True,
     )
@@ -193,9 +238,14 @@ def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
     integer("participants", options.participants, least=1, most=16)
     at_least(vars(options), hidden=1, repeats=0, key=0)
+    limit = Limit(options)
+    for name, defaults in (("rival_chunks", RIVAL_CHUNKS), ("rival_seconds", RIVAL_SECONDS)):
+        if getattr(options, name) is None:
+            setattr(options, name, on_device(defaults))
+    number("rival_seconds", options.rival_seconds, above=0)
     for chunk in options.rival_chunks:
         integer("rival_chunks", chunk, least=1)
-    return measure(options)
+    return measure(options, limit)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -205,8 +255,11 @@ def _parser() -> argparse.ArgumentParser:
     add_counts(parser, COUNTS)
     chunk = "the engine's coalitions at once (default: chosen by the package)"
     add("--chunk", type=int, help=chunk)
-    rival = "coalitions at once that are tried for the rival (default: %(default)s)"
-    add("--rival-chunks", nargs="+", type=int, default=[1, 4, 16], help=rival)
+    rival = "coalitions at once that are tried for the rival (default: 1 4 16; 16 128 on a GPU)"
+    add("--rival-chunks", nargs="+", type=int, help=rival)
+    seconds = "of the rival, beyond which it passes a part (default: 60; 4 on a GPU)"
+    add("--rival-seconds", type=float, help=seconds)
+    add_seconds(add)
     return parser
 
 

@@ -33,7 +33,7 @@ ROOMS = {
 
 # `vmap` over coalitions stands only in engine/. Other files that map over something stand here.
 MAPPED_ELSEWHERE: dict[str, str] = {
-    "learning/train.py": "the members of one coalition",
+    "learning/side_by_side.py": "the members of one coalition",
     "learning/judges.py": "the judges with equally many test rows",
     "learning/row_orders.py": "the clients of a round, and their passes",
     "learning/vertical/split.py": "the parties, whose initial weights are drawn",

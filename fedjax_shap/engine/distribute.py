@@ -79,6 +79,9 @@ def _exchange(store: UtilityStore, masks: Masks) -> None:
     utilities = np.empty(0)
     if len(masks):
         utilities = store.read(masks)
-    for theirs in processes.exchange_arrays({"masks": masks, "utilities": utilities}):
-        if len(theirs["masks"]):
-            store.remember(theirs["masks"], theirs["utilities"])
+    # a bit a player: at many processes the masks are most of what goes through the hub
+    mine = {"bits": np.packbits(masks, axis=1), "utilities": utilities}
+    for theirs in processes.exchange_arrays(mine):
+        if len(theirs["bits"]):
+            bits = np.unpackbits(theirs["bits"], axis=1, count=masks.shape[1])
+            store.remember(bits.astype(bool), theirs["utilities"])

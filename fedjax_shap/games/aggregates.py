@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import chex
 import jax
@@ -15,7 +15,7 @@ from fedjax_shap.learning.aggregate import Summing
 from fedjax_shap.learning.learner import Learner
 from fedjax_shap.learning.train import begun
 from fedjax_shap.learning.world import Run, Sent, World
-from fedjax_shap.typing import Array, Key, Params
+from fedjax_shap.typing import Array, Key, Params, PyTree
 
 
 class OpenRound(Protocol):
@@ -84,20 +84,40 @@ def aggregates(learning: Learner, worth: Callable[[World, Params], Array]) -> Op
     collect = jax.jit(lambda world, key, everyone: together(learning, world, key, everyone))
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
-        sent, after = collect(world, key, everyone)
+        sent, left = collect(world, key, everyone)
         received = Received(world, sent, everyone.members)
-        return Game(received, value, world.data.num_clients), after
+        return Game(received, value, world.data.num_clients), left.after(world)
 
     return open_round
 
 
+class Left(NamedTuple):
+    """What a run of some clients leaves.
+
+    A program gives this and no world, whose examples it would copy.
+
+    Attributes:
+        params: the model.
+        server: the server's state.
+        clients: the clients' states, leaves [C, ...].
+    """
+
+    params: Params
+    server: PyTree
+    clients: PyTree
+
+    def after(self, world: World) -> World:
+        """The world after the run, from that before it."""
+        return replace(world, initial=self.params, server=self.server, clients=self.clients)
+
+
 def together(
     learning: Learner, world: World, key: Key, everyone: Coalition, num_aggregations: int = 1
-) -> tuple[Sent, World]:
+) -> tuple[Sent, Left]:
     """A number of aggregations by one set of clients.
 
     Returns:
-        What the clients send for the last aggregation, and the world after all.
+        What the clients send for the last aggregation, and what all of them leave.
     """
     chex.assert_shape(everyone.mask, (world.data.num_clients,))
     chex.assert_rank(everyone.members, 1)
@@ -106,15 +126,15 @@ def together(
     for number in range(num_aggregations):
         sent = learning.collect(world, key, jnp.int32(number), run, everyone)
         run = learning.advance(run, sent, world.share(sent.weights.sum(), sent.weights.sum()))
-    return sent, _after(world, everyone, run)
+    return sent, _left(world, everyone, run)
 
 
-def _after(world: World, everyone: Coalition, run: Run) -> World:
-    """The world after a run of some clients: their model, the server's state, their own states."""
+def _left(world: World, everyone: Coalition, run: Run) -> Left:
+    """The model, the server's state, and the clients' own states, back in the order of ids."""
     chex.assert_tree_shape_prefix(run.clients, everyone.members.shape)
     # states go from slots back to ids; that of a padding slot falls off the end
     place = jnp.where(everyone.present, everyone.members, world.data.num_clients)
     clients = jax.tree.map(
         lambda of_all, own: of_all.at[place].set(own, mode="drop"), world.clients, run.clients
     )
-    return replace(world, initial=run.params, server=run.server, clients=clients)
+    return Left(run.params, run.server, clients)

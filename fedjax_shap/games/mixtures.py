@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from fedjax_shap.coalitions import Chunk, Coalition
-from fedjax_shap.games.aggregates import OpenRound, together
+from fedjax_shap.games.aggregates import Left, OpenRound, together
 from fedjax_shap.games.game import Game, Value, Values
 from fedjax_shap.learning.learner import Learner
 from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, in_blocks, judged, score
@@ -88,20 +88,23 @@ def mixtures(learning: Learner, metric: Metric, absent: Absent = "left_out") -> 
     value, values = mixed_worth(learning.model, metric, shares)
 
     @jax.jit
-    def collect(world: World, key: Key, everyone: Coalition) -> tuple[Uploads, World]:
+    def collect(
+        world: World, key: Key, everyone: Coalition
+    ) -> tuple[tuple[Params, Array, Array], Left]:
         # the participants train
-        sent, after = together(learning, world, key, everyone)
+        sent, left = together(learning, world, key, everyone)
         # the model of the round, which the empty coalition keeps, goes last
         models = jax.tree.map(
             lambda leaf, x_t: jnp.concatenate([leaf, x_t[None]]), sent.uploads, world.initial
         )
         params, finite = zero_nonfinite(models)
-        group = jnp.zeros_like(everyone.members)
-        return Uploads(world, params, finite, everyone.members, sent.weights, group), after
+        return (params, finite, sent.weights), left
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
-        uploads, after = collect(world, key, everyone)
-        return Game(uploads, value, world.data.num_clients, values), after
+        (params, finite, weights), left = collect(world, key, everyone)
+        group = jnp.zeros_like(everyone.members)
+        uploads = Uploads(world, params, finite, everyone.members, weights, group)
+        return Game(uploads, value, world.data.num_clients, values), left.after(world)
 
     return open_round
 

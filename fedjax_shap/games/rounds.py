@@ -13,7 +13,7 @@ import numpy as np
 from fedjax_shap._validate import integer, one_of, require
 from fedjax_shap.coalitions import Coalition, gather
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.games.aggregates import OpenRound, aggregates, together
+from fedjax_shap.games.aggregates import Left, OpenRound, aggregates, together
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.mixtures import Absent, mixtures
 from fedjax_shap.games.trained import trained
@@ -251,10 +251,10 @@ def _trainings(learning: Learner, worth: Callable[[World, Params], Array]) -> Op
     game = trained(learning, read)
 
     @jax.jit
-    def after(world: World, key: Key, everyone: Coalition) -> World:
+    def left(world: World, key: Key, everyone: Coalition) -> Left:
         return together(learning, world, key, everyone, learning.algorithm.max_rounds)[1]
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
-        return replace(game, world=world), after(world, key, everyone)
+        return replace(game, world=world), left(world, key, everyone).after(world)
 
     return open_round

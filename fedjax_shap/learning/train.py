@@ -21,6 +21,7 @@ from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.protected import protected
 from fedjax_shap.learning.protection import Protection, chances_of, protection_of
 from fedjax_shap.learning.row_orders import Drawn, draws_of, orders_of
+from fedjax_shap.learning.side_by_side import side_by_side, width_of
 from fedjax_shap.learning.task import bound_to
 from fedjax_shap.learning.train_chunk import train_chunk
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
@@ -35,7 +36,7 @@ from fedjax_shap.learning.world import (
     world_of,
 )
 from fedjax_shap.trees import divisor, where_rows, zeros
-from fedjax_shap.typing import Array, Key, Params, PyTree
+from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
 
 
 class _CollectInOrder(Protocol):
@@ -99,12 +100,13 @@ def learner(
     advance = _advance(algorithm)
     num_steps = np.asarray(world.num_steps)
     draws = draws_of(orders, local.num_orders(np.asarray(data.sizes), num_steps))
+    collect_in_groups = _collect(update, algorithm, num_steps)
 
     def collect_alone(
         world: World, key: Key, round_: Array, run: Run, coalition: Coalition
     ) -> Sent:
         drawn = draws(world, key, round_, coalition.members, coalition.present)
-        return collect(world, key, round_, run, coalition, drawn)
+        return collect_in_groups(world, key, round_, run, coalition, drawn)
 
     def collect_one_of_many(
         world: World, key: Key, round_: Array, run: Run, coalition: Coalition
@@ -143,8 +145,16 @@ def begun(world: World, coalition: Coalition) -> Run:
     )
 
 
-def _collect(update: MemberUpdate, algorithm: Algorithm) -> _CollectInOrder:
-    """What the members of a coalition send in a round."""
+def _collect(
+    update: MemberUpdate, algorithm: Algorithm, num_steps: HostArray | None = None
+) -> _CollectInOrder:
+    """What the members of a coalition send in a round.
+
+    Args:
+        update: a member's part.
+        algorithm: what is done with its parts.
+        num_steps: int[R, C], by which members are grouped; all stand side by side if None.
+    """
     summing = _summing(algorithm)
 
     def collect(
@@ -174,10 +184,12 @@ def _collect(update: MemberUpdate, algorithm: Algorithm) -> _CollectInOrder:
             at = Round(run.params, broadcast, state, num_steps, mean_steps, draws)
             return update(at, examples)
 
-        # train the members, slot by slot
-        uploads, extra, clients, losses = jax.vmap(one)(
-            coalition.members, run.clients, steps, drawn.starts
-        )
+        # train the members
+        width = len(steps)
+        if num_steps is not None:
+            width = width_of(num_steps, width)
+        slots = (coalition.members, run.clients, steps, drawn.starts)
+        uploads, extra, clients, losses = side_by_side(one, width, steps, slots)
         # leave out what has no weight, also where it is not finite: 0 * nan is nan
         sent = (uploads, extra)
         uploads, extra = where_rows(weights > 0, sent, zeros(sent))

@@ -41,7 +41,7 @@ def test_the_engine_benchmark_writes_its_record_and_finds_its_rivals_equal(
     assert all(record[name] == value for name, value in row.items())
     for name in SECONDS[:3]:
         assert 0 < row[f"seconds_{name}"] < row[f"seconds_{name}_cold"]
-    assert row["seconds_torch_loop"] is None and row["torch_loop_fraction"] is None
+    assert row["seconds_torch_loop"] is None and row["share_of_the_work"] == {"jitted_loop": 1.0}
     loops = [
         row["parts"][f"jitted_loop_by_{layout}"]["first"] for layout in ("coalition", "client")
     ]
@@ -102,7 +102,7 @@ def test_the_engine_benchmark_refuses_what_it_cannot_use(capsys):
         ["--n", "0"],
         ["--repeats", "-1"],
         ["--coalitions", "3"],
-        ["--torch-seconds", "0"],
+        ["--rival-seconds", "0"],
         ["--chunk", "0"],
     ):
         assert coalition_engine.main([*TINY, *WITHOUT_RIVALS, *wrong]) == 2, wrong

@@ -50,10 +50,9 @@ def test_pytorch_finds_the_engine_s_utilities(case):
     pytest.importorskip("torch", reason="PyTorch is a rival, no dependency")
     against = Contest(case, None, 0)
     against.engine(Plan(chunk=2))
-    seconds, share = against.in_torch(60.0)
-    assert share == 1 and seconds["first"] > 0 and against.gaps["PyTorch"] <= 1e-5
-    _, part = against.in_torch(1e-9)
-    assert 0 < part < 1
+    seconds = against.in_torch(60.0)
+    assert seconds["share_of_the_work"] == 1 and against.gaps["PyTorch"] <= 1e-5
+    assert 0 < against.in_torch(1e-9)["share_of_the_work"] < 1
 
 
 def test_pytorch_finds_the_engine_s_utilities_of_lenet5(small_mnist, monkeypatch):

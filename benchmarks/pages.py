@@ -1,0 +1,74 @@
+"""The tables of docs/ that are written from the records in benchmarks/results.
+
+On a page, what stands between `<!-- table: NAME -->` and `<!-- end of table -->` is the table of
+headline numbers of benchmarks/results/NAME.json; after `<!-- table: NAME/PART -->` it is the table
+PART that this record holds among its `tables`, as columns and rows of text.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.harness import ROOT, Record
+from benchmarks.headlines import headlines
+from fedjax_shap._validate import InvalidInputError, one_of
+
+PAGES = ROOT / "docs"
+RESULTS = ROOT / "benchmarks" / "results"
+BLOCK = re.compile(r"(<!-- table: ([\w/]+) -->\n)(.*?)(<!-- end of table -->)", re.S)
+HEADLINES = ("what", "number", "beside it")
+
+
+def fill(pages: Path = PAGES, results: Path = RESULTS) -> list[str]:
+    """Writes the tables of all pages, and returns the names of those that changed.
+
+    Args:
+        pages: a folder of Markdown files.
+        results: the folder of records.
+
+    Raises:
+        InvalidInputError: a page names a table that no record has.
+    """
+    changed = []
+    for page in sorted(pages.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        filled = filled_in(text, results)
+        if filled != text:
+            page.write_text(filled, encoding="utf-8")
+            changed.append(page.name)
+    return changed
+
+
+def filled_in(text: str, results: Path = RESULTS) -> str:
+    """A page's text with its tables as the records have them."""
+    return BLOCK.sub(lambda block: block[1] + table_of(block[2], results) + block[4], text)
+
+
+def table_of(name: str, results: Path = RESULTS) -> str:
+    """One table in Markdown.
+
+    Args:
+        name: of a record, or of a record and one of its tables.
+        results: the folder of records.
+
+    Raises:
+        InvalidInputError: there is no such record, or it has no such table.
+    """
+    stem, _, part = name.partition("/")
+    try:
+        record: Record = json.loads((results / f"{stem}.json").read_text())
+    except OSError as error:
+        raise InvalidInputError(
+            f"Expected table: {name} to name a record of {results.name}: {error.strerror}."
+        ) from None
+    if part:
+        one_of("table", part, record.get("tables", {}))
+        return markdown(record["tables"][part]["columns"], record["tables"][part]["rows"])
+    return markdown(HEADLINES, headlines(record))
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, a line each row."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
