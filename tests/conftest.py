@@ -34,32 +34,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("house")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds `--one-case`: a release of Python or JAX breaks functions, seldom a single case."""
-    parser.addoption(
-        "--one-case",
-        action="store_true",
-        help="run one case of each parametrised test, and all cases of those marked `every_name`",
-    )
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Makes the marker of `--one-case` known."""
-    config.addinivalue_line(
-        "markers", "every_name: goes through a registry; `--one-case` keeps all its cases"
-    )
-
-
-@pytest.hookimpl(trylast=True)  # after `-m` and `-k`: of the cases that they leave, one
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves each test one case, with `--one-case`."""
-    if not config.getoption("--one-case"):
-        return
-    kept, left_out = one_of_each(items)
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = kept
-
-
 def missing_data(what: str = "real data") -> NoReturn:
     """Skips a test for want of real data; fails it where FEDJAX_SHAP_REQUIRE_DATA is set."""
     if os.environ.get("FEDJAX_SHAP_REQUIRE_DATA"):
@@ -95,3 +69,29 @@ def data_folder() -> Path:
     if named:
         pytest.fail(f"Expected FEDJAX_SHAP_DATA={named!r} to be a folder.")
     missing_data()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--one-case`: a release of Python or JAX breaks functions, seldom a single case."""
+    parser.addoption(
+        "--one-case",
+        action="store_true",
+        help="run one case of each parametrised test, and all cases of those marked `every_name`",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the marker of `--one-case` known."""
+    config.addinivalue_line(
+        "markers", "every_name: goes through a registry; `--one-case` keeps all its cases"
+    )
+
+
+@pytest.hookimpl(trylast=True)  # after `-m` and `-k`: of the cases that they leave, one
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves each test one case, with `--one-case`."""
+    if not config.getoption("--one-case"):
+        return
+    kept, left_out = one_of_each(items)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
