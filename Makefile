@@ -1,6 +1,8 @@
 # From a fresh clone: `make quickstart` shows a result, `make test` runs every test. Needs make, git and Python >= 3.11.
 VENV ?= .venv
-PYTEST_ARGS ?= -n 2
+# Each process takes half of the tests, in order, and who is done takes half of what the other has left: a file's tests
+# share what one process has traced, and neither waits long for the other.
+PYTEST_ARGS ?= -n 2 --dist worksteal
 BIN := $(VENV)/bin
 
 # A name on the PATH may be a shim for nothing, so each interpreter is run before it is chosen: first one of the versions

@@ -25,6 +25,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 import hypothesis
 import jax
 import pytest
+from cases import one_of_each
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile(
@@ -68,3 +69,29 @@ def data_folder() -> Path:
     if named:
         pytest.fail(f"Expected FEDJAX_SHAP_DATA={named!r} to be a folder.")
     missing_data()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--one-case`: a release of Python or JAX breaks functions, seldom a single case."""
+    parser.addoption(
+        "--one-case",
+        action="store_true",
+        help="run one case of each parametrised test, and all cases of those marked `every_name`",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the marker of `--one-case` known."""
+    config.addinivalue_line(
+        "markers", "every_name: goes through a registry; `--one-case` keeps all its cases"
+    )
+
+
+@pytest.hookimpl(trylast=True)  # after `-m` and `-k`: of the cases that they leave, one
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves each test one case, with `--one-case`."""
+    if not config.getoption("--one-case"):
+        return
+    kept, left_out = one_of_each(items)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
@@ -45,13 +46,16 @@ MAPPED_ELSEWHERE: dict[str, str] = {
 }
 
 
+parsed = cache(ast.parse)  # a module goes through every rule, but its source is read once
+
+
 # ------------------------------------------------------------------ imports and maps
 
 
 def imported(source: str, module: str) -> Iterator[tuple[int, str]]:
     """The (line, room) of each import of this package in `module`, a path such as games/silo.py."""
     parents = [PACKAGE, *Path(module).parts[:-1]]
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top, *rest = alias.name.split(".")
@@ -105,7 +109,7 @@ def stray_maps(source: str, module: str) -> list[str]:
     """Uses of `vmap` outside engine/ in a file that MAPPED_ELSEWHERE does not name."""
     if module.startswith("engine/") or module in MAPPED_ELSEWHERE:
         return []
-    uses = {node.lineno for node in ast.walk(ast.parse(source)) if uses_name(node, "vmap")}
+    uses = {node.lineno for node in ast.walk(parsed(source)) if uses_name(node, "vmap")}
     return [
         f"{module}:{line}: vmap outside engine/; MAPPED_ELSEWHERE may say over what"
         for line in sorted(uses)
@@ -136,7 +140,7 @@ def undocumented(source: str, module: str) -> list[str]:
             if isinstance(child, ast.ClassDef):
                 yield from visit(child, f"{child.name}.")
 
-    tree = ast.parse(source)
+    tree = parsed(source)
     wrong = list(visit(tree, ""))
     if not ast.get_docstring(tree):
         wrong.insert(0, f"{module}:1: the module has no docstring")
@@ -152,7 +156,7 @@ def oversized(source: str, module: str) -> list[str]:
     for number, line in enumerate(lines, 1):
         if len(line) > COLUMNS:
             wrong.append(f"{module}:{number}: {len(line)} columns > {COLUMNS}")
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1 - _docstring_lines(node)
             if length > LINES_A_FUNCTION:
@@ -205,13 +209,13 @@ def missing_from_page(page: str, modules: Iterable[str]) -> list[str]:
 
 def num_statements(source: str) -> int:
     """How many statements a module has."""
-    return sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(source)))
+    return sum(isinstance(node, ast.stmt) for node in ast.walk(parsed(source)))
 
 
 def tuple_assignments(source: str, module: str) -> list[str]:
     """Assignments that pair unrelated values, `a, b = x, y`; a swap is none."""
     wrong = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Tuple):
             continue
         for target in node.targets:
@@ -229,7 +233,7 @@ def conditional_expressions(source: str, module: str) -> list[str]:
     """Conditional expressions, `x if condition else y`."""
     return [
         f"{module}:{node.lineno}: {ast.unparse(node)}"
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.IfExp)
     ]
 

@@ -29,8 +29,7 @@ RUNS = 200
 # These ask for the same coalitions whatever the budget, or estimate no semivalue: they have their
 # own tests.
 ANY_BUDGET = ("exact", "individual", "least_core", "leave_one_out")
-# among a hundred players; others: RUNS
-SLOW_RUNS = {"gaussian_process": 100, "regression_msr": 100, "kadditive": 100}
+HUNDRED_RUNS = 40  # each of which has the errors of a hundred players
 # name -> keywords of the factory in these tests, where its defaults will not do
 SETTINGS: dict[str, dict] = {}
 # name of a variant -> (estimator, keywords): further kinds that are tested
@@ -172,7 +171,7 @@ def test_standard_errors_are_honest_in_rough_games(name, game):
 @pytest.mark.parametrize("name", [name for name in EVERY if name in ESTIMATORS])
 @pytest.mark.parametrize("game", [airport(100), voting(100)], ids=["airport", "voting"])
 def test_standard_errors_are_honest_among_a_hundred_players(name, game):
-    assert 0.8 < spread(name, game, 1200, SLOW_RUNS.get(name, RUNS)) < 1.25
+    assert 0.8 < spread(name, game, 1200, HUNDRED_RUNS) < 1.25
 
 
 @pytest.mark.slow
@@ -226,6 +225,7 @@ def test_a_budget_for_all_coalitions_gives_the_exact_values(name, turn):
     assert_allclose(found.std_errors, 0, atol=1e-9)
 
 
+@pytest.mark.every_name
 @each
 def test_few_players_and_one_alone_are_valued(name):
     for players in (1, 2, 3):
