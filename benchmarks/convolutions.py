@@ -2,9 +2,10 @@
 
 M LeNet5 take a few steps of gradient descent on one shared mini-batch: with XLA's own convolution,
 which `vmap` over models turns into a grouped one; with patches and a matrix product, which it turns
-into a batched one; and with XLA's own, one model after another (`lax.map`). The trained models are
-compared with each other before the clock starts. As in the engine, steps stand in a loop, which
-CPUs compile to other code, and each core of a CPU works on models of its own.
+into a batched one; with one product for each square of outputs that is pooled; and with XLA's own,
+one model after another (`lax.map`). The trained models are compared with each other before the
+clock starts. As in the engine, steps stand in a loop, which CPUs compile to other code, and each
+core of a CPU works on models of its own.
 
     python -m benchmarks.convolutions --json convolutions.json
 """
@@ -59,6 +60,7 @@ def ways(x: Array, y: Array) -> dict[str, Training]:
     return {
         "grouped": jax.jit(jax.vmap(of_one("grouped"))),
         "patches": jax.jit(jax.vmap(of_one("patches"))),
+        "squares": jax.jit(jax.vmap(of_one("squares"))),
         "mapped": jax.jit(lambda params: jax.lax.map(of_one("grouped"), params)),
     }
 

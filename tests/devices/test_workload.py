@@ -47,6 +47,15 @@ def test_a_count_is_linear_in_the_examples_of_a_batch():
     assert_allclose(one - small, (two - one) / 2, rtol=1e-12)
 
 
+def test_how_convolutions_are_computed_changes_no_count():
+    images = {"shape": (12, 12, 1), "classes": 10}
+    squares, patches = (
+        counted(cnn(convolution=form), local(), [10], **images)[0]
+        for form in ("squares", "patches")
+    )
+    assert squares == patches
+
+
 def test_mini_batches_count_with_their_mean_size():
     full, _ = counted(linear(), local(), [10, 8, 3, 0])
     batches, _ = counted(

@@ -156,7 +156,7 @@ def test_what_cannot_be_built_is_refused_in_one_sentence(build, sentence):
         build()
 
 
-@pytest.mark.parametrize("convolution", ["patches", "grouped"])
+@pytest.mark.parametrize("convolution", ["squares", "patches", "grouped"])
 def test_convolutions_are_the_ones_of_the_library(convolution, key):
     images = jax.random.normal(key, (3, 29, 28, 2))
     model = cnn(convolution=convolution)((29, 28, 2), 10)
