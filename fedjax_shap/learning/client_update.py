@@ -11,11 +11,12 @@ import optax
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.algorithm import Done
 from fedjax_shap.learning.class_scores import cross_entropy
-from fedjax_shap.learning.local import Local
+from fedjax_shap.learning.local import Local, place_of
 from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.pace import Pace, walk_on
 from fedjax_shap.learning.task import Loss
 from fedjax_shap.trees import zeros
-from fedjax_shap.typing import Array, Key, Params, PyTree
+from fedjax_shap.typing import Array, Key, Params
 
 Batch = tuple[Array, Array]  # (x[B, ...], y[B])
 Sums = tuple[Array, Params]  # loss and gradient, summed over examples
@@ -38,9 +39,19 @@ class Direct(Protocol):
         """
 
 
-def _in_order(order: Array, place: Array) -> Array:
-    """The rows int[B] at `place` int[B] of an order int32[N]."""
-    return order[place]
+class Batches(Protocol):
+    """The mini-batches of a window of steps."""
+
+    def __call__(self, first: Array, /) -> Callable[[Array], Array]:
+        """Draws what the steps of a window need, before the first of them.
+
+        Args:
+            first: int[], the first step of the window.
+
+        Returns:
+            k int[] -> int[B], the rows of step k of this window. A row stands at every place, also
+            beyond the end of a pass, where it does not count.
+        """
 
 
 class Examples(NamedTuple):
@@ -52,9 +63,7 @@ class Examples(NamedTuple):
         num_rows: N, the rows of the largest client.
         size: int[], how many rows this client has; no place beyond is ever read.
         num_steps: int[], K_i.
-        order_of: epoch int[] -> the order of the rows in that pass over them, by default int32[N]
-            with the `size` valid ones first; called once a pass.
-        rows_at: (order, place int[B]) -> int[B], the rows that stand at these places of an order.
+        batches: which rows each step reads; None where every step reads them all.
         key_of: step int[] -> the key by which a model draws numbers in that step (dropout); None
             where it draws none.
     """
@@ -63,8 +72,7 @@ class Examples(NamedTuple):
     num_rows: int
     size: Array
     num_steps: Array
-    order_of: Callable[[Array], PyTree]
-    rows_at: Callable[[PyTree, Array], Array] = _in_order
+    batches: Batches | None = None
     key_of: Callable[[Array], Key] | None = None
 
 
@@ -93,7 +101,6 @@ class _Walk(NamedTuple):
     params: Params
     optimizer: Any
     loss: Array  # summed over steps
-    order: PyTree  # that of its rows in this pass, () for full batches
     first: Params
     total: Params
 
@@ -113,7 +120,12 @@ def fetch_from(data: FederatedData, client: Array) -> Callable[[Array], Batch]:
 
 
 def client_update(
-    settings: Local, model: Model, records: tuple[str, ...] = (), *, loss: Loss = cross_entropy
+    settings: Local,
+    model: Model,
+    records: tuple[str, ...] = (),
+    *,
+    loss: Loss = cross_entropy,
+    pace: Pace | None = None,
 ) -> ClientUpdate:
     """The local training of one client.
 
@@ -122,11 +134,13 @@ def client_update(
         model: what it trains.
         records: which of "first" and "mean" of its raw gradients are kept.
         loss: what it minimises, of the model's outputs and the targets.
+        pace: how its steps are looped over; step by step if None.
 
     Guarantees:
         No row but the client's own is ever read.
     """
     gradient_at = _gradients(settings, model, loss)
+    cut = pace or Pace()
 
     def update(
         params: Params,
@@ -135,9 +149,9 @@ def client_update(
     ) -> tuple[Done, Array]:
         chex.assert_rank([examples.size, examples.num_steps], 0)
 
-        def step(k: Array, walk: _Walk) -> _Walk:
+        def step(k: Array, walk: _Walk, rows: Array | None) -> _Walk:
             # take the gradient of this step's batch, and move along what the algorithm makes of it
-            value, gradient, order = gradient_at(walk.params, examples, k, walk.order)
+            value, gradient = gradient_at(walk.params, examples, k, rows)
             change, state = settings.optimizer.update(
                 direct(walk.params, gradient), walk.optimizer, walk.params
             )
@@ -149,10 +163,20 @@ def client_update(
                 first = jax.tree.map(lambda old, new: jnp.where(k == 0, new, old), first, gradient)
             if "mean" in records:
                 total = jax.tree.map(jnp.add, total, gradient)
-            return _Walk(moved, state, walk.loss + value, order, first, total)
+            return _Walk(moved, state, walk.loss + value, first, total)
 
-        start = _begin(settings, records, params, examples)
-        end = jax.lax.fori_loop(0, examples.num_steps, step, start)
+        def window(index: Array, walk: _Walk) -> _Walk:
+            # draw the mini-batches of its steps, then take them
+            first = index * cut.window
+            end = jnp.minimum(first + cut.window, examples.num_steps)
+            if settings.batch_size is None or examples.batches is None:
+                return walk_on(lambda k, at: step(k, at, None), first, end, cut, walk)
+            rows_of = examples.batches(first)
+            return walk_on(lambda k, at: step(k, at, rows_of(k)), first, end, cut, walk)
+
+        start = _begin(settings, records, params)
+        num_windows = -(-examples.num_steps // cut.window)
+        end = jax.lax.fori_loop(0, num_windows, window, start)
         # make means of the sums over steps
         taken = jnp.maximum(examples.num_steps, 1)
         mean = jax.tree.map(lambda total: total / taken, end.total)
@@ -161,17 +185,13 @@ def client_update(
     return update
 
 
-def _begin(settings: Local, records: tuple[str, ...], params: Params, examples: Examples) -> _Walk:
+def _begin(settings: Local, records: tuple[str, ...], params: Params) -> _Walk:
     """A client before its first step."""
     nothing = {name: zeros(params) for name in records}
-    order: PyTree = ()  # a full batch needs no order
-    if settings.batch_size:
-        order = zeros(jax.eval_shape(examples.order_of, jax.ShapeDtypeStruct((), jnp.int32)))
     return _Walk(
         params=params,
         optimizer=settings.optimizer.init(params),
         loss=jnp.zeros(()),
-        order=order,
         first=nothing.get("first", ()),
         total=nothing.get("mean", ()),
     )
@@ -179,24 +199,19 @@ def _begin(settings: Local, records: tuple[str, ...], params: Params, examples: 
 
 def _gradients(
     settings: Local, model: Model, loss: Loss
-) -> Callable[[Params, Examples, Array, PyTree], tuple[Array, Params, PyTree]]:
-    """(params, examples, k, order) -> (loss, raw gradient, order) of a client's step k."""
+) -> Callable[[Params, Examples, Array, Array | None], tuple[Array, Params]]:
+    """(params, examples, k, rows int[B]) -> (loss, raw gradient) of a client's step k."""
     of_batch, of_all = _sums(model, loss)
 
     def gradient_at(
-        params: Params, examples: Examples, k: Array, order: PyTree
-    ) -> tuple[Array, Params, PyTree]:
+        params: Params, examples: Examples, k: Array, rows: Array | None
+    ) -> tuple[Array, Params]:
         size = examples.size
-        if settings.batch_size is None:
+        if rows is None:
             sums = of_all(params, examples, k)
             count = size
         else:
-            # find this step's batch in its pass; a pass begins with a new order of the rows
-            width = min(settings.batch_size, examples.num_rows)
-            epoch, batch = jnp.divmod(k, -(-size // width))
-            order = jax.lax.cond(batch == 0, examples.order_of, lambda _: order, epoch)
-            place = batch * width + jnp.arange(width)
-            rows = examples.rows_at(order, jnp.minimum(place, size - 1))
+            place = place_of(k, size, len(rows))
             key = _key(model, examples, k, jnp.int32(0))
             sums = of_batch(params, examples, place, rows, key)
             count = (place < size).sum()
@@ -205,7 +220,7 @@ def _gradients(
         if settings.l2:
             gradient = jax.tree.map(lambda g, x: g + settings.l2 * x, gradient, params)
             value = value + settings.l2 / 2 * sum((x * x).sum() for x in jax.tree.leaves(params))
-        return value, gradient, order
+        return value, gradient
 
     return gradient_at
 
@@ -259,9 +274,13 @@ def _sums(
             total: Sums = jax.tree.map(jnp.add, sums, part)
             return total
 
-        num_blocks = -(-examples.size // width)
         nothing: Sums = (jnp.zeros(()), zeros(params))
-        sums: Sums = jax.lax.fori_loop(0, num_blocks, block, nothing)
+        sums: Sums
+        if width == examples.num_rows:
+            # the largest client fits into one block
+            sums = block(jnp.int32(0), nothing)
+        else:
+            sums = jax.lax.fori_loop(0, -(-examples.size // width), block, nothing)
         return sums
 
     return of_batch, of_all

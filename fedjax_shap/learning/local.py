@@ -187,3 +187,20 @@ def shuffle(key: Key, num_rows: int, size: Array) -> Array:
     """
     draws = jax.random.uniform(key, (num_rows,))
     return jnp.argsort(jnp.where(jnp.arange(num_rows) < size, draws, jnp.inf)).astype(jnp.int32)
+
+
+def place_of(step: Array, size: Array, width: int) -> Array:
+    """The places of a mini-batch in a pass over a client's rows: int[..., B].
+
+    Args:
+        step: int[...], local steps; each pass begins where the last one ended.
+        size: int[], the client's rows; places beyond are empty.
+        width: B.
+    """
+    begins = step % num_batches(size, width) * width
+    return jnp.expand_dims(begins, -1) + jnp.arange(width).reshape(*[1] * step.ndim, width)
+
+
+def num_batches(size: Array, width: int) -> Array:
+    """int[], the mini-batches of B rows in a pass over a client's rows; 1 where there are none."""
+    return jnp.maximum(-(-size // width), 1)

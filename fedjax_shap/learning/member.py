@@ -11,6 +11,7 @@ from fedjax_shap.learning.class_scores import cross_entropy
 from fedjax_shap.learning.client_update import Examples, client_update
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.pace import Pace
 from fedjax_shap.learning.task import Loss
 from fedjax_shap.typing import Array, Params, PyTree
 
@@ -47,7 +48,12 @@ class MemberUpdate(Protocol):
 
 
 def member_update(
-    algorithm: Algorithm, local: Local, model: Model, loss: Loss = cross_entropy
+    algorithm: Algorithm,
+    local: Local,
+    model: Model,
+    loss: Loss = cross_entropy,
+    *,
+    pace: Pace | None = None,
 ) -> MemberUpdate:
     """A member's part of a round of an algorithm.
 
@@ -56,6 +62,7 @@ def member_update(
         local: how it trains.
         model: what it trains.
         loss: what it minimises.
+        pace: how its steps are looped over; step by step if None.
 
     Raises:
         InvalidInputError: the algorithm uses a learning rate that only an optax transformation
@@ -66,7 +73,7 @@ def member_update(
         "Expected optimizer to be the name of one in optax, so that the algorithm knows its "
         "learning rate.",
     )
-    update = client_update(local, model, algorithm.records, loss=loss)
+    update = client_update(local, model, algorithm.records, loss=loss, pace=pace)
     rate = local.learning_rate or 0.0
 
     def take_part(at: Round, examples: Examples) -> Contribution:

@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.learning.client_update import Batches
 from fedjax_shap.learning.learner import Orders
-from fedjax_shap.learning.local import Local, shuffle
+from fedjax_shap.learning.local import Local, num_batches, place_of, shuffle
+from fedjax_shap.learning.pace import Pace
 from fedjax_shap.learning.world import World
 from fedjax_shap.typing import Array, Key
 
@@ -60,6 +62,121 @@ def orders_of(local: Local) -> Orders:
         return lambda epoch: shuffle(jax.random.fold_in(seed, epoch), num_rows, data.sizes[client])
 
     return of_client
+
+
+class ClientBatches(Protocol):
+    """The mini-batches of the clients of a federation."""
+
+    def __call__(
+        self, data: FederatedData, key: Key, round_: Array, client: Array, num_steps: Array, /
+    ) -> Batches | None:
+        """The mini-batches of one client in one round.
+
+        Args:
+            data: the federation.
+            key: seeds the orders of its rows.
+            round_: int[], its number.
+            client: int[], its id.
+            num_steps: int[], its steps.
+
+        Returns:
+            Its mini-batches; None where every step reads all its rows.
+        """
+
+
+def batches_of(orders: Orders, batch_size: int | None, pace: Pace) -> ClientBatches:
+    """The mini-batches of one client at a time, drawn window by window.
+
+    Args:
+        orders: in which its rows are drawn.
+        batch_size: B, or None for the full batch.
+        pace: how long windows are, and whether their orders are drawn all at once.
+    """
+
+    def of_client(
+        data: FederatedData, key: Key, round_: Array, client: Array, num_steps: Array
+    ) -> Batches | None:
+        if batch_size is None:
+            return None
+        order_of = orders(data, key, round_, client)
+        size = data.sizes[client]
+        width = min(batch_size, data.largest)
+
+        def batches(first: Array) -> Callable[[Array], Array]:
+            end = jnp.minimum(first + pace.window, num_steps)
+            if pace.orders is None:
+                rows = _one_by_one(order_of, size, first, end, (pace.window, width, data.largest))
+            else:
+                rows = _at_once(order_of, size, first, (pace.window, width, pace.orders))
+            return lambda k: rows[k - first]
+
+        return batches
+
+    return of_client
+
+
+def _at_once(
+    order_of: Callable[[Array], Array], size: Array, first: Array, counts: tuple[int, int, int]
+) -> Array:
+    """int[W, B], the rows of a window's steps, where `counts` = (W, B, E) has the orders needed."""
+    window, width, num_orders = counts
+    steps = first + jnp.arange(window)
+    passes = num_batches(size, width)
+    begun = first // passes
+    orders = jax.vmap(order_of)(begun + jnp.arange(num_orders))
+    order = jnp.minimum(steps // passes - begun, num_orders - 1)
+    place = jnp.minimum(place_of(steps, size, width), jnp.maximum(size - 1, 0))
+    rows: Array = orders[order[:, None], place]
+    return rows
+
+
+def _one_by_one(
+    order_of: Callable[[Array], Array],
+    size: Array,
+    first: Array,
+    end: Array,
+    counts: tuple[int, int, int],
+) -> Array:
+    """int[W, B], the rows of a window's steps, where `counts` = (W, B, N).
+
+    One order is drawn after another, as many as the steps need.
+    """
+    window, width, num_rows = counts
+    longest = -(-num_rows // width)
+    passes = num_batches(size, width)
+    place = jnp.minimum(jnp.arange(longest * width), jnp.maximum(size - 1, 0))
+
+    def put(epoch: Array, rows: Array) -> Array:
+        # the next pass takes the place of what stands beyond the end of this one
+        own = order_of(epoch)[place].reshape(longest, width)
+        return jax.lax.dynamic_update_slice(rows, own, (longest + epoch * passes - first, 0))
+
+    nothing = jnp.zeros((longest + window + longest, width), jnp.int32)
+    drawn = jax.lax.fori_loop(first // passes, (end - 1) // passes + 1, put, nothing)
+    return drawn[longest : longest + window]
+
+
+def batches_in(
+    drawn: Drawn, start: Array, size: Array, batch_size: int | None, num_rows: int
+) -> Batches | None:
+    """The mini-batches of one client of several whose orders are drawn already.
+
+    Args:
+        drawn: the orders of all.
+        start: int[], where its part begins.
+        size: int[], its rows.
+        batch_size: B, or None for the full batch.
+        num_rows: N, the rows of the largest client.
+    """
+    if batch_size is None:
+        return None
+    width = min(batch_size, num_rows)
+
+    def rows_of(k: Array) -> Array:
+        place = jnp.minimum(place_of(k, size, width), jnp.maximum(size - 1, 0))
+        return drawn.rows[k // num_batches(size, width), start + place]
+
+    return lambda first: rows_of
 
 
 def draws_of(orders: Orders, num_orders: int) -> Draws:

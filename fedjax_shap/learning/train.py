@@ -17,10 +17,11 @@ from fedjax_shap.learning.client_update import Examples, fetch_from
 from fedjax_shap.learning.learner import Advance, Collect, Learner, Train
 from fedjax_shap.learning.member import Contribution, MemberUpdate, member_update
 from fedjax_shap.learning.model import Model
+from fedjax_shap.learning.pace import pace_of
 from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.protected import protected
 from fedjax_shap.learning.protection import Protection, chances_of, protection_of
-from fedjax_shap.learning.row_orders import Drawn, draws_of, orders_of
+from fedjax_shap.learning.row_orders import Drawn, batches_in, batches_of, draws_of, orders_of
 from fedjax_shap.learning.side_by_side import side_by_side, width_of
 from fedjax_shap.learning.task import bound_to
 from fedjax_shap.learning.train_chunk import train_chunk
@@ -95,12 +96,14 @@ def learner(
     world = _world(data, training, model, algorithm, horizon or algorithm.max_rounds)
     world = replace(world, chances=chances_of(protection))
     orders = orders_of(local)
-    update = member_update(algorithm, local, model, task.loss)
-    collect = _collect(update, algorithm)
-    advance = _advance(algorithm)
+    sizes = np.asarray(data.sizes)
     num_steps = np.asarray(world.num_steps)
-    draws = draws_of(orders, local.num_orders(np.asarray(data.sizes), num_steps))
-    collect_in_groups = _collect(update, algorithm, num_steps)
+    pace = pace_of(local, sizes, num_steps)
+    update = member_update(algorithm, local, model, task.loss, pace=pace)
+    collect = _collect(update, algorithm, local.batch_size)
+    collect_in_groups = _collect(update, algorithm, local.batch_size, num_steps)
+    advance = _advance(algorithm)
+    draws = draws_of(orders, local.num_orders(sizes, num_steps))
 
     def collect_alone(
         world: World, key: Key, round_: Array, run: Run, coalition: Coalition
@@ -118,7 +121,8 @@ def learner(
         return collect(world, key, round_, run, coalition, own)
 
     train = _train(collect_one_of_many, advance, algorithm)
-    many = train_chunk(orders, update, algorithm, shares_batch=model.shares_batch)
+    batches = batches_of(orders, local.batch_size, pace)
+    many = train_chunk(batches, update, algorithm, shares_batch=model.shares_batch)
     predicting = linked(model, task.outputs)
     return Learner(world, predicting, algorithm, collect_alone, advance, train, many)
 
@@ -146,13 +150,17 @@ def begun(world: World, coalition: Coalition) -> Run:
 
 
 def _collect(
-    update: MemberUpdate, algorithm: Algorithm, num_steps: HostArray | None = None
+    update: MemberUpdate,
+    algorithm: Algorithm,
+    batch_size: int | None,
+    num_steps: HostArray | None = None,
 ) -> _CollectInOrder:
     """What the members of a coalition send in a round.
 
     Args:
         update: a member's part.
         algorithm: what is done with its parts.
+        batch_size: B, or None for full batches.
         num_steps: int[R, C], by which members are grouped; all stand side by side if None.
     """
     summing = _summing(algorithm)
@@ -172,13 +180,14 @@ def _collect(
         mean_steps = (weights * steps).sum() / divisor(weights)
 
         def one(client: Array, state: PyTree, num_steps: Array, start: Array) -> Contribution:
+            size = world.data.sizes[client]
+            num_rows = world.data.largest
             examples = Examples(
                 fetch=fetch_from(world.data, client),
-                num_rows=world.data.largest,
-                size=world.data.sizes[client],
+                num_rows=num_rows,
+                size=size,
                 num_steps=num_steps,
-                order_of=lambda epoch: epoch,
-                rows_at=lambda epoch, place: drawn.rows[epoch, start + place],
+                batches=batches_in(drawn, start, size, batch_size, num_rows),
             )
             draws = Draws(key, number, client)
             at = Round(run.params, broadcast, state, num_steps, mean_steps, draws)

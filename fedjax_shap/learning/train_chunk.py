@@ -19,8 +19,9 @@ from fedjax_shap.learning.aggregate import Summing, add_shares
 from fedjax_shap.learning.algorithm import Algorithm, Draws, Round
 from fedjax_shap.learning.chunk_state import ChunkState, after_round, started
 from fedjax_shap.learning.client_update import Examples, fetch_from
-from fedjax_shap.learning.learner import Orders, TrainChunk
+from fedjax_shap.learning.learner import TrainChunk
 from fedjax_shap.learning.member import Contribution, MemberUpdate
+from fedjax_shap.learning.row_orders import ClientBatches
 from fedjax_shap.learning.world import Observe, Read, Trace, World
 from fedjax_shap.trees import shares_of, where_rows
 from fedjax_shap.typing import Array, Key, Params, PyTree
@@ -43,12 +44,16 @@ class _Broadcast(NamedTuple):
 
 
 def train_chunk(
-    orders: Orders, update: MemberUpdate, algorithm: Algorithm, *, shares_batch: bool = False
+    batches: ClientBatches,
+    update: MemberUpdate,
+    algorithm: Algorithm,
+    *,
+    shares_batch: bool = False,
 ) -> TrainChunk:
     """The round loop for a chunk of coalitions.
 
     Args:
-        orders: how a client's rows are drawn.
+        batches: the mini-batches of a client.
         update: what a member does in a round.
         algorithm: what the server does, and when to stop.
         shares_batch: see `learning.model.Model`.
@@ -56,7 +61,7 @@ def train_chunk(
     Guarantees:
         For each coalition the same numbers as `Learner.train`, up to float reassociation.
     """
-    one_round = _one_round(_work(orders, update, algorithm, shares_batch), algorithm)
+    one_round = _one_round(_work(batches, update, algorithm, shares_batch), algorithm)
 
     def train(world: World, key: Key, chunk: Chunk, observe: Observe, read: Read) -> PyTree:
         chex.assert_rank([chunk.mask, chunk.rows], 2)
@@ -86,7 +91,7 @@ def train_chunk(
 
 
 def _work(
-    orders: Orders, update: MemberUpdate, algorithm: Algorithm, shares_batch: bool
+    batches: ClientBatches, update: MemberUpdate, algorithm: Algorithm, shares_batch: bool
 ) -> Callable[..., Contribution]:
     """What one client does for G coalitions in a turn.
 
@@ -105,7 +110,7 @@ def _work(
         own: PyTree,
     ) -> Contribution:
         number = world.first_round + round_
-        order_of = orders(world.data, key, number, client)
+        drawn = batches(world.data, key, number, client, num_steps)
 
         def one(row: Array, source: Array, state: PyTree) -> Contribution:
             params, server, mean_steps = jax.tree.map(lambda leaf: leaf[row], sent)
@@ -114,7 +119,7 @@ def _work(
                 num_rows=world.data.largest,
                 size=world.data.sizes[client],
                 num_steps=num_steps,
-                order_of=order_of,
+                batches=drawn,
             )
             broadcast = algorithm.broadcast(server)
             draws = Draws(key, number, client)

@@ -13,6 +13,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.learning.client_update import Examples, client_update, fetch_from
 from fedjax_shap.learning.local import local, shuffle
 from fedjax_shap.learning.model import linear
+from fedjax_shap.learning.row_orders import Drawn, batches_in
 
 
 def test_an_order_holds_each_valid_row_once_and_first(key):
@@ -58,13 +59,16 @@ def updated(settings, start, data, client, steps, orders=None):
     """(params, loss) of one client's update, whose rows stand in `orders` int32[E, N], one a
     pass."""
     update = client_update(settings, linear()((FEATURES,), CLASSES))
-    order_of = (lambda epoch: jnp.asarray(orders)[epoch]) if orders is not None else None
 
     @jax.jit
     def call(start, data, client, steps):
         rows = data.largest
-        examples = Examples(fetch_from(data, client), rows, data.sizes[client], steps, order_of)
-        return update(start, examples)
+        size = data.sizes[client]
+        batches = None
+        if orders is not None:
+            drawn = Drawn(jnp.asarray(orders), jnp.zeros(1, jnp.int32))
+            batches = batches_in(drawn, jnp.int32(0), size, settings.batch_size, rows)
+        return update(start, Examples(fetch_from(data, client), rows, size, steps, batches))
 
     done, loss = call(start, data, jnp.int32(client), jnp.int32(steps))
     return done.params, loss
