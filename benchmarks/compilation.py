@@ -71,9 +71,8 @@ def watched(words: Sequence[str], folder: Path) -> Record:
 
 def _started(words: Sequence[str], folder: Path, more: Mapping[str, str]) -> None:
     """Runs this Python on `words` with a cache folder of its own; refuses where it fails."""
-    surroundings = {
-        name: text for name, text in os.environ.items() if name not in OTHER_CACHES
-    } | {VARIABLE: str(folder / "cache"), **more}
+    kept = {name: text for name, text in os.environ.items() if name not in OTHER_CACHES}
+    surroundings = kept | {VARIABLE: str(folder / "cache"), **more}
     done = subprocess.run(
         [sys.executable, *words], env=surroundings, capture_output=True, text=True, check=False
     )

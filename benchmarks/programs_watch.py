@@ -73,7 +73,7 @@ class Watched:
 
 
 def totals(spans: Sequence[Span]) -> dict[str, Any]:
-    """Counts and seconds of all programs: `compiling` on the clock, the parts summed over threads."""
+    """Counts and seconds of all programs: `compiling` by the clock, the parts thread by thread."""
     compiled = [one for one in spans if one.part == "xla"]
     seconds = {part: _summed([one for one in spans if one.part == part]) for part in PARTS.values()}
     return {
