@@ -79,10 +79,13 @@ class FederatedData:
 
     def client(self, index: int) -> tuple[HostArray, HostArray]:
         """The examples of one client, on the host."""
+        rows = self._rows(index)
+        return np.asarray(self.x)[rows], np.asarray(self.y)[rows]
+
+    def _rows(self, index: int) -> slice:
         # on the host: to index or slice on the device would compile a program for each shape
         start = int(np.asarray(self.offsets)[index])
-        rows = slice(start, start + int(np.asarray(self.sizes)[index]))
-        return np.asarray(self.x)[rows], np.asarray(self.y)[rows]
+        return slice(start, start + int(np.asarray(self.sizes)[index]))
 
     def pooled(self) -> "FederatedData":
         """The federation of one client that holds the rows of all, as the clients hold them."""
@@ -106,12 +109,11 @@ class FederatedData:
             examples: (x[N, ...], y[N]), of the shapes and types of this federation.
             idle: whether it is idle; as before if None.
         """
-        first = int(np.asarray(self.offsets)[index])
-        after = first + int(np.asarray(self.sizes)[index])
+        rows = self._rows(index)
 
-        def put(rows: Array, own: HostArray) -> Array:
-            every = np.asarray(rows)
-            return placed(np.concatenate([every[:first], own, every[after:]]))
+        def put(of_all: Array, own: HostArray) -> Array:
+            every = np.asarray(of_all)
+            return placed(np.concatenate([every[: rows.start], own, every[rows.stop :]]))
 
         x, y = examples
         sizes = np.array(self.sizes)
@@ -191,8 +193,8 @@ def from_arrays(
         offsets=placed(_offsets(sizes)),
         sizes=placed(sizes),
         idle=placed(_idle(idle, len(called))),
-        validation=_copied(validated),
-        test=_copied(tested),
+        validation=(placed(np.array(validated[0])), placed(np.array(validated[1]))),
+        test=(placed(np.array(tested[0])), placed(np.array(tested[1]))),
         names=called,
         num_classes=targets.num_classes,
         class_names=targets.class_names,
@@ -200,12 +202,6 @@ def from_arrays(
         largest=int(sizes.max()),
         owners=owners,
     )
-
-
-def _copied(examples: Examples) -> tuple[Array, Array]:
-    """Examples on the device, which do not change with the arrays that were given."""
-    x, y = examples
-    return placed(np.array(x)), placed(np.array(y))
 
 
 def _names(names: Sequence[str] | None, num_clients: int) -> tuple[str, ...]:

@@ -13,13 +13,14 @@ from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.aggregate import Summing
 from fedjax_shap.learning.algorithm import Algorithm, Draws, Round, has_converged
-from fedjax_shap.learning.client_update import Examples, fetch_from
+from fedjax_shap.learning.client_update import ROWS_AT_ONCE, Examples, fetch_from
 from fedjax_shap.learning.learner import Advance, Collect, Learner, Train
 from fedjax_shap.learning.member import Contribution, MemberUpdate, member_update
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.protected import protected
 from fedjax_shap.learning.protection import Protection, chances_of, protection_of
+from fedjax_shap.learning.room import with_room
 from fedjax_shap.learning.row_orders import Drawn, draws_of, orders_of
 from fedjax_shap.learning.task import bound_to
 from fedjax_shap.learning.train_chunk import train_chunk
@@ -118,7 +119,16 @@ def learner(
     train = _train(collect_one_of_many, advance, algorithm)
     many = train_chunk(orders, update, algorithm, shares_batch=model.shares_batch)
     predicting = linked(model, task.outputs)
-    return Learner(world, predicting, algorithm, collect_alone, advance, train, many)
+    at_once = local.batch_size or ROWS_AT_ONCE
+    return Learner(
+        world=world,
+        model=predicting,
+        algorithm=algorithm,
+        collect=with_room(collect_alone, at_once),
+        advance=advance,
+        train=train,
+        train_chunk=with_room(many, at_once),
+    )
 
 
 def _world(

@@ -43,7 +43,12 @@ def beside_pooled(
     if not share_a_program(data, training):
         return game, alone
     world = replace(game.world, data=replace(data, largest=len(data.y)))
-    return replace(game, world=world), replace(game, world=_of_first(world, alone.world))
+    of_pooled = replace(game, world=_of_first(world, alone.world))
+    if game.effort is not None:
+        # the plan of both, by which they have chunks of one shape, goes by the members' steps
+        steps = game.effort.steps(world)
+        of_pooled = replace(of_pooled, effort=game.effort._replace(steps=lambda _: steps))
+    return replace(game, world=world), of_pooled
 
 
 def share_a_program(data: FederatedData, training: Training) -> bool:

@@ -7,7 +7,7 @@ References:
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy
 
 from fedjax_shap.shapley.covariance import (
     CONSTANT,
@@ -67,7 +67,9 @@ def fitted(masks: Masks, utilities: HostArray, *, steps: int) -> Kernel:
         return value + 0.5 * float(away @ away), slope + away / width
 
     options = {"maxiter": steps}
-    best = minimize(objective, mean, jac=True, method="L-BFGS-B", bounds=bounds.T, options=options)
+    best = scipy.optimize.minimize(
+        objective, mean, jac=True, method="L-BFGS-B", bounds=bounds.T, options=options
+    )
     return _kernel(best.x, num_players)
 
 
