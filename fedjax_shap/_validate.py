@@ -8,7 +8,6 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from inspect import isfunction, signature
 from pathlib import Path
 from types import NoneType, UnionType
@@ -18,7 +17,6 @@ import numpy as np
 
 MOST_INTEGER = 2**63  # integers of the machine are smaller
 MOST_LISTED = 10  # names in a sentence
-_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
 
 class InvalidInputError(ValueError):
@@ -31,25 +29,21 @@ class InputWarning(UserWarning):
 
 def caution(sentence: str) -> None:
     """Warns with `sentence`; what was done with the input must stand in it."""
-    collected = _collected.get()
-    if collected is None:
-        warnings.warn(sentence, InputWarning, stacklevel=3)
-    elif sentence not in collected:
-        collected.append(sentence)
+    warnings.warn(sentence, InputWarning, stacklevel=3)
 
 
 @contextmanager
 def cautions() -> Iterator[list[str]]:
-    """Collects the sentences of `caution` instead of showing them, each once, in their order.
-
-    Those of another thread are not among them.
-    """
+    """Collects the sentences of `caution` instead of showing them, each once, in their order."""
     sentences: list[str] = []
-    before = _collected.set(sentences)
-    try:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
         yield sentences
-    finally:
-        _collected.reset(before)
+    for one in caught:
+        if not issubclass(one.category, InputWarning):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        elif str(one.message) not in sentences:
+            sentences.append(str(one.message))
 
 
 def require(condition: bool, sentence: str) -> None:

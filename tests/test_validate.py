@@ -1,7 +1,6 @@
 """Cautions are shown to whoever calls, or collected for a result; nothing else is swallowed."""
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -25,15 +24,3 @@ def test_other_warnings_pass_through_the_collection():
         caution("kept")
         warnings.warn("overflow", RuntimeWarning, stacklevel=1)
     assert sentences == ["kept"]
-
-
-def test_cautions_of_another_thread_are_not_among_those_collected():
-    def of_its_own():
-        with cautions() as sentences:
-            caution("theirs")
-        return sentences
-
-    with cautions() as ours, ThreadPoolExecutor(1) as beside:
-        caution("ours")
-        assert beside.submit(of_its_own).result() == ["theirs"]
-    assert ours == ["ours"]

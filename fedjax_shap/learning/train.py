@@ -120,15 +120,9 @@ def learner(
     many = train_chunk(orders, update, algorithm, shares_batch=model.shares_batch)
     predicting = linked(model, task.outputs)
     at_once = local.batch_size or ROWS_AT_ONCE
-    return Learner(
-        world=world,
-        model=predicting,
-        algorithm=algorithm,
-        collect=with_room(collect_alone, at_once),
-        advance=advance,
-        train=train,
-        train_chunk=with_room(many, at_once),
-    )
+    roomy = with_room(collect_alone, at_once)
+    many = with_room(many, at_once)
+    return Learner(world, predicting, algorithm, roomy, advance, train, many)
 
 
 def _world(

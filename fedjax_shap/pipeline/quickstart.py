@@ -3,12 +3,9 @@ inside one run.
 """
 
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import Watch, attribution_of, run, unwatched
@@ -37,16 +34,8 @@ def quickstart(
     """
     watch = watch or unwatched
     raw = tomllib.loads(toml())
-    keep_programs()
-    # most of either is compiling, which leaves a core free
-    with ThreadPoolExecutor(1) as beside:
-        in_run = beside.submit(_in_run, raw, watch)
-        result = run(parse(raw), store=store, watch=watch)
-        return result, {"in-run value": in_run.result()}
-
-
-def _in_run(raw: dict[str, Any], watch: Watch) -> Attribution:
-    """The values inside one run of the same federation."""
-    config = parse(override(raw, [("game.name", "rounds")]))
+    result = run(parse(raw), store=store, watch=watch)
+    in_rounds = parse(override(raw, [("game.name", "rounds")]))
     options = Options(progress=watch("in-run coalitions"))
-    return attribution_of(config, setting_of(config), options)
+    in_run = attribution_of(in_rounds, setting_of(in_rounds), options)
+    return result, {"in-run value": in_run}

@@ -2,7 +2,6 @@
 give.
 """
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -213,7 +212,7 @@ class _Stores:
 
 
 class Stopwatch:
-    """Seconds of a `with` block, and how many of them XLA spent compiling for this thread.
+    """Seconds of a `with` block, and how many of them XLA spent compiling.
 
     Attributes:
         seconds: wall-clock seconds in the block.
@@ -231,7 +230,6 @@ class Stopwatch:
     def __enter__(self) -> "Stopwatch":
         """Starts."""
         self._began = time.perf_counter()
-        self._thread = threading.get_ident()
         jax.monitoring.register_event_duration_secs_listener(self._listen)
         jax.monitoring.register_event_listener(self._hit)
         return self
@@ -243,7 +241,7 @@ class Stopwatch:
         self.seconds = time.perf_counter() - self._began
 
     def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
-        if threading.get_ident() == self._thread and event in (
+        if event in (
             "/jax/core/compile/backend_compile_duration",
             "/jax/core/compile/jaxpr_to_mlir_module_duration",
         ):
@@ -251,5 +249,4 @@ class Stopwatch:
             self.programs += event == "/jax/core/compile/backend_compile_duration"
 
     def _hit(self, event: str, **_: Any) -> None:
-        own = threading.get_ident() == self._thread
-        self.cached += own and event == "/jax/compilation_cache/cache_hits"
+        self.cached += event == "/jax/compilation_cache/cache_hits"

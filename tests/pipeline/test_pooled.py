@@ -41,8 +41,15 @@ def followed(data, trained):
     return follow_all(data, trained, of_all(trained), OPTIONS, key=KEY, metric="accuracy")
 
 
-@pytest.mark.parametrize("name", ["fedavg", "scaffold", "fedadam"])
-@pytest.mark.parametrize("steps", [None, 7])
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("fedavg", 7),
+        pytest.param("fedavg", None, marks=pytest.mark.slow),
+        pytest.param("scaffold", None, marks=pytest.mark.slow),
+        pytest.param("fedadam", 7, marks=pytest.mark.slow),
+    ],
+)
 def test_pooled_data_are_trained_alike_by_either_program(name, steps, data, monkeypatch):
     trained = training(steps, name=name)
     assert pooled.share_a_program(data, trained)
