@@ -3,8 +3,14 @@
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from fedjax_shap.typing import Array, PyTree
+from fedjax_shap.typing import Array, HostArray, PyTree
+
+
+def placed(values: HostArray) -> Array:
+    """Numbers of the host on the device, of JAX's types; no program is compiled for their shape."""
+    return jax.device_put(np.asarray(values))
 
 
 def like(values: Array, other: Array) -> Array:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy
 
 from fedjax_shap.typing import HostArray
 
 
 def rank_correlations(x: HostArray) -> HostArray:
     """Spearman's correlations of columns, float64[F, F]; 0 with a column that is constant."""
-    ranks = rankdata(x, axis=0)
+    ranks = scipy.stats.rankdata(x, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.corrcoef(ranks, rowvar=False).reshape(x.shape[1], x.shape[1])
     return np.asarray(np.nan_to_num(found, nan=0.0))

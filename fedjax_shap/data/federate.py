@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import caution, function_of, integer, listed, number, of_kind, require
@@ -11,6 +10,7 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.shares import Partition, Shares
 from fedjax_shap.data.splits import hold_out_within, strata_of, validation_rows
 from fedjax_shap.data.streams import MEMBER_TESTS, PARTITION, VALIDATION, VALIDATION_USERS, stream
+from fedjax_shap.trees import placed
 from fedjax_shap.typing import HostArray
 
 
@@ -111,7 +111,7 @@ def _with_servers_tests(
     )
     if owners is None:
         return data
-    return replace(data, owners=jnp.asarray(owners))
+    return replace(data, owners=placed(owners))
 
 
 def _with_users_apart(
@@ -147,7 +147,7 @@ def _with_users_apart(
         quantities=pool.num_classes is None,
     )
     sizes = [len(shares.rows[place]) for place in users]
-    return replace(data, users=jnp.asarray(np.repeat(np.arange(apart), sizes), jnp.int32))
+    return replace(data, users=placed(np.repeat(np.arange(apart), sizes).astype(np.int32)))
 
 
 def _with_classes(data: FederatedData, pool: Pool) -> FederatedData:

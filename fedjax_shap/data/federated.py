@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
@@ -12,6 +11,7 @@ from fedjax_shap._validate import InvalidInputError, finite, require
 from fedjax_shap.data.examples import members_of, pair_of
 from fedjax_shap.data.member_tests import own_tests, owned, require_shared_classes, test_of
 from fedjax_shap.data.targets import Targets, class_order, class_targets, quantity_targets
+from fedjax_shap.trees import placed
 from fedjax_shap.typing import Array, HostArray
 
 Examples = tuple[HostArray, HostArray]  # (x[T, ...], y[T])
@@ -79,18 +79,21 @@ class FederatedData:
 
     def client(self, index: int) -> tuple[HostArray, HostArray]:
         """The examples of one client, on the host."""
-        start = int(self.offsets[index])
-        rows = slice(start, start + int(self.sizes[index]))
-        # as host arrays: to slice on the device would compile a program for each size
+        rows = self._rows(index)
         return np.asarray(self.x)[rows], np.asarray(self.y)[rows]
+
+    def _rows(self, index: int) -> slice:
+        # on the host: to index or slice on the device would compile a program for each shape
+        start = int(np.asarray(self.offsets)[index])
+        return slice(start, start + int(np.asarray(self.sizes)[index]))
 
     def pooled(self) -> "FederatedData":
         """The federation of one client that holds the rows of all, as the clients hold them."""
         return replace(
             self,
-            offsets=jnp.zeros(1, jnp.int32),
-            sizes=jnp.array([len(self.y)], jnp.int32),
-            idle=jnp.zeros(1, bool),
+            offsets=placed(np.zeros(1, np.int32)),
+            sizes=placed(np.array([len(self.y)], np.int32)),
+            idle=placed(np.zeros(1, bool)),
             names=("pooled",),
             largest=len(self.y),
             owners=None,
@@ -106,12 +109,11 @@ class FederatedData:
             examples: (x[N, ...], y[N]), of the shapes and types of this federation.
             idle: whether it is idle; as before if None.
         """
-        first = int(self.offsets[index])
-        after = first + int(self.sizes[index])
+        rows = self._rows(index)
 
-        def put(rows: Array, own: HostArray) -> Array:
-            every = np.asarray(rows)
-            return jnp.asarray(np.concatenate([every[:first], own, every[after:]]))
+        def put(of_all: Array, own: HostArray) -> Array:
+            every = np.asarray(of_all)
+            return placed(np.concatenate([every[: rows.start], own, every[rows.stop :]]))
 
         x, y = examples
         sizes = np.array(self.sizes)
@@ -123,9 +125,9 @@ class FederatedData:
             self,
             x=put(self.x, x),
             y=put(self.y, y),
-            offsets=jnp.asarray(_offsets(sizes)),
-            sizes=jnp.asarray(sizes),
-            idle=jnp.asarray(lazy),
+            offsets=placed(_offsets(sizes)),
+            sizes=placed(sizes),
+            idle=placed(lazy),
             largest=int(sizes.max()),
         )
 
@@ -186,13 +188,13 @@ def from_arrays(
     checked = [held[f"clients[{name}]"] for name in called]
     sizes = np.array([len(y) for _, y in checked], np.int32)
     return FederatedData(
-        x=jnp.asarray(np.concatenate([x for x, _ in checked])),
-        y=jnp.asarray(np.concatenate([y for _, y in checked])),
-        offsets=jnp.asarray(_offsets(sizes)),
-        sizes=jnp.asarray(sizes),
-        idle=jnp.asarray(_idle(idle, len(called))),
-        validation=(jnp.asarray(validated[0]), jnp.asarray(validated[1])),
-        test=(jnp.asarray(tested[0]), jnp.asarray(tested[1])),
+        x=placed(np.concatenate([x for x, _ in checked])),
+        y=placed(np.concatenate([y for _, y in checked])),
+        offsets=placed(_offsets(sizes)),
+        sizes=placed(sizes),
+        idle=placed(_idle(idle, len(called))),
+        validation=(placed(np.array(validated[0])), placed(np.array(validated[1]))),
+        test=(placed(np.array(tested[0])), placed(np.array(tested[1]))),
         names=called,
         num_classes=targets.num_classes,
         class_names=targets.class_names,

@@ -5,11 +5,11 @@ owners; and whether test sets share classes with the clients.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import caution, listed, require
 from fedjax_shap.data.targets import Targets
+from fedjax_shap.trees import placed
 from fedjax_shap.typing import Array, HostArray
 
 
@@ -58,7 +58,7 @@ def owned(
     owners = np.concatenate([np.full(len(y), owner, np.int32) for owner, _, y in there])
     x = np.concatenate([x for _, x, _ in there])
     y = np.concatenate([y for _, _, y in there])
-    return jnp.asarray(owners), (x, y)
+    return placed(owners), (x, y)
 
 
 def require_shared_classes(targets: Targets) -> None:

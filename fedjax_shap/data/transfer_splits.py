@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from fedjax_shap._validate import a_text, integer, listed, of_kind, one_of, require
 from fedjax_shap.data.federated import FederatedData
@@ -173,7 +173,7 @@ def matched(source: HostArray, target: HostArray) -> HostArray:
         f"Expected source and target to have the same features, got shapes {list(rows.shape[1:])} "
         f"and {list(own.shape[1:])} a row.",
     )
-    tree = cKDTree(np.asarray(source, np.float64).reshape(len(rows), -1))
+    tree = scipy.spatial.cKDTree(np.asarray(source, np.float64).reshape(len(rows), -1))
     _, nearest = tree.query(np.asarray(target, np.float64).reshape(len(own), -1))
     return np.stack([nearest, np.arange(len(own))], axis=1)
 

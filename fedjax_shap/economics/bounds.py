@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtrit
+import scipy
 
 from fedjax_shap._validate import InvalidInputError, finite, require
 from fedjax_shap.economics.claims import Claims
@@ -47,8 +47,8 @@ def quantile(tail: float, draws: int | None) -> float:
             the normal.
     """
     if draws is None:
-        return float(-ndtri(tail))
-    return float(-stdtrit(draws - 1, tail))
+        return float(-scipy.special.ndtri(tail))
+    return float(-scipy.special.stdtrit(draws - 1, tail))
 
 
 def normal_bounds(
@@ -112,7 +112,7 @@ def percentile_bounds(given: Read, rows: HostArray, tail: float, draws: int | No
     widening = 1.0
     if draws is not None:
         widening = math.sqrt(draws / (draws - 1))
-    moved_tail = float(ndtr(-widening * quantile(tail, draws)))
+    moved_tail = float(scipy.special.ndtr(-widening * quantile(tail, draws)))
     least = math.ceil(1 / moved_tail - 1e-9) - 1
     require(
         len(rows) >= least,

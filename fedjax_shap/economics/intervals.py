@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, stdtr
+import scipy
 
 from fedjax_shap._validate import InvalidInputError, caution, integer, number, require
 from fedjax_shap.economics import money
@@ -245,8 +245,8 @@ def _chance_if_equal(values: HostArray, spread: HostArray, draws: int | None) ->
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.where(difference == 0, 0.0, difference / spread)
     if draws is None:
-        return np.asarray(2 * ndtr(-score))
-    return np.asarray(2 * stdtr(draws - 1, -score))
+        return np.asarray(2 * scipy.special.ndtr(-score))
+    return np.asarray(2 * scipy.special.stdtr(draws - 1, -score))
 
 
 def _not_refuted(chance: HostArray, players: int, risk: float) -> tuple[tuple[int, int], ...]:

@@ -9,7 +9,7 @@ from flax import struct
 
 from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.shapley.slices import Trailing
-from fedjax_shap.typing import Array, Key, PyTree
+from fedjax_shap.typing import Array, HostArray, Key, PyTree
 
 
 class Value(Protocol):
@@ -57,7 +57,7 @@ class Effort(NamedTuple):
         footprint: bytes that each coalition keeps while it trains, such as its model's parameters.
     """
 
-    steps: Callable[[PyTree], Array]
+    steps: Callable[[PyTree], HostArray]
     brief: Callable[[PyTree], PyTree]
     rounds: int
     footprint: int

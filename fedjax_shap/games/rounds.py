@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap._validate import integer, one_of, require
@@ -31,6 +30,7 @@ from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked, task_of
 from fedjax_shap.learning.world import Observe, Trace, World, seeds
 from fedjax_shap.shapley.slices import Trailing
+from fedjax_shap.trees import placed
 from fedjax_shap.typing import Array, HostArray, Key, Params
 
 
@@ -177,7 +177,8 @@ def rounds(
 
     open_round = _opening(learning, judged, worth, inner_rounds, absent)
     # the server's state is about all clients, also where it meets only some of them
-    world = replace(learning.world, whole=learning.world.weights.sum())
+    whole = np.asarray(learning.world.weights, np.float64).sum()
+    world = replace(learning.world, whole=placed(whole.astype(np.float32)))
     play = _played(world, open_round, present, inner_rounds)
     start = Game((world, present, np.asarray(absent == "unchanged")), value, data.num_clients)
     mixed = inner_rounds == 1 and learning.algorithm.averages_uploads
@@ -230,10 +231,8 @@ def _played(world: World, open_round: OpenRound, present: HostArray, inner_round
     def play(key: Key, /, after: SeeModel | None = None) -> Iterator[RoundGame]:
         state = world
         for index in np.flatnonzero(present.any(axis=1)):
-            state = replace(state, first_round=jnp.int32(index * inner_rounds))
-            everyone = jax.tree.map(
-                lambda leaf: jnp.asarray(leaf[0]), gather(present[[index]], slots)
-            )
+            state = replace(state, first_round=placed(np.int32(index * inner_rounds)))
+            everyone = jax.tree.map(lambda leaf: placed(leaf[0]), gather(present[[index]], slots))
             game, state = open_round(state, key, everyone)
             if after is not None:
                 after(state.initial)

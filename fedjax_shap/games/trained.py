@@ -3,14 +3,15 @@
 from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from fedjax_shap.coalitions import Chunk, Coalition
 from fedjax_shap.games.game import Effort, Game
 from fedjax_shap.learning.learner import Learner
 from fedjax_shap.learning.train import unobserved
 from fedjax_shap.learning.world import Observe, Read, World
-from fedjax_shap.typing import Array, Key
+from fedjax_shap.trees import placed
+from fedjax_shap.typing import Array, HostArray, Key
 
 FEW_STEPS = 8  # of each client in a trial
 
@@ -47,13 +48,15 @@ def trained(learning: Learner, read: Read, observe: Observe = unobserved) -> Gam
 
 def _effort(world: World) -> Effort:
     """How much work one training is."""
+    # on the host, where plans are made
 
-    def steps(world: World) -> Array:
-        return jnp.where(world.present, world.num_steps, 0).mean(axis=0)
+    def steps(world: World) -> HostArray:
+        present = np.asarray(world.present)
+        return np.asarray(np.where(present, np.asarray(world.num_steps), 0).mean(axis=0))
 
     def brief(world: World) -> World:
-        few = jnp.minimum(world.num_steps, FEW_STEPS)
-        return replace(world, num_rounds=jnp.int32(1), num_steps=few)
+        few = placed(np.minimum(np.asarray(world.num_steps), FEW_STEPS))
+        return replace(world, num_rounds=placed(np.int32(1)), num_steps=few)
 
     # a coalition keeps one model, the server's state, and the state of the member that trains
     member = jax.tree.map(lambda leaf: leaf[0], world.clients)

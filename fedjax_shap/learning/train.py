@@ -13,7 +13,7 @@ from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.aggregate import Summing
 from fedjax_shap.learning.algorithm import Algorithm, Draws, Round, has_converged
-from fedjax_shap.learning.client_update import Examples, fetch_from
+from fedjax_shap.learning.client_update import ROWS_AT_ONCE, Examples, fetch_from
 from fedjax_shap.learning.learner import Advance, Collect, Learner, Train
 from fedjax_shap.learning.member import Contribution, MemberUpdate, member_update
 from fedjax_shap.learning.model import Model
@@ -21,6 +21,7 @@ from fedjax_shap.learning.pace import pace_of
 from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.protected import protected
 from fedjax_shap.learning.protection import Protection, chances_of, protection_of
+from fedjax_shap.learning.room import with_room
 from fedjax_shap.learning.row_orders import Drawn, batches_in, batches_of, draws_of, orders_of
 from fedjax_shap.learning.side_by_side import side_by_side, width_of
 from fedjax_shap.learning.task import bound_to
@@ -124,7 +125,10 @@ def learner(
     batches = batches_of(orders, local.batch_size, pace)
     many = train_chunk(batches, update, algorithm, shares_batch=model.shares_batch)
     predicting = linked(model, task.outputs)
-    return Learner(world, predicting, algorithm, collect_alone, advance, train, many)
+    at_once = local.batch_size or ROWS_AT_ONCE
+    roomy = with_room(collect_alone, at_once)
+    many = with_room(many, at_once)
+    return Learner(world, predicting, algorithm, roomy, advance, train, many)
 
 
 def _world(

@@ -9,10 +9,12 @@ from flax import struct
 
 from fedjax_shap._validate import require
 from fedjax_shap.data.federated import FederatedData
+from fedjax_shap.keys import folded
 from fedjax_shap.learning.algorithm import Algorithm
 from fedjax_shap.learning.local import MOST_STEPS, Local
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.steps import Steps, as_local_says
+from fedjax_shap.trees import placed
 from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
 
 
@@ -204,17 +206,17 @@ def world_of(
     return World(
         data=data,
         initial=params,
-        num_steps=jnp.asarray(num_steps),
-        present=jnp.asarray(present),
-        weights=jnp.asarray(algorithm.weights(np.asarray(data.sizes))),
-        first_round=jnp.int32(0),
-        num_rounds=jnp.int32(algorithm.max_rounds),
+        num_steps=placed(num_steps),
+        present=placed(present),
+        weights=placed(algorithm.weights(np.asarray(data.sizes))),
+        first_round=placed(np.int32(0)),
+        num_rounds=placed(np.int32(algorithm.max_rounds)),
         server=algorithm.init_server(params),
         clients=jax.tree.map(
             lambda leaf: jnp.broadcast_to(leaf, of_clients + leaf.shape),
             algorithm.init_client(params),
         ),
-        whole=jnp.float32(0),
+        whole=placed(np.float32(0)),
     )
 
 
@@ -234,7 +236,7 @@ class Seeds(NamedTuple):
 
 def seeds(key: Key) -> Seeds:
     """The seeds of a federation of that key."""
-    return Seeds(jax.random.fold_in(key, 1), jax.random.fold_in(key, 2))
+    return Seeds(folded(key, 1), folded(key, 2))
 
 
 def steps_by_round(

@@ -3,11 +3,10 @@ alone.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.engine.evaluate import evaluate
@@ -18,8 +17,9 @@ from fedjax_shap.games.silo import curves
 from fedjax_shap.learning.metric import Metric
 from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.joint_model import JointModel
+from fedjax_shap.pipeline.pooled import beside_pooled
 from fedjax_shap.pipeline.surplus import Noise, Trained
-from fedjax_shap.typing import HostArray, Key, Masks, Utilities
+from fedjax_shap.typing import HostArray, Key, Masks, Params, Utilities
 from fedjax_shap.valuation.estimate import game_key
 from fedjax_shap.valuation.options import Options
 
@@ -124,70 +124,130 @@ def evaluated(game: Game, masks: Masks, options: Options, *, key: Key, part: str
     return evaluate(game, seed, masks, options.plan, store, options.progress, on_nonfinite="keep")
 
 
+class Followed(NamedTuple):
+    """Trainings followed round by round.
+
+    Attributes:
+        rows: float64[4, M, R], a row for each coalition, see `games.silo.curves`; NaN where a
+            training diverged.
+        pooled: float64[R], the score of pooled data on the test set.
+        pooled_metric: float64[R], its V on the validation set.
+        params: the parameters of everyone's model; None where it is not kept.
+    """
+
+    rows: HostArray
+    pooled: HostArray
+    pooled_metric: HostArray
+    params: Params | None = None
+
+
 def follow_all(
     data: FederatedData,
     training: Training,
+    pooled: Training,
     options: Options,
     *,
     key: Key,
     metric: str | Metric | None,
-) -> tuple[HostArray, Trained]:
-    """Follows the training of everyone, and of each member alone where there are not too many.
+) -> tuple[Followed, Trained]:
+    """Follows the training of everyone, of each member alone where there are not too many, and of
+    pooled data.
 
     Args:
         data: the federation.
         training: how a coalition trains.
+        pooled: how one client with all data trains.
         options: the plan, the stores and the progress.
         key: as in `estimate`.
         metric: what is followed on the validation set.
 
     Returns:
-        (float64[4, A + 1, R], the A members alone and then everyone, see `games.silo.curves`; the
-        model of everyone). The model is an output of the same training, so that a run that goes on
-        from its stores has it without training.
+        (the A members alone and then everyone; the model of everyone). The model is an output of
+        the same training, so that a run that goes on from its stores has it without training.
     """
     alone = members_alone(data.num_clients)
     everyone = np.ones((1, data.num_clients), bool)
     rounds = training.algorithm.max_rounds
     game = curves(data, training, metric=metric, keeps_model=True)
-    initial = game.world.initial
-    flat, unflatten = ravel_pytree(initial)
+    initial = jax.tree.map(np.asarray, game.world.initial)
+    num_params = sum(leaf.size for leaf in jax.tree.leaves(initial))
     # every coalition's utility has room for a model, of which one is used
-    together = len(flat) * (len(alone) + 1) <= MOST_NUMBERS
+    together = num_params * (len(alone) + 1) <= MOST_NUMBERS
     masks = np.concatenate([alone, everyone]) if together else everyone
+    game, of_pooled = beside_pooled(game, data, training, pooled, metric)
     settings: dict[str, Any] = {"key": key, "metric": metric}
     followed = evaluated(game, masks, options, key=key, part=CURVES)
     rows = followed[:, : 4 * rounds].reshape(-1, 4, rounds)
     if not together:
         others = follow(data, training, alone, options, **settings, part=ALONE)
         rows = np.concatenate([np.moveaxis(others, 1, 0), rows])
-    params = unflatten(jnp.asarray(followed[-1, 4 * rounds :], flat.dtype))
-    return np.moveaxis(rows, 1, 0), Trained(initial, params)
+    _, _, tested, on_validation = follow_pooled(of_pooled, masks, rounds, options, key=key)
+    params = unflattened(initial, followed[-1, 4 * rounds :])
+    found = Followed(np.moveaxis(rows, 1, 0), tested, on_validation, params)
+    return found, Trained(initial, params)
 
 
-def follow_pooled(
+def follow_alone(
     data: FederatedData,
     training: Training,
+    pooled: Training,
     options: Options,
     *,
     key: Key,
     metric: str | Metric | None,
-) -> tuple[HostArray, HostArray]:
-    """Follows one model on all data round by round.
+) -> Followed:
+    """Follows the training of each member alone, and of pooled data.
 
     Args:
         data: the federation.
-        training: how one client with all data trains.
+        training: how a member trains.
+        pooled: how one client with all data trains.
+        options: the plan, the stores and the progress.
+        key: as in `estimate`.
+        metric: what is followed on the validation set.
+    """
+    masks = members_alone(data.num_clients)
+    rounds = training.algorithm.max_rounds
+    if not len(masks):
+        of_pooled = curves(data.pooled(), pooled, metric=metric)
+        rows = np.zeros((4, 0, rounds))
+    else:
+        game = curves(data, training, metric=metric)
+        game, of_pooled = beside_pooled(game, data, training, pooled, metric)
+        rows = np.moveaxis(evaluated(game, masks, options, key=key, part=CURVES), 1, 0)
+    _, _, tested, on_validation = follow_pooled(of_pooled, masks, rounds, options, key=key)
+    return Followed(rows, tested, on_validation)
+
+
+def follow_pooled(
+    game: Game, masks: Masks, rounds: int, options: Options, *, key: Key
+) -> HostArray:
+    """Follows one model on all data round by round: float64[4, R], see `games.silo.curves`.
+
+    Args:
+        game: the pooled client's, see `pooled.beside_pooled`.
+        masks: bool[M, C], the coalitions that were followed beside it, the first with player 0. A
+            game of the same shapes is asked for the same ones, so that no other program is needed;
+            all that have player 0 are one training.
+        rounds: R.
         options: the plan and the stores.
         key: as in `estimate`.
-        metric: what is followed on the validation set; the task's default if None.
-
-    Returns:
-        (float64[R], the score on the test set; float64[R], V on the validation set).
     """
     silent = replace(options, progress=None)
-    one = np.ones((1, 1), bool)
-    _, _, tested, on_validation = follow(
-        data.pooled(), training, one, silent, key=key, metric=metric, part=POOLED
+    if game.num_players == 1:
+        masks = np.ones((1, 1), bool)
+    followed = evaluated(game, masks, silent, key=key, part=POOLED)
+    return followed[0].reshape(-1)[: 4 * rounds].reshape(4, rounds)
+
+
+def unflattened(like: Params, numbers: HostArray) -> Params:
+    """Parameters of the shapes and types of `like`, of which `numbers` float64[K] has one after
+    another, as `ravel_pytree` puts them.
+    """
+    leaves, structure = jax.tree.flatten(like)
+    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
+    pieces = np.split(numbers, ends)
+    return jax.tree.unflatten(
+        structure,
+        [piece.reshape(leaf.shape).astype(leaf.dtype) for piece, leaf in zip(pieces, leaves)],
     )
-    return tested[0], on_validation[0]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 
-import jax
 import numpy as np
 
 from fedjax_shap._validate import cautions
@@ -14,6 +13,7 @@ from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.devices.device import Profile, steps_done
 from fedjax_shap.devices.fleet import Metered, metered
 from fedjax_shap.devices.workload import Workload, workload
+from fedjax_shap.keys import folded, seeded
 from fedjax_shap.learning.judges import judges_of
 from fedjax_shap.learning.local import Local
 from fedjax_shap.learning.measure import Measure
@@ -241,7 +241,7 @@ def federation_of(config: Config) -> Federation:
         model=config.build("model"),
         local=config.build("local"),
         algorithm=config.build("algorithm"),
-        key=jax.random.fold_in(jax.random.key(config.seed), TRAINING),
+        key=folded(seeded(config.seed), TRAINING),
         task=task,
         privacy=privacy_of(config),
     )

@@ -2,13 +2,12 @@
 
 from typing import Any, NamedTuple, cast
 
-import jax
-
 from fedjax_shap._validate import cautions, require
 from fedjax_shap.data.corrupt import corrupt
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.data.pool import Pool
+from fedjax_shap.keys import folded, seeded
 from fedjax_shap.learning.private_records import with_noisy_records
 from fedjax_shap.learning.task import Task
 from fedjax_shap.pipeline.by_name import for_members
@@ -83,4 +82,4 @@ def loaded(config: Config) -> Loaded:
 
 def game_seed(config: Config) -> Key:
     """The key that seeds a game and the draws of its estimator."""
-    return jax.random.fold_in(jax.random.key(config.seed), VALUING)
+    return folded(seeded(config.seed), VALUING)

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, bootstrapped, in_blocks
@@ -76,14 +77,17 @@ def surplus_noise(
     unknown = Noise(float("nan"), len(y), num_users)
     if num_users == 1:
         return unknown
-    outputs_of = jax.jit(
-        lambda params: in_blocks(lambda rows: model.apply(params, rows), x, EXAMPLES_AT_ONCE)
-    )
-    both = [outputs_of(params) for params in trained]
-    if not all(np.isfinite(outputs).all() for outputs in both):
+    resampled = bootstrapped(metric, RESAMPLES, users)
+
+    @jax.jit
+    def scores_of(params: Params, x: Array, y: Array) -> tuple[Array, Array]:
+        outputs = in_blocks(lambda rows: model.apply(params, rows), x, EXAMPLES_AT_ONCE)
+        return jnp.isfinite(outputs).all(), resampled(outputs, y)
+
+    both = [scores_of(params, x, y) for params in trained]
+    if not all(finite for finite, _ in both):
         return unknown
-    scores_of = jax.jit(bootstrapped(metric, RESAMPLES, users))
-    before, after = (np.asarray(scores_of(outputs, y), np.float64) for outputs in both)
+    before, after = (np.asarray(scores, np.float64) for _, scores in both)
     return noise_of(before, after, len(y), num_users)
 
 

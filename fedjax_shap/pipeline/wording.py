@@ -65,8 +65,10 @@ def require_section(key: str, value: Any, others: Sequence[str]) -> None:
         others: what may stand there besides sections.
     """
     known = (*others, *SECTIONS)
+    if key in known:
+        return
     places = [_path(section, key) for section in SECTIONS if _takers(section, key)]
-    if key in known or isinstance(value, Mapping) or not places:
+    if isinstance(value, Mapping) or not places:
         one_of("section", key, known)
         return
     raise InvalidInputError(

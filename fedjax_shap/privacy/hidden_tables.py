@@ -19,7 +19,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from scipy.special import bdtrc
+import scipy
 
 from fedjax_shap._validate import require
 from fedjax_shap.privacy.shamir import Entropy
@@ -66,7 +66,7 @@ def shape_of(count: int) -> Shape:
     bins = -(-count // _KEYS_A_BIN)
     width = min(_KEYS_A_BIN, count)
     # the chance that more than `width` keys fall into one of the bins
-    while width < count and bins * bdtrc(width, count, 1 / bins) > _OVERFULL:
+    while width < count and bins * scipy.special.bdtrc(width, count, 1 / bins) > _OVERFULL:
         width += 1
     return Shape(bins, width)
 

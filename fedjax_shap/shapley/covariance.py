@@ -19,7 +19,7 @@ References:
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import lapack
+import scipy
 
 from fedjax_shap._validate import require
 from fedjax_shap.shapley.semivalue import shapley
@@ -119,13 +119,13 @@ def weights_of(masks: Masks) -> HostArray:
 
 def inverse_root(covariance: HostArray) -> HostArray:
     """float64[M, M]: R with R'R the inverse of the covariance, from its Cholesky factor."""
-    factor, failed = lapack.dpotrf(covariance.T, lower=1)
+    factor, failed = scipy.linalg.lapack.dpotrf(covariance.T, lower=1)
     require(
         failed == 0,
         "Expected utilities whose covariance can be inverted, got coalitions that are all but "
         "equal.",
     )
-    return np.asarray(lapack.dtrtri(factor, lower=1, overwrite_c=1)[0])
+    return np.asarray(scipy.linalg.lapack.dtrtri(factor, lower=1, overwrite_c=1)[0])
 
 
 def smooth_part(kernel: Kernel, one: HostArray, other: HostArray) -> HostArray:

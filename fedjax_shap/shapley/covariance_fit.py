@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy
 from threadpoolctl import ThreadpoolController
 
 from fedjax_shap.shapley.covariance import (
@@ -73,7 +73,7 @@ def fitted(masks: Masks, utilities: HostArray, *, steps: int) -> Kernel:
 
     options = {"maxiter": steps}
     with one_thread():
-        best = minimize(
+        best = scipy.optimize.minimize(
             objective, mean, jac=True, method="L-BFGS-B", bounds=bounds.T, options=options
         )
     return _kernel(best.x, num_players)

@@ -16,8 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import hadamard, helmert
-from scipy.optimize import linprog, nnls
+import scipy
 
 from fedjax_shap._validate import finite, integer, require
 from fedjax_shap.coalitions import all_subsets
@@ -231,7 +230,7 @@ def _hear(heard: HostArray, excess: HostArray, most: float) -> bool:
 def _least_subsidy(members: HostArray, gains: HostArray, total: float) -> tuple[HostArray, float]:
     """(values float64[P], e): minimise e subject to members @ values + e >= gains, sum = total."""
     num_players = members.shape[1]
-    solved = linprog(
+    solved = scipy.optimize.linprog(
         np.eye(num_players + 1)[-1],
         A_ub=-np.pad(members, ((0, 0), (0, 1)), constant_values=1),
         b_ub=-gains,
@@ -258,10 +257,10 @@ def _most_equal(members: HostArray, least: HostArray, total: float) -> HostArray
     """
     num_players = members.shape[1]
     equal = np.full(num_players, total / num_players)
-    basis = helmert(num_players)
+    basis = scipy.linalg.helmert(num_players)
     columns = np.vstack([basis @ members.T, least - members @ equal])
     target = np.eye(num_players)[-1]
-    weights, _ = nnls(columns, target, maxiter=30 * max(columns.shape))
+    weights, _ = scipy.optimize.nnls(columns, target, maxiter=30 * max(columns.shape))
     residual = columns @ weights - target
     return np.asarray(equal - (residual[:-1] / residual[-1]) @ basis)
 
@@ -284,7 +283,7 @@ def _values_and_errors(draws: Draws) -> tuple[HostArray, HostArray]:
     num_players = draws.masks.shape[-1]
     values = values_of(np.ones(count, bool))
     # balanced halves: the columns of a Hadamard matrix and their complements
-    sides = hadamard(GROUPS)[np.arange(count) % GROUPS, 1:].T > 0
+    sides = scipy.linalg.hadamard(GROUPS)[np.arange(count) % GROUPS, 1:].T > 0
     squares = np.stack([(values_of(half) - values) ** 2 for half in [*sides, *~sides]])
     others = 2.0 ** min(num_players, MOST_IN_A_TABLE) - num_players - 2
     return values, np.sqrt(squares.mean(axis=0) * (1 - count / others))

@@ -10,7 +10,7 @@ from math import comb
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from scipy.special import betaln
+import scipy
 
 from fedjax_shap._validate import InvalidInputError, number, require
 from fedjax_shap.typing import HostArray, Utilities
@@ -69,7 +69,8 @@ def beta(alpha: float, beta: float) -> Coefficients:
 
     def coefficients(num_players: int) -> HostArray:
         size = np.arange(num_players)
-        logarithms = betaln(size + beta, num_players - size - 1 + alpha) - betaln(alpha, beta)
+        log_beta = scipy.special.betaln
+        logarithms = log_beta(size + beta, num_players - size - 1 + alpha) - log_beta(alpha, beta)
         return np.asarray(np.exp(logarithms))
 
     return coefficients

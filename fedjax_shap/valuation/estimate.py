@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-import jax
 import numpy as np
 
 from fedjax_shap._validate import integer, of_kind, require
@@ -13,7 +12,7 @@ from fedjax_shap.engine.folders import WHOLE
 from fedjax_shap.engine.store import fingerprint
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
-from fedjax_shap.keys import Seed, key_of
+from fedjax_shap.keys import Seed, folded, key_of
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.slices import split
 from fedjax_shap.shapley.stopping import EstimateProgress
@@ -25,7 +24,7 @@ SMALLEST_BATCH = 32  # coalitions asked for at a time, where a rule is looked at
 
 def game_key(key: Key) -> Key:
     """The part of a run's key that seeds the game; the other part seeds the estimator's draws."""
-    return jax.random.fold_in(key, 0)
+    return folded(key, 0)
 
 
 def estimate(
@@ -77,7 +76,7 @@ def value_game(
     seed = game_key(key)
     store = options.store(part, lambda: fingerprint(game, seed))
     source = UtilitySource(game, seed, store, options)
-    found = value_players(source, estimator, jax.random.fold_in(key, 1), chosen)
+    found = value_players(source, estimator, folded(key, 1), chosen)
     if not isinstance(game, Game):
         return found
     if game.permanent:
@@ -124,7 +123,7 @@ def value_players(
     reason = None
     while reason is None:
         # ask for the next batch of coalitions
-        masks, state = estimator.ask(jax.random.fold_in(key, num_batches), state)
+        masks, state = estimator.ask(folded(key, num_batches), state)
         if not len(masks):
             break
         # value them, with nobody else in the game

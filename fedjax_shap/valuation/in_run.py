@@ -7,14 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-import jax
 import numpy as np
 
 from fedjax_shap._validate import fraction, function_of, how_many, number, of_kind, require
 from fedjax_shap.engine.folders import ROUND
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.rounds import Rounds
-from fedjax_shap.keys import Seed, key_of
+from fedjax_shap.keys import Seed, folded, key_of
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Slices
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.shapley.slices import round_names, split
@@ -198,7 +197,7 @@ def _summed(
         weight = weighting.decay**one.number
         if weight < weighting.truncation or weight == 0:
             continue
-        seed = jax.random.fold_in(key, 1 + one.number)
+        seed = folded(key, 1 + one.number)
         found = value_players(one.source, estimator, seed, one.participants)
         if weighting.normalise:
             weight *= _per_unit(found)

@@ -8,8 +8,10 @@ import typing
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap.data import sources
 from fedjax_shap.data.federate import federate
 from fedjax_shap.data.files import idx, libsvm
 from fedjax_shap.data.partition import PARTITIONS
@@ -105,6 +107,15 @@ def test_sets_that_come_with_scikit_learn_are_split_by_the_seed(name):
     assert not np.array_equal(pool.x, other.x)
     shares = [np.bincount(y) / len(y) for y in (pool.y, pool.test[1])]
     np.testing.assert_allclose(*shares, atol=0.01)
+
+
+def test_digits_are_those_that_scikit_learn_gives(monkeypatch):
+    x, y = load_digits(return_X_y=True)
+    read = sources._table_of_digits()
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
+    for table in (read, sources._table_of_digits()):
+        np.testing.assert_array_equal(table[:, :-1], x)
+        np.testing.assert_array_equal(table[:, -1], y)
 
 
 def test_digits_are_scaled_to_one_and_can_be_images():

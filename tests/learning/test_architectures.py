@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.data.federated import from_arrays
 from fedjax_shap.learning.class_scores import cross_entropy
-from fedjax_shap.learning.model import cnn_mcmahan, embedding_bag, lstm, num_params, resnet
+from fedjax_shap.learning.model import cnn_mcmahan, embedding_bag, lstm, mlp, num_params, resnet
 from fedjax_shap.learning.training import Training, model_of
 
 
@@ -133,3 +133,14 @@ def test_ids_that_are_not_in_the_vocabulary_are_refused(architecture, odd):
 def test_what_cannot_be_built_is_refused_in_one_sentence(build, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
         build()
+
+
+@pytest.mark.parametrize("initializer", ["lecun", "torch"])
+def test_initial_parameters_by_one_program_are_those_of_one_operation_after_another(
+    initializer, key
+):
+    init = mlp(hidden=(8,), initializer=initializer)((5,), 3).init
+    by_one = init(key)
+    with jax.disable_jit():
+        one_by_one = init(key)
+    chex.assert_trees_all_equal(by_one, one_by_one)

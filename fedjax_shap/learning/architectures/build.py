@@ -1,6 +1,7 @@
 """Models from flax modules: initial parameters, arithmetic, and the first layer by itself."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, cast, get_args
 
 import jax
@@ -34,12 +35,10 @@ def build_layered(
         shares_batch: see `Model`.
     """
     one_of("initializer", initializer, _INITIALIZERS)
-    redraw = _INITIALIZERS[initializer]
     one_of("precision", precision, get_args(Precision))
-    example = jnp.zeros((1, *shape))
 
     def init(key: Key) -> Params:
-        return redraw(key, module.init(key, example)["params"])
+        return cast(Params, _initial(module, shape, initializer, key))
 
     def first(params: Params, x: Array) -> Array:
         return cast(Array, module.apply({"params": params}, x, method="first"))
@@ -76,15 +75,26 @@ def build(
         check: see `Model`.
     """
     one_of("precision", precision, get_args(Precision))
-    example = jnp.zeros((1, *shape))
 
     def init(key: Key) -> Params:
-        return module.init(key, example)["params"]
+        return cast(Params, _initial(module, shape, "lecun", key))
 
     def apply(params: Params, x: Array) -> Array:
         return cast(Array, module.apply({"params": params}, x))
 
     return Model(init, computing(apply, precision), shares_batch=shares_batch, check=check)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _initial(
+    module: nn.Module, shape: tuple[int, ...], initializer: Initializer, key: Key
+) -> Params:
+    """The initial parameters, drawn by one program, which modules of equal settings share.
+
+    They are bit for bit those that the operations one by one give.
+    """
+    drawn = module.init(key, jnp.zeros((1, *shape)))["params"]
+    return _INITIALIZERS[initializer](key, drawn)
 
 
 def _torch_uniform(key: Key, params: PyTree) -> PyTree:

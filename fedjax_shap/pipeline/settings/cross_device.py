@@ -17,12 +17,7 @@ from fedjax_shap.games.reconstructed import reconstructed
 from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.curves import (
-    LearningCurves,
-    follow,
-    follow_pooled,
-    members_alone,
-)
+from fedjax_shap.pipeline.curves import LearningCurves, follow_alone
 from fedjax_shap.pipeline.federation import Federation, federation_of
 from fedjax_shap.pipeline.privacy import check_not_private, check_private_rounds
 from fedjax_shap.pipeline.settings.setting import Setting, Valuation, Work, of_clients
@@ -126,18 +121,16 @@ def _curve(federation: Federation, inner_rounds: int, options: Options, /) -> Le
         return training._replace(algorithm=through)
 
     # a member that trains alone is always there
-    alone = members_alone(data.num_clients)
     training = longer(federation.training._replace(participation=None))
-    _, _, tested, _ = follow(data, training, alone, options, **settings)
-    pooled, on_validation = follow_pooled(
-        data, longer(federation.pooled_training), options, **settings
-    )
+    pooled = longer(federation.pooled_training)
+    followed = follow_alone(data, training, pooled, options, **settings)
+    _, _, tested, _ = followed.rows
     federated, trained = _tested(federation, options.plan)
     return LearningCurves(
         federated=federated,
-        alone=tested if len(alone) else None,
-        pooled=pooled,
-        pooled_metric=float(on_validation[-1]),
+        alone=tested if len(tested) else None,
+        pooled=followed.pooled,
+        pooled_metric=float(followed.pooled_metric[-1]),
         label=federation.curve_measure.label,
         num_rounds=num_rounds,
         joint=federation.joint_model(trained.params),

@@ -7,7 +7,7 @@ from fedjax_shap._validate import cautions
 from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
 from fedjax_shap.pipeline.config import Config
-from fedjax_shap.pipeline.curves import LearningCurves, follow_all, follow_pooled
+from fedjax_shap.pipeline.curves import LearningCurves, follow_all
 from fedjax_shap.pipeline.federation import Federation, federation_of
 from fedjax_shap.pipeline.settings.setting import Setting, Work, of_clients, valued_by
 from fedjax_shap.typing import HostArray
@@ -47,14 +47,15 @@ def _curve(federation: Federation, options: Options, /) -> LearningCurves:
     data = federation.data
     settings: dict[str, Any] = {"key": federation.key, "metric": federation.game.get("metric")}
     # each member alone, and everyone in the last row
-    followed, trained = follow_all(data, federation.training, options, **settings)
-    _, going, tested, _ = followed
-    pooled, on_validation = follow_pooled(data, federation.pooled_training, options, **settings)
+    followed, trained = follow_all(
+        data, federation.training, federation.pooled_training, options, **settings
+    )
+    _, going, tested, _ = followed.rows
     return LearningCurves(
         federated=tested[-1],
         alone=tested[:-1] if len(tested) > 1 else None,
-        pooled=pooled,
-        pooled_metric=_reported(federation.config, on_validation),
+        pooled=followed.pooled,
+        pooled_metric=_reported(federation.config, followed.pooled_metric),
         label=federation.curve_measure.label,
         num_rounds=int(going[-1].sum()),
         joint=federation.joint_model(trained.params),

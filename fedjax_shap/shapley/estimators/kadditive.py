@@ -22,7 +22,7 @@ from itertools import product
 from math import comb, prod
 
 import numpy as np
-from scipy.special import bernoulli
+import scipy
 
 from fedjax_shap._validate import integer, number
 from fedjax_shap.shapley.covariance import inverse_root
@@ -121,7 +121,7 @@ def shared(masks: Masks, order: int, paired: bool = False) -> HostArray:
 
 def _g(members: int) -> list[float]:
     """g(members, r) for r = 0..members; 0 at both ends."""
-    numbers = bernoulli(members)
+    numbers = scipy.special.bernoulli(members)
     ways = [
         sum(comb(r, lot) * numbers[members - lot] for lot in range(1, r + 1))
         for r in range(members)

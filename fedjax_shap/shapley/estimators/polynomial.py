@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import lapack
+import scipy
 
 from fedjax_shap.typing import HostArray, Masks
 
@@ -80,7 +80,7 @@ def fit(masks: Masks, utilities: HostArray, *, degree: int, ridge: float) -> Pol
     gram -= (means - means.mean())[:, None]
     # the dual solution, one weight a coalition
     gram[np.diag_indices(len(gram))] += ridge
-    _, dual, _ = lapack.dposv(gram.T, utilities - level, overwrite_a=1)
+    _, dual, _ = scipy.linalg.lapack.dposv(gram.T, utilities - level, overwrite_a=1)
     dual = dual - dual.mean(axis=0)
     # the coefficients, and the level at which the mean residual is 0
     single = member.T @ dual
