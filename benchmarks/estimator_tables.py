@@ -68,9 +68,9 @@ def kept(name: str) -> Utilities:
         return np.asarray(file[name], np.float64)
 
 
-def keep(tables: Mapping[str, Utilities], path: Path = KEPT) -> None:
+def keep(tables: Mapping[str, Utilities]) -> None:
     """Keeps utilities, of all games at once."""
-    np.savez_compressed(path, **{name: table.astype(np.float32) for name, table in tables.items()})
+    np.savez_compressed(KEPT, **{name: table.astype(np.float32) for name, table in tables.items()})
 
 
 def trained(name: str, data: str | None, store: str | None, trainings: int) -> Table:

@@ -26,7 +26,7 @@ from benchmarks.estimator_figure import figure
 from benchmarks.estimator_tables import MADE, Table, keep, kept, trained
 from benchmarks.harness import Record, add_counts, at_least, parser_of, present, table
 from benchmarks.rivals import Rival, rivals
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.coalitions import ranks
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.covariance_fit import one_thread
@@ -233,6 +233,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _record(options: argparse.Namespace) -> Record:
     """What is measured, once the options are known to make sense."""
     at_least(vars(options), seeds=1, trainings=2)
+    require(
+        not options.keep or (not options.quick and set(options.games) == set(MADE)),
+        "Expected --keep to come without --quick and with all games, as all are kept at once.",
+    )
     if options.quick:
         options.seeds = min(options.seeds, QUICK)
     rows = []

@@ -25,6 +25,7 @@ from fedjax_shap.typing import HostArray, Masks
 # Coalitions that are fitted to: enough for it, and each step takes time in proportion to their
 # cube.
 FITTED_TO = 160
+GRID = 0.05  # of coarse settings; those of decays are rounded to a P-th of it
 # Bounds of the settings, kind by kind, as in `_repeats`.
 LOWEST = (-5.0, -8.0, 0.0, 0.0, -12.0, -12.0, -16.0, -6.0, -9.0)
 HIGHEST = (5.0, 2.0, 2.0, 2.0, 2.0, 4.0, 4.0, 5.0, 9.0)
@@ -48,13 +49,15 @@ class Fixed(NamedTuple):
     empty: HostArray
 
 
-def fitted(masks: Masks, utilities: HostArray, *, steps: int) -> Kernel:
+def fitted(masks: Masks, utilities: HostArray, *, steps: int, coarse: bool = False) -> Kernel:
     """The kernel under which the utilities are most plausible, given weak priors.
 
     Args:
         masks: bool[M, P].
         utilities: float64[M]; their mean is subtracted.
         steps: the most L-BFGS steps.
+        coarse: whether its settings are rounded to multiples of `GRID`, so that utilities that
+            differ by float rounding all but always have the same kernel.
     """
     # fit to the first two and to others evenly spread, if there are too many
     stride = max((len(masks) - 2) / (FITTED_TO - 2), 1)
@@ -76,7 +79,12 @@ def fitted(masks: Masks, utilities: HostArray, *, steps: int) -> Kernel:
         best = scipy.optimize.minimize(
             objective, mean, jac=True, method="L-BFGS-B", bounds=bounds.T, options=options
         )
-    return _kernel(best.x, num_players)
+    settings = best.x
+    if coarse:
+        grid = np.full(len(settings), GRID)
+        grid[num_players + 1 : 2 * num_players + 2] /= num_players
+        settings = np.round(settings / grid) * grid
+    return _kernel(settings, num_players)
 
 
 def one_thread() -> AbstractContextManager[object]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fedjax_shap.shapley.covariance import CONSTANT, JITTER, Kernel, inverse_root
+from fedjax_shap.shapley.covariance_fit import one_thread
 from fedjax_shap.typing import HostArray, Masks
 
 DIGITS = 6  # of gains that count: beyond them, the first of equal candidates is chosen
@@ -46,23 +47,27 @@ def most_informative(kernel: Kernel, observed: Masks, candidates: Masks, count: 
     Returns:
         bool[min(count, N), P], in the order chosen.
     """
-    reduced, variances, with_values = _posterior(kernel, observed, candidates)
-    chosen: list[int] = []
-    for _ in range(min(count, len(candidates))):
-        # the fall of the summed variance of the values by each candidate
-        gains = (with_values**2).sum(axis=0) / np.maximum(variances, LEAST_VARIANCE)
-        gains[chosen] = -1.0
-        best = _first_best(gains)
-        # its covariance with all candidates, as far as it is not explained yet
-        shared = kernel.between(candidates[best : best + 1], candidates)[0]
-        shared -= reduced[:, best] @ reduced
-        shared[best] = max(variances[best], LEAST_VARIANCE)
-        step = shared / np.sqrt(shared[best])
-        # from here on it counts as observed
-        with_values = with_values - np.outer(with_values[:, best] / step[best], step)
-        variances = variances - step**2
-        reduced = np.vstack([reduced, step])
-        chosen.append(best)
+    count = min(count, len(candidates))
+    with one_thread():
+        reduced, variances, with_values = _posterior(kernel, observed, candidates)
+        # a row for each one chosen
+        known = len(observed)
+        reduced = np.concatenate([reduced, np.zeros((count, len(candidates)))])
+        chosen: list[int] = []
+        for row in range(known, known + count):
+            # the fall of the summed variance of the values by each candidate
+            gains = (with_values**2).sum(axis=0) / np.maximum(variances, LEAST_VARIANCE)
+            gains[chosen] = -1.0
+            best = _first_best(gains)
+            # its covariance with all candidates, as far as it is not explained yet
+            shared = kernel.between(candidates[best : best + 1], candidates)[0]
+            shared -= reduced[:row, best] @ reduced[:row]
+            shared[best] = max(variances[best], LEAST_VARIANCE)
+            reduced[row] = shared / np.sqrt(shared[best])
+            # from here on it counts as observed
+            with_values -= np.outer(with_values[:, best] / reduced[row, best], reduced[row])
+            variances -= reduced[row] ** 2
+            chosen.append(best)
     return candidates[chosen]
 
 

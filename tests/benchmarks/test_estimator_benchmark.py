@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import estimators, rivals
-from benchmarks.estimator_games import game_b
-from fedjax_shap.coalitions import ranks
+from benchmarks import estimator_tables, estimators, rivals
+from benchmarks.estimator_games import MAJORITY, VOTES, game_b
+from fedjax_shap.coalitions import all_subsets, ranks
+from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.closed_form import table
 from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
@@ -51,11 +52,14 @@ def test_rows_are_the_errors_of_each_estimator_and_what_it_refuses_is_left_out(
     tmp_path, monkeypatch
 ):
     game = table(TABLE).game
-    monkeypatch.setattr(estimators, "game_b", lambda: (game, estimators.jax.random.key(0)))
+    monkeypatch.setattr(estimator_tables, "game_b", lambda: (game, estimators.jax.random.key(0)))
+    monkeypatch.setattr(estimator_tables, "kept", lambda name: TABLE + 0.25)
     monkeypatch.setitem(estimators.BUDGETS, "B", (20, 40))
     monkeypatch.setitem(estimators.OTHERS, "B", {20: 1.0, 40: 1.0})
     monkeypatch.setattr(
-        estimators, "repeated", lambda game, k: table(np.stack([TABLE, TABLE * 1.1], axis=1)).game
+        estimator_tables,
+        "repeated",
+        lambda game, k: table(np.stack([TABLE, TABLE * 1.1], axis=1)).game,
     )
     out = tmp_path / "out.json"
     drawn = tmp_path / "out.png"
@@ -66,6 +70,7 @@ def test_rows_are_the_errors_of_each_estimator_and_what_it_refuses_is_left_out(
     np.testing.assert_allclose(
         record["games"]["B"]["noise_floor"]["rel_l2"], (0.1 + 1 / 11) / 2, rtol=1e-3
     )
+    np.testing.assert_allclose(record["games"]["B"]["kept_gap"], 0.25, rtol=1e-5)
     rows = {(row["package"], row["estimator"], row["budget"]): row for row in record["rows"]}
     assert {DEFAULT, "svarm", "kernelshap", "permutation"} <= {name for _, name, _ in rows}
     assert ("fedjax_shap", "permutation", 40) in rows and (
@@ -75,8 +80,11 @@ def test_rows_are_the_errors_of_each_estimator_and_what_it_refuses_is_left_out(
     ) not in rows
     exact = shapley_values(TABLE)
     found = [estimators._values("svarm", {}, TABLE, 40, seed) for seed in range(3)]
-    error = np.mean([np.linalg.norm(one - exact) / np.linalg.norm(exact) for one in found])
+    error = np.mean([np.linalg.norm(one - exact) / np.linalg.norm(exact) for one, _ in found])
     np.testing.assert_allclose(rows["fedjax_shap", "svarm", 40]["rel_l2"], error, rtol=1e-3)
+    scores = [(one - exact) / errors for one, errors in found]
+    z = np.sqrt(np.mean(np.square(scores)))
+    np.testing.assert_allclose(rows["fedjax_shap", "svarm", 40]["z"], z, rtol=1e-3)
     assert all(
         row["rel_l2"] >= 0 and -1 <= row["spearman"] <= 1 and row["seeds"] == 3
         for row in record["rows"]
@@ -89,16 +97,74 @@ def test_the_default_estimator_beats_permutations_by_far_at_a_tenth_of_a_federat
     assert DEFAULT in ESTIMATORS
     game, key = game_b()
     brief = replace(game, world=replace(game.world, num_rounds=jnp.int32(1)))
-    every = estimators.all_subsets(10)
-    utilities = estimators.evaluate(brief, key, every, store=UtilityStore())
+    every = all_subsets(10)
+    utilities = evaluate(brief, key, every, store=UtilityStore())
     assert (ranks(every) == np.arange(1024)).all()
     exact = shapley_values(utilities)
 
     def error(name):
-        runs = [estimators._values(name, {}, utilities, 102, seed) for seed in range(10)]
+        runs = [estimators._values(name, {}, utilities, 102, seed)[0] for seed in range(10)]
         return np.mean([np.linalg.norm(run - exact) for run in runs])
 
     assert error(DEFAULT) < 0.5 * error("permutation")
+
+
+def test_the_utilities_kept_are_those_of_the_games():
+    for name, made in estimator_tables.MADE.items():
+        kept = estimator_tables.kept(name)
+        budgets = estimators.BUDGETS[name]
+        assert len(kept) in (256, 1024) and np.isfinite(kept).all() and max(budgets) < len(kept)
+        assert len(np.unique(kept)) > 2 or not made.noisy
+    won = all_subsets(10) @ np.array(VOTES) >= MAJORITY
+    np.testing.assert_array_equal(estimator_tables.kept("voting"), won)
+
+
+@pytest.mark.slow
+def test_the_utilities_kept_of_a_round_are_those_of_its_training():
+    made = estimator_tables.trained("round", None, None, 2)
+    assert made.floor is None and made.kept_gap < 1e-4
+
+
+def test_tables_are_kept_and_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(estimator_tables, "KEPT", tmp_path / "kept.npz")
+    estimator_tables.keep({"A": TABLE, "B": TABLE * 2})
+    np.testing.assert_allclose(estimator_tables.kept("B"), TABLE * 2, rtol=1e-6)
+
+
+def test_a_quick_run_trains_nothing_and_draws_a_few_times(tmp_path, monkeypatch):
+    few = {("fedjax_shap", "svarm"), ("fedjax_shap", "permutation")}
+    every = estimators.contestants()
+    monkeypatch.setattr(estimators, "contestants", lambda: {name: every[name] for name in few})
+    monkeypatch.setattr(estimators, "trained", None)
+    monkeypatch.setattr(estimators, "DEFAULT", "svarm")
+    out = tmp_path / "out.json"
+    drawn = tmp_path / "out.png"
+    given = ["--games", "A", "voting", "--quick", "--json", str(out), "--figure", str(drawn)]
+    assert estimators.main(given) == 0
+    record = json.loads(out.read_text())
+    assert record["quick"] and {row["seeds"] for row in record["rows"]} == {estimators.QUICK}
+    assert {game["noise_floor"] for game in record["games"].values()} == {None}
+    assert record["ranking"] == ["svarm", "permutation"]
+
+
+def test_z_scores_count_a_missing_error_as_far_off_and_an_exact_value_as_exact():
+    exact = np.array([1.0, 2.0])
+    score = estimators._z_score
+    assert score([(exact, np.zeros(2))], exact) == 0
+    assert score([(exact + 0.1, np.zeros(2))], exact) == estimators.LARGEST_Z
+    off = np.array([0.1, -0.3])
+    np.testing.assert_allclose(score([(exact + off, np.full(2, 0.1))], exact), np.sqrt(5))
+    assert score([(exact, None)], exact) is None
+
+
+def test_the_ranking_is_by_errors_over_all_games_and_those_that_refuse_come_last():
+    rows = [
+        {"package": "fedjax_shap", "estimator": name, "rel_l2": error}
+        for name, errors in {"one": (0.1, 0.1), "two": (0.001, 0.9), "three": (0.001,)}.items()
+        for error in errors
+    ]
+    rows.append({"package": "shapiq", "estimator": "one", "rel_l2": 0.5})
+    assert estimators.ranking(rows) == ["two", "one", "three", "one, shapiq"]
 
 
 def test_the_readme_says_what_the_record_says():
@@ -128,3 +194,10 @@ def test_the_figure_has_a_line_for_each_estimator_and_names_the_default_and_the_
         np.testing.assert_allclose(lines[f"{DEFAULT} (default)"].get_ydata(), errors)
         floor = record["games"][game]["noise_floor"]["rel_l2"]
         assert set(lines["noise floor of training"].get_ydata()) == {floor}
+
+
+def test_the_figure_has_a_panel_for_each_game_and_no_floor_where_there_is_none():
+    record = json.loads(RESULTS.read_text())
+    record["games"]["B"]["noise_floor"] = None
+    _, panel = estimators.figure(record).axes
+    assert "noise floor of training" not in {line.get_label() for line in panel.lines}

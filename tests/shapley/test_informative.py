@@ -16,6 +16,7 @@ KERNEL = Kernel(
     linear=0.3,
     pairs=0.02,
     size=0.7,
+    empty=0.4,
 )
 
 

@@ -30,14 +30,14 @@ from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.informative import most_informative
 from fedjax_shap.shapley.quotas import SizeDistribution
 from fedjax_shap.shapley.sampling import sampling_estimator
-from fedjax_shap.shapley.strata import propose_by_size
+from fedjax_shap.shapley.strata import propose_by_size, size_counts
 from fedjax_shap.typing import HostArray, Masks
 
 FLAT = 1e-12  # utilities that vary by less than this part of the largest do not vary at all
 LARGEST_CORRECTION = 2  # of a standard error, for the settings fitted to the same utilities
 FIRST = 2  # coalitions a player that are drawn by size before the process chooses
 GROWTH = 8  # a later batch has one coalition for so many that are known
-FEW_PLAYERS = 11  # all their coalitions are candidates; of more players as many are drawn
+FEW_PLAYERS = 10  # all their coalitions are candidates; of more players as many are drawn
 
 
 def gaussian_process(
@@ -64,9 +64,11 @@ def gaussian_process(
         every coalition; the budget is never exceeded. Standard errors are those of the process,
         scaled by how utilities left out one at a time differ from what it expects of them, and by
         M / (M - p), as p settings were fitted to the same M utilities. They measure the whole
-        error, bias included, as far as the process is right; with fewer than 4 P coalitions they
-        are rough. What is chosen follows from utilities: runs on machines that round differently
-        may ask for other coalitions.
+        error, bias included, as far as the process is right: on four games of federations, with 4 P
+        to 20 P coalitions, errors were 0.7 to 1.75 times what they say. With fewer they are rough.
+        Where utilities take two values alone, such as won and lost, they also hold what no residual
+        tells. What is chosen follows from utilities, whose kernel is rounded for it: runs that
+        differ by float rounding nearly always ask for the same coalitions.
     """
     number("small_first", small_first, least=0)
     integer("steps", steps, least=0)
@@ -113,7 +115,8 @@ def _propose(by_size: Propose, steps: int) -> Propose:
         utilities = _summary(evaluations.observed)
         if not np.any(utilities):
             return by_size(rng, state, count)
-        kernel = fitted(evaluations.masks[: len(utilities)], utilities, steps=steps)
+        observed = evaluations.masks[: len(utilities)]
+        kernel = fitted(observed, utilities, steps=steps, coarse=True)
         candidates = _candidates(by_size, rng, state)
         masks = most_informative(kernel, evaluations.masks, candidates, count)
         return np.zeros(len(masks)), masks[:, None]
@@ -201,4 +204,36 @@ def _values_and_errors(
     variance = np.maximum(posterior, 0.0) * np.mean(residuals[2:] ** 2 / expected[2:])
     # corrected for the settings fitted: residuals are too small, and the settings have errors
     free = max(len(masks) - kernel.num_settings, len(masks) / LARGEST_CORRECTION)
-    return values, scale * np.sqrt(variance) * len(masks) / free
+    errors = scale * np.sqrt(variance) * len(masks) / free
+    return values, np.hypot(errors, _unseen_error(masks, utilities))
+
+
+def _unseen_error(masks: Masks, utilities: HostArray) -> HostArray | float:
+    """float64[P]: what no residual tells where utilities take two values, such as won and lost.
+
+    All utilities observed of one size may be alike then, and others not. By the rule of succession
+    the part of the others is beta distributed, that among coalitions with a player apart from that
+    among those without; in the value of the player, the mean of either counts 1 / P.
+    """
+    outcomes = np.unique(utilities)
+    if len(outcomes) > 2:
+        return 0.0
+    num_players = masks.shape[1]
+    sizes = masks.sum(axis=1)
+    observed, existing = size_counts(masks)
+    total = np.zeros(num_players)
+    for size in range(1, num_players):
+        alike = sizes == size
+        differ = len(np.unique(utilities[alike])) > 1
+        if differ or observed[size] == existing[size]:
+            continue
+        inside = masks[alike].sum(axis=0)
+        # the variance of each mean, as far as it is of coalitions that were not observed
+        part = 1 - alike.sum() / existing[size]
+        total += part**2 * (_beta_variance(inside) + _beta_variance(alike.sum() - inside))
+    return np.asarray((outcomes[-1] - outcomes[0]) * np.sqrt(total) / num_players)
+
+
+def _beta_variance(alike: HostArray) -> HostArray:
+    """float64[P]: the variance of a frequency, uniform before, after so many draws all alike."""
+    return np.asarray((alike + 1) / ((alike + 2) ** 2 * (alike + 3)))

@@ -5,16 +5,21 @@ from functools import partial
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
-from played import play, saturating
+from numpy.testing import assert_allclose, assert_array_equal
+from played import play, saturating, walk
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
+from fedjax_shap.engine.plan import Plan
+from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.covariance import JITTER
 from fedjax_shap.shapley.covariance_fit import fitted
 from fedjax_shap.shapley.estimators.gaussian_process import gaussian_process
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import shapley_values
+from fedjax_shap.shapley.stopping import standard_error
+from fedjax_shap.valuation.estimate import estimate
+from fedjax_shap.valuation.options import Options
 
 
 def relative_error(estimator, game, budget, runs=10):
@@ -75,7 +80,7 @@ def test_standard_errors_are_the_posterior_ones_scaled_by_utilities_left_out_one
         weights = np.linalg.solve(whole[np.ix_(others, others)], whole[others, row])
         left = centred[one] - weights @ np.delete(centred, one)
         ratios.append(left**2 / (whole[row, row] - weights @ whole[others, row]))
-    expected = scale * np.sqrt(posterior * np.mean(ratios)) * min(budget / (budget - 12), 2)
+    expected = scale * np.sqrt(posterior * np.mean(ratios)) * min(budget / (budget - 13), 2)
     assert_allclose(found.std_errors, expected, rtol=1e-4)
 
 
@@ -154,6 +159,66 @@ def test_the_first_coalitions_are_drawn_and_the_others_chosen_in_batches():
     batches.clear()
     play(gaussian_process(chosen=False), utility, 8, budget=100)
     assert batches == [100]
+
+
+def test_a_budget_below_two_coalitions_a_player_is_kept_and_all_are_drawn():
+    game = saturating(10)
+    batches = []
+
+    def utility(masks):
+        batches.append(len(masks))
+        return game.utility(masks)
+
+    chosen, _ = play(gaussian_process(), utility, 10, budget=15)
+    drawn, _ = play(gaussian_process(chosen=False), game.utility, 10, budget=15)
+    assert batches == [15]
+    assert_allclose(chosen.values, drawn.values)
+
+
+def test_utilities_that_differ_by_rounding_choose_the_same_coalitions():
+    game = saturating(9)
+    noise = np.random.default_rng(0).normal(size=512) * 1e-7
+    asked = []
+    for added in (0.0, noise):
+        table = game.table + added
+        asked.append(walk(gaussian_process(), table, budget=60)[2])
+    assert_array_equal(*asked)
+
+
+def test_what_is_chosen_does_not_depend_on_how_the_engine_cuts_the_work():
+    game = closed_form.table(saturating(7).table).game
+    whole, cut = (
+        estimate(game, gaussian_process(), Options(budget=40, plan=Plan(chunk=chunk)))
+        for chunk in (64, 3)
+    )
+    assert_array_equal(whole.values, cut.values)
+    assert_array_equal(whole.std_errors, cut.std_errors)
+
+
+def test_a_rule_stops_between_the_batches():
+    game = closed_form.table(saturating(8).table).game
+    found = estimate(game, gaussian_process(), Options(budget=200, until=standard_error(0.05)))
+    assert 32 < found.num_coalitions < 200
+    assert (found.std_errors <= 0.05).all()
+
+
+def test_many_players_are_given_candidates_that_are_drawn():
+    weights = np.random.default_rng(0).uniform(0.2, 1.0, 30)
+    found, asked = play(
+        gaussian_process(batch=20), lambda masks: np.tanh(masks @ weights / 8), 30, budget=80
+    )
+    assert asked == 80
+    assert np.corrcoef(found.values, weights)[0, 1] > 0.9
+
+
+def test_games_of_two_outcomes_have_errors_though_all_utilities_observed_are_alike():
+    needed = np.zeros(10, bool)
+    needed[:7] = True
+    won = lambda masks: 1.0 * (masks >= needed).all(axis=1)  # noqa: E731
+    found, _ = play(gaussian_process(chosen=False), won, 10, budget=24)
+    truth = np.where(needed, 1 / 7, 0.0)
+    assert (found.std_errors > 0.02).all()
+    assert (np.abs(found.values - truth) < 4 * found.std_errors).all()
 
 
 def test_chosen_coalitions_leave_less_error_than_drawn_ones():
