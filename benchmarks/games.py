@@ -96,6 +96,7 @@ class Case:
         *,
         initial: Params | None = None,
         precision: Precision = "float32",
+        architecture: Architecture | None = None,
     ) -> Game:
         """Its game on such data, valued by minus the log-loss; nothing of it is compiled yet.
 
@@ -104,12 +105,13 @@ class Case:
             key: seeds the initial parameters.
             initial: these instead of drawn ones.
             precision: in how many bits models compute.
+            architecture: another model than the case's.
         """
         training = local(
             learning_rate=LEARNING_RATE, batch_size=self.batch_size or None, steps=self.steps
         )
         rounds = fedavg(max_rounds=self.rounds)
-        model = self.architecture(precision)
+        model = architecture or self.architecture(precision)
         return silo(
             data,
             Training(model, training, rounds, key=key, initial=initial),

@@ -105,6 +105,10 @@ class _Walk(NamedTuple):
     total: Params
 
 
+# (params, examples, k, rows int[B] or None) -> (loss, raw gradient)
+Gradient = Callable[[Params, Examples, Array, Array | None], tuple[Array, Params]]
+
+
 def fetch_from(data: FederatedData, client: Array) -> Callable[[Array], Batch]:
     """How the rows of one client are read, `Examples.fetch`.
 
@@ -149,27 +153,13 @@ def client_update(
     ) -> tuple[Done, Array]:
         chex.assert_rank([examples.size, examples.num_steps], 0)
 
-        def step(k: Array, walk: _Walk, rows: Array | None) -> _Walk:
-            # take the gradient of this step's batch, and move along what the algorithm makes of it
-            value, gradient = gradient_at(walk.params, examples, k, rows)
-            change, state = settings.optimizer.update(
-                direct(walk.params, gradient), walk.optimizer, walk.params
-            )
-            moved = optax.apply_updates(walk.params, change)
-            # record raw gradients where the algorithm wants them
-            first = walk.first
-            total = walk.total
-            if "first" in records:
-                first = jax.tree.map(lambda old, new: jnp.where(k == 0, new, old), first, gradient)
-            if "mean" in records:
-                total = jax.tree.map(jnp.add, total, gradient)
-            return _Walk(moved, state, walk.loss + value, first, total)
+        step = _step(settings, gradient_at, records, examples, direct)
 
         def window(index: Array, walk: _Walk) -> _Walk:
             # draw the mini-batches of its steps, then take them
             first = index * cut.window
             end = jnp.minimum(first + cut.window, examples.num_steps)
-            if settings.batch_size is None or examples.batches is None:
+            if examples.batches is None:
                 return walk_on(lambda k, at: step(k, at, None), first, end, cut, walk)
             rows_of = examples.batches(first)
             return walk_on(lambda k, at: step(k, at, rows_of(k)), first, end, cut, walk)
@@ -185,6 +175,34 @@ def client_update(
     return update
 
 
+def _step(
+    settings: Local,
+    gradient_at: Gradient,
+    records: tuple[str, ...],
+    examples: Examples,
+    direct: Direct,
+) -> Callable[[Array, _Walk, Array | None], _Walk]:
+    """(k, walk, rows int[B]) -> the walk after a client's step k; rows are None for all rows."""
+
+    def step(k: Array, walk: _Walk, rows: Array | None) -> _Walk:
+        # take the gradient of this step's batch, and move along what the algorithm makes of it
+        value, gradient = gradient_at(walk.params, examples, k, rows)
+        change, state = settings.optimizer.update(
+            direct(walk.params, gradient), walk.optimizer, walk.params
+        )
+        moved = optax.apply_updates(walk.params, change)
+        # record raw gradients where the algorithm wants them
+        first = walk.first
+        total = walk.total
+        if "first" in records:
+            first = jax.tree.map(lambda old, new: jnp.where(k == 0, new, old), first, gradient)
+        if "mean" in records:
+            total = jax.tree.map(jnp.add, total, gradient)
+        return _Walk(moved, state, walk.loss + value, first, total)
+
+    return step
+
+
 def _begin(settings: Local, records: tuple[str, ...], params: Params) -> _Walk:
     """A client before its first step."""
     nothing = {name: zeros(params) for name in records}
@@ -197,9 +215,7 @@ def _begin(settings: Local, records: tuple[str, ...], params: Params) -> _Walk:
     )
 
 
-def _gradients(
-    settings: Local, model: Model, loss: Loss
-) -> Callable[[Params, Examples, Array, Array | None], tuple[Array, Params]]:
+def _gradients(settings: Local, model: Model, loss: Loss) -> Gradient:
     """(params, examples, k, rows int[B]) -> (loss, raw gradient) of a client's step k."""
     of_batch, of_all = _sums(model, loss)
 
@@ -275,12 +291,9 @@ def _sums(
             return total
 
         nothing: Sums = (jnp.zeros(()), zeros(params))
-        sums: Sums
-        if width == examples.num_rows:
-            # the largest client fits into one block
-            sums = block(jnp.int32(0), nothing)
-        else:
-            sums = jax.lax.fori_loop(0, -(-examples.size // width), block, nothing)
+        if width == examples.num_rows:  # the largest client fits into one block
+            return block(jnp.int32(0), nothing)
+        sums: Sums = jax.lax.fori_loop(0, -(-examples.size // width), block, nothing)
         return sums
 
     return of_batch, of_all

@@ -108,7 +108,8 @@ def walk_on(
     def within(k: Array, before: Walk) -> Walk:
         after = step(k, before)
         # drop what is beyond the last step, also where it is not finite
-        return jax.tree.map(lambda new, old: jnp.where(k < end, new, old), after, before)
+        kept: Walk = jax.tree.map(lambda new, old: jnp.where(k < end, new, old), after, before)
+        return kept
 
     def stretch(index: Array | int, walk: Walk) -> Walk:
         begin = first + index * pace.stretch
@@ -117,11 +118,11 @@ def walk_on(
         )
         return taken
 
+    if pace.stretch == pace.window > 1:
+        return stretch(0, walk)
     walked: Walk
     if pace.stretch == 1:
         walked = jax.lax.fori_loop(first, end, step, walk)
-    elif pace.stretch == pace.window:
-        walked = stretch(0, walk)
     else:
         walked = jax.lax.fori_loop(0, -(-(end - first) // pace.stretch), stretch, walk)
     return walked

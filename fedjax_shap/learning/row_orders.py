@@ -149,10 +149,11 @@ def _one_by_one(
     def put(epoch: Array, rows: Array) -> Array:
         # the next pass takes the place of what stands beyond the end of this one
         own = order_of(epoch)[place].reshape(longest, width)
-        return jax.lax.dynamic_update_slice(rows, own, (longest + epoch * passes - first, 0))
+        at = longest + epoch * passes - first
+        return jax.lax.dynamic_update_slice(rows, own, (at, jnp.zeros_like(at)))
 
     nothing = jnp.zeros((longest + window + longest, width), jnp.int32)
-    drawn = jax.lax.fori_loop(first // passes, (end - 1) // passes + 1, put, nothing)
+    drawn: Array = jax.lax.fori_loop(first // passes, (end - 1) // passes + 1, put, nothing)
     return drawn[longest : longest + window]
 
 

@@ -16,11 +16,15 @@ def record_of(benchmark, tmp_path, *arguments):
 def test_values_in_fewer_bits_are_compared_with_those_in_float32(tmp_path):
     sizes = ("--n", 2, "--hidden", 3, "--rounds", 1, "--steps", 2)
     record = record_of(precision, tmp_path, *sizes, "--repeats", 1, "--chunk", 4)
-    full, tf32, half = record["rows"]
-    assert [row["precision"] for row in record["rows"]] == ["float32", "tf32", "bfloat16"]
+    full, split, tf32, half, *emulated = record["rows"]
+    named = [row["precision"] for row in record["rows"]]
+    assert named[:4] == ["float32", "tf32x3", "tf32", "bfloat16"]
+    assert named[4:] == ["tf32x3, emulated", "tf32, emulated"]
     assert full["max_difference"] == 0 and full["spearman"] == pytest.approx(1)
     assert 0 < half["max_difference"] < 0.1
-    assert tf32["max_difference"] <= 1e-6, "this test runs on a CPU, which has no TF32"
+    assert split["max_utility_difference"] == tf32["max_utility_difference"] == 0, "on a CPU"
+    three, one = emulated
+    assert three["max_utility_difference"] < 1e-6 < one["max_utility_difference"] < 0.1
 
 
 def test_each_way_of_convolving_trains_the_same_models(tmp_path):

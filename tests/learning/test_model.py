@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.learning.class_scores import cross_entropy
 from fedjax_shap.learning.model import MODELS, cnn, linear, mlp, num_params
+from fedjax_shap.learning.precision import computing
 
 IMAGE = (28, 28, 1)
 
@@ -192,7 +193,7 @@ def test_fewer_bits_change_little_and_the_parameters_keep_their_type(key):
         exact = build(initializer="lecun")(x.shape[1:], 3)
         params = exact.init(key)
         wanted = exact.apply(params, x)
-        for precision, gap in (("tf32", 1e-2), ("bfloat16", 0.1)):
+        for precision, gap in (("tf32x3", 1e-6), ("tf32", 1e-2), ("bfloat16", 0.1)):
             model = build(initializer="lecun", precision=precision)(x.shape[1:], 3)
             found, gradient = jax.value_and_grad(lambda p, m=model: m.apply(p, x).sum())(params)
             assert_allclose(model.apply(params, x), wanted, atol=gap * float(jnp.abs(wanted).max()))
@@ -213,6 +214,31 @@ def test_products_are_full_unless_asked_for_less(key):
 
     assert precisions() == {"HIGHEST"}
     assert precisions(precision="tf32") == {"HIGH"}
+    assert precisions(precision="tf32x3") == {"HIGHEST"}, "there are no tensor cores here"
+
+
+def test_split_factors_are_for_tensor_cores_and_for_products_alone(key):
+    def lowered(apply, weights):
+        computed = computing(apply, "tf32x3", tensor_cores=True)
+        slope = jax.jit(jax.grad(lambda w, x: computed(w, x).sum()))
+        traced = slope.trace(weights, jnp.ones((2, 8, 8, 3)))
+        return traced.lower(lowering_platforms=("cuda",)).as_text()
+
+    def product(weights, x):
+        return jnp.tanh(x.reshape(2, -1) @ weights)
+
+    def convolution(weights, x):
+        kinds = ("NHWC", "HWIO", "NHWC")
+        return jnp.tanh(
+            jax.lax.conv_general_dilated(x, weights, (1, 1), "SAME", dimension_numbers=kinds)
+        )
+
+    split = lowered(product, jnp.ones((192, 4)))
+    dots = split.count("stablehlo.dot_general")
+    assert dots > 1
+    assert split.count("num_primitive_operations = 3") == dots, "forwards and backwards"
+    whole = lowered(convolution, jnp.ones((3, 3, 3, 4)))
+    assert "HIGHEST" in whole and "DEFAULT" not in whole
 
 
 def test_unknown_computations_are_refused_in_one_sentence():

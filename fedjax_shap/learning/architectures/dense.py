@@ -28,7 +28,7 @@ def linear(
         output: "softmax", an output for each that the task asks for (a logit a class), or "sigmoid"
             for two classes: one logit z, returned as (0, z), so that softmax cross-entropy is the
             binary cross-entropy of sigmoid(z).
-        precision: "float32", or "tf32" or "bfloat16" for faster products on GPUs, see
+        precision: "float32", or "tf32x3", "tf32" or "bfloat16" for faster products on GPUs, see
             `learning.precision`.
     """
     return mlp(hidden=(), initializer=initializer, output=output, precision=precision)
