@@ -51,7 +51,7 @@ def seeded(seed: int) -> Key:
     config: Any = jax.config  # its options are attributes that only JAX's own code declares
     if not (0 <= seed < WORD and _is_threefry(config.jax_default_prng_impl)):
         return jax.random.key(seed)
-    return jax.random.wrap_key_data(np.array([0, seed], np.uint32))
+    return _of_words((0, seed))
 
 
 def folded(key: Key, number: int) -> Key:
@@ -66,7 +66,12 @@ def folded(key: Key, number: int) -> Key:
     if traced or key.shape != () or not _is_threefry(jax.random.key_impl(key)):
         return jax.random.fold_in(key, number)
     first, second = np.asarray(jax.random.key_data(key)).tolist()
-    return jax.random.wrap_key_data(np.array(_threefry((first, second), (0, number)), np.uint32))
+    return _of_words(_threefry((first, second), (0, number)))
+
+
+def _of_words(words: tuple[int, int]) -> Key:
+    key: Key = jax.random.wrap_key_data(jax.device_put(np.array(words, np.uint32)))
+    return key
 
 
 def _is_threefry(generator: Any) -> bool:

@@ -10,7 +10,8 @@ from fedjax_shap.typing import Array, HostArray, PyTree
 
 def placed(values: HostArray) -> Array:
     """Numbers of the host on the device, of JAX's types; no program is compiled for their shape."""
-    return jax.device_put(np.asarray(values))
+    put: Array = jax.device_put(np.asarray(values))
+    return put
 
 
 def like(values: Array, other: Array) -> Array:

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 import fedjax_shap as fs
@@ -140,6 +141,14 @@ def test_a_settlement_needs_no_jax(tmp_path):
     record.write_text('{"values": [2, 1], "costs": [0, 0], "revenue": 9}')
     assert "jax" not in modules_after("settle", str(record), "--out", str(tmp_path / "out.json"))
     assert (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize("words", [["ls"], ["verify"], ["merge"], ["export"]], ids=" ".join)
+def test_stores_are_looked_after_without_jax(words, tmp_path):
+    store = fs.UtilityStore(tmp_path / "store", fingerprint="abc", players=("a", "b"))
+    store.add(np.array([[True, False], [True, True]]), np.array([1.0, 2.0]))
+    store.flush()
+    assert "jax" not in modules_after("store", *words, str(tmp_path / "store"))
 
 
 def test_types_are_shipped():

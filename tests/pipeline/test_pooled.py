@@ -42,15 +42,17 @@ def followed(data, trained):
 
 
 @pytest.mark.parametrize(
-    ("name", "steps"),
+    ("name", "steps", "alone"),
     [
-        ("fedavg", 7),
-        pytest.param("fedavg", None, marks=pytest.mark.slow),
-        pytest.param("scaffold", None, marks=pytest.mark.slow),
-        pytest.param("fedadam", 7, marks=pytest.mark.slow),
+        ("fedavg", 7, 0),
+        pytest.param("fedavg", None, 3, marks=pytest.mark.slow),
+        pytest.param("scaffold", None, 3, marks=pytest.mark.slow),
+        pytest.param("scaffold", None, 0, marks=pytest.mark.slow),
+        pytest.param("fedadam", 7, 3, marks=pytest.mark.slow),
     ],
 )
-def test_pooled_data_are_trained_alike_by_either_program(name, steps, data, monkeypatch):
+def test_pooled_data_are_trained_alike_by_either_program(name, steps, alone, data, monkeypatch):
+    monkeypatch.setattr("fedjax_shap.pipeline.curves.MOST_ALONE", alone)
     trained = training(steps, name=name)
     assert pooled.share_a_program(data, trained)
     shared, joint = followed(data, trained)
