@@ -115,6 +115,7 @@ def test_metrics_are_those_of_the_coalitions_models():
         assert loss == pytest.approx(-log_loss(y, chances), abs=1e-6)
 
 
+@pytest.mark.every_name
 @pytest.mark.parametrize(
     "name", ["ridge", "logistic", "taylor", pytest.param("split", marks=pytest.mark.slow)]
 )

@@ -52,6 +52,7 @@ SMALL = {
 SLOW = {"cnn_mcmahan", "resnet"}
 
 
+@pytest.mark.every_name
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in SMALL],

@@ -26,6 +26,7 @@ def shapes(params):
 SHAPES = {"lstm": (5,), "embedding_bag": (5,)}  # of an example; images for all others
 
 
+@pytest.mark.every_name
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_has_one_logit_a_class(name, key):
     shape = SHAPES.get(name, (12, 14, 2))

@@ -37,6 +37,7 @@ def test_a_configuration_survives_being_written_down():
     assert config.sections["model"].keywords["hidden"] == (8, 4)
 
 
+@pytest.mark.every_name
 @pytest.mark.parametrize("room", [room for room in SECTIONS if room != "corrupt"])
 def test_every_default_can_be_built(room):
     config = parse({})

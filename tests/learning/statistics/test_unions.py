@@ -29,6 +29,7 @@ CLASSIFIERS = {
 
 
 @pytest.mark.filterwarnings("ignore:Only one sample")
+@pytest.mark.every_name
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers_are_scikit_learns_on_every_union(name):
     settings, theirs = CLASSIFIERS[name]
