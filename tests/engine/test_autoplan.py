@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from federations import CLASSES, FEATURES, federation, initial
+from several_devices import needs_devices, on_a_cpu
 
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine import autoplan as module
@@ -89,6 +90,7 @@ def test_a_game_that_is_soon_done_takes_the_first_guess_and_that_is_remembered(
     assert len(tried) == 1, "no longer than a trial"
 
 
+@on_a_cpu
 def test_a_first_guess_gives_every_worker_work_and_fits_models_into_the_cache(game):
     assert module._first_chunk(game, 64, Plan(workers=4)) == 16
     assert module._first_chunk(game, 10**6, Plan(workers=4)) == module.CPU_CHUNKS[1]
@@ -103,9 +105,9 @@ def test_a_first_guess_gives_every_worker_work_and_fits_models_into_the_cache(ga
 
 
 TRIALS = [
-    Plan(chunk=8, layout="coalition", devices=4),
+    pytest.param(Plan(chunk=8, layout="coalition", devices=4), marks=needs_devices(4)),
     Plan(chunk=8, workers=2),
-    Plan(chunk=4, devices=4),
+    pytest.param(Plan(chunk=4, devices=4), marks=needs_devices(4)),
     Plan(chunk=4, layout="coalition"),
 ]
 
