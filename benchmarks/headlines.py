@@ -205,6 +205,13 @@ def _overheads(record: Record) -> list[Headline]:
     return found
 
 
+def _scale_on_paper(record: Record) -> list[Headline]:
+    return [
+        Headline(name, f"{one_card} on one card, computed", f"{hosts} on 64 hosts of eight")
+        for name, _, _, one_card, _, hosts in record["tables"]["games"]["rows"]
+    ]
+
+
 READERS: dict[str, Callable[[Record], list[Headline]]] = {
     "algorithms": _algorithms,
     "alignment": _alignment,
@@ -219,6 +226,7 @@ READERS: dict[str, Callable[[Record], list[Headline]]] = {
     "precision": _precision,
     "products": _products,
     "rounds_game": _rounds_game,
+    "scale_on_paper": _scale_on_paper,
     "scaling": _scaling,
     "secure_sum": _secure_sum,
 }

@@ -37,7 +37,6 @@ FLUTE = ROOT / "experiments" / "results" / "flute_mnist.json"
 CARDS = (1, 8, 512)  # one, a host of eight, 64 hosts of eight
 MACHINES = ("two cores", "one card", "eight cards", "64 hosts of eight")
 HOSTS = (2, 4, 8, 16, 64)
-MOST_HOSTS = 1024  # that are tried
 NETWORK = 1.25e9  # bytes a second of a link of 10 Gbit/s
 LONG = 10_000  # rounds of the run of a thousand phones
 
@@ -95,6 +94,7 @@ def traffic(hub: Hub, rows: Sequence[Record]) -> Record:
     known = {(row["processes"], row["batch"]): row for row in rows}
     batches = sorted({row["batch"] for row in rows})
     largest = rows[-1]
+    handed_in = largest["bytes_a_coalition"] / (largest["processes"] - 1 / largest["processes"])
     lines = []
     for count in HOSTS:
         cells = []
@@ -102,9 +102,8 @@ def traffic(hub: Hub, rows: Sequence[Record]) -> Record:
             row = known.get((count, batch))
             fitted = f"({milliseconds(hub.seconds(count, batch))})"
             cells.append(fitted if row is None else f"{milliseconds(row['seconds'])} {fitted}")
-        # a coalition comes in once and goes out to all but process 0
-        once = (largest["bytes_in"] + largest["bytes_out"]) / largest["batch"]
-        out = once / largest["processes"] * count
+        # in from all but process 0, and out to all but process 0
+        out = handed_in * (count - 1 / count)
         lines.append([str(count), *cells, f"{out:,.0f}", f"{duration(2**20 * out / NETWORK)}"])
     heads = [f"batch of {batch:,}" for batch in batches]
     columns = ["processes", *heads, "bytes a coalition", "2^20 coalitions at 10 Gbit/s"]
@@ -117,12 +116,13 @@ def limits(hub: Hub) -> Record:
     for kind in (SMALL, LENET5):
         for batch in (64, 4096, 2**20):
             hosts = 1
-            while hosts < MOST_HOSTS and kind.seconds(20, batch, 16 * hosts) > hub.seconds(
+            # hosts beyond a coalition a card would have nothing to train
+            while 8 * hosts < batch and kind.seconds(20, batch, 16 * hosts) > hub.seconds(
                 2 * hosts, batch
             ):
                 hosts *= 2
             ends = "the hub"
-            if hosts >= batch / 8:
+            if 8 * hosts >= batch:
                 ends = "a coalition a card"
             trained = [duration(kind.seconds(20, batch, 8 * many)) for many in (1, hosts)]
             cells = [

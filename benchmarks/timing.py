@@ -16,7 +16,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from fedjax_shap._validate import integer, number
 from fedjax_shap.engine import cache
-from fedjax_shap.pipeline.run import Stopwatch
+from fedjax_shap.engine.stopwatch import Stopwatch
 from fedjax_shap.typing import HostArray, Masks, Utilities
 
 FEWEST = 2  # coalitions that a rival plays at least

@@ -123,9 +123,11 @@ def together(
     chex.assert_rank(everyone.members, 1)
     chex.assert_equal_shape([everyone.members, everyone.present])
     run = begun(world, everyone)
-    for number in range(num_aggregations):
-        sent = learning.collect(world, key, jnp.int32(number), run, everyone)
-        run = learning.advance(run, sent, world.share(sent.weights.sum(), sent.weights.sum()))
+    # as in the engine: without this, GPUs round the factors of products of one's own models
+    with jax.default_matmul_precision("float32"):
+        for number in range(num_aggregations):
+            sent = learning.collect(world, key, jnp.int32(number), run, everyone)
+            run = learning.advance(run, sent, world.share(sent.weights.sum(), sent.weights.sum()))
     return sent, _left(world, everyone, run)
 
 

@@ -38,7 +38,8 @@ def first_order(model: Model, metric: Metric) -> Callable[[Uploads], tuple[Array
 
         # the gradient at the model of the round
         x_t = jax.tree.map(lambda leaf: leaf[-1], uploads.params)
-        there, slope = jax.value_and_grad(worth)(x_t)
+        with jax.default_matmul_precision("float32"):
+            there, slope = jax.value_and_grad(worth)(x_t)
         # the slope along each update, float[S], summed over the leaves
         each = jax.tree.map(
             lambda leaf, g: jnp.tensordot(

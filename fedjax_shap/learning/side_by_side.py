@@ -19,14 +19,16 @@ OVERHEAD_ELSEWHERE = 400.0
 LEAST_GAIN = 1.5  # below it all stand in one group, which needs no sorting
 
 
-def width_of(num_steps: HostArray, slots: int, backend: str | None = None) -> int:
+def width_of(num_steps: HostArray | None, slots: int, backend: str | None = None) -> int:
     """How many members stand in a group, a divisor of the number of slots.
 
     Args:
-        num_steps: int[R, C], local steps of each round and client.
+        num_steps: int[R, C], local steps of each round and client; all stand in one group if None.
         slots: S, members that train together.
         backend: where they train, `jax.default_backend()` if None.
     """
+    if num_steps is None:
+        return slots
     overhead = OVERHEAD.get(backend or jax.default_backend(), OVERHEAD_ELSEWHERE)
     taken = np.asarray(num_steps)
     taken = taken[taken > 0]
@@ -45,13 +47,16 @@ def width_of(num_steps: HostArray, slots: int, backend: str | None = None) -> in
 
 
 def side_by_side(
-    one: Callable[..., Any], width: int, steps: Array, arguments: tuple[PyTree, ...]
+    one: Callable[..., Any],
+    num_steps: HostArray | None,
+    steps: Array,
+    arguments: tuple[PyTree, ...],
 ) -> Any:
     """`one(*arguments)` of each slot, leaves [S, ...].
 
     Args:
         one: what a member does.
-        width: how many stand in a group, a divisor of S.
+        num_steps: as `width_of` takes them, by which the size of a group is chosen.
         steps: int32[S], by which members are grouped.
         arguments: leaves [S, ...].
 
@@ -59,6 +64,7 @@ def side_by_side(
         A member's slot and group have no influence on what it does.
     """
     slots = len(steps)
+    width = width_of(num_steps, slots)
     if width == slots:
         return jax.vmap(one)(*arguments)
     order = jnp.argsort(steps)

@@ -23,7 +23,7 @@ from fedjax_shap.learning.protected import protected
 from fedjax_shap.learning.protection import Protection, chances_of, protection_of
 from fedjax_shap.learning.room import with_room
 from fedjax_shap.learning.row_orders import Drawn, batches_in, batches_of, draws_of, orders_of
-from fedjax_shap.learning.side_by_side import side_by_side, width_of
+from fedjax_shap.learning.side_by_side import side_by_side
 from fedjax_shap.learning.task import bound_to
 from fedjax_shap.learning.train_chunk import train_chunk
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
@@ -198,11 +198,8 @@ def _collect(
             return update(at, examples)
 
         # train the members
-        width = len(steps)
-        if num_steps is not None:
-            width = width_of(num_steps, width)
         slots = (coalition.members, run.clients, steps, drawn.starts)
-        uploads, extra, clients, losses = side_by_side(one, width, steps, slots)
+        uploads, extra, clients, losses = side_by_side(one, num_steps, steps, slots)
         # leave out what has no weight, also where it is not finite: 0 * nan is nan
         sent = (uploads, extra)
         uploads, extra = where_rows(weights > 0, sent, zeros(sent))

@@ -2,18 +2,16 @@
 give.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import jax
-
 from fedjax_shap._validate import a_path, of_kind
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.engine.folders import place
 from fedjax_shap.engine.parts import clear
+from fedjax_shap.engine.stopwatch import Stopwatch
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves
@@ -116,7 +114,7 @@ def _divided_by(
     return attribution_of(config, setting, replace(options, progress=watch("for the rule")), other)
 
 
-def _timing(total: "Stopwatch", training: "Stopwatch") -> dict[str, float]:
+def _timing(total: Stopwatch, training: Stopwatch) -> dict[str, float]:
     """See `Result.timing`."""
     return {
         "compile_s": round(total.compiling, 3),
@@ -209,44 +207,3 @@ class _Stores:
     def how_many(self) -> dict[str, int]:
         """What all kept stores counted."""
         return {name: sum(getattr(one, name) for one in self._kept.values()) for name in COUNTED}
-
-
-class Stopwatch:
-    """Seconds of a `with` block, and how many of them XLA spent compiling.
-
-    Attributes:
-        seconds: wall-clock seconds in the block.
-        compiling: of these, seconds in which a program was lowered and compiled, as JAX reports
-            them.
-        programs: how many programs were compiled, or read from JAX's persistent cache.
-        cached: how many of these were read from the cache.
-    """
-
-    seconds = 0.0
-    compiling = 0.0
-    programs = 0
-    cached = 0
-
-    def __enter__(self) -> "Stopwatch":
-        """Starts."""
-        self._began = time.perf_counter()
-        jax.monitoring.register_event_duration_secs_listener(self._listen)
-        jax.monitoring.register_event_listener(self._hit)
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        """Stops."""
-        jax.monitoring.unregister_event_duration_listener(self._listen)
-        jax.monitoring.unregister_event_listener(self._hit)
-        self.seconds = time.perf_counter() - self._began
-
-    def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
-        if event in (
-            "/jax/core/compile/backend_compile_duration",
-            "/jax/core/compile/jaxpr_to_mlir_module_duration",
-        ):
-            self.compiling += duration_secs
-            self.programs += event == "/jax/core/compile/backend_compile_duration"
-
-    def _hit(self, event: str, **_: Any) -> None:
-        self.cached += event == "/jax/compilation_cache/cache_hits"

@@ -131,7 +131,7 @@ def test_every_kept_record_has_headlines_and_is_shown():
         modules.add(record["command"].split()[2].removeprefix("benchmarks."))
         found = headlines.headlines(record)
         assert found and all(line.what and line.number for line in found), file.name
-    assert modules >= set(headlines.READERS) - {"overheads"}
+    assert modules >= set(headlines.READERS)
     heard = io.StringIO()
     rows = {"x": {"record": RECORD, "seconds": 1.0}}
     everything.show({"benchmarks": rows}, Console(width=200, file=heard))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from federations import CLASSES, FEATURES, federation, initial
+from several_devices import needs_devices, on_a_cpu
 
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine import autoplan as module
@@ -185,6 +186,7 @@ def test_a_guess_without_room_gives_way_to_a_plan_that_has_some(game, bench, key
     assert autoplan(game, key, EVERY, Plan()).chunk == chunks[1]
 
 
+@on_a_cpu
 def test_a_first_guess_gives_every_worker_work_and_fits_models_into_the_cache(game):
     assert module._first_chunk(game, 64, Plan(workers=4)) == 16
     assert module._first_chunk(game, 10**6, Plan(workers=4)) == module.CPU_CHUNKS[1]
@@ -199,9 +201,9 @@ def test_a_first_guess_gives_every_worker_work_and_fits_models_into_the_cache(ga
 
 
 TRIALS = [
-    Plan(chunk=8, layout="coalition", devices=4),
+    pytest.param(Plan(chunk=8, layout="coalition", devices=4), marks=needs_devices(4)),
     Plan(chunk=8, workers=2),
-    Plan(chunk=4, devices=4),
+    pytest.param(Plan(chunk=4, devices=4), marks=needs_devices(4)),
     Plan(chunk=4, layout="coalition"),
 ]
 

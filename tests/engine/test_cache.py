@@ -10,7 +10,8 @@ from fedjax_shap.engine import cache
 
 RUN = """
 from fedjax_shap.pipeline.config import parse
-from fedjax_shap.pipeline.run import Stopwatch, run
+from fedjax_shap.engine.stopwatch import Stopwatch
+from fedjax_shap.pipeline.run import run
 config = parse({
     "data": {"name": "digits"},
     "partition": {"name": "iid", "num_clients": 3},

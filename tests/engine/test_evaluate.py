@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from federations import CLASSES, FEATURES, federation, initial, widened
 from numpy.testing import assert_allclose, assert_array_equal
+from several_devices import needs_devices
 
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.coalitions import all_subsets
@@ -77,6 +78,7 @@ def test_workers_change_no_bit(plan, game, key):
     )
 
 
+@needs_devices(4)
 @pytest.mark.parametrize("layout", ["client", "coalition"])
 def test_a_mesh_of_devices_changes_no_utility_also_where_the_last_chunks_do_not_fill_it(
     layout, game, reference, key
@@ -86,8 +88,10 @@ def test_a_mesh_of_devices_changes_no_utility_also_where_the_last_chunks_do_not_
 
 
 def test_more_devices_than_there_are_are_refused(key):
-    with pytest.raises(InvalidInputError, match="devices=5 to be at most the 4 of this machine"):
-        evaluate(named_game(), key, EVERY, Plan(devices=5))
+    there = jax.local_device_count()
+    words = f"devices={there + 1} to be at most the {there} of this machine"
+    with pytest.raises(InvalidInputError, match=words):
+        evaluate(named_game(), key, EVERY, Plan(devices=there + 1))
 
 
 def test_chunks_that_exceed_the_memory_budget_are_halved_until_they_fit(game, reference, key):

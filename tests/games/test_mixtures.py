@@ -100,7 +100,7 @@ def values_of(game):
 def small_blocks(monkeypatch):
     """Blocks of at most 16 examples and of few coalitions."""
     monkeypatch.setattr(mixtures, "EXAMPLES_AT_ONCE", 16)
-    monkeypatch.setattr(mixtures, "MIXED_AT_ONCE", {"cpu": 600})
+    monkeypatch.setattr(mixtures, "MIXED_AT_ONCE", {jax.default_backend(): 600})
 
 
 @pytest.mark.parametrize("name", ["softmax", "mlp", "cnn"])

@@ -4,10 +4,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from fedjax_shap.engine.stopwatch import Stopwatch
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.result import Result
-from fedjax_shap.pipeline.run import Stopwatch, run
+from fedjax_shap.pipeline.run import run
 
 BASE = {
     "data": {"name": "breast_cancer", "validation": 0.4},
