@@ -8,7 +8,7 @@ import numpy as np
 from fedjax_shap.typing import Array, HostArray, PyTree
 
 
-def placed(values: HostArray) -> Array:
+def placed(values: HostArray | np.generic) -> Array:
     """Numbers of the host on the device, of JAX's types; no program is compiled for their shape."""
     put: Array = jax.device_put(np.asarray(values))
     return put

@@ -61,13 +61,22 @@ def pace_of(
     if on_cpu:
         start = START_ON_CPU
     stretch = _stretch(taken.astype(np.int64), start)
-    # as many whole stretches as the busiest client takes, within the memory for their rows
-    most = min(int(taken.max()), max(ROWS_DRAWN // (local.batch_size or 1), 1))
-    window = -(-most // stretch) * stretch
+    # As many whole stretches as the busiest client takes, a power of two, so that partitions of one
+    # data set share programs; within the memory for their rows.
+    loops = _power_above(-(-int(taken.max()) // stretch))
+    room = ROWS_DRAWN // ((local.batch_size or 1) * stretch)
+    while loops > max(room, 1):
+        loops //= 2
+    window = loops * stretch
     orders = None
     if not on_cpu:
         orders = _orders(local, np.asarray(sizes), window)
     return Pace(stretch, window, orders)
+
+
+def _power_above(number: int) -> int:
+    """The least power of two that is at least `number`, which is at least 1."""
+    return 1 << (number - 1).bit_length()
 
 
 def _stretch(taken: HostArray, start: float) -> int:

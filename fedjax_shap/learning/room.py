@@ -41,7 +41,7 @@ def with_room(
         at_once: as in `room_for`.
     """
 
-    def roomy(world: World, *rest: Rest.args, **named: Rest.kwargs) -> Result:
+    def roomy(world: World, /, *rest: Rest.args, **named: Rest.kwargs) -> Result:
         data = world.data
         room = room_for(data.largest, len(data.y), at_once)
         return function(replace(world, data=replace(data, largest=room)), *rest, **named)

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.client_update import Batches
@@ -187,7 +188,7 @@ def draws_of(orders: Orders, num_orders: int) -> Draws:
         orders: those of one client.
         num_orders: E.
     """
-    epochs = jnp.arange(num_orders)
+    epochs = np.arange(num_orders, dtype=np.int32)
 
     def drawn(world: World, key: Key, round_: Array, clients: Array, present: Array) -> Drawn:
         chex.assert_rank([clients, present], 1)

@@ -237,7 +237,8 @@ def follow_pooled(
     if game.num_players == 1:
         masks = np.ones((1, 1), bool)
     followed = evaluated(game, masks, silent, key=key, part=POOLED)
-    return followed[0].reshape(-1)[: 4 * rounds].reshape(4, rounds)
+    pooled: HostArray = followed[0].reshape(-1)[: 4 * rounds].reshape(4, rounds)
+    return pooled
 
 
 def unflattened(like: Params, numbers: HostArray) -> Params:

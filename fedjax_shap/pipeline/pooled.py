@@ -12,7 +12,7 @@ from fedjax_shap.learning.metric import Metric
 from fedjax_shap.learning.training import Training
 from fedjax_shap.learning.world import World
 from fedjax_shap.trees import placed
-from fedjax_shap.typing import HostArray
+from fedjax_shap.typing import Array, HostArray
 
 # one program draws an order as long as the pooled data for each client: so many numbers at most
 ORDERED_AT_MOST = 2**18
@@ -90,7 +90,7 @@ def _of_first(world: World, alone: World) -> World:
     )
 
 
-def _first_alone(own: HostArray, num_clients: int) -> HostArray:
+def _first_alone(own: Array, num_clients: int) -> HostArray:
     """Numbers [..., 1] of one client as those of the first of several, and 0 for the others."""
     given = np.asarray(own)
     spread = np.zeros((*given.shape[:-1], num_clients), given.dtype)

@@ -94,7 +94,8 @@ class Kernel(NamedTuple):
         inside += self.size * (last - first) / num_players
         # what each coalition has alone
         alone = self.white * np.exp(-2 * member @ self.decays) + self.empty * (sizes == 0)
-        return inside + alone * weights_of(masks)
+        covariance: HostArray = inside + alone * weights_of(masks)
+        return covariance
 
     def shapley_variance(self) -> HostArray:
         """float64[P]: the prior variance of each player's Shapley value."""

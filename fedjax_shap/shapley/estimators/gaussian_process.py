@@ -133,7 +133,8 @@ def _candidates(by_size: Propose, rng: np.random.Generator, state: SamplingState
         return units[:, 0]
     every = all_subsets(state.num_players)
     new = [name not in state.evaluations.row for name in pack(every)]
-    return every[np.array(new)]
+    unasked: Masks = every[np.array(new)]
+    return unasked
 
 
 def _summary(utilities: HostArray) -> HostArray:
