@@ -6,7 +6,6 @@ from typing import NamedTuple, Protocol
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from fedjax_shap.data.federated import FederatedData
 from fedjax_shap.learning.client_update import Batches
@@ -188,14 +187,13 @@ def draws_of(orders: Orders, num_orders: int) -> Draws:
         orders: those of one client.
         num_orders: E.
     """
-    epochs = np.arange(num_orders, dtype=np.int32)
-
     def drawn(world: World, key: Key, round_: Array, clients: Array, present: Array) -> Drawn:
         chex.assert_rank([clients, present], 1)
         chex.assert_equal_shape([clients, present])
         data = world.data
         number = world.first_round + round_
         longest = data.largest
+        epochs = jnp.arange(num_orders)
         num_slots = len(clients)
 
         def order_of(client: Array, epoch: Array) -> Array:
