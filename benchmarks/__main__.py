@@ -77,7 +77,7 @@ NAMED = {
     "precision": Run("precision", TINY),
     "algorithms": Run("algorithms", ("--quick", "--algorithms", "fedavg", "fedsgd")),
     "scaling": Run("scaling", ("--clients", "3", "--devices", "--repeats", "1")),
-    "estimators": Run("estimators", None, None),
+    "estimators": Run("estimators", None, ("--quick",)),
     "interval_coverage": Run("interval_coverage", ("--cases", "airport", "--runs", "20")),
     "secure_sum": Run("secure_sum", ("--quick",)),
     "alignment": Run("alignment", ("--quick",)),
