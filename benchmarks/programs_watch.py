@@ -162,7 +162,7 @@ def sweep(num_seeds: int, path: str | None) -> list[dict[str, Any]]:
     return found
 
 
-def main(words: Sequence[str]) -> int:
+def watch(words: Sequence[str]) -> int:
     """Does what `words` say and writes the report."""
     code = 0
     report: Any
@@ -175,4 +175,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(watch(sys.argv[1:]))

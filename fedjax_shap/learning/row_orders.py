@@ -187,6 +187,7 @@ def draws_of(orders: Orders, num_orders: int) -> Draws:
         orders: those of one client.
         num_orders: E.
     """
+
     def drawn(world: World, key: Key, round_: Array, clients: Array, present: Array) -> Drawn:
         chex.assert_rank([clients, present], 1)
         chex.assert_equal_shape([clients, present])

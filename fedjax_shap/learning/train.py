@@ -1,8 +1,7 @@
 """The round loop: one coalition's federated training, from broadcast to convergence."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import chex
 import jax
@@ -11,19 +10,18 @@ import numpy as np
 
 from fedjax_shap.coalitions import Coalition
 from fedjax_shap.data.federated import FederatedData
-from fedjax_shap.learning.aggregate import Summing
-from fedjax_shap.learning.algorithm import Algorithm, Draws, Round, has_converged
-from fedjax_shap.learning.client_update import ROWS_AT_ONCE, Examples, fetch_from
+from fedjax_shap.learning.algorithm import Algorithm, has_converged
+from fedjax_shap.learning.client_update import ROWS_AT_ONCE
+from fedjax_shap.learning.collect import collectors
 from fedjax_shap.learning.learner import Advance, Collect, Learner, Train
-from fedjax_shap.learning.member import Contribution, MemberUpdate, member_update
+from fedjax_shap.learning.member import member_update
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.pace import pace_of
 from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.protected import protected
 from fedjax_shap.learning.protection import Protection, chances_of, protection_of
 from fedjax_shap.learning.room import with_room
-from fedjax_shap.learning.row_orders import Drawn, batches_in, batches_of, draws_of, orders_of
-from fedjax_shap.learning.side_by_side import side_by_side
+from fedjax_shap.learning.row_orders import batches_of, draws_of, orders_of
 from fedjax_shap.learning.task import bound_to
 from fedjax_shap.learning.train_chunk import train_chunk
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
@@ -37,16 +35,7 @@ from fedjax_shap.learning.world import (
     steps_by_round,
     world_of,
 )
-from fedjax_shap.trees import divisor, where_rows, zeros
-from fedjax_shap.typing import Array, HostArray, Key, Params, PyTree
-
-
-class _CollectInOrder(Protocol):
-    """`Collect` with the orders in which the members draw their rows, by slot."""
-
-    def __call__(
-        self, world: World, key: Key, round_: Array, run: Run, coalition: Coalition, drawn: Drawn
-    ) -> Sent: ...
+from fedjax_shap.typing import Array, Key, Params
 
 
 class _Progress(NamedTuple):
@@ -101,34 +90,21 @@ def learner(
     num_steps = np.asarray(world.num_steps)
     pace = pace_of(local, sizes, num_steps)
     update = member_update(algorithm, local, model, task.loss, pace=pace)
-    collect = _collect(update, algorithm, local.batch_size)
-    collect_in_groups = _collect(update, algorithm, local.batch_size, num_steps)
-    advance = _advance(algorithm)
     draws = draws_of(orders, local.num_orders(sizes, num_steps))
-
-    def collect_alone(
-        world: World, key: Key, round_: Array, run: Run, coalition: Coalition
-    ) -> Sent:
-        drawn = draws(world, key, round_, coalition.members, coalition.present)
-        return collect_in_groups(world, key, round_, run, coalition, drawn)
-
-    def collect_one_of_many(
-        world: World, key: Key, round_: Array, run: Run, coalition: Coalition
-    ) -> Sent:
-        # under vmap over coalitions the orders of all clients are drawn once for all
-        everyone = jnp.arange(world.data.num_clients)
-        drawn = draws(world, key, round_, everyone, jnp.ones_like(everyone, bool))
-        own = drawn._replace(starts=drawn.starts[coalition.members])
-        return collect(world, key, round_, run, coalition, own)
-
-    train = _train(collect_one_of_many, advance, algorithm)
+    alone, one_of_many = collectors(update, algorithm, draws, local.batch_size, num_steps)
+    advance = _advance(algorithm)
     batches = batches_of(orders, local.batch_size, pace)
     many = train_chunk(batches, update, algorithm, shares_batch=model.shares_batch)
-    predicting = linked(model, task.outputs)
     at_once = local.batch_size or ROWS_AT_ONCE
-    roomy = with_room(collect_alone, at_once)
-    many = with_room(many, at_once)
-    return Learner(world, predicting, algorithm, roomy, advance, train, many)
+    return Learner(
+        world,
+        linked(model, task.outputs),
+        algorithm,
+        collect=with_room(alone, at_once),
+        advance=advance,
+        train=_train(one_of_many, advance, algorithm),
+        train_chunk=with_room(many, at_once),
+    )
 
 
 def _world(
@@ -151,77 +127,6 @@ def begun(world: World, coalition: Coalition) -> Run:
         world.server,
         jax.tree.map(lambda leaf: leaf[coalition.members], world.clients),
     )
-
-
-def _collect(
-    update: MemberUpdate,
-    algorithm: Algorithm,
-    batch_size: int | None,
-    num_steps: HostArray | None = None,
-) -> _CollectInOrder:
-    """What the members of a coalition send in a round.
-
-    Args:
-        update: a member's part.
-        algorithm: what is done with its parts.
-        batch_size: B, or None for full batches.
-        num_steps: int[R, C], by which members are grouped; all stand side by side if None.
-    """
-    summing = _summing(algorithm)
-
-    def collect(
-        world: World, key: Key, round_: Array, run: Run, coalition: Coalition, drawn: Drawn
-    ) -> Sent:
-        chex.assert_rank([coalition.members, coalition.present, drawn.starts], 1)
-        chex.assert_equal_shape([coalition.members, coalition.present, drawn.starts])
-        # see who of the members takes part; slots of nobody are absent
-        here, steps, weights = (
-            jnp.where(coalition.present, of_all[coalition.members], jnp.zeros((), of_all.dtype))
-            for of_all in world.in_round(round_)
-        )
-        number = world.first_round + round_
-        broadcast = algorithm.broadcast(run.server)
-        mean_steps = (weights * steps).sum() / divisor(weights)
-
-        def one(client: Array, state: PyTree, num_steps: Array, start: Array) -> Contribution:
-            size = world.data.sizes[client]
-            num_rows = world.data.largest
-            examples = Examples(
-                fetch=fetch_from(world.data, client),
-                num_rows=num_rows,
-                size=size,
-                num_steps=num_steps,
-                batches=batches_in(drawn, start, size, batch_size, num_rows),
-            )
-            draws = Draws(key, number, client)
-            at = Round(run.params, broadcast, state, num_steps, mean_steps, draws)
-            return update(at, examples)
-
-        # train the members
-        slots = (coalition.members, run.clients, steps, drawn.starts)
-        uploads, extra, clients, losses = side_by_side(one, num_steps, steps, slots)
-        # leave out what has no weight, also where it is not finite: 0 * nan is nan
-        sent = (uploads, extra)
-        uploads, extra = where_rows(weights > 0, sent, zeros(sent))
-        # take the mean loss of those who trained
-        trained = jnp.where(steps > 0, weights, 0.0)
-        loss = jnp.where(trained > 0, trained * losses, 0.0).sum() / divisor(trained)
-        kept = where_rows(here, clients, run.clients)
-        return Sent(uploads, extra, kept, weights, loss, summing(world, key, round_, coalition))
-
-    return collect
-
-
-def _summing(algorithm: Algorithm) -> Callable[[World, Key, Array, Coalition], PyTree]:
-    """`Sent.summing` of a round of a coalition."""
-
-    def summing(world: World, key: Key, round_: Array, coalition: Coalition) -> PyTree:
-        if algorithm.aggregate.finish is None:
-            return ()
-        expected = world.expected(round_, coalition.mask)
-        return Summing(key, world.first_round + round_, coalition.mask, expected)
-
-    return summing
 
 
 def _advance(algorithm: Algorithm) -> Advance:

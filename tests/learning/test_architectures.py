@@ -144,4 +144,5 @@ def test_initial_parameters_by_one_program_are_those_of_one_operation_after_anot
     by_one = init(key)
     with jax.disable_jit():
         one_by_one = init(key)
-    chex.assert_trees_all_equal(by_one, one_by_one)
+    # as operations are fused, the last bit may differ by processor
+    chex.assert_trees_all_close(by_one, one_by_one, rtol=3e-6, atol=1e-7)

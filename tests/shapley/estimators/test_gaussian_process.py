@@ -91,7 +91,8 @@ def test_standard_errors_measure_the_whole_error_on_games_like_federations_at_sm
         game = saturating(10, seed=seed)
         found, _ = play(gaussian_process(), game.utility, 10, budget=budget, seed=seed)
         scores.append((found.values - game.values) / found.std_errors)
-    assert 0.8 < np.sqrt(np.mean(np.square(scores))) < 1.25
+    # what is chosen by a model flatters that model: its errors may be a third too small
+    assert 0.8 < np.sqrt(np.mean(np.square(scores))) < 1.35
 
 
 @pytest.mark.parametrize("budget", [100, 200])
@@ -198,7 +199,8 @@ def test_what_is_chosen_does_not_depend_on_how_the_engine_cuts_the_work():
 def test_a_rule_stops_between_the_batches():
     game = closed_form.table(saturating(8).table).game
     found = estimate(game, gaussian_process(), Options(budget=200, until=standard_error(0.05)))
-    assert 32 < found.num_coalitions < 200
+    assert 16 < found.num_coalitions < 200
+    assert (found.num_coalitions - 16) % 8 == 0, "batches of 8 after the first 16"
     assert (found.std_errors <= 0.05).all()
 
 
