@@ -13,10 +13,8 @@ from fedjax_shap.typing import Array, HostArray
 Walk = TypeVar("Walk")
 LEAST_USEFUL = 0.9  # the part of the steps of loops of known length that clients need, at least
 LONGEST = 16  # steps in a loop of known length: in longer ones little more is gained
-# What the start of a loop costs, in steps. A GPU waits while the host reads whether it goes on; a
-# CPU loses next to nothing, and takes no step that nobody needs.
-START_ON_CPU = 0.001
-START_ELSEWHERE = 0.5
+# What the start of a loop costs on a GPU, in steps: it waits until the host knows if it goes on.
+START = 0.5
 ROWS_DRAWN = 2**20  # rows of mini-batches that are drawn before the first step, at most
 SPARE_ORDERS = 2  # orders are drawn all at once where no more than so many times those needed
 
@@ -57,10 +55,9 @@ def pace_of(
     if not len(taken):
         return Pace()
     on_cpu = (backend or jax.default_backend()) == "cpu"
-    start = START_ELSEWHERE
-    if on_cpu:
-        start = START_ON_CPU
-    stretch = _stretch(taken.astype(np.int64), start)
+    stretch = _common(taken)
+    if not on_cpu:
+        stretch = _cheapest(taken.astype(np.int64))
     # As many whole stretches as the busiest client takes, a power of two, so that partitions of one
     # data set share programs; within the memory for their rows.
     loops = _power_above(-(-int(taken.max()) // stretch))
@@ -79,13 +76,25 @@ def _power_above(number: int) -> int:
     return 1 << (number - 1).bit_length()
 
 
-def _stretch(taken: HostArray, start: float) -> int:
-    """U, by what the loops cost: the steps in them, and their starts."""
+def _common(taken: HostArray) -> int:
+    """U on a CPU: the steps that all clients take, 1 where they differ.
+
+    It loses next to nothing at a loop's start and takes no step that nobody needs, and partitions
+    share programs.
+    """
+    most = int(taken.max())
+    if taken.min() < most or most > LONGEST:
+        return 1
+    return most
+
+
+def _cheapest(taken: HostArray) -> int:
+    """U on a GPU, by what the loops cost: the steps in them, and their starts."""
     costs = {}
     for stretch in range(1, min(int(taken.max()), LONGEST) + 1):
         loops = int((-(-taken // stretch)).sum())
         if taken.sum() >= LEAST_USEFUL * loops * stretch:
-            costs[stretch] = loops * stretch + start * loops
+            costs[stretch] = loops * stretch + START * loops
     return min(costs, key=lambda stretch: costs[stretch])
 
 

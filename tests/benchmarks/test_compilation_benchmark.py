@@ -10,6 +10,7 @@ from benchmarks.programs_watch import Span
 SMALL = """
 [partition]
 name = "dirichlet"
+alpha = 1.0
 num_clients = 2
 [algorithm]
 max_rounds = 1

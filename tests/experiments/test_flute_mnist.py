@@ -8,7 +8,7 @@ import pytest
 from experiments import flute_mnist
 from fedjax_shap.data.sources import digits
 
-SMALL = ("clients=20", "participants=12", "rounds=2", "coalitions=30")
+SMALL = ("clients=20", "participants=12", "rounds=2", "coalitions=60")
 
 
 def test_clients_hold_two_digits_each_and_few_hold_most_images():

@@ -83,6 +83,7 @@ def game_at(monkeypatch, steps, **pace):
     return silo(federation(), training, metric="negative_loss")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["client", "coalition"])
 def test_utilities_are_bit_equal_at_every_pace(layout, monkeypatch, key):
     masks = all_subsets(len(SIZES))
@@ -136,4 +137,4 @@ def test_orders_are_drawn_one_by_one_where_one_client_begins_far_more_passes():
     assert pace_of(settings, np.array([90, 90, 90, 0]), steps, "gpu").orders == 63 // 9 + 2
     assert pace_of(local(batch_size=10, reshuffle=False), np.array([5, 900]), steps).orders is None
     large = local(batch_size=2**19)
-    assert pace_of(large, np.array([2**21]), np.full((1, 1), 99), "cpu").window == 11, "rows fit"
+    assert pace_of(large, np.array([2**21]), np.full((1, 1), 99), "cpu").window == 2, "rows fit"
