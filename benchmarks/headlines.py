@@ -116,6 +116,19 @@ def _scaling(record: Record) -> list[Headline]:
     return found
 
 
+def _compilation(record: Record) -> list[Headline]:
+    found = []
+    for name, run in record["runs"].items():
+        total = run["total"]
+        beside = f"{total['programs']} programs, {total['cached']} of them kept from before"
+        number = f"{run['seconds']:.3g} s, {total['compiling']:.2g} s compiling"
+        found.append(Headline(f"the quickstart, {name}", number, beside))
+    for row in record["sweep"]:
+        number = f"{row['seconds'] - row['training']:.2g} s beyond training"
+        found.append(Headline(f"a sweep, seed {row['seed']}", number))
+    return found
+
+
 def _convolutions(record: Record) -> list[Headline]:
     return [
         Headline(f"{row['models']} models, {row['way']}", f"{row['ms_a_model_step']:.3g} ms a step")
@@ -216,6 +229,7 @@ READERS: dict[str, Callable[[Record], list[Headline]]] = {
     "algorithms": _algorithms,
     "alignment": _alignment,
     "coalition_engine": _coalition_engine,
+    "compilation": _compilation,
     "convolutions": _convolutions,
     "encrypted_training": _encrypted_training,
     "estimators": _estimators,
