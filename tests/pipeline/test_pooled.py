@@ -64,6 +64,8 @@ def test_pooled_data_are_trained_alike_by_either_program(name, steps, alone, dat
 
 
 def test_the_federation_and_its_pooled_data_take_one_program(data):
+    # what all trainings of a process share, such as the initial parameters, is there before
+    followed(data, training())
     with Stopwatch() as one:
         followed(data, training())
     with Stopwatch() as more, pytest.MonkeyPatch.context() as patch:
