@@ -125,7 +125,7 @@ def _at_once(
     begun = first // passes
     orders = jax.vmap(order_of)(begun + jnp.arange(num_orders))
     order = jnp.minimum(steps // passes - begun, num_orders - 1)
-    place = jnp.minimum(place_of(steps, size, width), jnp.maximum(size - 1, 0))
+    place = _within(place_of(steps, size, width), size)
     rows: Array = orders[order[:, None], place]
     return rows
 
@@ -144,7 +144,7 @@ def _one_by_one(
     window, width, num_rows = counts
     longest = -(-num_rows // width)
     passes = num_batches(size, width)
-    place = jnp.minimum(jnp.arange(longest * width), jnp.maximum(size - 1, 0))
+    place = _within(jnp.arange(longest * width), size)
 
     def put(epoch: Array, rows: Array) -> Array:
         # the next pass takes the place of what stands beyond the end of this one
@@ -155,6 +155,11 @@ def _one_by_one(
     nothing = jnp.zeros((longest + window + longest, width), jnp.int32)
     drawn: Array = jax.lax.fori_loop(first // passes, (end - 1) // passes + 1, put, nothing)
     return drawn[longest : longest + window]
+
+
+def _within(place: Array, size: Array) -> Array:
+    """Places among a client's rows: beyond its last one, where nothing counts, that of the last."""
+    return jnp.minimum(place, jnp.maximum(size - 1, 0))
 
 
 def batches_in(
@@ -174,7 +179,7 @@ def batches_in(
     width = min(batch_size, num_rows)
 
     def rows_of(k: Array) -> Array:
-        place = jnp.minimum(place_of(k, size, width), jnp.maximum(size - 1, 0))
+        place = _within(place_of(k, size, width), size)
         return drawn.rows[k // num_batches(size, width), start + place]
 
     return lambda first: rows_of

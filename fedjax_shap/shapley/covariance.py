@@ -68,6 +68,14 @@ class Kernel(NamedTuple):
         total[np.diag_indices(len(total))] += self.empty * ~masks.any(axis=1)
         return total
 
+    def variances(self, masks: Masks) -> HostArray:
+        """float64[M]: the diagonal of `covariance`, without the rest of it."""
+        sizes = masks.sum(axis=1).astype(np.float64)
+        product = np.exp(-2 * (masks @ self.decays)) * (1 + self.white)
+        polynomial = self.linear * sizes + self.pairs * sizes * (sizes - 1) / 2
+        together = product + polynomial + CONSTANT + self.size + JITTER
+        return np.asarray(together + self.empty * (sizes == 0))
+
     def between(self, masks: Masks, others: Masks) -> HostArray:
         """float64[M, N]: of the coalitions bool[M, P] with different ones, bool[N, P]."""
         one = masks.astype(np.float64)

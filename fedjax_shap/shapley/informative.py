@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fedjax_shap.shapley.covariance import CONSTANT, JITTER, Kernel, inverse_root
+from fedjax_shap.shapley.covariance import Kernel, inverse_root
 from fedjax_shap.shapley.covariance_fit import one_thread
 from fedjax_shap.typing import HostArray, Masks
 
@@ -76,16 +76,8 @@ def _posterior(kernel: Kernel, observed: Masks, candidates: Masks) -> Posterior:
     root = inverse_root(kernel.covariance(observed))
     reduced = root @ kernel.between(observed, candidates)
     explained = (kernel.shapley(observed) @ root.T) @ reduced
-    variances = _variances(kernel, candidates) - (reduced**2).sum(axis=0)
+    variances = kernel.variances(candidates) - (reduced**2).sum(axis=0)
     return Posterior(reduced, variances, kernel.shapley(candidates) - explained)
-
-
-def _variances(kernel: Kernel, masks: Masks) -> HostArray:
-    """float64[M]: the prior variance of the utility of each coalition of bool[M, P]."""
-    sizes = masks.sum(axis=1).astype(np.float64)
-    product = np.exp(-2 * (masks @ kernel.decays)) * (1 + kernel.white)
-    polynomial = kernel.linear * sizes + kernel.pairs * sizes * (sizes - 1) / 2
-    return np.asarray(product + polynomial + CONSTANT + kernel.size + JITTER)
 
 
 def _first_best(gains: HostArray) -> int:

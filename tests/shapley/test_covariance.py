@@ -23,7 +23,9 @@ def kernel(players):
 @pytest.mark.parametrize("players", [1, 2, 5, 8])
 def test_covariances_of_values_are_the_values_of_covariances(players):
     masks = all_subsets(players)
-    covariance = kernel(players).covariance(masks) - JITTER * np.eye(len(masks))
+    whole = kernel(players).covariance(masks)
+    assert_allclose(kernel(players).variances(masks), np.diag(whole), rtol=1e-14)
+    covariance = whole - JITTER * np.eye(len(masks))
     expected = shapley_values(covariance)
     assert_allclose(kernel(players).shapley(masks), expected, atol=1e-12)
     assert_allclose(

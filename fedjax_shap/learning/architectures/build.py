@@ -91,7 +91,7 @@ def _initial(
 ) -> Params:
     """The initial parameters, drawn by one program, which modules of equal settings share.
 
-    They are bit for bit those that the operations one by one give.
+    On some processors their last bits differ from what the operations give one by one.
     """
     drawn = module.init(key, jnp.zeros((1, *shape)))["params"]
     return _INITIALIZERS[initializer](key, drawn)
