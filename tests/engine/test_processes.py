@@ -181,7 +181,7 @@ def test_processes_exchange_in_order_of_rank_and_end_in_silence():
 def test_the_others_stop_with_a_sentence_where_one_dies_or_leaves(fates):
     began = time.monotonic()
     ended_as = company(*fates)
-    assert time.monotonic() - began < 45  # most of it is importing
+    assert time.monotonic() - began < 120  # not join_within; most is importing
     gone = next(rank for rank, fate in enumerate(fates) if fate in ("die", "leave"))
     for rank, (code, out, err) in enumerate(ended_as):
         if rank != gone:
@@ -426,7 +426,7 @@ def test_one_process_killed_stops_the_other_and_a_restart_alone_finishes(alone, 
     both[victim].send_signal(signal.SIGKILL)
     killed = time.monotonic()
     code, _, err = ended(*both)[1 - victim]
-    assert time.monotonic() - killed < 15
+    assert time.monotonic() - killed < 60  # it does not wait for the dead
     assert code == 3 and "Traceback" not in err, err
     assert f"error: Process {victim} (of 0..1) died, failed or left; what was valued is kept" in err
     kept = stored(out)

@@ -1,6 +1,5 @@
 """The manifest says what the registries say, and refuses without JAX what they would refuse."""
 
-import resource
 import subprocess
 import sys
 
@@ -22,7 +21,7 @@ BAD = [
     {"estimator": {"on_nonfinite": "ignore"}},
     {"corrupt": [{"name": "label_noise", "client": 0}]},
 ]
-# prints the refusal, and whether JAX was imported for it
+# prints the refusal, and what was imported for it of the libraries that take long to import
 REFUSE = """
 import sys
 from fedjax_shap.pipeline.config import parse
@@ -30,7 +29,8 @@ try:
     parse({raw!r})
 except ValueError as error:
     print(error)
-print("jax" in sys.modules)
+slow = {{"jax", "flax", "optax", "scipy", "sklearn", "matplotlib", "pandas", "rich"}}
+print(sorted(slow & sys.modules.keys()))
 """
 
 
@@ -63,22 +63,11 @@ def test_an_entry_added_while_the_program_runs_counts(monkeypatch):
 
 
 @pytest.mark.parametrize("raw", BAD, ids=lambda raw: next(iter(raw)))
-def test_a_bad_configuration_is_refused_without_jax_as_it_is_with_it(raw):
+def test_a_bad_configuration_is_refused_without_slow_imports_as_it_is_with_them(raw):
     with pytest.raises(ValueError) as caught:
         parse(raw)
     done = subprocess.run(
         [sys.executable, "-c", REFUSE.format(raw=raw)], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == [str(caught.value), "False"]
+    assert done.stdout.splitlines() == [str(caught.value), "[]"]
 
-
-def test_a_refusal_takes_less_than_half_a_second():
-    """Of a processor, whatever else runs; the best of three."""
-    code = REFUSE.format(raw=BAD[1])
-    took = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        took.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    assert min(took) < 0.5
