@@ -22,12 +22,18 @@ class Headline(NamedTuple):
 
 def headlines(record: Record) -> list[Headline]:
     """Those of one record, by the module that its command names; none where nobody wrote any."""
-    words = record["command"].split()
-    module = words[2].removeprefix("benchmarks.")
-    read = READERS.get(module)
+    read = READERS.get(module_of(record))
     if read is None:
         return []
     return read(record)
+
+
+def module_of(record: Record) -> str:
+    """The benchmark that wrote a record; "" where the record does not say."""
+    words = record.get("command", "").split()
+    if len(words) < 3:
+        return ""
+    return words[2].removeprefix("benchmarks.")
 
 
 def extrapolated(share: float | None) -> str:

@@ -2,7 +2,8 @@
 
 On a page, what stands between `<!-- table: NAME -->` and `<!-- end of table -->` is the table of
 headline numbers of benchmarks/results/NAME.json; after `<!-- table: NAME/PART -->` it is the table
-PART that this record holds among its `tables`, as columns and rows of text.
+PART that the record holds among its `tables`, as columns and rows of text, or that is made from it
+(`page_tables`).
 """
 
 import json
@@ -11,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.harness import ROOT, Record
-from benchmarks.headlines import headlines
+from benchmarks.headlines import headlines, module_of
+from benchmarks.page_tables import TABLES
 from fedjax_shap._validate import InvalidInputError, one_of
 
 PAGES = ROOT / "docs"
@@ -62,10 +64,29 @@ def table_of(name: str, results: Path = RESULTS) -> str:
         raise InvalidInputError(
             f"Expected table: {name} to name a record of {results.name}: {error.strerror}."
         ) from None
-    if part:
-        one_of("table", part, record.get("tables", {}))
-        return markdown(record["tables"][part]["columns"], record["tables"][part]["rows"])
-    return markdown(HEADLINES, headlines(record))
+    return markdown(*_cells(record, part)) + "\n" + caption(record)
+
+
+def _cells(record: Record, part: str) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Columns and rows of one table of a record; its headline numbers if `part` is ""."""
+    if not part:
+        return HEADLINES, headlines(record)
+    kept = record.get("tables", {})
+    made = TABLES.get(module_of(record), {})
+    one_of("table", part, {**kept, **made})
+    if part in made:
+        return made[part](record)
+    return kept[part]["columns"], kept[part]["rows"]
+
+
+def caption(record: Record) -> str:
+    """Where and when a record was made, in a line; "" where it does not say."""
+    if "commit" not in record:
+        return ""
+    words = [record["processor"], f"{record['cores']} core(s)", f"JAX {record['versions']['jax']}"]
+    if not record["device"].startswith("cpu"):
+        words.insert(0, record["device"])
+    return f"({', '.join(words)}, {record['date'][:10]}, commit {record['commit']})\n"
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks import __main__ as everything
-from benchmarks import harness, headlines, pages
+from benchmarks import harness, headlines, page_tables, pages
 
 RECORD = {
     "command": "python -m benchmarks.products --json DIR/x.json",
@@ -153,9 +153,26 @@ def test_a_page_gets_the_tables_that_it_names_and_keeps_its_words(tmp_path):
     assert "| n | seconds |\n| --- | --- |\n| 20 | 3 s |\n" in text
     assert text.startswith("Before.\n") and text.endswith("After.\n") and "Between." in text
     assert pages.fill(tmp_path, tmp_path) == []
-    for wrong in ("nothing", "paper/other"):
+    for wrong in ("nothing", "paper/other", "products_cpu/rivals"):
         with pytest.raises(ValueError, match="table"):
             pages.table_of(wrong, tmp_path)
+
+
+def test_a_table_of_many_columns_is_made_from_its_record_and_says_where_it_was_made():
+    names = {table.stem: json.loads(table.read_text()) for table in pages.RESULTS.glob("*.json")}
+    made = 0
+    for name, record in names.items():
+        for part, table in page_tables.TABLES.get(headlines.module_of(record), {}).items():
+            columns, rows = table(record)
+            assert rows and all(len(row) == len(columns) for row in rows), name
+            text = pages.table_of(f"{name}/{part}")
+            assert f"{record['date'][:10]}, commit {record['commit']})" in text
+            made += 1
+    assert made >= 5
+    record = names["coalition_engine_cpu"]
+    loop = page_tables.TABLES["coalition_engine"]["rivals"](record).rows[1]
+    times = record["seconds_jitted_loop"] / record["seconds_engine"]
+    assert float(loop[-1]) == pytest.approx(times, abs=0.05)
 
 
 @pytest.mark.parametrize("page", sorted(pages.PAGES.glob("*.md")), ids=lambda page: page.name)
