@@ -15,27 +15,27 @@ these federations is trained anew, all of its coalitions. A gain is the addition
 additional cost, in thousandths of the revenue.
 
 Command: python -m experiments.misreporting --json misreporting.json --figure misreporting.png
-Minutes: 3 to 5 on four cores shared with other work.
-Seen (AMD EPYC, CPU, shared with other work, 2026-11-21; commit and all numbers in
+Minutes: 6 on two cores shared with other work.
+Seen (Intel Xeon, CPU, shared with other work, 2026-11-28; commit and all numbers in
 experiments/results/misreporting.json): gain, mean over the members and 5 trainings (that of the
 member that gains most); honest payments are 141 to 301, their mean 200:
 
                    20 rounds                                5 rounds
                    cost + 100 %  split        copy          split        copy         repeat
     cost_aware     +64 (+78)     +30 (+40)    +26 (+44)     -32 (-17)    -11 (+5)     -6 (+30)
-    costs_ignored    0           +50 (+67)     +2 (+36)     -53 (-28)    -70 (-40)   -59 (+4)
+    costs_ignored    0           +50 (+67)     +2 (+36)     -54 (-29)    -70 (-41)   -59 (+4)
     equal            0          +133 (+133)   +53 (+72)    +133 (+133)   +53 (+72)   -81 (-62)
     by_size          0             0          +51 (+53)       0          +51 (+53)   +51 (+53)
     costs_only     +65 (+85)     +79 (+79)    +53 (+59)     +79 (+79)    +53 (+59)   -16 (-12)
     leave_one_out  +65 (+77)     -52 (-24)   -113 (-25)     -60 (-33)   -104 (-36)   -81 (-17)
     banzhaf        +64 (+75)     -10 (+8)      -5 (+19)     -47 (-37)    -36 (-16)    -4 (+51)
-    least_core     +64 (+76)      +1 (+29)    +39 (+48)     -13 (+4)      -9 (+27)   +19 (+64)
+    least_core     +64 (+76)      +1 (+29)    +39 (+48)     -13 (+4)      -9 (+26)   +19 (+64)
 
     With costs capped at what the work implies nobody gains by claiming more, under any rule,
     exactly. Costs hardly change what misreported data gains; a cost that is paid back only makes
     copies cheap. After 20 rounds every one of the five members gains by a split and by a copy under
     cost_aware (standard deviation between trainings 2.6 and 1.4); rows repeated in place gain only
-    under by_size. By the formula of `audits.manipulation` a split gains (2 q - 1) 55.3 there, so
+    under by_size. By the formula of `audits.manipulation` a split gains (2 q - 1) 55.2 there, so
     that half of the data makes q = 77 % of the contribution. A copy raises its member's part of the
     values by 8.3 points; under the model of a perfect copy it would be 9.3. After 5 rounds the sign
     changes, q = 3 %: half of the rows also take half of the steps. In a trial that was not kept, of

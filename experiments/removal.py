@@ -14,32 +14,32 @@ Command: python -m experiments.removal --json removal.json --figure removal.png
     python -m experiments.removal --data DIR --set data=mnist --json removal.json
     python -m experiments.removal --set steps=4 --json removal_equal_steps.json
         (equally many steps for all)
-Minutes: 6 on four cores shared with other work.
-Seen (AMD EPYC, CPU, shared with other work, 2026-11-21, digits; commit and all numbers in
+Minutes: 5 on two cores shared with other work.
+Seen (Intel Xeon, CPU, shared with other work, 2026-11-28, digits; commit and all numbers in
 experiments/results/removal.json and removal_equal_steps.json): area between the curves, mean and
-standard deviation over 3 trainings, and accuracy with the best or the worst three gone, of 0.704
-with all and 0.798 with 4 steps for all:
+standard deviation over 3 trainings, and accuracy with the best or the worst three gone, of 0.729
+with all and 0.817 with 4 steps for all:
 
                               epochs=1, 2 to 9 steps                steps=4
                               area             best     worst      area             best     worst
-    exact                      0.306 +- 0.013  0.476    0.693       0.281 +- 0.003  0.484    0.765
-    exact, other training      0.303 +- 0.010  0.476    0.693       0.280 +- 0.002  0.484    0.769
-    gaussian_process           0.301 +- 0.013  0.476    0.693       0.278 +- 0.004  0.484    0.723
-    OR                         0.298 +- 0.008  0.476    0.693       0.273 +- 0.009  0.491    0.729
-    TMC                        0.291 +- 0.020  0.476    0.693       0.280 +- 0.003  0.484    0.751
-    individual                 0.271 +- 0.013  0.374    0.685       0.243 +- 0.017  0.405    0.720
-    leave-one-out              0.049 +- 0.009  0.571    0.649       0.228 +- 0.007  0.484    0.774
-    at random                  0.047 +- 0.022  0.537    0.643       0.076 +- 0.050  0.499    0.626
-    GTG                       -0.046 +- 0.024  0.521    0.560       0.166 +- 0.017  0.545    0.693
-    in-run exact              -0.084 +- 0.018  0.527    0.527       0.158 +- 0.005  0.545    0.693
-    MR                        -0.122 +- 0.029  0.527    0.470       0.158 +- 0.047  0.545    0.693
+    exact                      0.294 +- 0.013  0.554    0.713       0.271 +- 0.004  0.473    0.750
+    exact, other training      0.292 +- 0.009  0.554    0.713       0.264 +- 0.008  0.473    0.750
+    gaussian_process           0.291 +- 0.014  0.554    0.711       0.263 +- 0.000  0.473    0.737
+    TMC                        0.291 +- 0.009  0.554    0.710       0.264 +- 0.004  0.429    0.787
+    OR                         0.289 +- 0.002  0.554    0.713       0.259 +- 0.012  0.491    0.754
+    individual                 0.262 +- 0.005  0.356    0.708       0.232 +- 0.031  0.512    0.738
+    at random                  0.049 +- 0.024  0.542    0.652       0.078 +- 0.043  0.484    0.621
+    leave-one-out              0.045 +- 0.010  0.597    0.621       0.242 +- 0.023  0.473    0.787
+    GTG                       -0.033 +- 0.052  0.488    0.552       0.203 +- 0.022  0.554    0.734
+    in-run exact              -0.060 +- 0.033  0.524    0.552       0.193 +- 0.015  0.554    0.731
+    MR                        -0.131 +- 0.060  0.573    0.484       0.129 +- 0.088  0.481    0.658
 
     "exact, other training" is the noise floor. A tenth of the trainings comes as near to all of
     them as another training does, and OR, with one run, nearly so. In-run exact, MR and GTG ordered
-    members worse than chance: the largest member got the lowest in-run value (-0.44 to -0.53 of a
-    total of 0.6) and one of the highest exact values (0.13 to 0.15). With equally many steps for
-    all they order members better than chance (Spearman of in-run and exact +0.55 to +0.71, before
-    -0.18 to -0.08), though less well than every other method. So one cause is that members with
+    members worse than chance: the largest member got the lowest in-run value (-0.38 to -0.45 of a
+    total of 0.63) and one of the highest exact values (0.14 to 0.15). With equally many steps for
+    all they order members better than chance (Spearman of in-run and exact +0.50 to +0.71, before
+    -0.02 to +0.05), though less well than every other method. So one cause is that members with
     more rows take more steps; we think that they pull the model towards their labels, and that
     later rounds gain value by undoing this. In a trial that was not kept (two trainings) the first
     three rounds alone ordered members as exact values do (areas of 0.30 and 0.31). We did not study
