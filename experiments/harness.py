@@ -156,11 +156,22 @@ def dress(axes: Axes, title: str, *, grid: Grid = "both", size: float | None = N
 
 
 def legend_below(drawn: Figure, *panels: Axes, columns: int) -> None:
-    """One legend below all panels, with what `panels` name."""
+    """One legend below all panels, with what `panels` name.
+
+    Args:
+        drawn: the figure.
+        panels: whose labels it has.
+        columns: how many it has, or as many as fit into the figure where those are fewer.
+    """
     named: dict[str, Any] = {}
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
-    drawn.legend(
-        list(named.values()), list(named), frameon=False, loc="outside lower center", ncols=columns
-    )
+    place: dict[str, Any] = {"frameon": False, "loc": "outside lower center"}
+    lines = -(-len(named) // columns)
+    for height in range(lines, len(named) + 1):
+        across = -(-len(named) // height)
+        legend = drawn.legend(list(named.values()), list(named), ncols=across, **place)
+        if across == 1 or legend.get_window_extent().width <= drawn.bbox.width:
+            return
+        legend.remove()

@@ -17,7 +17,7 @@ prints, and the same models on features of their own kind beside it.
 Command: python -m experiments.heart_disease --data DIR --json heart_disease.json --figure
 heart_disease.png
 Minutes: 0.6 on two cores, most of it compiling.
-Seen (Intel Xeon, CPU, 2026-11-28, the same to the last bit on an AMD EPYC; commit and all numbers in
+Seen (Intel Xeon, CPU, 2026-11-28, the same bits as on an AMD EPYC; commit and all numbers in
 experiments/results/heart_disease.json): mean +- standard deviation over seeds; "five" is the mean
 of the four hospitals and the pooled test, which is what is quoted elsewhere; apart: most patients
 in one hospital under one seed:

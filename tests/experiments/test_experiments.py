@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from experiments import agreement, five_settings, removal
+from experiments import agreement, five_settings, harness, removal
 from experiments.harness import overridden, parser, run
 from experiments.methods import METHODS
 from fedjax_shap._validate import InvalidInputError
@@ -180,3 +180,15 @@ def test_progress_is_written_to_the_error_stream(experiment, monkeypatch, capsys
     lines = capsys.readouterr().err.splitlines()
     assert len(measured) >= 2
     assert [line.split("s  ", 1)[1] for line in lines] == [f"{which}!" for which in measured]
+
+
+def test_a_legend_below_takes_as_many_columns_as_fit_into_the_figure():
+    drawn = Figure(figsize=(5.0, 3.0), layout="constrained")
+    panel = drawn.subplots()
+    for name in ("one", "another", "a third with a long name", "a fourth with a longer name"):
+        panel.plot([0, 1], label=name)
+    harness.legend_below(drawn, panel, columns=4)
+    (below,) = drawn.legends
+    drawn.canvas.draw()
+    assert below.get_window_extent().width <= drawn.bbox.width
+    assert len(below.get_texts()) == 4
