@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from fedjax_shap.coalitions import Chunk, Coalition
@@ -20,7 +21,7 @@ from fedjax_shap.learning.learner import Learner
 from fedjax_shap.learning.metric import EXAMPLES_AT_ONCE, Metric, in_blocks, judged, score
 from fedjax_shap.learning.model import Model
 from fedjax_shap.learning.world import World
-from fedjax_shap.trees import divisor, weighted_sum
+from fedjax_shap.trees import divisor, placed, weighted_sum
 from fedjax_shap.typing import Array, Key, Params
 
 Absent = Literal["left_out", "unchanged"]  # how a participant outside a coalition counts in it
@@ -102,7 +103,7 @@ def mixtures(learning: Learner, metric: Metric, absent: Absent = "left_out") -> 
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
         (params, finite, weights), left = collect(world, key, everyone)
-        group = jnp.zeros_like(everyone.members)
+        group = placed(np.zeros_like(everyone.members))
         uploads = Uploads(world, params, finite, everyone.members, weights, group)
         return Game(uploads, value, world.data.num_clients, values), left.after(world)
 

@@ -61,7 +61,9 @@ def train_chunk(
     Guarantees:
         For each coalition the same numbers as `Learner.train`, up to float reassociation.
     """
-    one_round = _one_round(_work(batches, update, algorithm, shares_batch), algorithm)
+    # traced once, for the shapes of what it sends and for the turns
+    work = jax.jit(_work(batches, update, algorithm, shares_batch), inline=True)
+    one_round = _one_round(work, algorithm)
 
     def train(world: World, key: Key, chunk: Chunk, observe: Observe, read: Read) -> PyTree:
         chex.assert_rank([chunk.mask, chunk.rows], 2)

@@ -146,3 +146,8 @@ def test_initial_parameters_by_one_program_are_those_of_one_operation_after_anot
         one_by_one = init(key)
     # as operations are fused, the last bit may differ by processor
     chex.assert_trees_all_close(by_one, one_by_one, rtol=3e-6, atol=1e-7)
+
+
+def test_initial_parameters_have_the_same_bits_within_another_program(key):
+    model = mlp(hidden=[5])((7,), 3)
+    chex.assert_trees_all_equal(model.init(key), jax.jit(model.init)(key))

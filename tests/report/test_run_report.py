@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from handmade import curves_of, result_of
 from matplotlib import rc_context
+from scipy.stats import spearmanr
 
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.rules import equal
@@ -21,7 +22,7 @@ from fedjax_shap.report import run as run_files
 from fedjax_shap.report import run_figures, style
 from fedjax_shap.report.render import to_text
 from fedjax_shap.report.run import write
-from fedjax_shap.report.run_sentences import MOST_PAIRS, efficiency, sentences
+from fedjax_shap.report.run_sentences import MOST_PAIRS, efficiency, sentences, spearman
 from fedjax_shap.report.run_tables import device_tables, members_table
 
 RAW = {
@@ -74,6 +75,20 @@ def test_values_that_do_not_sum_to_the_surplus_are_never_said_to_do_so(gap):
 def test_rounding_is_judged_by_the_size_of_large_values():
     assert efficiency(attribution([4000.05, 6000], grand=10_000)).startswith("Values sum to")
     assert efficiency(attribution([4001.05, 6000], grand=10_000)).startswith("Values do not sum")
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 6])
+def test_the_rank_agreement_is_scipys_also_with_ties(decimals):
+    drawn = np.random.default_rng(decimals).normal(size=(20, 2, 9)).round(decimals)
+    for one, other in drawn:
+        agreement = spearman(attribution(one), attribution(other))
+        assert agreement == spearmanr(one, other).statistic
+
+
+@pytest.mark.parametrize("values", [[1.0, 1.0, 1.0], [1.0, np.nan, 2.0]])
+def test_no_rank_agreement_is_given_with_equal_or_unknown_values(values):
+    assert spearman(attribution(values), attribution([3.0, 1.0, 2.0])) is None
+    assert spearman(attribution([3.0, 1.0, 2.0]), attribution(values)) is None
 
 
 def test_members_with_markup_in_their_names_are_shown_under_these_names(result):

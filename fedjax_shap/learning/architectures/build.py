@@ -15,6 +15,8 @@ from fedjax_shap.learning.precision import Precision, computing
 from fedjax_shap.typing import Array, Key, Params, PyTree
 
 Initializer = Literal["lecun", "torch", "zeros"]
+# On a CPU, a program that runs once and draws the same bits is compiled in a third of the time.
+QUICKLY = {"xla_backend_optimization_level": 1}
 
 
 def build_layered(
@@ -38,7 +40,7 @@ def build_layered(
     one_of("precision", precision, get_args(Precision))
 
     def init(key: Key) -> Params:
-        return cast(Params, _initial(module, shape, initializer, key))
+        return _drawn(module, shape, initializer, key)
 
     def first(params: Params, x: Array) -> Array:
         return cast(Array, module.apply({"params": params}, x, method="first"))
@@ -77,7 +79,7 @@ def build(
     one_of("precision", precision, get_args(Precision))
 
     def init(key: Key) -> Params:
-        return cast(Params, _initial(module, shape, "lecun", key))
+        return _drawn(module, shape, "lecun", key)
 
     def apply(params: Params, x: Array) -> Array:
         return cast(Array, module.apply({"params": params}, x))
@@ -85,14 +87,21 @@ def build(
     return Model(init, computing(apply, precision), shares_batch=shares_batch, check=check)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _initial(
-    module: nn.Module, shape: tuple[int, ...], initializer: Initializer, key: Key
-) -> Params:
+def _drawn(module: nn.Module, shape: tuple[int, ...], initializer: Initializer, key: Key) -> Params:
     """The initial parameters, drawn by one program, which modules of equal settings share.
 
     On some processors their last bits differ from what the operations give one by one.
     """
+    program = _within
+    if jax.default_backend() == "cpu" and not isinstance(key, jax.core.Tracer):
+        program = _once
+    return cast(Params, program(module, shape, initializer, key))
+
+
+def _initial(
+    module: nn.Module, shape: tuple[int, ...], initializer: Initializer, key: Key
+) -> Params:
+    """What the programs of `_drawn` compute."""
     drawn = module.init(key, jnp.zeros((1, *shape)))["params"]
     return _INITIALIZERS[initializer](key, drawn)
 
@@ -115,3 +124,6 @@ _INITIALIZERS: dict[str, Callable[[Key, PyTree], PyTree]] = {
     "torch": _torch_uniform,
     "zeros": lambda key, params: jax.tree.map(jnp.zeros_like, params),
 }
+_jitted = partial(jax.jit, _initial, static_argnums=(0, 1, 2))
+_within = _jitted()  # within another program, whose options count
+_once = _jitted(compiler_options=QUICKLY)
