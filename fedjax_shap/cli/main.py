@@ -1,9 +1,11 @@
 """The command line: `fedjax-shap quickstart | run | list | settle | audit | compare | ...`."""
 
 import argparse
+import gc
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, NamedTuple, NoReturn
@@ -36,6 +38,9 @@ COMMANDS = {
         "store", "list, check, merge or export what runs keep in their utilities/ folder"
     ),
 }
+# objects between two searches for cycles: imports and the tracing of programs make very many, and
+# hardly any cycle among them
+OBJECTS = 50_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             not rest or known.command == "run",
             f"Expected no further arguments, got {' '.join(rest)!r}.",
         )
-        return int(known.call(known, rest) or 0)
+        with _few_searches():
+            return int(known.call(known, rest) or 0)
     except InvalidInputError as error:
         complain(str(error))
         return 2
@@ -67,6 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "from there\n"
         )
         return 130
+
+
+@contextmanager
+def _few_searches() -> Iterator[None]:
+    """Has Python search for cycles of objects less often."""
+    usual = gc.get_threshold()
+    gc.set_threshold(OBJECTS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 class _Parser(argparse.ArgumentParser):

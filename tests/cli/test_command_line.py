@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from console import refused
 from matplotlib.image import imread
 from pages import blocks, require_printed
 
-from fedjax_shap.cli.main import main
+from fedjax_shap.cli.main import _few_searches, main
 
 SMALL = """
 title = "small"
@@ -283,3 +284,11 @@ def test_the_quickstart_shows_what_it_promises(tmp_path, monkeypatch, capsys):
         == 0
     )
     assert json.loads(Path("runs/own/result.json").read_text())["values"] == result["values"]
+
+
+def test_cycles_are_searched_for_less_often_only_while_a_command_runs():
+    usual = gc.get_threshold()
+    with pytest.raises(ZeroDivisionError), _few_searches():
+        assert gc.get_threshold()[0] > usual[0]
+        raise ZeroDivisionError
+    assert gc.get_threshold() == usual
