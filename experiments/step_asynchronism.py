@@ -33,8 +33,8 @@ Command: python -m experiments.step_asynchronism --data DIR --json step_asynchro
         --algorithms fedavg fedagrac_lam1.0 patent_lam0.1
     python -m experiments.step_asynchronism --set data=breast_cancer --set rounds=20
         (a small stand-in, embedded)
-Minutes: 20 on one core shared with other work.
-Seen (AMD EPYC, CPU, shared with other work, 2026-11-21; commit and all curves in
+Minutes: 11 of one core; 39 beside much other work.
+Seen (Intel Xeon, CPU, shared with other work, 2026-11-28; commit and all curves in
 experiments/results/step_asynchronism.json): f - f*, f* = 0.324483, where accuracy on the test set
 is 0.8499:
 
