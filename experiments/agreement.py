@@ -27,7 +27,7 @@ retrain and of in-run values:
 
     By the linear model's loss even clients that are alike differ by more than the noise of
     training, through the rows they were dealt. By the MLP's accuracy they do not (p = 0.13 and
-    0.36), and with noise they do (below 0.001). Unequal labels set both kinds of values apart by far
+    0.36), with noise they do (below 0.001). Unequal labels set both kinds of values apart by far
     more than the noise does. The published pattern did not appear: neither as high an agreement on
     unequal and noisy data (+0.53 against +0.89 and +0.93) nor a negative one on data alike and
     clean. The latter, -0.27, may be chance: where accuracy is the metric, our floor is near 0
