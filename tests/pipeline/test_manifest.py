@@ -70,4 +70,3 @@ def test_a_bad_configuration_is_refused_without_slow_imports_as_it_is_with_them(
         [sys.executable, "-c", REFUSE.format(raw=raw)], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == [str(caught.value), "[]"]
-
