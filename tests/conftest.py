@@ -72,6 +72,7 @@ def forgotten() -> Iterator[None]:
     pieces of memory."""
     yield
     jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

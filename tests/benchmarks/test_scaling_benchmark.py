@@ -22,8 +22,9 @@ def test_the_scaling_benchmark_measures_each_number_in_a_process_of_its_own_and_
     record = json.loads(out.read_text())
     assert [row["n"] for row in record["rows"]] == [3]
     assert drawn.exists()
-    seconds, *_ = scaling.figure(record).axes
-    assert [line.get_xdata().tolist() for line in seconds.lines] == [[3], [3]]
+    fewer = {**record["rows"][0], "n": 2}
+    seconds, *_ = scaling.figure({**record, "rows": [fewer, *record["rows"]]}).axes
+    assert [line.get_xdata().tolist() for line in seconds.lines] == [[2, 3], [2, 3]]
     (spread,) = record["devices_rows"]
     assert spread["devices"] == 2 == spread["plan"]["devices"] and spread["device"].endswith(
         "2 device(s)"

@@ -101,23 +101,26 @@ def test_repeats_and_resamples_tell_how_much_of_a_value_is_noise():
     assert json.loads(json.dumps(told["notes"])) == told["notes"]
 
 
-def test_an_inefficient_estimator_can_be_made_efficient_and_a_rule_can_stop_one(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr("fedjax_shap.pipeline.curves.MOST_ALONE", 0)
-    federation = {"partition": {"name": "quantity", "ratios": [1, 2, 3, 4, 5]}}
-    federation |= {"local": {"steps": 2}}
-
-    def estimated(**estimator):  # each coalition is trained once, for whichever asks first
-        return run(parse({**BASE, **federation, "estimator": estimator}), store=tmp_path)
-
-    plain, shared = (estimated(name="owen", budget=30, efficient=share) for share in (False, True))
+def test_an_inefficient_estimator_can_be_made_efficient_and_a_rule_can_stop_one():
+    members = {"name": "quantity", "ratios": [1, 2, 3, 4, 5]}
+    plain, shared = (
+        result_of(
+            partition=members,
+            local={"steps": 2},
+            estimator={"name": "owen", "budget": 30, "efficient": share},
+        )
+        for share in (False, True)
+    )
     gap = plain.attribution.efficiency_gap
     assert abs(gap) > 1e-6
     assert abs(shared.attribution.efficiency_gap) < 1e-9
     np.testing.assert_allclose(
         plain.attribution.values - gap / 5, shared.attribution.values, atol=1e-12
     )
-    stopped = estimated(name="permutation", until="budget(12)", turn=6)
+    stopped = result_of(
+        partition=members,
+        local={"steps": 2},
+        estimator={"name": "permutation", "until": "budget(12)", "turn": 6},
+    )
     assert stopped.attribution.num_coalitions < 32
     assert stopped.attribution.stopped.endswith("coalitions asked for")
