@@ -1,6 +1,7 @@
 """Strict JAX on four virtual CPU devices, and what the tests share; the variables are set before
 JAX is imported."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,8 +35,11 @@ if os.environ["JAX_PLATFORMS"] != "cpu":
     # what tests compare with is computed in full; the package asks for its own precision
     jax.config.update("jax_default_matmul_precision", "float32")
 hypothesis.settings.register_profile(
-    "house", deadline=None, derandomize="CI" in os.environ
-)  # compiling takes long
+    "house",
+    deadline=None,  # compiling takes long
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],  # as does drawing on a busy machine
+    derandomize="CI" in os.environ,
+)
 hypothesis.settings.load_profile("house")
 
 
@@ -68,6 +72,7 @@ def forgotten() -> Iterator[None]:
     pieces of memory."""
     yield
     jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
@@ -95,8 +100,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Spares the garbage collector the thousands of tests, which live to the end; with Python's
+    thresholds it took a tenth of a processor's time."""
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the marker of `--one-case` known."""
+    """Makes the marker of `--one-case` known, and collects tests with few pauses for garbage."""
+    gc.set_threshold(10_000, 10, 10)
     config.addinivalue_line(
         "markers", "every_name: goes through a registry; `--one-case` keeps all its cases"
     )

@@ -45,6 +45,22 @@ def initial(*widths, seed=0):
     }
 
 
+def drawn(model, seed=0):
+    """Parameters of any model, float32: drawn on the host, since XLA takes half a second for the
+    program of each layer's draws."""
+    rng = np.random.default_rng(seed)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    return jax.tree.map(
+        lambda leaf: (rng.normal(size=leaf.shape) * leaf_scale(leaf.shape)).astype(np.float32),
+        shapes,
+    )
+
+
+def leaf_scale(shape):
+    """One over the root of a kernel's inputs; a tenth of a bias."""
+    return 0.1 if len(shape) == 1 else np.prod(shape[:-1]) ** -0.5
+
+
 def layers(params):
     """The package's parameters as the oracle's, in float64."""
     return [

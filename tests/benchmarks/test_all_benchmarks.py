@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -86,19 +87,28 @@ def test_a_changed_tree_is_measured_anew(played, monkeypatch, tmp_path):
 def test_a_benchmark_that_takes_too_long_is_ended_with_its_own_processes(monkeypatch, tmp_path):
     marker = tmp_path / "pid"
     sleeper = f"""
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-open({str(marker)!r}, "w").write(str(child.pid))
-time.sleep(60)
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+open({str(marker) + ".new"!r}, "w").write(str(child.pid))
+os.rename({str(marker) + ".new"!r}, {str(marker)!r})
+time.sleep(600)
 """
+    waited = subprocess.Popen.wait
+
+    def wait(process, timeout=None):  # the limit counts from when both are there
+        while timeout and not marker.exists() and process.poll() is None:
+            time.sleep(0.02)
+        return waited(process, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", wait)
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "__init__.py").touch()
     (tmp_path / "benchmarks" / "sleeper.py").write_text(sleeper)
     monkeypatch.setattr(everything, "ROOT", tmp_path)
-    options = argparse.Namespace(data=None, limit=2.0)
-    assert everything._one("sleeper", (), options) == {"failed": "ended after 2 s"}
+    options = argparse.Namespace(data=None, limit=0.2)
+    assert everything._one("sleeper", (), options) == {"failed": "ended after 0.2 s"}
     child = int(marker.read_text())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and _runs(child):
         time.sleep(0.05)
     assert not _runs(child)

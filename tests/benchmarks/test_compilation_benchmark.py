@@ -16,6 +16,8 @@ num_clients = 2
 max_rounds = 1
 [local]
 batch_size = 32
+[plan]
+chunk = 4  # the same however fast the machine is just now
 """
 SPANS = [
     Span("tracing", "one", 1, 0.0, 3.0, False),

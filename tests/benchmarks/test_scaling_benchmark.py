@@ -15,21 +15,22 @@ def test_the_scaling_benchmark_measures_each_number_in_a_process_of_its_own_and_
 ):
     out = tmp_path / "out.json"
     drawn = tmp_path / "deep" / "out.png"
-    sizes = ["--clients", "2", "3", "--devices", "2", "--clients-on-devices", "3"]
+    sizes = ["--clients", "3", "--devices", "2", "--clients-on-devices", "3"]
     work = ["--rounds", "1", "--steps", "1", "--repeats", "1"]
     given = [*sizes, *work, "--json", str(out), "--figure", str(drawn)]
     assert scaling.main(given) == 0
     record = json.loads(out.read_text())
-    assert [row["n"] for row in record["rows"]] == [2, 3]
+    assert [row["n"] for row in record["rows"]] == [3]
     assert drawn.exists()
-    seconds, *_ = scaling.figure(record).axes
+    fewer = {**record["rows"][0], "n": 2}
+    seconds, *_ = scaling.figure({**record, "rows": [fewer, *record["rows"]]}).axes
     assert [line.get_xdata().tolist() for line in seconds.lines] == [[2, 3], [2, 3]]
     (spread,) = record["devices_rows"]
     assert spread["devices"] == 2 == spread["plan"]["devices"] and spread["device"].endswith(
         "2 device(s)"
     )
-    assert record["rows"][1]["trainings_per_second"] == pytest.approx(
-        7 / record["rows"][1]["seconds_engine"]
+    assert record["rows"][0]["trainings_per_second"] == pytest.approx(
+        7 / record["rows"][0]["seconds_engine"]
     )
     assert str(tmp_path) not in record["command"] and "trainings" in capsys.readouterr().out
 

@@ -81,12 +81,8 @@ def test_a_run_leaves_its_result_and_figures(small, tmp_path, capsys):
 @pytest.mark.slow
 def test_a_plan_can_be_named_in_short_and_the_run_be_profiled(small, tmp_path, capsys):
     out, trace = tmp_path / "out", tmp_path / "trace"
-    assert (
-        main(
-            ["run", str(small), "--out", str(out), "--plan", "4,coalition", "--profile", str(trace)]
-        )
-        == 0
-    )
+    command = ["run", str(small), "--out", str(out), "--partition.ratios", "[1, 2]"]
+    assert main([*command, "--plan", "4,coalition", "--profile", str(trace)]) == 0
     plan = json.loads((out / "result.json").read_text())["config"]["plan"]
     assert (plan["chunk"], plan["layout"]) == (4, "coalition")
     assert list(trace.rglob("*.xplane.pb"))
@@ -229,7 +225,7 @@ raise SystemExit(main())
 def test_an_interrupted_run_goes_on_from_its_store(small, tmp_path):
     out = tmp_path / "out"
     command = ["run", str(small), "--out", str(out), "--algorithm.max_rounds", "300"]
-    command += ["--partition.ratios", "[1, 2, 3, 4, 5, 6, 7, 8]"]
+    command += ["--partition.ratios", "[1, 2, 3, 4, 5, 6, 7]"]
     # a job in the background ignores interrupts, and so would what it starts
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(
@@ -240,18 +236,17 @@ def test_an_interrupted_run_goes_on_from_its_store(small, tmp_path):
         text=True,
     )
     signal.signal(signal.SIGINT, before)
-    deadline = time.monotonic() + 300
-    while not list(out.glob("utilities/part-*.npz")) and time.monotonic() < deadline:
+    while not list(out.glob("utilities/part-*.npz")) and running.poll() is None:
         time.sleep(0.05)
     # Python loses an interrupt that comes while it drops an object: like a user, try again
     for _ in range(6):
         running.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            _, said = running.communicate(timeout=20)
+            _, said = running.communicate(timeout=60)
             break
     assert running.returncode == 130 and "interrupted" in said and "Traceback" not in said
     kept = sum(len(np.load(part)["masks"]) for part in out.glob("utilities/part-*.npz"))
-    assert 0 < kept < 256
+    assert 0 < kept < 128
     assert main([*command, "--plan.chunk", "64"]) == 0
     assert json.loads((out / "result.json").read_text())["coalitions"]["from_store"] == kept
 

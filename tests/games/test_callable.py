@@ -251,7 +251,7 @@ def test_two_processes_value_half_of_the_coalitions_each():
         for rank in range(2)
     ]
     try:
-        assert [int(one.communicate(timeout=90)[0]) for one in both] == [32, 32]
+        assert [int(one.communicate(timeout=600)[0]) for one in both] == [32, 32]
     finally:
         for one in both:
             one.kill()

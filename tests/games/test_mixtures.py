@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from federations import examples, federation, widened
+from federations import drawn, examples, federation, widened
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fedjax_shap.coalitions import all_subsets
@@ -64,11 +64,13 @@ def round_of(
     length=1,
 ):
     """A run of the clients' full-batch uploads."""
+    built = model(data.test[0].shape[1:], data.num_classes)
     training = Training(
         model,
         local(learning_rate=learning_rate, steps=2),
         fedavg(max_rounds=length, weights=weights),
         participation=participation,
+        initial=drawn(built),
     )
     return rounds(data, training, metric=metric)
 

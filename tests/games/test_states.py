@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from federations import federation
+from federations import CLASSES, FEATURES, federation, initial
 from numpy.testing import assert_allclose
 
 from fedjax_shap.coalitions import all_subsets
@@ -32,6 +32,7 @@ def game_of(name, hidden=4):
             ALGORITHMS[name](max_rounds=4),
             steps=steps.uniform(low=0, high=5, redraw=True),
             participation=independent(probability=0.7),
+            initial=initial(FEATURES, hidden, CLASSES),
         ),
         metric="negative_loss",
     )

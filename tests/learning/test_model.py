@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
-from federations import layers
+from federations import drawn, initial, layers
 from flax import linen as nn
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -62,12 +62,10 @@ def test_lenet5_is_the_published_one(key):
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 5)])
-def test_logits_are_the_oracles(hidden, key):
-    model = mlp(hidden=hidden, initializer="torch")((4,), 3)
-    params, x = (
-        jax.jit(model.init)(key),
-        np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32),
-    )
+def test_logits_are_the_oracles(hidden):
+    model = mlp(hidden=hidden)((4,), 3)
+    params = initial(4, *hidden, 3)
+    x = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
     assert_allclose(model.apply(params, x), oracle.forward(layers(params), x), rtol=1e-5, atol=1e-6)
 
 
@@ -85,10 +83,12 @@ def test_a_model_is_a_first_layer_that_is_linear_in_its_parameters_and_the_rest(
             for seed in (0, 1)
         )
         x = np.random.default_rng(2).normal(size=(3, 12, 13, 2))
-        given = [model.first(params, x) for params in (one, other)]
-        mixed = model.first(jax.tree.map(lambda a, b: 0.3 * a + 0.7 * b, one, other), x)
+        first = jax.jit(model.first)
+        given = [first(params, x) for params in (one, other)]
+        mixed = first(jax.tree.map(lambda a, b: 0.3 * a + 0.7 * b, one, other), x)
         assert_allclose(mixed, 0.3 * given[0] + 0.7 * given[1], rtol=1e-12, atol=1e-12)
-        assert_allclose(model.rest(one, given[0]), model.apply(one, x), rtol=1e-12)
+        whole = jax.jit(model.apply)(one, x)
+        assert_allclose(jax.jit(model.rest)(one, given[0]), whole, rtol=1e-12)
     assert np.abs(given[0] - given[1]).max() > 0.1
 
 
@@ -162,7 +162,10 @@ def test_what_cannot_be_built_is_refused_in_one_sentence(build, sentence):
 def test_convolutions_are_the_ones_of_the_library(convolution, key):
     images = jax.random.normal(key, (3, 29, 28, 2))
     model = cnn(convolution=convolution)((29, 28, 2), 10)
-    params = model.init(key)
+    params = drawn(model)
+
+    def ours(params):
+        return model.apply(params, images)
 
     def library(params):
         x = images
@@ -177,32 +180,29 @@ def test_convolutions_are_the_ones_of_the_library(convolution, key):
             x = x if name == "Dense_2" else nn.relu(x)
         return x
 
-    def close(ours, theirs):
-        assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    def close(one, other):
+        assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
-    close(model.apply(params, images), library(params))
-    gradients = (
-        jax.grad(lambda p, f=f: (f(p) ** 2).sum())(params)
-        for f in (lambda p: model.apply(p, images), library)
-    )
-    jax.tree.map(close, *gradients)
+    def and_gradient(logits):
+        return jax.jit(lambda p: (logits(p), jax.grad(lambda p: (logits(p) ** 2).sum())(p)))
+
+    jax.tree.map(close, *(and_gradient(logits)(params) for logits in (ours, library)))
 
 
 def test_fewer_bits_change_little_and_the_parameters_keep_their_type(key):
     x = jax.random.normal(key, (64, 12, 12, 1))
     for build in (linear, mlp):
         exact = build(initializer="lecun")(x.shape[1:], 3)
-        params = exact.init(key)
-        wanted = exact.apply(params, x)
+        params = jax.jit(exact.init)(key)
+        wanted = jax.jit(exact.apply)(params, x)
         for precision, gap in (("tf32x3", 1e-6), ("tf32", 1e-2), ("bfloat16", 0.1)):
             model = build(initializer="lecun", precision=precision)(x.shape[1:], 3)
-            found, gradient = jax.value_and_grad(lambda p, m=model: m.apply(p, x).sum())(params)
-            assert_allclose(model.apply(params, x), wanted, atol=gap * float(jnp.abs(wanted).max()))
-            assert found.dtype == jnp.float32 and {
-                leaf.dtype for leaf in jax.tree.leaves(gradient)
-            } == {found.dtype}
-        rounded = build(initializer="lecun", precision="bfloat16")(x.shape[1:], 3).apply(params, x)
-        assert float(jnp.abs(rounded - wanted).max()) > 1e-4, "bfloat16 rounds"
+            slope = jax.eval_shape(jax.grad(lambda p, m=model: m.apply(p, x).sum()), params)
+            found = jax.jit(model.apply)(params, x)
+            assert_allclose(found, wanted, atol=gap * np.abs(wanted).max())
+            types = {leaf.dtype for leaf in jax.tree.leaves((found, slope))}
+            assert types == {jnp.dtype(jnp.float32)}
+        assert np.abs(np.asarray(found) - wanted).max() > 1e-4, "bfloat16 rounds"
 
 
 def test_products_are_full_unless_asked_for_less(key):

@@ -10,6 +10,7 @@ writes is a bad one; that a write is on disk before it is acknowledged is SQLite
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -75,6 +76,8 @@ def killed(folder, signer):
     pace = (time.perf_counter() - began) / BEFORE
     for _ in range(KILLS):
         child, reader = fork(ledger, 10**6)
+        if draw.random() < 0.5:  # amid its entries, however late a busy machine lets it begin
+            select.select([reader], [], [])
         time.sleep(draw.uniform(0, 0.05 + 5 * pace))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
