@@ -24,7 +24,7 @@ import numpy as np
 from fedjax_shap._validate import integer, number, of_kind
 from fedjax_shap.coalitions import all_subsets, pack
 from fedjax_shap.shapley.covariance import inverse_root
-from fedjax_shap.shapley.covariance_fit import fitted
+from fedjax_shap.shapley.covariance_fit import FITTED_TO, fitted
 from fedjax_shap.shapley.design import MANY_PLAYERS, Design, Draws, Propose, SamplingState
 from fedjax_shap.shapley.estimator import Estimator, Guarantees
 from fedjax_shap.shapley.informative import most_informative
@@ -79,13 +79,15 @@ def gaussian_process(
     by_size = propose_by_size(SizeDistribution(partial(_size_shares, small_first)))
     propose = by_size
     stage_size = None
+    most_counted = np.inf
     if chosen:
+        most_counted = FITTED_TO
         propose = _propose(by_size, steps)
         stage_size = partial(_stage_size, batch)
     design = Design(
         name="gaussian_process",
         propose=propose,
-        reduce=partial(_reduce, steps),
+        reduce=partial(_reduce, steps, most_counted),
         unit_size=lambda num_players: 1,
         stage_size=stage_size,
         most_players=MANY_PLAYERS,
@@ -163,12 +165,12 @@ def _size_shares(small_first: float, num_players: int) -> HostArray:
     return np.asarray(np.sqrt(1 / size + 1 / (num_players - size)) * size ** -float(small_first))
 
 
-def _reduce(steps: int, draws: Draws) -> tuple[HostArray, HostArray]:
+def _reduce(steps: int, most_counted: float, draws: Draws) -> tuple[HostArray, HostArray]:
     """Values and standard errors float64[P, ...], each trailing entry by a process of its own."""
     masks = draws.evaluations.masks
     utilities = np.asarray(draws.evaluations.utilities)
     columns = utilities.reshape(len(utilities), -1).T
-    results = [_values_and_errors(masks, column, steps) for column in columns]
+    results = [_values_and_errors(masks, column, steps, most_counted) for column in columns]
     shape = (masks.shape[1], *utilities.shape[1:])
     values = np.stack([values for values, _ in results], axis=1)
     errors = np.stack([errors for _, errors in results], axis=1)
@@ -176,7 +178,7 @@ def _reduce(steps: int, draws: Draws) -> tuple[HostArray, HostArray]:
 
 
 def _values_and_errors(
-    masks: Masks, utilities: HostArray, steps: int
+    masks: Masks, utilities: HostArray, steps: int, most_counted: float
 ) -> tuple[HostArray, HostArray]:
     """Values and standard errors, float64[P] both, of one process.
 
@@ -184,6 +186,9 @@ def _values_and_errors(
         masks: bool[M, P], the coalitions observed: the empty one, the grand one, then the others.
         utilities: float64[M], theirs.
         steps: as in `gaussian_process`.
+        most_counted: the most coalitions that count as evidence of the settings. The kernel is
+            fitted to `FITTED_TO`. Further ones that were drawn confirm or refute it; those that it
+            chose lie where it looked.
     """
     num_players = masks.shape[1]
     scale = utilities.std()
@@ -206,8 +211,9 @@ def _values_and_errors(
     posterior = kernel.shapley_variance() - (weights * covariance).sum(axis=1)
     variance = np.maximum(posterior, 0.0) * np.mean(residuals[2:] ** 2 / expected[2:])
     # corrected for the settings fitted: residuals are too small, and the settings have errors
-    free = max(len(masks) - kernel.num_settings, len(masks) / LARGEST_CORRECTION)
-    errors = scale * np.sqrt(variance) * len(masks) / free
+    count = min(len(masks), most_counted)
+    free = max(count - kernel.num_settings, count / LARGEST_CORRECTION)
+    errors = scale * np.sqrt(variance) * count / free
     return values, np.hypot(errors, _unseen_error(masks, utilities))
 
 
