@@ -13,8 +13,8 @@ from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games import closed_form
 from fedjax_shap.shapley.covariance import JITTER
-from fedjax_shap.shapley.covariance_fit import fitted
-from fedjax_shap.shapley.estimators.gaussian_process import gaussian_process
+from fedjax_shap.shapley.covariance_fit import FITTED_TO, fitted
+from fedjax_shap.shapley.estimators.gaussian_process import _values_and_errors, gaussian_process
 from fedjax_shap.shapley.estimators.permutation import permutation
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.shapley.stopping import standard_error
@@ -82,6 +82,18 @@ def test_standard_errors_are_the_posterior_ones_scaled_by_utilities_left_out_one
         ratios.append(left**2 / (whole[row, row] - weights @ whole[others, row]))
     expected = scale * np.sqrt(posterior * np.mean(ratios)) * min(budget / (budget - 13), 2)
     assert_allclose(found.std_errors, expected, rtol=1e-4)
+
+
+def test_chosen_coalitions_beyond_those_fitted_to_are_no_evidence_of_the_settings():
+    game = saturating(10)
+    masks = np.random.default_rng(0).permutation(all_subsets(10)[1:-1])[:198]
+    masks = np.concatenate([np.zeros((1, 10), bool), np.ones((1, 10), bool), masks])
+    read = partial(_values_and_errors, masks, game.utility(masks), 1)
+    values, errors = read(np.inf)
+    same, chosen = read(FITTED_TO)
+    assert_array_equal(same, values)
+    free = 10 + 8  # settings
+    assert_allclose(chosen / errors, (160 / (160 - free)) / (200 / (200 - free)))
 
 
 @pytest.mark.parametrize("budget", [50, 100])
