@@ -12,8 +12,7 @@ from fedjax_shap.learning.algorithm import Algorithm, Draws, Round
 from fedjax_shap.learning.client_update import Examples, fetch_from
 from fedjax_shap.learning.learner import Collect
 from fedjax_shap.learning.member import Contribution, MemberUpdate
-from fedjax_shap.learning.row_orders import Drawn, batches_in
-from fedjax_shap.learning.row_orders import Draws as DrawOrders
+from fedjax_shap.learning.row_orders import Drawn, DrawOrders, batches_in
 from fedjax_shap.learning.side_by_side import side_by_side
 from fedjax_shap.learning.world import Run, Sent, World
 from fedjax_shap.trees import divisor, where_rows, zeros

@@ -32,7 +32,7 @@ class Drawn(NamedTuple):
     starts: Array
 
 
-class Draws(Protocol):
+class DrawOrders(Protocol):
     """Draws the orders of several clients."""
 
     def __call__(
@@ -185,7 +185,7 @@ def batches_in(
     return lambda first: rows_of
 
 
-def draws_of(orders: Orders, num_orders: int) -> Draws:
+def drawing_of(orders: Orders, num_orders: int) -> DrawOrders:
     """Draws E orders of each client, in memory that goes by the rows there are.
 
     Args:

@@ -21,7 +21,7 @@ from fedjax_shap.learning.participation import always
 from fedjax_shap.learning.protected import protected
 from fedjax_shap.learning.protection import Protection, chances_of, protection_of
 from fedjax_shap.learning.room import with_room
-from fedjax_shap.learning.row_orders import batches_of, draws_of, orders_of
+from fedjax_shap.learning.row_orders import batches_of, drawing_of, orders_of
 from fedjax_shap.learning.task import bound_to
 from fedjax_shap.learning.train_chunk import train_chunk
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
@@ -90,7 +90,7 @@ def learner(
     num_steps = np.asarray(world.num_steps)
     pace = pace_of(local, sizes, num_steps)
     update = member_update(algorithm, local, model, task.loss, pace=pace)
-    draws = draws_of(orders, local.num_orders(sizes, num_steps))
+    draws = drawing_of(orders, local.num_orders(sizes, num_steps))
     alone, one_of_many = collectors(update, algorithm, draws, local.batch_size, num_steps)
     advance = _advance(algorithm)
     batches = batches_of(orders, local.batch_size, pace)
