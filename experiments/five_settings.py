@@ -16,31 +16,31 @@ Command: python -m experiments.five_settings --data DIR --json five_settings.jso
         --figure five_settings.png
     python -m experiments.five_settings --set data=digits --json five_settings.json
         (embedded digits, no folder)
-Minutes: 8 for digits on four cores shared with other work; a run on MNIST had not ended after 30
-there: not seen yet.
-Seen (AMD EPYC, CPU, shared with other work, 2026-11-21, digits; commit and all numbers in
+Minutes: 3.2 for digits on two cores shared with other work; a run on MNIST had not ended after 30
+minutes on four cores: not seen yet.
+Seen (Intel Xeon, CPU, shared with other work, 2026-11-28, digits; commit and all numbers in
 experiments/results/five_settings_digits.json): largest difference of shares, in per cent
 (Spearman), and seconds in setting 1, compilation included:
 
-    method             1             2             3             4             5             seconds
-    in-run exact       26.9 (+0.08)  26.5 (+0.47)   75.8 (+0.85) 28.6 (+0.26)  25.1 (-0.04)   6.5
-    MR                 26.8 (-0.07) 108.3 (+0.62)  104.6 (+0.59) 39.1 (+0.19)  28.1 (-0.19)   5.9
-    OR                  4.6 (+0.61)   1.8 (+0.41)    2.8 (+0.93)  5.3 (+0.55)   4.7 (+0.54)   8.6
-    GTG                27.8 (-0.05)  28.1 (+0.60)   67.6 (+0.85) 30.3 (+0.13)  23.4 (-0.09)  38.5
-    TMC                 1.4 (+0.94)   3.4 (+0.79)    2.7 (+0.93)  1.5 (+0.96)   1.4 (+0.95)  16.4
-    gaussian_process    1.2 (+0.88)   3.4 (+0.85)    0.7 (+1.00)  1.3 (+1.00)   1.2 (+0.96)   5.7
-    noise floor         4.7 (+0.10)   1.3 (+0.88)    9.0 (+0.79)  4.9 (+0.41)   4.5 (+0.25)
-    exact                                                                                    13.3
+    method                        1             2             3             4             5  seconds
+    in-run exact       26.9 (+0.08)  26.6 (+0.47)  76.0 (+0.85)  38.4 (+0.52)  30.4 (+0.02)   3.8
+    MR                 26.8 (-0.07) 108.3 (+0.62) 104.6 (+0.59)  29.4 (-0.10)  31.1 (+0.03)   0.9
+    OR                  4.6 (+0.61)   1.8 (+0.41)   2.8 (+0.93)   3.9 (+0.83)   4.6 (+0.54)   1.5
+    GTG                27.8 (-0.05)  28.2 (+0.60)  67.7 (+0.85)  38.8 (+0.54)  26.2 (-0.10)   12.9
+    TMC                 1.4 (+0.94)   3.4 (+0.79)   2.7 (+0.93)   1.8 (+0.95)   1.1 (+0.96)   13.7
+    gaussian_process    0.6 (+0.98)   1.9 (+0.77)   0.5 (+1.00)   0.6 (+0.99)   1.0 (+0.94)   4.2
+    noise floor         4.7 (+0.10)   1.3 (+0.88)   9.0 (+0.79)   6.9 (+0.37)   4.5 (+0.12)
+    exact                                                                                     6.1
 
     Published for setting 5, largest difference (Song et al.): OR 0.9, MR 1.7, TMC 6.7. Ours are
-    4.7, 28.1 and 1.4 at a floor of 4.5: OR is better than MR as there, but TMC better than both.
+    4.7, 31.1 and 1.1 at a floor of 4.5: OR is better than MR as there, but TMC better than both.
     Our TMC may train half of all coalitions. Also published: noisy labels hurt OR and not MR; here
-    (setting 4, floor +0.41) OR has +0.55 and MR +0.19. MR divides the values of a round by their
+    (setting 4, floor +0.37) OR has +0.83 and MR -0.10. MR divides the values of a round by their
     sum, so rounds that gain next to nothing dominate it. In `removal` rounds after the first few
     mislead in-run values; we did not study that here. 135 rows a client and 224 that value
     coalitions are few beside MNIST. GTG was published as 7.4 times faster than the next best in
-    setting 1. Here it is the slowest: one round of ten clients has 1,024 mixtures, and valuing all
-    of them costs less than its orders do (6.5 s against 38.5 s).
+    setting 1. Here it is about the slowest: one round of ten clients has 1,024 mixtures, and
+    valuing all of them costs less than its orders do (3.8 s against 12.9 s).
 
 References:
     Song, Tong, Wei 2019, "Profit allocation for federated learning". Liu et al. 2022, "GTG-Shapley:
