@@ -65,8 +65,8 @@ def gaussian_process(
         scaled by how utilities left out one at a time differ from what it expects of them, and by
         M / (M - p), as p settings were fitted to the same M utilities (at most 160 where the
         process chose them). They measure the whole error, bias included, as far as the process is
-        right. On six games, with 4 P to 50 P coalitions, errors were 0.7 to 1.65 times what they
-        say, and 0.9 to 1.15 times over the games together. The errors of one game are alike in all
+        right. On six games, with 4 P to 50 P coalitions, errors were 0.75 to 1.8 times what they
+        say, and 0.9 to 1.2 times over the games together. The errors of one game are alike in all
         draws and have two to five independent parts, so that chance alone moves this by a fifth or
         more. Scales by likelihoods or by later residuals, averages over settings, and less free
         settings came no nearer in every game. Among a hundred players, and in rough games
