@@ -78,7 +78,9 @@ NAMED = {
     "algorithms": Run("algorithms", ("--quick", "--algorithms", "fedavg", "fedsgd")),
     "scaling": Run("scaling", ("--clients", "3", "--devices", "--repeats", "1")),
     "estimators": Run("estimators", None, ("--quick",)),
-    "interval_coverage": Run("interval_coverage", ("--cases", "airport", "--runs", "20")),
+    "interval_coverage": Run(
+        "interval_coverage", ("--cases", "airport", "--runs", "20"), ("--runs", "200")
+    ),
     "secure_sum": Run("secure_sum", ("--quick",)),
     "alignment": Run("alignment", ("--quick",)),
     "encrypted_training": Run("encrypted_training", ("--quick",)),

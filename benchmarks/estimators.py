@@ -8,7 +8,8 @@ two trainings of the same game: no estimator can be expected to come nearer to t
 
     python -m benchmarks.estimators --data DIR --json estimators.json --figure estimators.png
 
-With `--quick`, within five minutes: few seeds, and utilities that were trained before.
+Nine minutes on one core once the games are trained, which takes six. With `--quick`, within five:
+few seeds, and utilities that were trained before.
 """
 
 import argparse
