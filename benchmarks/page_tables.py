@@ -59,20 +59,20 @@ def _runs(record: Record) -> Table:
         "again": "again into another folder, which trains again",
         "stored": "again into the same folder, which trains nothing",
     }
-    rows = []
-    for name, run in record["runs"].items():
-        total = run["total"]
-        counts = (str(total["programs"]), str(total["cached"]))
-        rows.append((words[name], f"{run['seconds']:.1f}", *counts, f"{total['compiling']:.1f}"))
+    rows = [
+        (words[name], f"{run['seconds']:.1f}", *_compiled(run["total"]))
+        for name, run in record["runs"].items()
+    ]
     for row in record["sweep"]:
-        total = row["total"]
-        counts = (str(total["programs"]), str(total["cached"]))
         seconds = f"{row['seconds']:.1f}, of which {row['training']:.1f} training"
-        rows.append(
-            (f"seed {row['seed']} of a sweep", seconds, *counts, f"{total['compiling']:.1f}")
-        )
+        rows.append((f"seed {row['seed']} of a sweep", seconds, *_compiled(row["total"])))
     columns = ("", "seconds", "programs", "of them from the cache", "compiling, s")
     return Table(columns, rows)
+
+
+def _compiled(total: Record) -> tuple[str, str, str]:
+    """Programs, how many of them the cache had, and seconds of compiling."""
+    return str(total["programs"]), str(total["cached"]), f"{total['compiling']:.1f}"
 
 
 def _ratios(record: Record) -> Table:

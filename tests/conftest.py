@@ -101,14 +101,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Spares the garbage collector the thousands of tests, which live to the end; with Python's
-    thresholds it took a tenth of a processor's time."""
+    """Spares the garbage collector the thousands of tests, which live to the end."""
     gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the marker of `--one-case` known, and collects tests with few pauses for garbage."""
+    """Makes the marker of `--one-case` known, and has few pauses for garbage: with
+    Python's thresholds they took a tenth of a processor's time."""
     gc.set_threshold(10_000, 10, 10)
     config.addinivalue_line(
         "markers", "every_name: goes through a registry; `--one-case` keeps all its cases"

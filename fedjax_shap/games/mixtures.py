@@ -103,7 +103,7 @@ def mixtures(learning: Learner, metric: Metric, absent: Absent = "left_out") -> 
 
     def open_round(world: World, key: Key, everyone: Coalition) -> tuple[Game, World]:
         (params, finite, weights), left = collect(world, key, everyone)
-        group = placed(np.zeros_like(everyone.members))
+        group = placed(np.zeros(everyone.members.shape, everyone.members.dtype))
         uploads = Uploads(world, params, finite, everyone.members, weights, group)
         return Game(uploads, value, world.data.num_clients, values), left.after(world)
 

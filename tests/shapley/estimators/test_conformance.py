@@ -35,7 +35,7 @@ CHOSEN_RUNS = {"gaussian_process": 20}
 HUNDRED_CHOSEN_RUNS = {"gaussian_process": 6}
 # In rough games and among a hundred players their standard errors may be too wide, as they say: the
 # least that errors are, in standard errors.
-ROUGH = {"gaussian_process": 0.2}
+ROUGH = {"gaussian_process": 0.25}
 # Budgets between which errors are compared, and runs, where those of all others take long.
 FALLING = {"gaussian_process": (60, 240)}
 FALLING_RUNS = {"gaussian_process": 8}
