@@ -30,6 +30,7 @@ The nouns and verbs stand here. Families, of which a run picks one or a few, are
 `rules`             how a revenue is divided
 `audits`            what can be said for and against payments
 `ledger`            a permanent record of runs and payments
+`studies`           many runs of one configuration, and what they say together
 ==================  ==================================================================
 
 A name is imported when it is first used, so `import fedjax_shap` does not wait for JAX.
@@ -43,6 +44,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` s
     from fedjax_shap import devices as devices
     from fedjax_shap import ledger as ledger
     from fedjax_shap import protocols as protocols
+    from fedjax_shap import studies as studies
     from fedjax_shap._validate import InvalidInputError as InvalidInputError
     from fedjax_shap.audits.registry import audit as audit
     from fedjax_shap.coalitions import Coalition as Coalition
@@ -176,6 +178,7 @@ _FAMILIES = {  # a family -> the module of this package that it is
     "statistics": "games.statistics",
     "steps": "learning.steps",
     "stopping": "shapley.stopping",
+    "studies": "studies",
     "tasks": "learning.tasks",
     "transfer": "games.transfer",
     "vertical": "games.vertical",
@@ -246,6 +249,7 @@ __all__ = [
     "statistics",
     "steps",
     "stopping",
+    "studies",
     "tasks",
     "transfer",
     "vertical",

@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[set[str], ...], ...] = (
     ({"engine"},),
     ({"valuation"},),
     ({"pipeline"},),
+    ({"studies"},),
     ({"report"},),
     ({"cli"},),
     ({"__main__"},),

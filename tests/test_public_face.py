@@ -50,7 +50,7 @@ def modules_after(*command: str) -> set[str]:
 
 
 def test_all_names_fit_on_a_screen_and_can_be_used():
-    assert len(dir(fs)) <= 68
+    assert len(dir(fs)) <= 69
     assert dir(fs) == sorted(fs.__all__)
     for name in dir(fs):
         assert getattr(fs, name) is not None
@@ -115,7 +115,7 @@ def test_importing_the_package_does_not_import_jax():
         [],
         ["fly"],
         *([name, "--help"] for name in ("run", "quickstart", "list", "settle", "audit")),
-        *([name, "--help"] for name in ("compare", "ledger", "store")),
+        *([name, "--help"] for name in ("compare", "ledger", "store", "sweep", "study")),
         ["quickstart", "--fast"],
         ["run"],
         ["run", "absent.toml"],
@@ -126,6 +126,8 @@ def test_importing_the_package_does_not_import_jax():
         ["audit", "run", "--figure", "page.doc"],
         ["store", "ls", "absent"],
         ["compare", "absent", "missing"],
+        ["sweep", "absent.toml", "--set", "seed=0..4"],
+        ["study", "absent", "--rows", "seed"],
         ["ledger", "show", "absent"],
         ["settle", "absent.csv", "--fast"],
     ],

@@ -1,4 +1,4 @@
-"""The command line: `fedjax-shap quickstart | run | list | settle | audit | compare | ...`."""
+"""The command line: `fedjax-shap quickstart | run | sweep | list | settle | audit | ...`."""
 
 import argparse
 import gc
@@ -29,6 +29,8 @@ class Command(NamedTuple):
 COMMANDS = {
     "quickstart": Command("quickstart", "value and pay the members of an embedded federation"),
     "run": Command("run", "run a configuration"),
+    "sweep": Command("sweep", "run a configuration for every combination of settings"),
+    "study": Command("study", "the results of many runs as one table: means, spreads, ranks"),
     "list": Command("list", "the names that a configuration may use, with their keywords"),
     "settle": Command("settle", "payments from values, costs and a revenue, without training"),
     "audit": Command("audit", "what can be said for and against the payments of a run"),
@@ -51,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 for success, 1 for a damaged store or ledger, 2 for bad input, 3 for a run
-        whose members could not be paid or that lost a process, 130 for an interrupt.
+        whose members could not be paid or that lost a process and for a sweep in which cells
+        failed, 130 for an interrupt.
     """
     warnings.formatwarning = _warning
     if arguments is None:

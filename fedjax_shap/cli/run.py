@@ -119,11 +119,16 @@ def _add_processes(options: argparse._ArgumentGroup) -> None:
 
 def _run(known: argparse.Namespace, rest: list[str]) -> int:
     from fedjax_shap.pipeline.config import parse
-    from fedjax_shap.pipeline.toml import override, read_toml
+    from fedjax_shap.pipeline.toml import SWEEP, override, read_toml, set_data_folder
 
     raw = override(read_toml(known.config), _assignments(rest))
+    require(
+        SWEEP not in raw,
+        f"Expected config={known.config!r} to be one run, but it has a section [{SWEEP}]: use "
+        "`fedjax-shap sweep`.",
+    )
     if known.data is not None:
-        _set_data_folder(raw, known.data)
+        set_data_folder(raw, known.data)
     _set_shorthands(raw, known)
     config = parse(raw)
 
@@ -193,18 +198,6 @@ def _assignments(rest: Sequence[str]) -> list[tuple[str, str]]:
             text = waiting.pop(0)
         pairs.append((option[2:], text))
     return pairs
-
-
-def _set_data_folder(raw: dict[str, Any], folder: str) -> None:
-    """Hands the folder of data sets to a source that reads from one."""
-    from fedjax_shap.pipeline.schema import describe
-
-    section = raw.setdefault("data", {})
-    if not isinstance(section, dict):  # refused in `parse`
-        return
-    source = describe("data").entries.get(section.get("name", ""))
-    if source is not None and "folder" in source.keywords:
-        section.setdefault("folder", folder)
 
 
 def _set_shorthands(raw: dict[str, Any], known: argparse.Namespace) -> None:

@@ -10,6 +10,8 @@ from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.pipeline.config import LIST
 from fedjax_shap.pipeline.schema import SECTIONS, describe
 
+SWEEP = "sweep"  # a section of several runs, which `fedjax-shap sweep` reads
+
 
 def read_toml(path: str | Path) -> dict[str, Any]:
     """The mappings of a TOML file.
@@ -57,9 +59,14 @@ def override(raw: Mapping[str, Any], assignments: Sequence[tuple[str, str]]) -> 
         The order of the assignments does not matter, unless two of them set the same field: then
         the last one counts.
     """
+    return assigned(raw, [(dotted, value_of(text)) for dotted, text in assignments])
+
+
+def assigned(raw: Mapping[str, Any], assignments: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Does what `override` does with values instead of their texts."""
     changed: dict[str, Any] = _copied(raw)
     # whole sections first, then names, then keywords: each may undo what comes after it
-    for dotted, text in sorted(dict(assignments).items(), key=_rank):
+    for dotted, value in sorted(dict(assignments).items(), key=_rank):
         *path, last = dotted.split(".")
         if path and path[0] == LIST:
             changed.setdefault(LIST, [])
@@ -74,12 +81,22 @@ def override(raw: Mapping[str, Any], assignments: Sequence[tuple[str, str]]) -> 
             isinstance(where, dict), f"Expected {dotted!r} to name a field of the configuration."
         )
         if last == "name" and path:
-            _drop_others(path[0], _value(text), where)
-        where[last] = _value(text)
+            _drop_others(path[0], value, where)
+        where[last] = _copied(value)
     return changed
 
 
-def _rank(assignment: tuple[str, str]) -> tuple[int, bool, list[int]]:
+def set_data_folder(raw: dict[str, Any], folder: str) -> None:
+    """Hands the folder of data sets to a source that reads from one and names none itself."""
+    section = raw.setdefault("data", {})
+    if not isinstance(section, dict):  # refused when the configuration is parsed
+        return
+    source = describe("data").entries.get(section.get("name", ""))
+    if source is not None and "folder" in source.keywords:
+        section.setdefault("folder", folder)
+
+
+def _rank(assignment: tuple[str, Any]) -> tuple[int, bool, list[int]]:
     """Sorts assignments: a whole section before its name, its name before its keywords, and the
     entries of a list by their numbers.
     """
@@ -116,7 +133,8 @@ def _enter(where: Any, step: str, dotted: str) -> Any:
     return where.setdefault(step, {})
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """What a text says as TOML, or the text itself where it is not TOML."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -110,12 +110,12 @@ def values_csv(result: Result, beside: Beside | None = None) -> str:
         has an apostrophe before it; result.json has it as it is.
     """
     columns = result.columns()
-    columns["member"] = [_no_formula(name) for name in columns["member"]]
+    columns["member"] = [no_formula(name) for name in columns["member"]]
     for name, other in (beside or {}).items():
         columns[name] = other.values.tolist()
     content = io.StringIO(newline="")
     lines = csv.writer(content)  # ends lines by CR and LF, so that both are quoted in names
-    lines.writerow(map(_no_formula, columns))
+    lines.writerow(map(no_formula, columns))
     lines.writerows(zip(*columns.values(), strict=True))
     return content.getvalue()
 
@@ -138,7 +138,7 @@ def _figures(result: Result, beside: Beside) -> dict[str, Figure]:
     return figures | slice_figures.figures(result)
 
 
-def _no_formula(cell: str) -> str:
+def no_formula(cell: str) -> str:
     """A text that no spreadsheet takes for a formula."""
     if cell.startswith(FORMULAS):
         return f"'{cell}"
