@@ -1,6 +1,7 @@
 """Cells that need no training, for tests of engines: what each does stands in its configuration."""
 
 import os
+import time
 from pathlib import Path
 
 from fedjax_shap.studies.engines.engine import Job, Outcome
@@ -19,6 +20,8 @@ def do(one: Job) -> Outcome:
     (folder / f"try-{tries}").write_text(str(os.getpid()))
     if one.raw["what"] == "die" and tries < one.raw["times"]:
         os._exit(1)
+    if one.raw["what"] == "wait":
+        time.sleep(2)
     if one.raw["what"] == "fail":
         return Outcome(one.name, 0.0, failed="Expected alpha=-1 > 0.")
     return Outcome(one.name, 0.1)

@@ -1,7 +1,8 @@
 """Each engine has one outcome for each cell, and what loses its process is run again."""
 
-import contextlib
+import os
 import sys
+from pathlib import Path
 
 import doings
 import pytest
@@ -10,7 +11,9 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.studies.engines.engine import Outcome
 from fedjax_shap.studies.engines.here import here
 from fedjax_shap.studies.engines.processes import RESTARTS, processes
+from fedjax_shap.studies.engines.ray_cluster import ray_cluster
 from fedjax_shap.studies.engines.registry import engine_of
+from fedjax_shap.studies.engines.slurm import slurm
 
 
 def outcomes(engine, jobs):
@@ -61,5 +64,98 @@ def test_an_engine_without_options_refuses_them(tmp_path):
         engine_of("here", tmp_path, options={"a": 1})
     with pytest.raises(InvalidInputError, match="did you mean 'slurm'"):
         engine_of("slrum", tmp_path)
-    with contextlib.suppress(ImportError):
-        engine_of("processes", tmp_path, jobs=3)
+
+
+SBATCH = """#!/usr/bin/env bash
+# a Slurm of one machine: an array's tasks run one after another, in the background
+script="${@: -1}"
+range=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$script")
+echo "$@" > "$FAKE_SLURM/asked"
+cp "$script" "$FAKE_SLURM/script"
+(
+  for task in $(seq 0 "${range:-0}"); do
+    SLURM_JOB_ID=$((77 + task)) SLURM_ARRAY_JOB_ID=77 SLURM_ARRAY_TASK_ID=$task \\
+      SLURM_NTASKS=1 SLURM_NNODES=1 SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0 \\
+      SLURM_JOB_NUM_NODES=1 SLURM_JOB_NODELIST=here bash "$script"
+  done
+) > /dev/null 2>&1 &
+echo "Submitted batch job 77"
+"""
+SRUN = """#!/usr/bin/env bash
+while [[ "$1" == --* ]]; do
+  if [[ "$1" == --output || "$1" == --error ]]; then shift; fi
+  shift
+done
+exec "$@"
+"""
+SACCT = """#!/usr/bin/env bash
+echo "JobID|State|NodeList"
+for task in 0 1 2 3; do echo "77_$task|RUNNING|here"; done
+"""
+
+
+@pytest.fixture
+def on_the_path(tmp_path, monkeypatch):
+    """A fake Slurm, and the tests' own modules for the jobs' processes."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, text in (("sbatch", SBATCH), ("srun", SRUN), ("sacct", SACCT)):
+        (commands / name).write_text(text)
+        (commands / name).chmod(0o755)
+    (commands / "scancel").write_text("#!/bin/sh\n")
+    (commands / "scancel").chmod(0o755)
+    here = [str(Path(doings.__file__).parent), str(Path(__file__).parents[2])]
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(here))
+    monkeypatch.setenv("FAKE_SLURM", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", ["slurm", "local"])
+def test_slurm_runs_cells_as_an_array_of_jobs(cluster, on_the_path):
+    pytest.importorskip("submitit")
+    jobs = [doings.job(on_the_path, "a"), doings.job(on_the_path, "b", "fail")]
+    jobs.append(doings.job(on_the_path, "c", "die"))
+    engine = slurm(on_the_path / "sent", cluster=cluster, timeout_min=1)
+    a, b, c = outcomes(engine, jobs)
+    assert a.failed == "" and b.failed == "Expected alpha=-1 > 0."
+    assert c.failed.startswith("The job ") and "was lost" in c.failed
+    if cluster == "slurm":
+        script = (on_the_path / "script").read_text()
+        assert "#SBATCH --array=0-2" in script and "#SBATCH --time=1" in script
+    # what was lost runs when it is sent again
+    (c,) = outcomes(slurm(on_the_path / "sent", cluster="local", timeout_min=1), jobs[2:])
+    assert c.failed == "" and doings.tries(on_the_path, "c") == 2
+
+
+def test_slurm_refuses_what_submitit_does_not_know(tmp_path):
+    pytest.importorskip("submitit")
+    with pytest.raises(InvalidInputError, match="options of the engine to be known"):
+        slurm(tmp_path, cluster="local", timeout_minutes=1)
+    with pytest.raises(InvalidInputError, match="cluster='lsf'"):
+        slurm(tmp_path, cluster="lsf")
+
+
+@pytest.mark.slow
+def test_the_cells_of_a_ray_worker_that_is_killed_run_elsewhere(tmp_path):
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    ray.cloudpickle.register_pickle_by_value(doings)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    workers = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    try:
+        engine = ray_cluster(address=cluster.address, num_cpus=1)
+        jobs = [doings.job(tmp_path, name, "wait") for name in "abcdef"]
+        found = engine(jobs, doings.do)
+        first = next(found)
+        cluster.remove_node(workers[0], allow_graceful=False)
+        assert sorted([first.name, *(one.name for one in found if not one.failed)]) == list("abcdef")
+        # a cell that was under way on the lost worker was begun twice
+        assert sum(doings.tries(tmp_path, name) for name in "abcdef") > len(jobs)
+        (killed,) = engine([doings.job(tmp_path, "g", "die")], doings.do)
+        assert killed.failed == "" and doings.tries(tmp_path, "g") == 2
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
