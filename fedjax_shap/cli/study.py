@@ -4,6 +4,7 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fedjax_shap._validate import require
@@ -88,8 +89,14 @@ def _summary(study: "Study", known: argparse.Namespace) -> None:
         say(study_tables.summary_title(summary), sys.stderr)
     elif known.format == "csv":
         _write("csv", study_tables.summary_exact(summary), known.out)
+    elif known.format == "latex":
+        _write("latex", study_tables.summary_table(summary), known.out)
     else:
-        _write(known.format, study_tables.summary_table(summary), known.out)
+        # the title is a sentence, and may be longer than the table is wide
+        table = study_tables.summary_table(summary)
+        if known.out is None:
+            say(table.title)
+        _write("table", replace(table, title=table.title * bool(known.out)), known.out)
 
 
 def _ranks(study: "Study", known: argparse.Namespace) -> None:

@@ -44,7 +44,7 @@ class Summary(NamedTuple):
         column_fields: by what columns are grouped.
         spreads: by (row, column), where there are cells.
         confidence: of the intervals.
-        pooled: the fields over which means are taken: field -> how many values it has.
+        pooled: the fields over which means are taken: field -> how many values it has in a group.
     """
 
     value: str
@@ -103,11 +103,7 @@ def summarise(
         (row_keys.index(row), column_keys.index(column)): spread(numbers, confidence)
         for (row, column), numbers in groups.items()
     }
-    pooled = {
-        name: len({simple(entry.settings[name]) for entry in entries})
-        for name in known
-        if name not in by
-    }
+    pooled = _pooled(entries, rows, columns)
     return Summary(
         value,
         row_keys,
@@ -149,6 +145,21 @@ def spread(numbers: Sequence[float] | HostArray, confidence: float = 0.95) -> Sp
         rng=np.random.default_rng(SEED),
     ).confidence_interval
     return Spread(mean, float(sample.std(ddof=1)), float(found.low), float(found.high), len(sample))
+
+
+def _pooled(
+    entries: Sequence[Entry], rows: Sequence[str], columns: Sequence[str]
+) -> dict[str, int]:
+    """How many values each field that is neither a row nor a column has within a group."""
+    by = (*rows, *columns)
+    pooled = {}
+    for name in entries[0].settings:
+        groups: dict[Any, set[Any]] = {}
+        for entry in entries:
+            groups.setdefault(_key(entry, by), set()).add(simple(entry.settings[name]))
+        if name not in by:
+            pooled[name] = max(map(len, groups.values()))
+    return pooled
 
 
 def _key(entry: Entry, fields: Sequence[str]) -> tuple[Any, ...]:

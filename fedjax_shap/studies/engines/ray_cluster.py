@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.studies.engines.engine import Engine, Job, Outcome, RunCell
 
 RETRIES = 3  # of a task whose worker or machine was lost
-NODES_OWN = "address"  # the option that names a cluster; a local one of this machine without it
+ADDRESS = "address"  # the option that names a cluster; without it a local one is started
 
 
 def ray_cluster(**options: Any) -> Engine:
@@ -27,21 +27,21 @@ def ray_cluster(**options: Any) -> Engine:
     """
     ray = _ray()
     own = dict(options)
-    address = own.pop(NODES_OWN, None)
+    address = own.pop(ADDRESS, None)
     try:
         if not ray.is_initialized():
             ray.init(address=address, log_to_driver=False, configure_logging=False)
         task = ray.remote(max_retries=RETRIES, **own)(_on_a_worker)
     except Exception as error:
         raise InvalidInputError(
-            f"Expected Ray to begin with {NODES_OWN}={address!r} and the options {own}: {error}"
+            f"Expected Ray to begin with {ADDRESS}={address!r} and the options {own}: {error}"
         ) from error
 
     def engine(jobs: Sequence[Job], run: RunCell, /) -> Iterator[Outcome]:
         waiting = {task.remote(run, job): job.name for job in jobs}
         while waiting:
             (done, *_), _ = ray.wait(list(waiting))
-            yield _outcome(waiting.pop(done), lambda done=done: ray.get(done))
+            yield _outcome(ray, waiting.pop(done), done)
 
     return engine
 
@@ -65,12 +65,11 @@ def _on_a_worker(run: RunCell, job: Job) -> Outcome:
     return run(job)
 
 
-def _outcome(name: str, get: Any) -> Outcome:
+def _outcome(ray: Any, name: str, task: Any) -> Outcome:
     """What became of a task."""
     try:
-        outcome = get()
+        outcome: Outcome = ray.get(task)
     except Exception as error:  # Ray's own: every try lost its worker
         said = " ".join(str(error).split())
         return Outcome(name, 0.0, failed=f"Its workers were lost: {said[:300]}")
-    require(isinstance(outcome, Outcome), f"Expected an outcome of {name!r}, got {outcome!r}.")
-    return outcome  # type: ignore[no-any-return]
+    return outcome
