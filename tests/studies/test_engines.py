@@ -56,7 +56,7 @@ def test_an_engine_whose_package_is_not_there_says_what_to_install(
 ):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InvalidInputError, match=rf"Expected the package {package} .*install"):
-        engine_of(engine, tmp_path)
+        engine_of(engine, tmp_path, jobs=2)
 
 
 def test_an_engine_without_options_refuses_them(tmp_path):
@@ -151,7 +151,9 @@ def test_the_cells_of_a_ray_worker_that_is_killed_run_elsewhere(tmp_path):
         found = engine(jobs, doings.do)
         first = next(found)
         cluster.remove_node(workers[0], allow_graceful=False)
-        assert sorted([first.name, *(one.name for one in found if not one.failed)]) == list("abcdef")
+        assert sorted([first.name, *(one.name for one in found if not one.failed)]) == list(
+            "abcdef"
+        )
         # a cell that was under way on the lost worker was begun twice
         assert sum(doings.tries(tmp_path, name) for name in "abcdef") > len(jobs)
         (killed,) = engine([doings.job(tmp_path, "g", "die")], doings.do)

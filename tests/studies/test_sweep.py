@@ -17,23 +17,25 @@ BASE = {
 }
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The end of a sweep that was not meant."""
 
 
 def killed(outcome, done, total):
-    raise Killed
+    raise KilledError
 
 
 @pytest.mark.slow
 def test_a_sweep_that_is_interrupted_is_resumed_and_changes_no_number(tmp_path):
     cells = cells_of(BASE, axes_of({"seed": "0..1"}))
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         sweep(cells, tmp_path, report=killed)
     (second,) = sweep(cells, tmp_path)
     assert second.name == "seed=1" and not second.failed
     alone = run(cells[1].config)
-    assert list(map(float, record(tmp_path, "seed=1")["values"])) == alone.attribution.values.tolist()
+    assert (
+        list(map(float, record(tmp_path, "seed=1")["values"])) == alone.attribution.values.tolist()
+    )
     # a cell that was killed before its result was written trains nothing again
     (tmp_path / "seed=0" / "result.json").unlink()
     (again,) = sweep(cells, tmp_path)

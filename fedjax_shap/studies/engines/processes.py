@@ -15,7 +15,8 @@ def processes(jobs: int = 2) -> Engine:
     """Runs cells in local processes.
 
     Args:
-        jobs: how many processes, at least two; each may use all cores, and an equal part of a GPU's memory.
+        jobs: how many processes, at least two; each may use all cores, and an equal part of a
+            GPU's memory.
 
     Raises:
         InvalidInputError: joblib is not installed, or not a number of processes.
