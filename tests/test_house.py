@@ -126,7 +126,7 @@ def test_no_data_is_tracked():
         (
             "valuation/estimate.py",
             "from fedjax_shap import report",
-            "upwards from floor 7",
+            "upwards from floor 8",
         ),
         ("games/silo.py", "from fedjax_shap import FederatedData", "imports the package itself"),
         ("__init__.py", "from fedjax_shap.__main__ import main", "imports __main__"),

@@ -63,7 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dry-run", action="store_true", help="say what there is to do, and about how long it is")
     add("--fresh", action="store_true", help="run all cells again and train every coalition anew")
     add("--parquet", action="store_true", help=f"write {PARQUET} as well")
-    where = parser.add_argument_group("where cells run (default: in this process)")
+    _add_engines(parser.add_argument_group("where cells run (default: in this process)"))
+    parser.set_defaults(call=_sweep)
+
+
+def _add_engines(where: argparse._ArgumentGroup) -> None:
     where.add_argument("--jobs", type=int, metavar="N", help="in N processes of this machine")
     where.add_argument("--engine", choices=CLUSTERS, help="as jobs of Slurm, or tasks of Ray")
     where.add_argument(
@@ -74,7 +78,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the engine, such as timeout_min=60 or slurm_partition=gpu (submitit's "
         "parameters), address=auto or num_cpus=4 (Ray's)",
     )
-    parser.set_defaults(call=_sweep)
 
 
 def _sweep(known: argparse.Namespace, rest: list[str]) -> int:

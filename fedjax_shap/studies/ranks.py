@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fedjax_shap._validate import fraction, how_many, one_of, require
-from fedjax_shap.studies.measures import entries_of, keywords_of_some, text_of
+from fedjax_shap.studies.measures import Entry, entries_of, keywords_of_some, text_of
 from fedjax_shap.studies.study import Study, simple
 from fedjax_shap.typing import HostArray
 
@@ -93,17 +93,7 @@ def ranks_of(
     require(0 < significance < 1, f"Expected significance={significance} to lie between 0 and 1.")
     entries = entries_of(study, value, reference)
     one_of("ranks", field, list(entries[0].settings), "a field in which the cells differ")
-    left_out = {field} | keywords_of_some([entry.settings for entry in entries], field)
-    blocks: dict[str, dict[Any, float]] = {}
-    for entry in entries:
-        block = blocks.setdefault(text_of(entry.settings, left_out), {})
-        method = simple(entry.settings[field])
-        require(
-            method not in block,
-            f"Expected {field}={method!r} to stand for one cell in each combination of the other "
-            "fields; cells differ in more, see `fedjax-shap study`.",
-        )
-        block[method] = entry.number
+    blocks = _blocks(entries, field)
     methods = list(dict.fromkeys(method for block in blocks.values() for method in block))
     whole = [block for block in blocks.values() if len(block) == len(methods)]
     require(
@@ -145,6 +135,22 @@ def critical_difference(methods: int, blocks: int, significance: float = 0.05) -
 
     quantile = float(studentized_range.ppf(1 - significance, methods, np.inf)) / math.sqrt(2)
     return quantile * math.sqrt(methods * (methods + 1) / (6 * blocks))
+
+
+def _blocks(entries: Sequence[Entry], field: str) -> dict[str, dict[Any, float]]:
+    """The number of each method, by the combination of the other fields."""
+    left_out = {field} | keywords_of_some([entry.settings for entry in entries], field)
+    blocks: dict[str, dict[Any, float]] = {}
+    for entry in entries:
+        block = blocks.setdefault(text_of(entry.settings, left_out), {})
+        method = simple(entry.settings[field])
+        require(
+            method not in block,
+            f"Expected {field}={method!r} to stand for one cell in each combination of the other "
+            "fields, but cells with it differ in keywords of its own.",
+        )
+        block[method] = entry.number
+    return blocks
 
 
 def _mean_ranks(table: HostArray, *, smaller: bool) -> HostArray:
