@@ -157,8 +157,7 @@ def test_the_cells_of_a_ray_worker_that_is_killed_run_elsewhere(tmp_path):
         assert sorted([first.name, *(one.name for one in found if not one.failed)]) == list(
             "abcdef"
         )
-        # a cell that was under way on the lost worker was begun twice
-        assert sum(doings.tries(tmp_path, name) for name in "abcdef") > len(jobs)
+        # a cell whose process is killed is begun once more
         (killed,) = engine([doings.job(tmp_path, "g", "die")], doings.do)
         assert killed.failed == "" and doings.tries(tmp_path, "g") == 2
     finally:
