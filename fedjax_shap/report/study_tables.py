@@ -86,7 +86,7 @@ def summary_title(summary: Summary) -> str:
     title = LABELS[summary.value]
     if over:
         title += f", mean ± standard deviation over {over}"
-    counts = sorted({found.count for found in summary.spreads.values()})
+    counts = sorted({found.size for found in summary.spreads.values()})
     if counts != [1]:
         said = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         title += f" ({said} a group)"
@@ -159,7 +159,7 @@ def _spread(found: Spread | None) -> str:
     """The cell of a group."""
     if found is None:
         return ""
-    if found.count == 1:
+    if found.size == 1:
         return number(found.mean)
     return f"{number(found.mean)} ± {number(found.deviation)}"
 

@@ -59,7 +59,7 @@ class Ranks(NamedTuple):
 
     def groups(self) -> list[tuple[int, int]]:
         """(first, last) of each largest run of methods whose mean ranks do not differ."""
-        runs = []
+        runs: list[tuple[int, int]] = []
         for first in range(len(self.methods)):
             within = self.mean_ranks - self.mean_ranks[first] <= self.critical_difference
             last = int(np.flatnonzero(within).max())

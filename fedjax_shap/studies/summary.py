@@ -23,14 +23,14 @@ class Spread(NamedTuple):
         deviation: the standard deviation of the sample, with n - 1; NaN for one cell.
         low: where the interval of the mean begins; NaN for one cell.
         high: where it ends.
-        count: n, how many there are.
+        size: n, how many there are.
     """
 
     mean: float
     deviation: float
     low: float
     high: float
-    count: int
+    size: int
 
 
 class Summary(NamedTuple):

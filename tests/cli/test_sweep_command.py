@@ -167,7 +167,7 @@ def test_a_study_is_shown_in_every_format(capsys):
     assert r"1.0500 $\pm$ 0.0707" in said(capsys, *by, "--format", "latex")
     rows = list(csv.DictReader(said(capsys, *by, "--format", "csv").splitlines()))
     assert [float(row["mean"]) for row in rows] == pytest.approx([0.15, 1.05, 3.05])
-    assert float(rows[1]["low"]) == pytest.approx(1.0) and rows[1]["count"] == "2"
+    assert float(rows[1]["low"]) == pytest.approx(1.0) and rows[1]["size"] == "2"
     said(capsys, *by, "--columns", "seed", "--format", "figure", "--out", "a.png")
     assert imread("a.png").shape[1] > 400
     members = said(capsys, "study", "swept", "--rows", "member", "--value", "value")

@@ -22,7 +22,7 @@ def test_groups_have_their_mean_deviation_and_interval(study):
     assert summary.rows == (("fedavg",), ("fedprox",), ("scaffold",))
     assert summary.columns == ((0.1,), (1.0,))
     found = summary.spreads[1, 0]
-    assert found.count == 3 and found.mean == pytest.approx(0.21)
+    assert found.size == 3 and found.mean == pytest.approx(0.21)
     assert found.deviation == pytest.approx(0.01)
     assert 0.2 - 1e-9 <= found.low < found.mean < found.high <= 0.22 + 1e-9
     # no group has more than one mu
@@ -59,7 +59,7 @@ def test_agreement_is_with_the_cell_that_differs_in_the_reference_alone(study):
     assert summary.spreads[0, 0].mean == pytest.approx(0.5)
     assert summary.spreads[1, 0].mean == pytest.approx(-0.5)
     by_number = summarise(study, "kendall", ["seed"], reference="partition.alpha=1")
-    assert by_number.spreads[0, 0].count == 3
+    assert by_number.spreads[0, 0].size == 3
 
 
 @pytest.mark.parametrize(
