@@ -35,6 +35,7 @@ COMMANDS = {
     "settle": Command("settle", "payments from values, costs and a revenue, without training"),
     "audit": Command("audit", "what can be said for and against the payments of a run"),
     "compare": Command("compare", "runs over the same members, side by side"),
+    "report": Command("report", "a run, or several side by side, as one page for a browser"),
     "ledger": Command("ledger", "the permanent record of runs, contributions, costs and payments"),
     "store": Command(
         "store", "list, check, merge or export what runs keep in their utilities/ folder"

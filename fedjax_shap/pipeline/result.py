@@ -208,6 +208,7 @@ class Result:
             "players": list(self.players),
             "sizes": self.sizes.tolist(),
             "metric": {"name": self.metric, "label": self.label, "sign": self.metric_sign},
+            "value_label": self.value_label,
             "values": found.values.tolist(),
             "std_errors": found.std_errors.tolist(),
             "empty": float(found.empty),

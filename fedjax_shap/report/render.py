@@ -17,6 +17,7 @@ from rich.text import Text
 
 from fedjax_shap.report.tables import Column, Table
 
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet runs
 LEAST_WRAPPED = 24  # columns of the terminal that a cell keeps before it wraps
 _ANY_WIDTH = 10_000
 _LATEX = str.maketrans(
@@ -149,6 +150,13 @@ RENDERERS: Mapping[str, Callable[[Table], str]] = {
     "latex": to_latex,
     "html": to_html,
 }
+
+
+def no_formula(cell: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    if cell.startswith(FORMULAS):
+        return f"'{cell}"
+    return cell
 
 
 def _least_width(column: Column, cells: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What a run leaves behind: result.json and its figures, each file whole or absent."""
+"""What a run leaves behind: result.json, its figures and its page, each file whole or absent."""
 
 import csv
 import io
@@ -17,14 +17,16 @@ from fedjax_shap.pipeline.joint_model import MODEL
 from fedjax_shap.pipeline.records import RESULT
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report import run_figures, slice_figures, style
+from fedjax_shap.report.page import PAGE, page
+from fedjax_shap.report.page_runs import page_run
+from fedjax_shap.report.render import no_formula
 from fedjax_shap.report.run_sentences import spearman
 from fedjax_shap.report.run_tables import Beside
+from fedjax_shap.report.saved_run import AnyValues
 from fedjax_shap.report.slice_figures import SLICES
-from fedjax_shap.shapley.estimator import Attribution
 
 VALUES = "values.csv"
 FIGURES = ("values.png", "values.svg", "payments.png", "payments.svg", "curve.png", *SLICES)
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet runs
 
 
 @contextmanager
@@ -62,7 +64,7 @@ def prepare(folder: str | Path) -> Path:
 
 
 def write(result: Result, folder: str | Path, beside: Beside | None = None) -> list[Path]:
-    """Writes result.json, values.csv, model.npz and the figures.
+    """Writes result.json, values.csv, model.npz, the figures and the page, report.html.
 
     Args:
         result: what a run found out.
@@ -94,6 +96,8 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
         for name in {MODEL, *FIGURES} - {path.name for path in written}:
             # of an earlier run in this folder, which paid or learned in rounds
             (target / name).unlink(missing_ok=True)
+        written.append(target / PAGE)
+        _write(written[-1], page([page_run(target)]))
     return written
 
 
@@ -138,14 +142,7 @@ def _figures(result: Result, beside: Beside) -> dict[str, Figure]:
     return figures | slice_figures.figures(result)
 
 
-def no_formula(cell: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    if cell.startswith(FORMULAS):
-        return f"'{cell}"
-    return cell
-
-
-def _compared(result: Result, other: Attribution) -> dict[str, Any]:
+def _compared(result: Result, other: AnyValues) -> dict[str, Any]:
     """Other values as result.json has them, and how they agree with the result's in rank."""
     return {
         "values": other.values.tolist(),

@@ -10,17 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fedjax_shap.economics.settlement import Settlement
-from fedjax_shap.pipeline.curves import LearningCurves
-from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report import style
 from fedjax_shap.report.names import LONGEST_IN_FIGURES, Shown, chosen, distinct, shortened
-from fedjax_shap.shapley.estimator import Attribution
+from fedjax_shap.report.saved_run import AnyCurves, AnyRun, AnyValues
 from fedjax_shap.typing import HostArray
 
 LONGEST_TITLE = 90  # characters above a panel
 
 
-def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> Figure:
+def values(result: AnyRun, beside: Mapping[str, AnyValues] | None = None) -> Figure:
     """Each member's value with its 95 % interval, and other estimates of it as markers on the bar;
     where members are many, those of the highest and the lowest values.
 
@@ -59,7 +57,7 @@ def values(result: Result, beside: Mapping[str, Attribution] | None = None) -> F
     return figure
 
 
-def payments(result: Result, settled: Settlement) -> Figure:
+def payments(result: AnyRun, settled: Settlement) -> Figure:
     """Each member's payment, split into its cost and its profit; a loss hangs below the axis.
 
     Args:
@@ -92,7 +90,7 @@ def payments(result: Result, settled: Settlement) -> Figure:
     return figure
 
 
-def curve(curves: LearningCurves, title: str) -> Figure:
+def curve(curves: AnyCurves, title: str) -> Figure:
     """The score on the test set by round, of the federation, each member alone, and pooled data.
 
     Args:
@@ -128,12 +126,12 @@ def curve(curves: LearningCurves, title: str) -> Figure:
     return figure
 
 
-def _shown(result: Result) -> Shown:
+def _shown(result: AnyRun) -> Shown:
     """The members that the figures of a run show."""
     return chosen(result.attribution.values, most=style.MOST_NAMES)
 
 
-def _name(axes: Axes, result: Result, shown: Shown) -> None:
+def _name(axes: Axes, result: AnyRun, shown: Shown) -> None:
     """Writes names under bars, and how many members the gap between them stands for."""
     names = distinct(result.players, LONGEST_IN_FIGURES)
     style.name_members(axes, [names[member] for member in shown.members], places=shown.places)
@@ -157,7 +155,7 @@ def _stacked(
         style.bars(axes, shown.places, heights, color, label, bottom=bottom)
 
 
-def _payment_intervals(axes: Axes, result: Result, shown: Shown, paid: HostArray) -> HostArray:
+def _payment_intervals(axes: Axes, result: AnyRun, shown: Shown, paid: HostArray) -> HostArray:
     """Draws the intervals of the payments, if known; float[P], the tops of bars and intervals."""
     intervals = result.intervals
     if intervals is None:

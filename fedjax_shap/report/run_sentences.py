@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap._validate import how_many
-from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.pipeline.resettle import is_payable, to_change
-from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report.names import distinct
 from fedjax_shap.report.run_tables import Beside
+from fedjax_shap.report.saved_run import AnyMetered, AnyRun, AnyValues
 from fedjax_shap.report.tables import duration, listed, number
-from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
 MOST_ROUNDING = 1e-4  # of the values' sum: two programs that evaluate one model differ by less
@@ -22,7 +20,7 @@ MOST_MEMBERS = 30  # members named in a sentence
 LONGEST_NOTE = 600  # characters of a note on the settlement
 
 
-def sentences(result: Result, beside: Beside | None = None) -> list[str]:
+def sentences(result: AnyRun, beside: Beside | None = None) -> list[str]:
     """What the tables do not say, one sentence each.
 
     Args:
@@ -50,7 +48,7 @@ def sentences(result: Result, beside: Beside | None = None) -> list[str]:
     return said
 
 
-def unpaid(result: Result, folder: str) -> str:
+def unpaid(result: AnyRun, folder: str) -> str:
     """Why a run paid nobody, and how it can be settled all the same.
 
     Args:
@@ -70,7 +68,7 @@ def unpaid(result: Result, folder: str) -> str:
     )
 
 
-def spearman(one: Attribution, other: Attribution) -> float | None:
+def spearman(one: AnyValues, other: AnyValues) -> float | None:
     """The rank correlation of two attributions; None where it is undefined, as for equal values."""
     # by NumPy: importing scipy.stats takes as long as all figures
     both = np.stack([one.values, other.values])
@@ -89,7 +87,7 @@ def _ranks(values: HostArray) -> HostArray:
     return ranks
 
 
-def efficiency(attribution: Attribution) -> str:
+def efficiency(attribution: AnyValues) -> str:
     """Whether the values sum to V(N) - V(empty), up to rounding, as a part of a sentence."""
     gap = abs(float(attribution.efficiency_gap))
     surplus = float(attribution.grand - attribution.empty)
@@ -99,7 +97,7 @@ def efficiency(attribution: Attribution) -> str:
     return f"Values do not sum to V(N) - V(empty) = {surplus:.4f} but to {shared:.4f}"
 
 
-def _utilities(result: Result) -> str:
+def _utilities(result: AnyRun) -> str:
     """V(N), V(empty), and what a model of the pooled data is worth."""
     attribution = result.attribution
     pooled = result.centralized
@@ -118,7 +116,7 @@ def _utilities(result: Result) -> str:
     )
 
 
-def _worth(result: Result, name: str, utility: HostArray) -> str:
+def _worth(result: AnyRun, name: str, utility: HostArray) -> str:
     """A utility; of an error, as people read it and as the values have it."""
     value = f"{name} = {number(float(utility))}"
     if result.metric_sign > 0:
@@ -126,7 +124,7 @@ def _worth(result: Result, name: str, utility: HostArray) -> str:
     return f"{number(-float(utility))} ({value})"
 
 
-def _coverage(result: Result) -> str:
+def _coverage(result: AnyRun) -> str:
     """Whether values are efficient, why the estimate stopped, and how many coalitions it took."""
     counted = result.coalitions
     return (
@@ -168,7 +166,7 @@ def _noise(notes: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _payment(result: Result) -> list[str]:
+def _payment(result: AnyRun) -> list[str]:
     """The rule, and the values that it divides by where these are not the ones in the table."""
     settled = result.settlement
     if settled is None:
@@ -184,22 +182,23 @@ def _payment(result: Result) -> list[str]:
     return said
 
 
-def _indistinguishable(result: Result) -> str:
+def _indistinguishable(result: AnyRun) -> str:
     """Which values do not differ significantly; where pairs are many, a few of them and a count."""
     pairs = result.alike
+    count: int = getattr(result, "num_alike", len(pairs))  # of which a record lists some
     possible = len(result.players) * (len(result.players) - 1) // 2
     no_order = "so no payment should depend on their order"
-    if len(pairs) == possible > MOST_PAIRS:
+    if count == possible > MOST_PAIRS:
         return f"No two values differ at the 95 % level, {no_order}."
     short = dict(zip(result.players, distinct(result.players)))
     named = "; ".join(
         f"{short.get(one, one)} and {short.get(other, other)}" for one, other in pairs[:MOST_PAIRS]
     )
-    if len(pairs) <= MOST_PAIRS:
+    if count <= MOST_PAIRS:
         return f"These values do not differ at the 95 % level, {no_order}: {named}."
     return (
-        f"{len(pairs):,} of {possible:,} pairs of values do not differ at the 95 % level, "
-        f"{no_order}: {named}; and {len(pairs) - MOST_PAIRS:,} more."
+        f"{count:,} of {possible:,} pairs of values do not differ at the 95 % level, "
+        f"{no_order}: {named}; and {count - MOST_PAIRS:,} more."
     )
 
 
@@ -210,7 +209,7 @@ def _in_short(note: str) -> str:
     return f"{note[:LONGEST_NOTE].rpartition(',')[0]}, and more, see result.json."
 
 
-def _on_devices(metered: Metered) -> str:
+def _on_devices(metered: AnyMetered) -> str:
     """How long the run would take on the members' devices, and what that rests on."""
     rounds = metered.used.rounds
     sent = metered.workload.messages
@@ -232,7 +231,7 @@ def _bytes(each: int | tuple[int, ...]) -> str:
     return f"{min(each):,} to {max(each):,}"
 
 
-def _corruptions(result: Result) -> list[str]:
+def _corruptions(result: AnyRun) -> list[str]:
     """Whose data the configuration corrupts, and how."""
     said = []
     for corruption in result.config.corruptions:

@@ -1,9 +1,10 @@
 """The tables of a run: its members, and what the run took of their devices."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report.names import chosen, cut, distinct
+from fedjax_shap.report.saved_run import AnyRun, AnyValues
 from fedjax_shap.report.tables import (
     Table,
     amount,
@@ -15,15 +16,17 @@ from fedjax_shap.report.tables import (
     total,
     with_error,
 )
-from fedjax_shap.shapley.estimator import Attribution
 from fedjax_shap.typing import HostArray
 
-Beside = Mapping[str, Attribution]  # other values of the same members, by what they are called
+if TYPE_CHECKING:  # it needs JAX, which the tables of a saved run do without
+    from fedjax_shap.pipeline.result import Result
+
+Beside = Mapping[str, AnyValues]  # other values of the same members, by what they are called
 _MEGABYTE = 1e6  # bytes
 _FEW = 3  # members at either end of the devices' tables where there are many
 
 
-def members_table(result: Result, beside: Beside | None = None) -> Table:
+def members_table(result: "Result", beside: Beside | None = None) -> Table:
     """The members, one a row: data, value, cost, payment and profit; the sums of all below.
 
     Args:
@@ -72,7 +75,7 @@ def members_table(result: Result, beside: Beside | None = None) -> Table:
     )
 
 
-def _permanent(result: Result, attributions: int) -> list[tuple[str, ...]]:
+def _permanent(result: "Result", attributions: int) -> list[tuple[str, ...]]:
     """The row of a permanent member, which has no value; none where it is not paid."""
     if result.settlement is None or result.settlement.permanent is None:
         return []
@@ -82,7 +85,7 @@ def _permanent(result: Result, attributions: int) -> list[tuple[str, ...]]:
     return [(f"{paid.name} (in all coalitions)", "", *[""] * attributions, *money)]
 
 
-def device_tables(result: Result) -> list[Table]:
+def device_tables(result: AnyRun) -> list[Table]:
     """What the run took of each member's device, and the parts of what that cost.
 
     Returns:
@@ -98,7 +101,7 @@ def device_tables(result: Result) -> list[Table]:
     ]
 
 
-def _usage_table(result: Result, names: Sequence[str]) -> Table:
+def _usage_table(result: AnyRun, names: Sequence[str]) -> Table:
     """Steps, times, joules and megabytes over the whole run."""
     assert result.metered is not None
     used = result.metered.used.totals()
@@ -120,7 +123,7 @@ def _usage_table(result: Result, names: Sequence[str]) -> Table:
     return Table("use of the devices", (text("member"), *numbers(*heads)), tuple(rows))
 
 
-def _bill_table(result: Result, names: Sequence[str]) -> Table:
+def _bill_table(result: AnyRun, names: Sequence[str]) -> Table:
     """What energy, time, traffic and taking part at all cost each member."""
     assert result.metered is not None
     bill = result.metered.bill
@@ -128,8 +131,8 @@ def _bill_table(result: Result, names: Sequence[str]) -> Table:
     columns = [small_amounts(part, result.minor_unit) for part in parts]
     profiles = result.metered.profiles
     rows = [
-        (name, profile.name, *(column[member] for column in columns))
-        for member, (name, profile) in enumerate(zip(names, profiles))
+        (name, profiles[member].name, *(column[member] for column in columns))
+        for member, name in enumerate(names)
     ]
     heads = (text("member"), text("device"), *numbers("energy", "time", "traffic", "fixed"))
     return Table("costs of the devices, in the currency of the prices", heads, tuple(rows))

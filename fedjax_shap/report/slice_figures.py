@@ -5,10 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report import style
 from fedjax_shap.report.names import LONGEST_IN_FIGURES, chosen, distinct, shortened
-from fedjax_shap.shapley.estimator import Slices
+from fedjax_shap.report.saved_run import AnyRun, AnySlices
 from fedjax_shap.typing import HostArray
 
 SLICES = ("judges.png", "by_round.png")
@@ -18,7 +17,7 @@ MOST_WRITTEN = 12  # judges and members up to which numbers are written into the
 MOST_LINES = len(style.COLORS)  # members with a line in a colour of its own
 
 
-def figures(result: Result) -> dict[str, Figure]:
+def figures(result: AnyRun) -> dict[str, Figure]:
     """The figures of a run's values by judge or by round, by the names of their files."""
     if result.judged is not None:
         return {SLICES[0]: judges(result, result.judged)}
@@ -27,7 +26,7 @@ def figures(result: Result) -> dict[str, Figure]:
     return {}
 
 
-def judges(result: Result, judged: Slices) -> Figure:
+def judges(result: AnyRun, judged: AnySlices) -> Figure:
     """A heat map: what the data of each member (a row) are worth to each judge (a column).
 
     Args:
@@ -67,7 +66,7 @@ def judges(result: Result, judged: Slices) -> Figure:
     return figure
 
 
-def by_round(result: Result, values: Slices) -> Figure:
+def by_round(result: AnyRun, values: AnySlices) -> Figure:
     """Each member's value after each round, a line a member; of many, the highest and the lowest
     in the end in colour and the others in grey.
 
@@ -96,7 +95,7 @@ def by_round(result: Result, values: Slices) -> Figure:
     return figure
 
 
-def _title(axes: Axes, result: Result, what: str) -> None:
+def _title(axes: Axes, result: AnyRun, what: str) -> None:
     """The run's title in one line, and below it what is shown."""
     run = shortened(result.config.title, LONGEST_TITLE)
     axes.set_title(style.plain(f"{run}:\n{what}"), loc="left", fontsize=10)

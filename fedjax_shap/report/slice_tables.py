@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from fedjax_shap.pipeline.result import Result
 from fedjax_shap.report.names import chosen, cut, distinct
+from fedjax_shap.report.saved_run import AnyRun
 from fedjax_shap.report.tables import Table, number, numbers, text
 
 MOST_JUDGES = 6  # columns of judges; of more, those with the most test rows
 
 
-def judges_tables(result: Result) -> list[Table]:
+def judges_tables(result: AnyRun) -> list[Table]:
     """What the data of each member (a row) are worth to each judge (a column).
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fedjax_shap._validate import how_many
 from fedjax_shap.economics.money import written
-from fedjax_shap.report.run import no_formula
+from fedjax_shap.report.render import no_formula
 from fedjax_shap.report.tables import Table, number, numbers, text
 from fedjax_shap.studies.measures import MEASURES
 from fedjax_shap.studies.ranks import Ranks

@@ -1,10 +1,13 @@
 """How all figures look: colours, sizes, names under bars, text as it is, and files."""
 
+import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
@@ -160,6 +163,28 @@ def amounts_on_x(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(_AMOUNTS)
 
 
+def as_svg(figure: Figure) -> str:
+    """A figure as the text of an SVG file: texts are texts, nothing behind them, no date.
+
+    The font is whatever the reader's machine has.
+    """
+    content = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "fedjax_shap"}):
+        _draw(figure, content, "svg", transparent=True, metadata={"Date": None})
+    return content.getvalue()
+
+
+def write_png(figure: Figure, file: IO[bytes], *, dpi: int = DPI) -> None:
+    """Draws a figure as points into an open file.
+
+    Args:
+        figure: what to draw.
+        file: where to.
+        dpi: dots an inch.
+    """
+    _draw(figure, file, "png", dpi=dpi)
+
+
 def save(figure: Figure, path: Path, *, dpi: int = DPI) -> None:
     """Writes a figure in the format that its name ends in; the file is whole or absent.
 
@@ -171,7 +196,13 @@ def save(figure: Figure, path: Path, *, dpi: int = DPI) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    with replacing(path) as file, warnings.catch_warnings():
+    with replacing(path) as file:
+        _draw(figure, file, path.suffix.removeprefix(".").lower(), dpi=dpi)
+
+
+def _draw(figure: Figure, file: IO[Any], kind: str, **how: Any) -> None:
+    """Draws a figure into an open file of a format."""
+    with warnings.catch_warnings():
         # a letter that no font has is drawn as a box; names are in full in the tables
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure.savefig(file, format=path.suffix.removeprefix(".").lower(), dpi=dpi)
+        figure.savefig(file, format=kind, **how)

@@ -1,4 +1,4 @@
-"""The page settles a run again as the package does: to the cent, under every rule that it offers."""
+"""The page settles a run again as the package does: to the cent, under each rule that it offers."""
 
 import itertools
 from decimal import Decimal
@@ -177,8 +177,9 @@ def test_costs_are_limited_as_in_the_run(method):
 
 def test_values_of_another_kind_are_divided_by_the_rule_that_asks_for_them():
     record = run_of([0.5, -0.1, 0.3], [1, 2, 3], economics={"name": "banzhaf"})
-    made = settle([0.2, 0.4, 0.1], record["costs"], "100", rule=RULES["banzhaf"](),
-                  players=record["players"])
+    made = settle(
+        [0.2, 0.4, 0.1], record["costs"], "100", rule=RULES["banzhaf"](), players=record["players"]
+    )
     record["settlement"] = made.to_json()
     what = what_if_of(record)
     offered = [one["name"] for one in what.rules]
@@ -203,7 +204,9 @@ def test_amounts_are_written_and_read_as_the_package_writes_them():
     )
     for (amount, digits, places), text in zip(cases, made, strict=True):
         exact = Decimal(amount).scaleb(-digits)
-        assert text == f"{exact.quantize(Decimal(1).scaleb(-places)) + 0:,f}".replace("-0.00", "0.00")
+        assert text == f"{exact.quantize(Decimal(1).scaleb(-places)) + 0:,f}".replace(
+            "-0.00", "0.00"
+        )
     texts = ["12", "1,234.5", " 0.05 ", "0.050", "0.001", "0.04", "-1", "", "1e3", "x"]
     read = computed("given[0].map((text) => typed(text, 2, 5n))", texts)
     assert read == ["240", "24690", "1", "1", None, None, None, None, None, None]
@@ -213,4 +216,4 @@ def test_no_cell_of_a_csv_is_a_formula():
     cells = ["=1+1", "+1", "-1", "@x", "\tx", 'say "a, b"', "a\nb", "-0.5"]
     rows = [[{"text": cell, "number": cell == "-0.5"} for cell in cells]]
     text = computed("asCsv(given[0], given[1])", rows, ["=", "+", "-", "@", "\t", "\r"])
-    assert text == "'=1+1,'+1,'-1,'@x,'\tx,\"say \"\"a, b\"\"\",\"a\nb\",-0.5\r\n"
+    assert text == '\'=1+1,\'+1,\'-1,\'@x,\'\tx,"say ""a, b""","a\nb",-0.5\r\n'
