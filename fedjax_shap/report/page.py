@@ -172,6 +172,7 @@ def _tables(read: SavedRun) -> dict[str, list[PageTable]]:
         ],
         "configuration": [page_tables.configuration(read.record["config"])],
         "curve": [],
+        "by_round": page_tables.by_round(read),
     }
     if read.curve is not None:
         tables["curve"].append(page_tables.curve(read.curve))

@@ -13,6 +13,7 @@ from fedjax_shap.report.saved_run import SavedCurves, SavedRun
 from fedjax_shap.report.tables import Table, amount, number, total
 
 HIGHEST = 250  # members with a row where there are more than twice as many
+MOST_CELLS = 2_000  # of a table of members by rounds
 LONGEST_SETTING = 300  # characters of a field of the configuration
 _EMPTY = ""
 
@@ -88,6 +89,17 @@ def curve(curves: SavedCurves) -> PageTable:
     columns = [_padded(_numbers(one), rounds) for one in (curves.federated, curves.pooled)]
     rows = [(_whole(at + 1), *(column[at] for column in columns)) for at in range(rounds)]
     return PageTable("curve", f"{curves.label} on the test set by round", heads, tuple(rows))
+
+
+def by_round(run: SavedRun) -> list[PageTable]:
+    """Each member's value after each round; no table where it would have too many cells."""
+    slices = run.by_round
+    if slices is None or slices.values.size > MOST_CELLS:
+        return []
+    heads = (Head("member", number=False), *map(Head, slices.names))
+    names = map(Cell, distinct(run.players), run.players)
+    rows = tuple((name, *_numbers(row)) for name, row in zip(names, slices.values))
+    return [PageTable("by-round", "Values after each round", heads, rows)]
 
 
 def configuration(record: Mapping[str, Any]) -> PageTable:

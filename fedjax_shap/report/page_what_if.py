@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Any, NamedTuple
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.economics import money
 from fedjax_shap.economics.beside import claimed
 from fedjax_shap.economics.cost import Bill
@@ -176,6 +176,7 @@ def _cap(
     if method is None:
         return None, None
     metered = record.get("member_devices") or {}
+    require("costs" in metered, "the record does not have the costs by which claims were limited.")
     return method, Bill.from_json(metered["costs"], players).total
 
 

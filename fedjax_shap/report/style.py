@@ -1,6 +1,7 @@
 """How all figures look: colours, sizes, names under bars, text as it is, and files."""
 
 import io
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ SMALL = 8  # points, of numbers above bars and of notes
 MOST_NAMES = 30  # members named on an axis; beyond, they are numbered
 NARROW = 48  # characters that fit under the bars of a panel
 WIDE = 80  # characters that fit under the bars of a whole figure
+_SETTINGS = threading.Lock()  # matplotlib's are those of the process
 _AMOUNTS = FuncFormatter(lambda amount, _: f"{amount:,.10g}")
 
 
@@ -169,7 +171,8 @@ def as_svg(figure: Figure) -> str:
     The font is whatever the reader's machine has.
     """
     content = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "fedjax_shap"}):
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "fedjax_shap"}
+    with _SETTINGS, rc_context(settings):
         _draw(figure, content, "svg", transparent=True, metadata={"Date": None})
     return content.getvalue()
 

@@ -53,8 +53,8 @@ def test_a_run_leaves_its_result_and_figures(small, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "together" in printed and "a [/b] $run$" in printed
     assert (
-        "Wrote result.json, values.csv, model.npz, and figures of values, payments, curve to"
-        in printed
+        "Wrote result.json, values.csv, model.npz, report.html, and figures of values, payments, "
+        "curve to" in printed
     )
     for name in ("values.png", "payments.png", "curve.png"):
         height, width, _ = imread(out / name).shape

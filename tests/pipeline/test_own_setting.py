@@ -60,6 +60,7 @@ def test_it_is_parsed_run_and_written_without_data_curves_or_work(tmp_path):
         "values.svg",
         "payments.png",
         "payments.svg",
+        "report.html",
     ]
     record = json.loads((tmp_path / "out" / "result.json").read_text())
     assert record["setting"] == "closed form" and record["curve"] is record["centralized"] is None

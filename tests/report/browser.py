@@ -1,4 +1,4 @@
-"""What runs a page's script: node for functions alone, and a headless Chromium for whole pages."""
+"""What runs a page's script: node for its functions, and a headless Chromium for whole pages."""
 
 import json
 import shutil
@@ -35,8 +35,8 @@ def computed(expression: str, *given: Any) -> Any:
     return json.loads(done.stdout)
 
 
-def opened(page: Path, *options: str) -> str:
-    """The document that a page becomes in a headless Chromium, as text."""
+def opened(page: Path, *options: str) -> tuple[str, str]:
+    """(the document that a page becomes in a headless Chromium, what its console says)."""
     if CHROMIUM is None:
         pytest.skip("no chromium on the path, which opens the page")
     profile = page.parent / "chromium"
@@ -49,6 +49,7 @@ def opened(page: Path, *options: str) -> str:
             "--disable-dev-shm-usage",
             f"--user-data-dir={profile}",
             "--virtual-time-budget=4000",
+            "--enable-logging=stderr",
             *options,
             "--dump-dom",
             page.as_uri(),
@@ -59,4 +60,4 @@ def opened(page: Path, *options: str) -> str:
         timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout, done.stderr

@@ -188,7 +188,8 @@ def test_a_run_that_pays_nobody_is_shown_and_written_without_payments(result, tm
     assert not any("Paid by" in said for said in sentences(unpaid))
     written = {path.name for path in write(unpaid, tmp_path)}
     assert written == {path.name for path in tmp_path.iterdir()}, "no figure of an earlier payment"
-    assert written == {"result.json", "values.csv", "values.png", "values.svg", "curve.png"}
+    files = {"result.json", "values.csv", "report.html"}
+    assert written == files | {"values.png", "values.svg", "curve.png"}
     record = json.loads((tmp_path / "result.json").read_text())
     assert record["settlement"] is None and record["unpaid"] == why
     assert record["costs"] == ["10", "5", "30", "2"]
@@ -300,4 +301,6 @@ def test_of_two_runs_that_write_into_one_folder_at_once_one_wins(tmp_path, monke
         list(pool.map(lambda result: write(result, tmp_path), runs))
     title = json.loads((tmp_path / "result.json").read_text())["config"]["title"]
     assert float((tmp_path / "values.csv").read_text().splitlines()[1].split(",")[2]) == int(title)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["result.json", "values.csv"]
+    assert f"<title>{title}</title>" in (tmp_path / "report.html").read_text()
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["report.html", "result.json", "values.csv"]

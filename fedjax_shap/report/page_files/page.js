@@ -8,7 +8,7 @@ const NEGATIVE = {
   "exclude-unpaid": "left out, costs not paid back",
 };
 const LOSS = {
-  formula: "shared in proportion to value",
+  formula: "shared as a profit is",
   in_proportion_to_costs: "shared in proportion to costs",
   equal: "shared equally",
   refuse: "refused",
@@ -83,7 +83,7 @@ function makeSavable(table) {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   });
-  table.caption.append(" ", button);
+  table.parentElement.after(button);
 }
 
 // A run settled again whenever a control changes.
