@@ -17,6 +17,7 @@ from fedjax_shap.report.comparison_figures import compared_figure
 from fedjax_shap.report.saved_run import SavedRun
 
 MOST_SVG = 120_000  # characters; a figure with more is drawn as an image of points
+DPI = 110  # of such an image
 _TAG = re.compile(r"<[^>]*>")
 _LEFT_OUT = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
 _NAMED = re.compile(r'(\bid="|href="#|url\(#)')
@@ -103,7 +104,7 @@ def _inline(figure: Figure, key: str, caption: str, described: str) -> PageFigur
     if len(svg) <= MOST_SVG:
         return PageFigure(key, themed(svg, key, caption, described), caption)
     content = io.BytesIO()
-    style.write_png(figure, content)
+    style.write_png(figure, content, dpi=DPI)
     data = base64.b64encode(content.getvalue()).decode()
     alt = escape(f"{caption}. {described}")
     return PageFigure(key, f'<img alt="{alt}" src="data:image/png;base64,{data}">', caption, True)

@@ -9,6 +9,9 @@ from fedjax_shap.pipeline.records import RESULT, read_json, result_file
 from fedjax_shap.pipeline.resettle import is_run
 from fedjax_shap.report.page import MOST_IN_FULL, Audited, PageRun
 
+QUICK_MEMBERS = 60  # audits of as many take a second at the most
+QUICK_COALITIONS = 2**14  # likewise
+
 
 def page_runs(paths: Sequence[str | Path]) -> list[PageRun]:
     """Reads runs for a page.
@@ -34,12 +37,17 @@ def page_runs(paths: Sequence[str | Path]) -> list[PageRun]:
 
 
 def page_run(folder: Path) -> PageRun:
-    """The run in a folder, with what audits say of it.
+    """The run in a folder, with what audits say of it where that takes about a second or less.
 
     Args:
         folder: that a run left.
     """
-    return _page_run(folder.name, folder / RESULT, audited=True)
+    file = folder / RESULT
+    record = read_json(file, "result")
+    if len(record["players"]) > QUICK_MEMBERS or record["num_coalitions"] > QUICK_COALITIONS:
+        why = "Audits of so many members or coalitions take long; `fedjax-shap report` makes them."
+        return PageRun(folder.name, record, (), why)
+    return _page_run(folder.name, file, audited=True)
 
 
 def _files(path: str | Path) -> list[Path]:

@@ -9,7 +9,8 @@ import numpy as np
 from fedjax_shap.economics.money import written
 from fedjax_shap.report import style
 from fedjax_shap.report.names import chosen, distinct, shortened
-from fedjax_shap.report.saved_run import SavedCurves, SavedRun
+from fedjax_shap.report.saved_run import SavedRun
+from fedjax_shap.report.saved_values import SavedCurves
 from fedjax_shap.report.tables import Table, amount, number, total
 
 HIGHEST = 250  # members with a row where there are more than twice as many

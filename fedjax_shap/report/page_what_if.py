@@ -45,15 +45,23 @@ class WhatIf(NamedTuple):
         rules: the rules offered, each with `name`, `says`, `of`, and whether it has the settings
             `negative` and `loss`.
         chosen: the run's own rule: `name`, `negative`, `reimburse`, `loss`.
-        revenue: money.
-        highest: money, where the slider ends.
+        revenue: money, as plain decimal text.
+        highest: money, where the slider ends; likewise.
     """
 
     record: dict[str, Any]
     rules: list[dict[str, Any]]
     chosen: dict[str, Any]
-    revenue: Decimal
-    highest: Decimal
+    revenue: str
+    highest: str
+
+
+class _Kept(NamedTuple):
+    """What a permanent member takes first: its cost, and of the profit so much or such a part."""
+
+    cost: Fraction = Fraction(0)
+    most: Fraction | None = None
+    part: Fraction = Fraction(0)
 
 
 def what_if_of(record: Mapping[str, Any]) -> WhatIf | str:
@@ -96,12 +104,13 @@ def _prepared(record: Mapping[str, Any]) -> WhatIf | str:
         return "The page leaves this out: the record does not say enough to repeat its payments."
     revenue = money.decimal_of(Fraction(money.amount("revenue", given["revenue"])), claim.unit)
     costs = sum(claim.claim.costs, Fraction(0))
+    most = max(revenue, _rounded_up(costs, claim.unit), claim.unit)
     return WhatIf(
         record=_whole_numbers(claim, kinds, used, _permanent(given)),
         rules=[_described(name) for name in _divisible(kinds, given.get("sizes"))],
         chosen=_chosen(given),
-        revenue=revenue,
-        highest=2 * max(revenue, _rounded_up(costs, claim.unit), claim.unit),
+        revenue=money.written(revenue),
+        highest=money.written(money.EXACT.multiply(2, most)),
     )
 
 
@@ -144,7 +153,7 @@ def _described(name: str) -> dict[str, Any]:
     settings = inspect.signature(RULES[name]).parameters
     return {
         "name": name,
-        "says": inspect.getdoc(RULES[name]).splitlines()[0],  # type: ignore[union-attr]
+        "says": (inspect.getdoc(RULES[name]) or name).splitlines()[0],
         "of": RULES[name]().of or OWN_VALUES,
         "negative": [one for one in NEGATIVE if "negative" in settings],
         "reimburse": "reimburse" in settings,
@@ -221,7 +230,7 @@ def _whole_numbers(
     """What the script reads: amounts and values as texts of whole numbers."""
     claim = given.claim
     kept = _kept(permanent)
-    amounts = [Fraction(given.unit), *claim.costs, *used, kept["cost"], kept["most"] or Fraction(0)]
+    amounts = [Fraction(given.unit), *claim.costs, *used, kept.cost, kept.most or Fraction(0)]
     digits = _digits(amounts)
 
     def whole(amount: Fraction) -> str:
@@ -243,24 +252,23 @@ def _whole_numbers(
     if permanent is not None:
         record["permanent"] = {
             "name": permanent.name,
-            "cost": whole(kept["cost"]),
-            "most": kept["most"] if kept["most"] is None else whole(kept["most"]),
-            "part": str(kept["part"].numerator),
-            "of": str(kept["part"].denominator),
+            "cost": whole(kept.cost),
+            "most": None if kept.most is None else whole(kept.most),
+            "part": str(kept.part.numerator),
+            "of": str(kept.part.denominator),
         }
     return record
 
 
-def _kept(permanent: Permanent | None) -> dict[str, Any]:
-    """What a permanent member keeps of a profit: at most an amount of it, or a part."""
+def _kept(permanent: Permanent | None) -> _Kept:
+    """What a permanent member takes first."""
     if permanent is None:
-        return {"cost": Fraction(0), "most": None, "part": Fraction(0)}
-    kept = {"cost": Fraction(permanent.cost), "most": None, "part": Fraction(0)}
+        return _Kept()
+    cost = Fraction(permanent.cost)
     if permanent.terms["keeps"] == "rest":
-        kept["most"] = Fraction(money.amount("alone", permanent.terms.get("alone") or 0))
-    else:  # a part of any profit
-        kept["part"] = permanent.keep(Fraction(1)).amount
-    return kept
+        alone = money.amount("alone", permanent.terms.get("alone") or 0)
+        return _Kept(cost, most=Fraction(alone))
+    return _Kept(cost, part=permanent.keep(Fraction(1)).amount)
 
 
 def _digits(amounts: Sequence[Fraction]) -> int:

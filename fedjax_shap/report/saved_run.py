@@ -14,6 +14,16 @@ from fedjax_shap.economics import money
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.settlement import Settlement
+from fedjax_shap.report.saved_values import (
+    SavedCurves,
+    SavedSlices,
+    SavedValues,
+    beside_of,
+    curves_of,
+    floats,
+    slices_of,
+    values_of,
+)
 from fedjax_shap.typing import HostArray
 
 if TYPE_CHECKING:  # only these need JAX
@@ -29,43 +39,7 @@ AnySlices: TypeAlias = "Slices | SavedSlices"
 AnyCurves: TypeAlias = "LearningCurves | SavedCurves"
 AnyMetered: TypeAlias = "Metered | SavedMetered"
 
-_NOISE = ("training_noise", "sampling_noise", "test_set_noise")  # notes that are float64[P]
 _USED = ("steps", "training", "communication", "joules", "uploaded", "downloaded", "idle")
-
-
-class SavedSlices(NamedTuple):
-    """Values by judge or by round, see `shapley.estimator.Slices`."""
-
-    names: tuple[str, ...]
-    weights: HostArray
-    values: HostArray
-    std_errors: HostArray
-
-
-class SavedValues(NamedTuple):
-    """The members' values, see `shapley.estimator.Attribution`."""
-
-    values: HostArray
-    std_errors: HostArray
-    empty: HostArray
-    grand: HostArray
-    stopped: str = ""
-    notes: Mapping[str, Any] = {}
-
-    @property
-    def efficiency_gap(self) -> HostArray:
-        """float64[]: the sum of the values minus (V(N) - V(empty))."""
-        gap: HostArray = self.values.sum(axis=0) - (self.grand - self.empty)
-        return gap
-
-
-class SavedCurves(NamedTuple):
-    """How models learned round by round, see `pipeline.curves.LearningCurves`."""
-
-    federated: HostArray
-    alone: HostArray | None
-    pooled: HostArray
-    label: str
 
 
 class Named(NamedTuple):
@@ -186,7 +160,7 @@ def _read(record: Mapping[str, Any], title: str) -> SavedRun:
     players = tuple(map(str, record["players"]))
     settled = record["settlement"] and Settlement.from_json(record["settlement"])
     metric = record["metric"]
-    attribution = _values(record)
+    attribution = values_of(record)
     lengths = {len(attribution.values), len(attribution.std_errors), len(record["sizes"])}
     require(lengths == {len(players)}, "its columns do not have one entry for each member.")
     return SavedRun(
@@ -198,7 +172,7 @@ def _read(record: Mapping[str, Any], title: str) -> SavedRun:
         metric_sign=int(metric["sign"]),
         value_label=str(record.get("value_label", "value")),
         attribution=attribution,
-        beside={str(name): _beside(one) for name, one in record.get("beside", {}).items()},
+        beside={str(name): beside_of(one) for name, one in record.get("beside", {}).items()},
         settlement=settled,
         unpaid=str(record.get("unpaid", "")),
         costs=money.from_texts("costs", record["costs"], players),
@@ -206,9 +180,9 @@ def _read(record: Mapping[str, Any], title: str) -> SavedRun:
         intervals=_intervals(record.get("intervals")),
         alike=tuple((str(one), str(other)) for one, other in record["indistinguishable"]),
         num_alike=int(record["num_indistinguishable"]),
-        curve=_curves(record.get("curve")),
-        judged=_slices(record.get("judged")),
-        by_round=_slices(record.get("by_round")),
+        curve=curves_of(record.get("curve")),
+        judged=slices_of(record.get("judged")),
+        by_round=slices_of(record.get("by_round")),
         metered=_metered(record.get("member_devices"), players),
         coalitions={str(name): int(count) for name, count in record["coalitions"].items()},
         timing={str(name): float(one) for name, one in record["timing"].items()},
@@ -216,39 +190,6 @@ def _read(record: Mapping[str, Any], title: str) -> SavedRun:
         permanent=record.get("permanent"),
         notes=tuple(map(str, record.get("setting_notes", ()))),
     )
-
-
-def _values(record: Mapping[str, Any]) -> SavedValues:
-    """The run's own values."""
-    notes = dict(record.get("notes") or {})
-    notes |= {name: _floats(notes[name]) for name in _NOISE if notes.get(name) is not None}
-    return SavedValues(
-        values=_floats(record["values"]),
-        std_errors=_floats(record["std_errors"]),
-        empty=np.asarray(float(record["empty"])),
-        grand=np.asarray(float(record["grand"])),
-        stopped=str(record["stopped"]),
-        notes=notes,
-    )
-
-
-def _beside(record: Mapping[str, Any]) -> SavedValues:
-    """Other values of the same members, of which V is not recorded."""
-    unknown = np.asarray(np.nan)
-    return SavedValues(_floats(record["values"]), _floats(record["std_errors"]), unknown, unknown)
-
-
-def _floats(column: Any) -> HostArray:
-    """Numbers, or rows of them, as float64; NaN for what is not known."""
-    return np.array(_as_floats(column), np.float64)
-
-
-def _as_floats(column: Any) -> Any:
-    if isinstance(column, Sequence) and not isinstance(column, str):
-        return list(map(_as_floats, column))
-    if column is None:
-        return np.nan
-    return float(column)
 
 
 def _named(sections: Sequence[Mapping[str, Any]]) -> tuple[Named, ...]:
@@ -269,10 +210,10 @@ def _minor_unit(config: Mapping[str, Any], settled: Settlement | None) -> Decima
 def _intervals(record: Mapping[str, Any] | None) -> Intervals | None:
     if record is None:
         return None
-    low = _floats(record["low"])
+    low = floats(record["low"])
     return Intervals(
         low=low,
-        high=_floats(record["high"]),
+        high=floats(record["high"]),
         std_errors=np.full(len(low), np.nan),  # which the record does not say
         level=float(record["level"]),
         method=str(record["method"]),
@@ -281,40 +222,17 @@ def _intervals(record: Mapping[str, Any] | None) -> Intervals | None:
     )
 
 
-def _curves(record: Mapping[str, Any] | None) -> SavedCurves | None:
-    if record is None:
-        return None
-    alone = record["alone"]
-    return SavedCurves(
-        federated=_floats(record["federated"]),
-        alone=None if alone is None else _floats(alone),
-        pooled=_floats(record["pooled"]),
-        label=str(record["label"]),
-    )
-
-
-def _slices(record: Mapping[str, Any] | None) -> SavedSlices | None:
-    if record is None:
-        return None
-    return SavedSlices(
-        names=tuple(map(str, record["names"])),
-        weights=_floats(record.get("weights", ())),
-        values=_floats(record["values"]),
-        std_errors=_floats(record["std_errors"]),
-    )
-
-
 def _metered(record: Mapping[str, Any] | None, players: Sequence[str]) -> SavedMetered | None:
     if record is None:
         return None
     sent = record["message_bytes"]
     upload, download = (_bytes(sent[way]) for way in ("upload", "download"))
-    sums = {name: _floats(record[name]) for name in _USED}
+    sums = {name: floats(record[name]) for name in _USED}
     sums["steps"] = np.array(record["steps"], np.int64)
     return SavedMetered(
         profiles=tuple(Named(str(name), {}) for name in record["profiles"]),
         workload=SavedWorkload(SavedMessages(upload, download)),
-        used=SavedUsage(_floats(record["round_seconds"]), sums),
+        used=SavedUsage(floats(record["round_seconds"]), sums),
         bill=Bill.from_json(record["costs"], players),
     )
 

@@ -171,8 +171,10 @@ def as_svg(figure: Figure) -> str:
     The font is whatever the reader's machine has.
     """
     content = io.StringIO()
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "fedjax_shap"}
-    with _SETTINGS, rc_context(settings):
+    with (
+        _SETTINGS,
+        rc_context({"svg.fonttype": "none", "svg.hashsalt": "fedjax_shap"}),
+    ):
         _draw(figure, content, "svg", transparent=True, metadata={"Date": None})
     return content.getvalue()
 

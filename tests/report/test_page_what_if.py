@@ -85,6 +85,9 @@ def expected(record, what, setting, revenue, *, cap=None):
     return {"payments": [str(int(one / unit)) for one in made.payments], "permanent": kept}
 
 
+ENDS = "given[0].map(([text, digits, unit]) => typed(text, digits, BigInt(unit)))"
+
+
 def agree(records, revenues, *, cap=None):
     """Compares page and package over all rules, settings and revenues; how often both refuse."""
     asked = []
@@ -115,11 +118,11 @@ def test_all_rules_are_offered():
 def test_the_page_pays_what_the_package_pays_under_every_rule_and_revenue():
     rng = np.random.default_rng(0)
     records = []
-    for members in (1, 2, 3, 7):
+    for members in (1, 3, 7):
         values = rng.normal(0.2, 0.5, members)
         costs = [f"{cost:.3f}" for cost in rng.uniform(0, 30, members)]
         records.append(run_of(values, costs))
-    revenues = [0, 1, 99, 100, 3001, 12345, 99_999_999, *map(int, rng.integers(0, 20_000, 6))]
+    revenues = [0, 1, 99, 3001, 99_999_999, *map(int, rng.integers(0, 20_000, 3))]
     refused, compared = agree(records, revenues)
     assert 0 < refused < compared / 2
 
@@ -131,7 +134,7 @@ def test_equal_remainders_go_by_payment_value_cost_and_name():
         run_of([1, 1, 1, 1, 1], [1, 2, 1, 2, 1], names=names),
         run_of([3, 1, 3, 1, 1], [0, 1, 2, 3, 4], names=names, sizes=[1, 1, 1, 1, 1]),
     ]
-    agree(records, range(0, 1200, 7))
+    agree(records, range(0, 1200, 97))
 
 
 def test_awkward_numbers_are_exact():
@@ -143,6 +146,10 @@ def test_awkward_numbers_are_exact():
         run_of([0.5, 0.25, 0.125], [500, 1, 2], economics={"minor_unit": "100"}),
     ]
     agree(records, [0, 1, 7, 200, 54_321, 10**18 + 1])
+    offered = [what_if_of(record) for record in records]
+    for name in ("revenue", "highest"):
+        asked = [[getattr(one, name), one.record["digits"], one.record["unit"]] for one in offered]
+        assert None not in computed(ENDS, asked)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +214,11 @@ def test_amounts_are_written_and_read_as_the_package_writes_them():
         assert text == f"{exact.quantize(Decimal(1).scaleb(-places)) + 0:,f}".replace(
             "-0.00", "0.00"
         )
+    cases = [(5, 3, 2), (1500, 3, 2), (-120000, 5, 2), (7, 0, 2), (12, 1, 0), (120, 1, 0)]
+    made = computed(
+        "given[0].map(([a, digits, places]) => inFull(BigInt(a), digits, places))", cases
+    )
+    assert made == ["0.005", "1.50", "-1.20", "7.00", "1.2", "12"]
     texts = ["12", "1,234.5", " 0.05 ", "0.050", "0.001", "0.04", "-1", "", "1e3", "x"]
     read = computed("given[0].map((text) => typed(text, 2, 5n))", texts)
     assert read == ["240", "24690", "1", "1", None, None, None, None, None, None]

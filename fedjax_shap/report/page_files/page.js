@@ -144,7 +144,7 @@ function followControls(panel) {
 
   function setAmount(cell, amount) {
     cell.textContent = amount === null ? "–" : written(amount, record.digits, record.places);
-    cell.dataset.value = amount === null ? "" : written(amount, record.digits, record.digits).replaceAll(",", "");
+    cell.dataset.value = amount === null ? "" : inFull(amount, record.digits, record.places);
   }
 
   function setRow(row, cost, payment, earlier) {

@@ -168,9 +168,17 @@ function written(amount, digits, places) {
   return sign + front + (places ? "." + text.slice(text.length - places) : "");
 }
 
+// An amount without separators, with all its decimals, and at least so many places.
+function inFull(amount, digits, places) {
+  const text = written(amount, digits, Math.max(digits, places)).replaceAll(",", "");
+  const point = text.indexOf(".");
+  const least = point + (places ? places + 1 : 0);
+  return point < 0 ? text : text.slice(0, least) + text.slice(least).replace(/\.?0+$/, "");
+}
+
 // An amount as people type it, in minor units; null where it is none, or no whole number of minor units.
 function typed(text, digits, unit) {
-  const match = /^(\d{1,30})(?:\.(\d{0,30}))?$/.exec(text.trim().replaceAll(",", ""));
+  const match = /^(\d{1,40})(?:\.(\d{0,40}))?$/.exec(text.trim().replaceAll(",", ""));
   if (match === null) return null;
   const places = match[2] ?? "";
   const fine = BigInt(match[1] + places.padEnd(digits, "0"));
