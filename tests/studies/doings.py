@@ -7,6 +7,11 @@ from pathlib import Path
 from fedjax_shap.studies.engines.engine import Job, Outcome
 
 
+MACHINE = "MACHINE"  # the variable that names the machine, where there are several
+LOST = "lost"  # the machine that a cell which waits for its end waits on
+PATIENCE = 60  # seconds after which such a cell gives up
+
+
 def job(folder: Path, name: str, what: str = "", times: int = 1) -> Job:
     """A cell that does something `times` times before it is done."""
     return Job(name, {"what": what, "times": times}, str(folder / name), False, str(folder))
@@ -17,11 +22,12 @@ def do(one: Job) -> Outcome:
     folder = Path(one.folder)
     folder.mkdir(parents=True, exist_ok=True)
     tries = len(list(folder.glob("try-*")))
-    (folder / f"try-{tries}").write_text(str(os.getpid()))
+    (folder / f"try-{tries}").write_text(os.environ.get(MACHINE, ""))
     if one.raw["what"] == "die" and tries < one.raw["times"]:
         os._exit(1)
-    if one.raw["what"] == "wait":
-        time.sleep(2)
+    if one.raw["what"] == "stay" and os.environ[MACHINE] == LOST:
+        time.sleep(PATIENCE)
+        return Outcome(one.name, 0.0, failed="The machine was not lost.")
     if one.raw["what"] == "fail":
         return Outcome(one.name, 0.0, failed="Expected alpha=-1 > 0.")
     return Outcome(one.name, 0.1)
@@ -30,3 +36,9 @@ def do(one: Job) -> Outcome:
 def tries(folder: Path, name: str) -> int:
     """How many times a cell was begun."""
     return len(list((folder / name).glob("try-*")))
+
+
+def machines(folder: Path, name: str) -> list[str]:
+    """The machines on which a cell was begun, in order."""
+    marks = sorted((folder / name).glob("try-*"))
+    return [mark.read_text() for mark in marks]

@@ -141,25 +141,32 @@ def test_slurm_refuses_what_submitit_does_not_know(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_cells_of_a_ray_worker_that_is_killed_run_elsewhere(tmp_path):
+def test_the_cells_of_a_ray_machine_that_is_lost_run_elsewhere(tmp_path):
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     ray.cloudpickle.register_pickle_by_value(doings)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    workers = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    lost, _ = [
+        cluster.add_node(num_cpus=1, env_vars={doings.MACHINE: name})
+        for name in (doings.LOST, "kept")
+    ]
     try:
         engine = ray_cluster(address=cluster.address, num_cpus=1)
-        jobs = [doings.job(tmp_path, name, "wait") for name in "abcdef"]
+        jobs = [doings.job(tmp_path, name, "stay") for name in "abcd"]
         found = engine(jobs, doings.do)
-        first = next(found)
-        cluster.remove_node(workers[0], allow_graceful=False)
-        assert sorted([first.name, *(one.name for one in found if not one.failed)]) == list(
-            "abcdef"
-        )
+        # the machine that stays does three cells while the other one is at the fourth
+        done = [next(found) for _ in range(3)]
+        (left,) = set("abcd") - {one.name for one in done}
+        assert doings.machines(tmp_path, left) == [doings.LOST]
+        cluster.remove_node(lost, allow_graceful=False)
+        done += list(found)
+        assert sorted(done) == [Outcome(name, 0.1) for name in "abcd"]
+        assert doings.machines(tmp_path, left) == [doings.LOST, "kept"]
+        assert [doings.machines(tmp_path, one.name) for one in done[:3]] == [["kept"]] * 3
         # a cell whose process is killed is begun once more
         (killed,) = engine([doings.job(tmp_path, "g", "die")], doings.do)
-        assert killed.failed == "" and doings.tries(tmp_path, "g") == 2
+        assert killed == Outcome("g", 0.1) and doings.machines(tmp_path, "g") == ["kept"] * 2
     finally:
         ray.shutdown()
         cluster.shutdown()
