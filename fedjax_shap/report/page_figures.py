@@ -18,6 +18,7 @@ from fedjax_shap.report.saved_run import SavedRun
 
 MOST_SVG = 120_000  # characters; a figure with more is drawn as an image of points
 DPI = 110  # of such an image
+REM = 6  # of the page's units in an inch
 _TAG = re.compile(r"<[^>]*>")
 _LEFT_OUT = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
 _NAMED = re.compile(r'(\bid="|href="#|url\(#)')
@@ -30,12 +31,14 @@ class PageFigure(NamedTuple):
         key: its name in the page.
         html: an svg or img element.
         caption: what it shows.
+        width: at which its type has the size that it was drawn with, as a style sheet says it.
         paper: whether it keeps a white ground in every theme, as colours with numbers on them need.
     """
 
     key: str
     html: str
     caption: str
+    width: str
     paper: bool = False
 
 
@@ -56,10 +59,12 @@ def figures_of(run: SavedRun, key: str) -> dict[str, PageFigure]:
     }
     settled = run.settlement
     if settled is not None:
+        rule = settled.rule.replace("_", " ")
         made["payments"] = _inline(
             run_figures.payments(run, settled),
             f"{key}-payments",
-            "Payment of each member, split into its cost and its profit",
+            f"Payments of {settled.revenue:,f} by the rule '{rule}', each split into the member's "
+            "cost and its profit",
             "Stacked bars; a loss hangs below zero. The table of members has the numbers.",
         )
     slices = {"judges": run.judged, "by_round": run.by_round}
@@ -100,14 +105,19 @@ def compared(comparison: Comparison) -> PageFigure:
 
 def _inline(figure: Figure, key: str, caption: str, described: str) -> PageFigure:
     """A figure as an element of the page; as an image where it has very many points."""
+    for axes in figure.axes:
+        axes.set_title("", loc="left")  # the page's heading and the caption say it, in any width
+    caption = caption[:1].upper() + caption[1:]
     svg = style.as_svg(figure)
+    width = f"{REM * figure.get_figwidth():g}rem"
     if len(svg) <= MOST_SVG:
-        return PageFigure(key, themed(svg, key, caption, described), caption)
+        return PageFigure(key, themed(svg, key, caption, described), caption, width)
     content = io.BytesIO()
     style.write_png(figure, content, dpi=DPI)
     data = base64.b64encode(content.getvalue()).decode()
     alt = escape(f"{caption}. {described}")
-    return PageFigure(key, f'<img alt="{alt}" src="data:image/png;base64,{data}">', caption, True)
+    image = f'<img alt="{alt}" src="data:image/png;base64,{data}">'
+    return PageFigure(key, image, caption, width, paper=True)
 
 
 def themed(svg: str, key: str, title: str, described: str) -> str:

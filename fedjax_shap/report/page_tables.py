@@ -1,5 +1,6 @@
 """Tables of a page: every cell as it is shown, and in full for sorting and for CSV files."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -15,6 +16,9 @@ from fedjax_shap.report.tables import Table, amount, number, total
 
 HIGHEST = 250  # members with a row where there are more than twice as many
 MOST_CELLS = 2_000  # of a table of members by rounds
+DECIMALS = 4  # of a column of numbers
+SMALL = 0.01  # a column whose numbers are all below has more
+MOST_DECIMALS = 12
 LONGEST_SETTING = 300  # characters of a field of the configuration
 _EMPTY = ""
 
@@ -151,13 +155,14 @@ def _money(run: SavedRun) -> list[tuple[Head, list[Cell]]]:
 
 def _together(run: SavedRun, heads: Sequence[Head]) -> tuple[Cell, ...]:
     """The sums of values and amounts."""
-    sums = {"value": Cell(number(float(run.attribution.values.sum())), "")}
+    values = run.attribution.values
+    sums = {"value": Cell(number(float(values.sum()), _decimals(values)), "")}
     settled = run.settlement
     columns: dict[str, Iterable[Decimal]] = {"cost": run.costs}
     if settled is not None:
         columns = {"cost": settled.costs, "payment": settled.payments, "profit": settled.profits}
     for name, column in columns.items():
-        sums[name] = Cell(amount(total(column), run.minor_unit), "")
+        sums[name] = Cell(_amount(run, total(column)), "")
     return _named_row("together", sums, heads)
 
 
@@ -167,7 +172,7 @@ def _permanent(run: SavedRun, heads: Sequence[Head]) -> list[tuple[Cell, ...]]:
         return []
     paid = run.settlement.permanent
     known = {name: getattr(paid, name) for name in ("cost", "payment", "profit")}
-    cells = {name: Cell(amount(one), "") for name, one in known.items()}
+    cells = {name: Cell(_amount(run, one), "") for name, one in known.items()}
     return [_named_row(f"{shortened(paid.name)} (in all coalitions)", cells, heads)]
 
 
@@ -179,12 +184,22 @@ def _named_row(name: str, cells: Mapping[str, Cell], heads: Sequence[Head]) -> t
 
 
 def _numbers(column: Any) -> list[Cell]:
-    """Numbers to four decimals; nothing for what is not known."""
+    """Numbers to as many decimals as the largest needs; nothing for what is not known."""
+    decimals = _decimals(column)
     cells = []
     for value in np.asarray(column, float).tolist():
         known = bool(np.isfinite(value))
-        cells.append(Cell(number(value), repr(value)) if known else Cell("–", _EMPTY))
+        cells.append(Cell(number(value, decimals), repr(value)) if known else Cell("–", _EMPTY))
     return cells
+
+
+def _decimals(column: Any) -> int:
+    """Four decimals, or those that show three digits of the largest number of a column."""
+    sizes = np.abs(np.asarray(column, float))
+    largest = float(sizes.max(initial=0.0, where=np.isfinite(sizes)))
+    if not 0 < largest < SMALL:
+        return DECIMALS
+    return min(2 - math.floor(math.log10(largest)), MOST_DECIMALS)
 
 
 def _padded(cells: list[Cell], length: int) -> list[Cell]:
@@ -194,7 +209,20 @@ def _padded(cells: list[Cell], length: int) -> list[Cell]:
 
 def _amounts(run: SavedRun, column: Iterable[Decimal]) -> list[Cell]:
     """Amounts of money, to the decimals of the minor unit."""
-    return [Cell(amount(one, run.minor_unit), written(one)) for one in column]
+    return [Cell(_amount(run, one), written(one)) for one in column]
+
+
+def _amount(run: SavedRun, value: Decimal) -> str:
+    """An amount with at least the decimals of the minor unit, as all others of the page."""
+    cent = Decimal(1).scaleb(min(_exponent(run.minor_unit), 0))
+    if _exponent(value) > _exponent(cent):
+        value = value.quantize(cent)
+    return amount(value, run.minor_unit)
+
+
+def _exponent(value: Decimal) -> int:
+    """The power of ten of a number's last digit."""
+    return int(value.as_tuple().exponent)
 
 
 def _whole(count: int) -> Cell:

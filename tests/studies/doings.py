@@ -6,7 +6,6 @@ from pathlib import Path
 
 from fedjax_shap.studies.engines.engine import Job, Outcome
 
-
 MACHINE = "MACHINE"  # the variable that names the machine, where there are several
 LOST = "lost"  # the machine that a cell which waits for its end waits on
 PATIENCE = 60  # seconds after which such a cell gives up

@@ -1,0 +1,53 @@
+"""Tables and figures of a page show what there is to see, at every size of numbers and pages."""
+
+import json
+import re
+
+import pytest
+from handmade import result_of
+
+from fedjax_shap.report.page_figures import REM, figures_of
+from fedjax_shap.report.page_tables import members
+from fedjax_shap.report.saved_run import saved_run
+
+NAMES = ("north", "south")
+
+
+def read_back(result):
+    """A run as a page reads it."""
+    return saved_run(json.loads(json.dumps(result.to_json())), "run")
+
+
+def column(table, name):
+    """The cells of a column as they are shown, its total in the end."""
+    place = [head.name for head in table.heads].index(name)
+    return [row[place].text for row in (*table.rows, *table.totals)]
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.5, -0.25], ["0.5000", "-0.2500", "0.2500"]),
+        ([0.0, 0.0], ["0.0000", "0.0000", "0.0000"]),
+        ([0.000321, -0.0000456], ["0.000321", "-0.000046", "0.000275"]),
+        ([0.00951, 0.0], ["0.00951", "0.00000", "0.00951"]),
+    ],
+)
+def test_small_values_have_the_decimals_that_tell_them_apart(values, shown):
+    table = members(read_back(result_of(NAMES, values, unpaid="Nothing was earned.")))
+    assert column(table, "value") == shown
+
+
+def test_amounts_have_the_decimals_of_the_minor_unit_where_nobody_was_paid():
+    result = result_of(NAMES, [0.5, 0.5], costs=["3", "0.125"], unpaid="Nothing was earned.")
+    table = members(read_back(result))
+    assert column(table, "cost") == ["3.00", "0.12", "3.12"]
+    assert [row[-1].value for row in table.rows] == ["3", "0.125"]
+
+
+def test_figures_say_how_wide_they_were_drawn_and_leave_their_titles_to_the_page():
+    names = [f"member {place}" for place in range(30)]
+    result = result_of(names, [1.0] * 30, title="a very long title of a run " * 3)
+    for name, figure in figures_of(read_back(result), "r0").items():
+        assert "very long" not in re.sub("<title.*?</title>", "", figure.html), name
+        assert figure.width == f"{16 * REM}rem" and figure.caption[0].isupper()
