@@ -7,6 +7,7 @@ from pathlib import Path
 import doings
 import pytest
 
+import fedjax_shap.studies.engines.slurm as slurm_engine
 from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.studies.engines.engine import Outcome
 from fedjax_shap.studies.engines.here import here
@@ -112,8 +113,9 @@ def on_the_path(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_slurm_runs_cells_as_an_array_of_jobs(on_the_path):
+def test_slurm_runs_cells_as_an_array_of_jobs(on_the_path, monkeypatch):
     pytest.importorskip("submitit")
+    monkeypatch.setattr(slurm_engine, "POLLED", 0.2)
     jobs = [doings.job(on_the_path, "a"), doings.job(on_the_path, "b", "fail")]
     a, b = outcomes(slurm(on_the_path / "sent", timeout_min=1), jobs)
     assert a.failed == "" and b.failed == "Expected alpha=-1 > 0."
@@ -122,8 +124,11 @@ def test_slurm_runs_cells_as_an_array_of_jobs(on_the_path):
 
 
 @pytest.mark.slow
-def test_a_job_that_is_lost_is_reported_and_runs_when_it_is_sent_again(on_the_path):
-    pytest.importorskip("submitit")
+def test_a_job_that_is_lost_is_reported_and_runs_when_it_is_sent_again(on_the_path, monkeypatch):
+    submitit = pytest.importorskip("submitit")
+    # how long the outcome of an ended job may take to be seen, on file systems of several machines
+    monkeypatch.setattr(submitit.Job, "_results_timeout_s", 1)
+    monkeypatch.setattr(slurm_engine, "POLLED", 0.2)
     jobs = [doings.job(on_the_path, "a"), doings.job(on_the_path, "b", "die")]
     folder = on_the_path / "sent"
     a, b = outcomes(slurm(folder, cluster="local", timeout_min=1), jobs)
@@ -146,7 +151,10 @@ def test_the_cells_of_a_ray_machine_that_is_lost_run_elsewhere(tmp_path):
     from ray.cluster_utils import Cluster
 
     ray.cloudpickle.register_pickle_by_value(doings)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    # a machine that is lost is noticed at once, not after a quarter of a minute
+    noticed = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 200}
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": noticed}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     lost, _ = [
         cluster.add_node(num_cpus=1, env_vars={doings.MACHINE: name})
         for name in (doings.LOST, "kept")
