@@ -153,12 +153,10 @@ def test_the_cells_of_a_ray_machine_that_is_lost_run_elsewhere(tmp_path):
     ray.cloudpickle.register_pickle_by_value(doings)
     # a machine that is lost is noticed at once, not after a quarter of a minute
     noticed = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 200}
-    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": noticed}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    lost, _ = [
-        cluster.add_node(num_cpus=1, env_vars={doings.MACHINE: name})
-        for name in (doings.LOST, "kept")
-    ]
+    kept = {"num_cpus": 1, "include_dashboard": False, "_system_config": noticed}
+    kept["env_vars"] = {doings.MACHINE: "kept"}
+    cluster = Cluster(initialize_head=True, head_node_args=kept)
+    lost = cluster.add_node(num_cpus=1, env_vars={doings.MACHINE: doings.LOST})
     try:
         engine = ray_cluster(address=cluster.address, num_cpus=1)
         jobs = [doings.job(tmp_path, name, "stay") for name in "abcd"]
