@@ -106,7 +106,7 @@ def page(runs: Sequence[PageRun]) -> str:
     script = _file("settle.js") + _file("page.js")
     script = f"(() => {{\n{script}}})();\n"
     tables, figure, notes = _side_by_side(runs, read)
-    return (
+    made: str = (
         _environment()
         .get_template("page.html")
         .render(
@@ -121,6 +121,7 @@ def page(runs: Sequence[PageRun]) -> str:
             allowed=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
     )
+    return made
 
 
 def _environment() -> Environment:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from fedjax_shap.engine.stopwatch import Stopwatch
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.records import RESULT, read_json
-from fedjax_shap.pipeline.run import Stopwatch
 from fedjax_shap.pipeline.settings.registry import kind_of, setting_of
 from fedjax_shap.pipeline.settings.setting import Setting
 from fedjax_shap.shapley.estimator import Attribution, Estimator, Guarantees
