@@ -217,9 +217,13 @@ def _say_forecast(todo: "Pending", folder: Path) -> None:
     if found.rate is None or found.seconds is None:
         say("No cell is done yet, so how long they take is not known.")
         return
+    compiling = ""
+    if found.rate.once:
+        compiling = f", {duration(found.rate.once)} of compiling once"
     say(
         f"About {duration(found.seconds)} one after another: {duration(found.rate.coalition)} a "
-        f"coalition and {duration(found.rate.overhead)} a cell besides, {found.rate.source}."
+        f"coalition, {duration(found.rate.overhead)} a cell besides{compiling}, "
+        f"{found.rate.source}."
     )
 
 

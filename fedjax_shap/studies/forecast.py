@@ -32,12 +32,14 @@ class Rate(NamedTuple):
 
     Attributes:
         coalition: seconds a coalition.
-        overhead: seconds a cell besides: loading, compiling, curves, payments.
+        overhead: seconds a cell besides: loading, curves, payments.
+        once: seconds of compiling, which cells of one process share.
         source: where this was measured, in words.
     """
 
     coalition: float
     overhead: float
+    once: float
     source: str
 
 
@@ -75,7 +77,7 @@ def forecast(todo: Pending, folder: str | Path) -> Forecast:
         rate = _measured(todo.left[0].config)
     seconds = None
     if rate is not None:
-        seconds = rate.coalition * sum(counted) + rate.overhead * len(todo.left)
+        seconds = rate.coalition * sum(counted) + rate.overhead * len(todo.left) + rate.once
     at_most = any(cell.config.value("estimator", "until") is not None for cell in todo.left)
     return Forecast(sum(counted), at_most, rate, seconds)
 
@@ -126,7 +128,7 @@ def _of_finished(cells: Sequence[Cell], folder: Path) -> Rate | None:
     if not trained:
         return None
     source = f"as in the {len(overhead)} finished with trainings"
-    return Rate(seconds / trained, float(np.median(overhead)), source)
+    return Rate(seconds / trained, float(np.median(overhead)), 0.0, source)
 
 
 class _Enough(Exception):  # noqa: N818
@@ -143,8 +145,9 @@ def _measured(config: Config) -> Rate | None:
         done = _train_some(config, setting)
     valuing = max(training.seconds - training.compiling, 0.0)
     # a run compiles two more programs of this size for its curves
-    overhead = loading.seconds + 3 * training.compiling
-    return Rate(valuing / done, overhead, f"as measured on {done} coalitions of the first")
+    once = 3 * training.compiling
+    source = f"as measured on {done} coalitions of the first"
+    return Rate(valuing / done, loading.seconds, once, source)
 
 
 def _train_some(config: Config, setting: Setting) -> int:
