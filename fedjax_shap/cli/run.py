@@ -3,8 +3,8 @@
 import argparse
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ from fedjax_shap.cli.output import FIGURES, complain, progress_bars, say, warn, 
 if TYPE_CHECKING:  # the rest of the package needs JAX, which help and refusals answer without
     from fedjax_shap.pipeline.config import Config
     from fedjax_shap.pipeline.result import Result
+    from fedjax_shap.pipeline.run import Watch
     from fedjax_shap.report.run_tables import Beside
+    from fedjax_shap.report.tracking import Tracker
 
 UNPAID = 3  # exit code: there are values, but no payment could be made
 LOST = 3  # exit code: another process was lost
@@ -54,15 +56,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train every coalition anew, in place of what OUT keeps of this configuration",
     )
-    parser.add_argument(
-        "--profile", metavar="DIR", help="write a JAX trace of the run, for TensorBoard or Perfetto"
-    )
+    _add_logs(parser)
     _add_processes(
         parser.add_argument_group(
             "several processes, on one host or many, each with the same command"
         )
     )
     parser.set_defaults(call=_run)
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile", metavar="DIR", help="write a JAX trace of the run, for TensorBoard or Perfetto"
+    )
+    parser.add_argument(
+        "--tensorboard",
+        metavar="DIR",
+        help="write numbers and figures for TensorBoard (needs fedjax-shap[tracking])",
+    )
 
 
 def show(result: "Result", folder: Path, beside: "Beside | None" = None) -> None:
@@ -117,7 +128,8 @@ def _add_processes(options: argparse._ArgumentGroup) -> None:
     )
 
 
-def _run(known: argparse.Namespace, rest: list[str]) -> int:
+def _config(known: argparse.Namespace, rest: list[str]) -> "Config":
+    """The configuration of the file, as the command line changes it."""
     from fedjax_shap.pipeline.config import parse
     from fedjax_shap.pipeline.toml import SWEEP, override, read_toml, set_data_folder
 
@@ -130,7 +142,11 @@ def _run(known: argparse.Namespace, rest: list[str]) -> int:
     if known.data is not None:
         set_data_folder(raw, known.data)
     _set_shorthands(raw, known)
-    config = parse(raw)
+    return parse(raw)
+
+
+def _run(known: argparse.Namespace, rest: list[str]) -> int:
+    config = _config(known, rest)
 
     from fedjax_shap.engine import processes
     from fedjax_shap.engine.folders import UTILITIES
@@ -151,16 +167,54 @@ def _run(known: argparse.Namespace, rest: list[str]) -> int:
             report.output(folder) as out,
         ):
             first = processes.rank() == 0
-            with progress_bars(shown=first) as bars:
-                result = run(config, store=out / UTILITIES, fresh=known.fresh, watch=watch_on(bars))
-            if first:
-                show(result, out)
+            with _tracker(known.tensorboard if first else None) as tracker:
+                with progress_bars(shown=first) as bars:
+                    watch = _watched(tracker, watch_on(bars))
+                    result = run(config, store=out / UTILITIES, fresh=known.fresh, watch=watch)
+                if first:
+                    show(result, out)
+                    _track(out, tracker)
             if result.settlement is None:
                 return UNPAID
     except processes.PeerLostError as error:
         complain(str(error))
         return LOST
     return 0
+
+
+@contextmanager
+def _tracker(folder: str | None) -> "Iterator[Tracker | None]":
+    """Event files for TensorBoard in a folder; nothing without one."""
+    if folder is None:
+        yield None
+        return
+    from fedjax_shap.report.tracking import tensorboard
+
+    tracker = tensorboard(folder)
+    try:
+        yield tracker
+    finally:
+        tracker.close()
+
+
+def _watched(tracker: "Tracker | None", watch: "Watch") -> "Watch":
+    """A watch that tells the tracker too, where there is one."""
+    if tracker is None:
+        return watch
+    from fedjax_shap.report.tracking import watching
+
+    return watching(tracker, watch)
+
+
+def _track(folder: Path, tracker: "Tracker | None") -> None:
+    """Logs the result in a folder where there is a tracker."""
+    if tracker is None:
+        return
+    from fedjax_shap.pipeline.records import RESULT, read_json
+    from fedjax_shap.report.saved_run import saved_run
+    from fedjax_shap.report.tracking import track
+
+    track(saved_run(read_json(folder / RESULT, "result"), folder.name), tracker)
 
 
 def _say_what_is_replaced(result: Path, config: "Config") -> None:
