@@ -19,6 +19,7 @@ from fedjax_shap.report import page_figures, page_tables
 from fedjax_shap.report.comparison import agreement_table, compared_table
 from fedjax_shap.report.names import distinct
 from fedjax_shap.report.page_figures import PageFigure, figures_of
+from fedjax_shap.report.page_studies import means, values_by_run
 from fedjax_shap.report.page_tables import PageTable
 from fedjax_shap.report.page_what_if import WhatIf, what_if_of
 from fedjax_shap.report.render import FORMULAS
@@ -209,6 +210,7 @@ def _side_by_side(
     tables = [page_tables.plain(_overview(labels, read), "runs")]
     notes = []
     if len(runs) > MOST_IN_FULL:
+        tables = [*means(labels, [run.record for run in runs]), *tables]
         notes.append(
             f"Of more than {MOST_IN_FULL} runs, a page has what stands side by side; "
             "`fedjax-shap report RUN` shows one in full."
@@ -218,11 +220,13 @@ def _side_by_side(
         compared = compare([compared_run(run.record, label=label) for run, label in rows])
     except InvalidInputError as error:
         return tables, None, [*notes, str(error)]
-    tables.append(page_tables.plain(compared_table(compared), "compared"))
-    tables.append(page_tables.plain(agreement_table(compared), "agreement"))
+    agreement = page_tables.plain(agreement_table(compared), "agreement")
     figure = None
     if len(runs) <= MOST_IN_FULL:
         figure = page_figures.compared(compared)
+        tables += [page_tables.plain(compared_table(compared), "compared"), agreement]
+    else:
+        tables += [*values_by_run(compared), agreement]
     return tables, figure, [*notes, *compared.notes]
 
 
@@ -236,7 +240,7 @@ def _overview(labels: Sequence[str], read: Sequence[SavedRun]) -> Table:
         rows.append(
             (
                 label,
-                run.config.title,
+                run.config.title.removesuffix(f", {label}"),
                 str(run.record["setting"]),
                 str(len(run.players)),
                 run.label,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,13 +101,26 @@ def load_study(folder: str | Path) -> Study:
         f"folders has a {RESULT}.",
     )
     records = {file.parent.name: read_json(file, "result") for file in files}
+    study = study_of(records)
+    return replace(study, notes=tuple(_notes(root, study.cells)))
+
+
+def study_of(records: Mapping[str, Mapping[str, Any]]) -> Study:
+    """The study of results that were read before, without notes.
+
+    Args:
+        records: each cell's result.json by the cell's name.
+
+    Raises:
+        InvalidInputError: one that is not of a run.
+    """
     configs = {name: _flat(record.get("config", {})) for name, record in records.items()}
     fields = _differing(configs)
     cells = tuple(
         _cell(name, record, {field: configs[name].get(field) for field in fields})
         for name, record in records.items()
     )
-    return Study(fields=fields, cells=cells, notes=tuple(_notes(root, cells)))
+    return Study(fields=fields, cells=cells, notes=())
 
 
 def simple(value: Any) -> Any:
