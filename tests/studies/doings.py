@@ -8,7 +8,7 @@ from fedjax_shap.studies.engines.engine import Job, Outcome
 
 MACHINE = "MACHINE"  # the variable that names the machine, where there are several
 LOST = "lost"  # the machine on which cells stay until it is lost
-PATIENCE = 60  # seconds after which a cell that waits gives up
+PATIENCE = 120  # seconds after which a cell that waits gives up
 
 
 def job(folder: Path, name: str, what: str = "", times: int = 1) -> Job:

@@ -151,8 +151,8 @@ def test_the_cells_of_a_ray_machine_that_is_lost_run_elsewhere(tmp_path):
     from ray.cluster_utils import Cluster
 
     ray.cloudpickle.register_pickle_by_value(doings)
-    # a machine that is lost is noticed at once, not after a quarter of a minute
-    noticed = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 200}
+    # a machine that is lost is noticed after 5 seconds, in which a busy one answers
+    noticed = {"health_check_period_ms": 500, "health_check_failure_threshold": 10}
     kept = {"num_cpus": 1, "include_dashboard": False, "_system_config": noticed}
     kept["env_vars"] = {doings.MACHINE: "kept"}
     cluster = Cluster(initialize_head=True, head_node_args=kept)
