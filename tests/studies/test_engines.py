@@ -145,6 +145,8 @@ def test_slurm_refuses_what_submitit_does_not_know(tmp_path):
         slurm(tmp_path, cluster="lsf")
 
 
+# Ray's own processes are other programs: what JAX warns of does not concern them
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 @pytest.mark.slow
 def test_the_cells_of_a_ray_machine_that_is_lost_run_elsewhere(tmp_path):
     ray = pytest.importorskip("ray")
