@@ -108,7 +108,7 @@ def killed(options: argparse.Namespace, folder: Path) -> Record:
         "done_at_the_kill": len(done),
         "done_and_run_again": len(again),
         "cells_in_all": len(rows),
-        "coalitions_read_from_the_store_of_the_interrupted_cell": max(from_store.values(), default=0),
+        "coalitions_it_had_stored": max(from_store.values(), default=0),
     }
 
 
