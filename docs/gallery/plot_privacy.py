@@ -1,9 +1,9 @@
 """What does privacy do to values?
-==================================
+===============================
 
 Members clip their updates, and Gaussian noise on every sum makes training differentially private:
-the more noise, the smaller epsilon. The joint model gets worse, and values follow the noise instead
-of the data.
+the more noise, the smaller epsilon. The joint model gets worse, and values follow the noise
+instead of the data.
 """
 
 import matplotlib.pyplot as plt
@@ -18,9 +18,9 @@ training = fs.Training(
 )
 
 # %%
-# ``noise`` is the standard deviation of the noise on a sum, over the clipping norm. At 0 updates are
-# clipped and nothing else is done. Every federation is trained with five seeds, which draw the noise
-# too; ``training_noise`` is the standard deviation of one seed's value.
+# ``noise`` is the standard deviation of the noise on a sum, over the clipping norm. At 0 updates
+# are clipped and nothing else is done. Every federation is trained with five seeds, which draw
+# the noise too; ``training_noise`` is the standard deviation of one seed's value.
 
 levels = (0.0, 0.03, 0.1, 0.3)
 found = []

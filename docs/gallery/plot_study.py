@@ -1,5 +1,5 @@
 """Which setting is better, beyond the seed?
-============================================
+=========================================
 
 A study runs one configuration under many settings and ranks these over seeds: mean ranks that are
 nearer to each other than the critical difference (Nemenyi's test, 5 %) are not told apart.
