@@ -13,7 +13,7 @@ import fedjax_shap as fs
 
 raw = {
     "data": {"name": "breast_cancer"},
-    "partition": {"name": "dirichlet", "num_clients": 4, "alpha": 0.5},
+    "partition": {"name": "quantity", "ratios": [1, 2, 3, 4]},
     "game": {"name": "statistics"},
 }
 models = ["gaussian_naive_bayes", "gaussian_bayes", "discriminant", "newton_logistic"]
