@@ -1,0 +1,41 @@
+"""Does the metric decide who is worth more?
+============================================
+
+Where rows have quantities, a regression is learned. V may be the explained variance R² or an error,
+which counts with a minus sign. One training serves all metrics here, so what differs is the metric
+alone.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_diabetes
+
+import fedjax_shap as fs
+
+x, y = load_diabetes(return_X_y=True)
+x = x / x.std(axis=0)
+order = np.argsort(y[:340])  # members have patients of rising severity
+clients = {f"quarter {part + 1}": (x[rows], y[rows]) for part, rows in enumerate(np.split(order, 4))}
+data = fs.from_arrays(clients, test=(x[340:], y[340:]), quantities=True)
+training = fs.Training(
+    fs.models.linear(), fs.local(batch_size=17), fs.algorithms.fedavg(max_rounds=10)
+)
+metrics = {"r2": "R²", "rmse": "RMSE", "mae": "MAE"}
+values = {}
+for metric, label in metrics.items():
+    found = fs.estimate(fs.silo(data, training, metric=metric), fs.exact())
+    values[label] = found.values
+    print(f"{label:5} from {found.empty:8.3f} to {found.grand:8.3f}: {found.values.round(3)}")
+
+# %%
+# Values as shares of their sum, so that the three metrics have one scale.
+
+figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
+places = np.arange(4)
+for offset, (label, one) in zip((-0.25, 0, 0.25), values.items()):
+    axes.bar(places + offset, 100 * one / one.sum(), 0.22, label=label)
+axes.axhline(0, color="black", linewidth=0.8)
+axes.set_xticks(places, data.names)
+axes.set_ylabel("share of all values (%)")
+axes.legend()
+plt.show()
