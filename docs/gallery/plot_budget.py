@@ -1,9 +1,9 @@
 """How many coalitions are enough?
-==================================
+===============================
 
-Exact Shapley values need the utility of every coalition: of eight members that is 256 trainings. An
-estimator asks for some of them, and says how far off it may be. Here all are trained once, so that
-estimates can be compared with the exact values.
+Exact Shapley values need the utility of every coalition: of eight members that is 256 trainings.
+An estimator asks for some of them, and says how far off it may be. Here all are trained once, so
+that estimates can be compared with the exact values.
 """
 
 import matplotlib.pyplot as plt
@@ -24,13 +24,13 @@ exact = fs.shapley_values(table)
 print(f"{len(masks)} coalitions, values from {exact.min():.3f} to {exact.max():.3f} nats")
 
 # %%
-# Estimators now read the table instead of training, and may be drawn again as often as we like: the
-# same budgets of distinct coalitions, with five keys each.
+# Estimators now read the table instead of training, and may be drawn again as often as we like:
+# the same budgets of distinct coalitions, with five keys each.
 
 known = {mask.tobytes(): utility for mask, utility in zip(masks, table)}
 game = fs.from_callable(lambda asked: np.array([known[mask.tobytes()] for mask in asked]), 8)
 
-budgets = (24, 48, 96)
+budgets = (32, 64, 128)
 estimators = {
     "Gaussian process": fs.estimators.gaussian_process(),
     "KernelSHAP": fs.estimators.kernelshap(),
@@ -46,11 +46,11 @@ for name, estimator in estimators.items():
     print(f"{name:16}", *(f"{errors[name, budget]:.3f}" for budget in budgets))
 
 # %%
-# Left: one estimate from 48 coalitions with its 95 % intervals (1.96 standard errors), beside the
-# exact values. Right: the distance of estimates from the exact values, relative to the length of the
-# latter.
+# Left: one estimate from 64 coalitions with its 95 % intervals (1.96 standard errors), beside the
+# exact values. Right: the distance of estimates from the exact values, relative to the length of
+# the latter.
 
-estimate = fs.estimate(game, fs.estimators.kernelshap(), fs.Options(budget=48), key=0)
+estimate = fs.estimate(game, fs.estimators.kernelshap(), fs.Options(budget=64), key=0)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
 places = np.arange(8)
@@ -62,7 +62,7 @@ left.errorbar(
     fmt="o",
     capsize=3,
     markersize=4,
-    label="KernelSHAP, 48 coalitions",
+    label="KernelSHAP, 64 coalitions",
 )
 left.set(xlabel="member", ylabel="value (nats)", xticks=places)
 left.legend()

@@ -1,5 +1,5 @@
 """Do values inside one run agree with retraining?
-==================================================
+===============================================
 
 Values of a cross-silo game train every coalition from scratch. Values inside one run (``rounds``)
 train each member's uploads once and only mix them, round by round. The two answer different
@@ -27,8 +27,9 @@ agreement = fs.agreement(in_run.values, retrained.values)
 print(f"Spearman {agreement['spearman']:.2f}, cosine distance {agreement['cosine_distance']:.3f}")
 
 # %%
-# Left: each dot is a member; on the dashed line both values are equal. Right: the values inside the
-# run, summed up to each round.
+# Left: each dot is a member; on the dashed line both values are equal. Both put the member with
+# wrong labels (2) and the smallest (4) last, and do not agree on member 0. Right: the values
+# inside the run, summed up to each round.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
 left.axline((0, 0), slope=1, color="0.7", linestyle="--")

@@ -1,9 +1,9 @@
 """Who is paid what if members have different classes?
-======================================================
+===================================================
 
-Ten-class data are split among six members by Dirichlet draws: at a concentration of 0.1 most members
-have one or two classes, at 100 all have about the same mix. Is a member then paid by its number of
-examples?
+Ten-class data are split among six members by Dirichlet draws: at a concentration of 0.1 most
+members have one or two classes, at 100 all have about the same mix. Is a member then paid by its
+number of examples?
 """
 
 import matplotlib.pyplot as plt
@@ -28,6 +28,9 @@ for alpha in (0.1, 1.0, 100.0):
     print(f"alpha {alpha:5}: {moved:.1%} of the revenue goes elsewhere than by examples")
 
 # %%
+# On the dashed line a member's part of the revenue is its part of the examples. The more equal
+# the mixes of classes, the nearer to it are the payments.
+
 figure, panels = plt.subplots(1, 3, figsize=(8, 3), sharex=True, sharey=True, layout="constrained")
 for panel, (alpha, (examples, payment)) in zip(panels, shares.items()):
     panel.axline((0, 0), slope=1, color="0.7", linestyle="--")

@@ -1,9 +1,9 @@
 """May models be averaged?
-==========================
+=======================
 
-Linear discriminants are fitted from sums over rows: counts, means and products. A federation can add
-these sums up, and has the model of all rows together. If it takes the mean of the members' own models
-instead, it has another model, and other values.
+Linear discriminants are fitted from sums over rows: counts, means and products. A federation can
+add these sums up, and has the model of all rows together. If it takes the mean of the members'
+own models instead, it has another model, and other values.
 """
 
 import matplotlib.pyplot as plt
@@ -22,6 +22,9 @@ for merge, one in found.items():
     print(f"{merge:8} accuracy {one.grand:.3f}, values {one.values.round(3)}")
 
 # %%
+# Averaging loses almost half of the accuracy. Member 3 does harm where models are averaged, and
+# good where sums are merged: its rows are of use, its own model is not.
+
 figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
 places = np.arange(8)
 labels = {"sums": "sums are merged", "average": "models are averaged"}

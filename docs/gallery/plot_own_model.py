@@ -1,9 +1,9 @@
 """How is a model of one's own valued?
-======================================
+===================================
 
-Any flax module without mutable state is a model. Its metric may be one's own as well: a function of
-outputs and targets, of which more is better. Here a missed cancer costs ten times as much as a false
-alarm.
+Any flax module without mutable state is a model. Its metric may be one's own as well: a function
+of outputs and targets, of which more is better. Here a missed cancer costs ten times as much as a
+false alarm.
 """
 
 import jax.numpy as jnp
@@ -45,13 +45,16 @@ training = fs.Training(
 by_accuracy = fs.estimate(fs.silo(data, training), fs.exact())
 by_cost = fs.estimate(fs.silo(data, training, metric=cost_saved), fs.exact())
 for place, name in enumerate(data.names):
-    malignant = np.mean(data.y[place, : data.sizes[place]] == 0)
+    malignant = np.mean(data.client(place)[1] == 0)
     print(
         f"{name}: {data.sizes[place]} rows, {malignant:.0%} malignant, "
         f"value by accuracy {by_accuracy.values[place]:+.3f}, by cost {by_cost.values[place]:+.3f}"
     )
 
 # %%
+# By accuracy client 3 is worth most. It has few cancers, though, and where a missed one is dear,
+# client 1 is worth twice as much, which has most of them.
+
 figure, panels = plt.subplots(1, 2, figsize=(7.5, 3.2), layout="constrained")
 units = ("accuracy", "cost saved for each patient")
 for panel, found, unit in zip(panels, (by_accuracy, by_cost), units):

@@ -1,9 +1,9 @@
 """What does privacy do to values?
-==================================
+===============================
 
 Members clip their updates, and Gaussian noise on every sum makes training differentially private:
-the more noise, the smaller epsilon. The joint model gets worse, and values follow the noise instead
-of the data.
+the more noise, the smaller epsilon. The joint model gets worse, and values follow the noise
+instead of the data.
 """
 
 import matplotlib.pyplot as plt
@@ -13,16 +13,14 @@ import fedjax_shap as fs
 
 pool = fs.load("digits")
 data = fs.federate(pool, fs.partitions.dirichlet(num_clients=4, alpha=0.5), seed=4)
-training = fs.Training(
-    fs.models.linear(), fs.local(batch_size=64), fs.algorithms.fedavg(max_rounds=5)
-)
+training = fs.Training(fs.models.linear(), fs.local(steps=5), fs.algorithms.fedavg(max_rounds=5))
 
 # %%
-# ``noise`` is the standard deviation of the noise on a sum, over the clipping norm. At 0 updates are
-# clipped and nothing else is done. Every federation is trained with five seeds, which draw the noise
-# too; ``training_noise`` is the standard deviation of one seed's value.
+# ``noise`` is the standard deviation of the noise on a sum, over the clipping norm. At 0 updates
+# are clipped and nothing else is done. Every federation is trained with five seeds, which draw
+# the noise too; ``training_noise`` is the standard deviation of one seed's value.
 
-levels = (0.0, 0.03, 0.1, 0.3)
+levels = (0.0, 0.1, 0.3)
 found = []
 for level in levels:
     private = training._replace(privacy=fs.private(clip=0.5, noise=level))

@@ -1,9 +1,9 @@
 """Does the metric decide who is worth more?
-============================================
+=========================================
 
-Where rows have quantities, a regression is learned. V may be the explained variance R² or an error,
-which counts with a minus sign. One training serves all metrics here, so what differs is the metric
-alone.
+Where rows have quantities, a regression is learned. V may be the explained variance R² or an
+error, which counts with a minus sign. The same models are scored by all three metrics here, so
+what differs is the metric alone.
 """
 
 import matplotlib.pyplot as plt
@@ -15,7 +15,9 @@ import fedjax_shap as fs
 x, y = load_diabetes(return_X_y=True)
 x = x / x.std(axis=0)
 order = np.argsort(y[:340])  # members have patients of rising severity
-clients = {f"quarter {part + 1}": (x[rows], y[rows]) for part, rows in enumerate(np.split(order, 4))}
+clients = {
+    f"quarter {part + 1}": (x[rows], y[rows]) for part, rows in enumerate(np.split(order, 4))
+}
 data = fs.from_arrays(clients, test=(x[340:], y[340:]), quantities=True)
 training = fs.Training(
     fs.models.linear(), fs.local(batch_size=17), fs.algorithms.fedavg(max_rounds=10)
@@ -28,7 +30,9 @@ for metric, label in metrics.items():
     print(f"{label:5} from {found.empty:8.3f} to {found.grand:8.3f}: {found.values.round(3)}")
 
 # %%
-# Values as shares of their sum, so that the three metrics have one scale.
+# Values as shares of their sum, so that the three metrics have one scale. The quarter with the
+# mildest cases is worth nothing by R² and a fifth of everything by MAE; the severest cases are
+# worth much by all three.
 
 figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
 places = np.arange(4)

@@ -1,5 +1,5 @@
 """Which setting is better, beyond the seed?
-============================================
+=========================================
 
 A study runs one configuration under many settings and ranks these over seeds: mean ranks that are
 nearer to each other than the critical difference (Nemenyi's test, 5 %) are not told apart.
@@ -13,7 +13,7 @@ import fedjax_shap as fs
 
 raw = {
     "data": {"name": "breast_cancer"},
-    "partition": {"name": "dirichlet", "num_clients": 4, "alpha": 0.5},
+    "partition": {"name": "quantity", "ratios": [1, 2, 3, 4]},
     "game": {"name": "statistics"},
 }
 models = ["gaussian_naive_bayes", "gaussian_bayes", "discriminant", "newton_logistic"]

@@ -1,9 +1,9 @@
 """Whose data help whom?
-========================
+=====================
 
-A member may help one and harm another. With ``judges="members"`` each member keeps some of its rows
-as a test set, and every coalition is scored by each member's rows. Here four members hold the
-classes of handwritten digits in pairs: members with the same classes should help each other.
+A member may help one and harm another. With ``judges="members"`` each member keeps some of its
+rows as a test set, and every coalition is scored by each member's rows. Here four members hold
+the classes of handwritten digits in pairs: members with the same classes should help each other.
 """
 
 import matplotlib.pyplot as plt
@@ -35,6 +35,9 @@ for name, row in zip(data.names, matrix):
     print(f"{name:14}", *(f"{value:+.3f}" for value in row))
 
 # %%
+# A row is what one member's data are worth, a column is by whose rows. The data of members with
+# the same classes raise each other's accuracy, and lower that of the two others.
+
 figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
 image = axes.imshow(matrix, cmap="RdBu", vmin=-1, vmax=1)
 for (member, judge), value in np.ndenumerate(matrix):

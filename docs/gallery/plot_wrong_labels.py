@@ -1,8 +1,8 @@
 """Can values find bad data?
-============================
+=========================
 
-Five members hold equal shares of the same data. One of them gets more and more wrong labels, one has
-the same rows as another, and one sends back the model as it came.
+Five members hold equal shares of the same data. One of them gets more and more wrong labels, one
+has the same rows as another, and one sends back the model as it came.
 """
 
 import matplotlib.pyplot as plt
@@ -33,6 +33,10 @@ for rate in rates:
     print(f"{rate:.0%} wrong:", *(f"{value:+.3f}" for value in values[-1]))
 
 # %%
+# Wrong labels lower the value of the member that has them, in step. The member that sends nothing
+# is worth less than nothing, as the mean with its unchanged model trains more slowly. The copy is
+# worth as much as the original: values reward what rows do, not who had them first.
+
 figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 names = ("as it is", "with wrong labels", "as it is, copied", "copy of the former", "sends nothing")
 for name, marker, line in zip(names, "osD^v", zip(*values)):
