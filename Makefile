@@ -14,12 +14,13 @@ PYTHON ?= $(shell for ask in "$(TESTED)" "$(USABLE)"; do for python in python3 p
 NO_PYTHON := Expected a Python >= 3.11 with the venv and ensurepip modules, found none (Debian: python3-venv); \
 	name one with make PYTHON=/path/to/python3.12
 
-.PHONY: help quickstart test fast check wheel lower-bounds clean
+.PHONY: help quickstart test fast check docs wheel lower-bounds clean
 help:
 	@echo "make quickstart   install into $(VENV) and show a first result"
 	@echo "make test         the same with the test tools, then every test, by two processes (PYTEST_ARGS='-n 4' for four)"
 	@echo "make fast         the same without the slow tests"
 	@echo "make check        formatting, lint and types"
+	@echo "make docs         the site in docs/_build/html, with the examples of its gallery run, and its links checked"
 	@echo "make wheel        build the wheel, install it alone into an empty environment, and run it there"
 	@echo "make lower-bounds the same with the oldest releases that pyproject.toml allows"
 	@echo "make clean        remove $(VENV) and the caches"
@@ -39,6 +40,12 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Each build runs the gallery and reads every page anew; a warning fails it.
+docs: $(VENV)/.installed-docs
+	rm -rf docs/_build docs/auto_gallery
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
+
 wheel: $(VENV)/.installed-test
 	rm -rf dist .venv-wheel
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
@@ -54,7 +61,7 @@ lower-bounds: wheel
 	$(call try_out,.venv-lower)
 
 clean:
-	rm -rf dist .venv-wheel .venv-lower $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf dist docs/_build docs/auto_gallery .venv-wheel .venv-lower $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The oldest releases that pyproject.toml allows, as constraints.
 BOUNDS := import tomllib; wanted = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
@@ -79,4 +86,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt
 	$(call install,.[test])
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt
+	$(call install,.[docs])
 	@touch $(VENV)/.installed $@

@@ -44,7 +44,7 @@ def csv(
     Columns that hold only numbers become one feature each, the others one for each category.
 
     Args:
-        path: the file, gzipped or not. Several files, a folder, a pattern such as "sites/*.csv", or
+        path: the file, gzipped or not. Several files, a folder, a pattern such as `sites/*.csv`, or
             a table of member names and files are one member each, unless `client` is given.
         label: the column of classes, which become 0..L-1 in sorted order; for regression, the
             column of quantities or several of them.
