@@ -86,14 +86,16 @@ class Pace:
         return ", ".join(said)
 
 
-def progress_bars(*, shown: bool = True) -> Bars:
-    """Bars on standard error, to be used as a context; none where it is not a terminal.
+@contextmanager
+def progress_bars(*, shown: bool = True) -> Iterator[Bars]:
+    """Bars on standard error; none where it is not a terminal.
 
     Args:
         shown: False for a process that leaves the bars to another one.
     """
     console = Console(stderr=True)
-    return Bars(
+    drawn = shown and console.is_terminal
+    bars = Bars(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[counted]}"),
@@ -101,8 +103,13 @@ def progress_bars(*, shown: bool = True) -> Bars:
         TextColumn("{task.fields[words]}"),
         console=console,
         transient=True,
-        disable=not (shown and console.is_terminal),
+        disable=not drawn,
     )
+    if not drawn:  # bars that are stopped would leave an empty line in a file
+        yield bars
+        return
+    with bars:
+        yield bars
 
 
 def one_bar(bars: Bars, name: str, *, clock: Clock = time.monotonic, unit: str = "s") -> Pace:

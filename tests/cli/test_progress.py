@@ -11,7 +11,7 @@ from rich.progress import Progress as Bars
 from rich.progress import TextColumn
 
 from fedjax_shap.cli import main as command
-from fedjax_shap.cli.progress import Pace, watch_on
+from fedjax_shap.cli.progress import Pace, one_bar, progress_bars, watch_on
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
@@ -110,6 +110,13 @@ def test_the_bars_say_that_a_program_compiles_and_count_what_is_known(key):
     said_while = [one for one in shown if isinstance(one, str)]
     assert shown[0] == ("6/16", "valuing") and shown[-1][0] == "16/16"
     assert "compiling" in said_while and said_while[-1] == "valuing"
+
+
+def test_a_file_gets_no_bars(capsys):
+    with progress_bars() as bars:
+        bar = one_bar(bars, "cells")
+        bar(1, 2)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_batches_and_rounds_count_together():
