@@ -31,7 +31,22 @@ from fedjax_shap.report.tables import Table, amount, number, numbers, text
 
 PAGE = "report.html"  # of a run, in its folder
 MOST_IN_FULL = 6  # runs that a page shows one by one; of more it has what stands side by side
-SECTIONS = ("data", "partition", "model", "task", "algorithm", "game", "estimator", "costs")
+# sections of a configuration, and the names by which some of them add nothing
+SECTIONS = {
+    "data": "",
+    "partition": "natural",
+    "model": "",
+    "task": "natural",
+    "local": "",
+    "algorithm": "",
+    "steps": "local",
+    "participation": "always",
+    "devices": "unknown",
+    "privacy": "none",
+    "game": "",
+    "estimator": "",
+    "costs": "",
+}
 _FILES = Path(__file__).parent / "page_files"
 
 
@@ -185,9 +200,9 @@ def _facts(read: SavedRun) -> list[tuple[str, str]]:
     """What was run, as terms and descriptions."""
     record = read.record
     facts = [("federation", f"{record['setting']}, {len(read.players):,} members")]
-    for name in SECTIONS:
+    for name, usual in SECTIONS.items():
         section = record["config"].get(name)
-        if isinstance(section, Mapping):
+        if isinstance(section, Mapping) and section.get("name") != usual:
             facts.append((name, str(section.get("name", "")).replace("_", " ")))
     facts.append(("measured by", read.label))
     facts.append(("values", f"{read.value_label}; {read.attribution.stopped}"))

@@ -133,7 +133,11 @@ def plain(table: Table, key: str) -> PageTable:
         )
 
     return PageTable(
-        key, table.title, heads, tuple(map(row, table.rows)), tuple(map(row, table.totals))
+        key,
+        table.title[:1].upper() + table.title[1:],
+        heads,
+        tuple(map(row, table.rows)),
+        tuple(map(row, table.totals)),
     )
 
 
