@@ -77,8 +77,8 @@ def entries_of(study: Study, value: str, reference: str | None = None) -> list[E
     without = {cell.name for cell in study.cells if not _all_known(cell, value)}
     if missing:
         caution(
-            f"{missing:,} of {len(entries):,} numbers are unknown or not finite and left out: those "
-            f"of {value!r} of {listed(sorted(without), quoted=False)}."
+            f"{missing:,} of {len(entries):,} numbers are unknown or not finite and are left out: "
+            f"{value!r} of {listed(sorted(without), quoted=False)}."
         )
     return found
 
