@@ -8,7 +8,7 @@ from handmade import result_of
 
 from fedjax_shap.report.page import _facts
 from fedjax_shap.report.page_figures import REM, figures_of
-from fedjax_shap.report.page_tables import members, plain
+from fedjax_shap.report.page_tables import members, plain, titled
 from fedjax_shap.report.saved_run import saved_run
 from fedjax_shap.report.tables import Table, text
 
@@ -68,7 +68,7 @@ def test_what_was_run_names_what_was_chosen_and_leaves_out_what_was_not():
     assert chosen["privacy"] == "private" and chosen["data"] == usual["data"]
 
 
-def test_a_tables_title_begins_with_a_capital():
-    assert plain(Table("use of the devices", (text("member"),), (("a",),)), "k").caption == (
-        "Use of the devices"
-    )
+def test_a_tables_title_begins_with_a_capital_and_a_runs_name_stays():
+    table = Table("use of the devices", (text("member"),), (("a",),))
+    assert plain(titled(table), "k").caption == "Use of the devices"
+    assert plain(table, "k").caption == "use of the devices"
