@@ -56,7 +56,7 @@ def core_stability(evidence: Evidence) -> Finding:
         )
     objections = _objections(evidence)
     if objections is None:
-        return _unjudged("No coalition of some of the players is known.")
+        return _unjudged("No coalition of some of the members is known.")
     numbers = {
         "objecting": objections.objecting,
         "known": len(objections.masks),
@@ -159,7 +159,7 @@ def _nearest(evidence: Evidence, objections: _Objections) -> str:
     first = objections.order[0]
     gain = objections.excess[first]
     members = " + ".join(_members(evidence, objections.masks[first]))
-    known = f"the {len(objections.masks)} coalitions of some of the players"
+    known = f"the {len(objections.masks)} coalitions of some of the members"
     if evidence.table is None:
         known += " that are known"
     if objections.objecting:

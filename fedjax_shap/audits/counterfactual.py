@@ -64,6 +64,7 @@ def counterfactual_payments(
     sizes: Sequence[int] | None,
     implied: Sequence[Any] | None = None,
     *,
+    names: Sequence[str] | None = None,
     cap: str | None = None,
 ) -> tuple[Fraction, ...]:
     """What the rule of the evidence pays on claims of any number Q of players.
@@ -74,6 +75,7 @@ def counterfactual_payments(
         costs: money[Q], as claimed.
         sizes: int[Q], or None.
         implied: money[Q] that the work implies, for a rule that caps costs.
+        names: of the Q players, as refusals have them; those of the evidence if None.
         cap: the method by which to cap costs where the rule itself does not, see `cap_costs`.
 
     Returns:
@@ -93,7 +95,7 @@ def counterfactual_payments(
     if sizes is not None:
         sizes = tuple(sizes)
     claims = Claims(
-        players=tuple(f"player {i}" for i in range(len(costs))),
+        players=tuple(evidence.names if names is None else names),
         values=tuple(map(Fraction, np.asarray(values).tolist())),
         costs=tuple(map(Fraction, costs)),
         revenue=Fraction(evidence.settlement.revenue),

@@ -50,7 +50,7 @@ def individual_rationality(evidence: Evidence) -> Finding:
         if -profit >= settlement.minor_unit
     ]
     missing = sum(map(Fraction, settlement.costs), -Fraction(settlement.revenue))
-    sentence = "Every payment covers the player's cost."
+    sentence = "Every payment covers the member's cost."
     if short:
         sentence = f"Paid less than their costs, by: {listed(short)}."
         if missing > 0:
@@ -84,7 +84,7 @@ def symmetry(evidence: Evidence) -> Finding:
         gap = abs(evidence.values[i] - evidence.values[j])
         if gap > rounding + SIGMAS * np.hypot(errors[i], errors[j]):
             apart.append(f"{_pair(evidence, i, j)} (by {gap:.6g})")
-    sentence = "No two players are twins"
+    sentence = "No two members are twins"
     if apart:
         sentence = f"Twins of different values: {', '.join(apart)}"
     elif twins:
@@ -112,17 +112,17 @@ def null_players(evidence: Evidence) -> Finding:
     null = _nulls(evidence)
     if null is None:
         sentence = (
-            "Too few utilities are known: some players have no marginal contribution that is known."
+            "Too few utilities are known: some members have no marginal contribution that is known."
         )
         return Finding(name=name, holds=None, sentence=sentence)
     # Find those with a value or a profit that null players should not have.
     limits = ROUNDING * _scale(evidence.values) + SIGMAS * _std_errors(evidence)
     valued = [p for p in null if abs(evidence.values[p]) > limits[p]]
     paid = _in_profit(evidence, null)
-    sentence = "Every player adds to some coalition."
+    sentence = "Every member adds to some coalition."
     if null:
         names = ", ".join(evidence.names[p] for p in null)
-        sentence = f"These players add nothing to any coalition: {names}"
+        sentence = f"These members add nothing to any coalition: {names}"
         wrong = []
         if valued:
             wrong.append(f"yet valued: {_figures(evidence, valued)}")
@@ -179,7 +179,7 @@ def proportionality(evidence: Evidence) -> Finding:
     settlement = evidence.settlement
     values = {p: Fraction(value) for p, value in enumerate(settlement.values) if value > 0}
     if not values:
-        sentence = "No player has a value above 0, so there is no proportion."
+        sentence = "No member has a value above 0, so there is no proportion."
         return Finding(name="proportionality", holds=None, sentence=sentence)
     total = sum(values.values(), Fraction(0))
     unit = Fraction(settlement.minor_unit)
@@ -201,7 +201,7 @@ def proportionality(evidence: Evidence) -> Finding:
         sentence = (
             f"Profits are not in proportion to values: {evidence.names[worst]} makes "
             f"{shown(profits[worst], evidence)} where its value is due "
-            f"{shown(due[worst], evidence)}, the furthest off of {len(wrong)} players."
+            f"{shown(due[worst], evidence)}, the furthest off of {len(wrong)} members."
         )
     numbers = {
         "profits": list(map(float, profits)),

@@ -175,7 +175,8 @@ def _split_payments(
         sizes = _replaced(sizes, player, sizes[player] - half, half)
     values = _valued(evidence, lambda table: split_table(table, player, part), 1)
     costs = _replaced(costs, player, costs[player] / 2)
-    return counterfactual_payments(evidence, values, costs, sizes, implied)
+    names = [*evidence.names, f"the second {evidence.names[player]}"]
+    return counterfactual_payments(evidence, values, costs, sizes, implied, names=names)
 
 
 def _replaced(entries: Sequence[Any], player: int, one: Any, two: Any = None) -> list[Any]:
@@ -194,10 +195,17 @@ def _merge_gain(evidence: Evidence, before: tuple[Fraction, ...], one: int, othe
         both = entries[one] + entries[other]
         return [*entries[:one], both, *entries[one + 1 : other], *entries[other + 1 :]]
 
+    names = list(evidence.names)
+    names[one] = f"{names[one]} and {names.pop(other)} as one"
     costs = joined(list(map(Fraction, evidence.settlement.costs))) or []
     values = _valued(evidence, lambda table: merged_table(table, one, other), -1)
     after = counterfactual_payments(
-        evidence, values, costs, joined(evidence.sizes), joined(evidence.metered)
+        evidence,
+        values,
+        costs,
+        joined(evidence.sizes),
+        joined(evidence.metered),
+        names=names,
     )
     return after[one] - before[one] - before[other]
 
@@ -238,7 +246,7 @@ def _valued(evidence: Evidence, change: Callable[[HostArray], HostArray], more: 
         return np.zeros(len(evidence.names) + more)
     if evidence.table is None:
         raise InvalidInputError("the utilities of some coalitions are not known")
-    require(len(evidence.names) <= MOST_SPLIT, f"there are more than {MOST_SPLIT} players")
+    require(len(evidence.names) <= MOST_SPLIT, f"there are more than {MOST_SPLIT} members")
     return values_by(rule.of, change(evidence.table))
 
 

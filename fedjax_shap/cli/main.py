@@ -2,12 +2,15 @@
 
 import argparse
 import gc
+import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from fedjax_shap._validate import InvalidInputError, require
@@ -44,6 +47,7 @@ COMMANDS = {
 # objects between two searches for cycles: imports and the tracing of programs make very many, and
 # hardly any cycle among them
 OBJECTS = 50_000
+LONGEST_START = 60.0  # seconds from the start of Python to the first line of a command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failed, 130 for an interrupt.
     """
     warnings.formatwarning = _warning
+    began = time.monotonic()
     if arguments is None:
+        began -= _starting()
         arguments = sys.argv[1:]
     try:
         known, rest = _parser(arguments).parse_known_args(arguments)
@@ -66,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             not rest or known.command == "run",
             f"Expected no further arguments, got {' '.join(rest)!r}.",
         )
+        known.waited = lambda: time.monotonic() - began
         with _few_searches():
             return int(known.call(known, rest) or 0)
     except InvalidInputError as error:
@@ -77,6 +84,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "from there\n"
         )
         return 130
+
+
+def _starting(stat: str = "/proc/self/stat") -> float:
+    """Seconds that this process has been starting; 0 where the system does not say.
+
+    Args:
+        stat: a file of Linux whose 22nd field is the process's beginning, in ticks since the
+            machine's.
+    """
+    try:
+        # the second field is a name in brackets, in which anything may stand
+        fields = Path(stat).read_text().rpartition(")")[2].split()
+        began = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        seconds = time.clock_gettime(time.CLOCK_BOOTTIME) - began
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0
+    # an older process did other things before
+    return seconds if 0 < seconds < LONGEST_START else 0.0
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the commands share: sentences on the terminal, files that are whole, and progress bars."""
+"""What the commands share: sentences on the terminal, and files that are whole."""
 
 import os
 import sys
@@ -6,23 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from fedjax_shap._validate import require
 from fedjax_shap.atomic import replacing, writable
-from fedjax_shap.typing import Progress as Report
 
-if TYPE_CHECKING:  # these need JAX or matplotlib, which help and refusals answer without
+if TYPE_CHECKING:  # it needs matplotlib, which help and refusals answer without
     from matplotlib.figure import Figure
-
-    from fedjax_shap.pipeline.run import Watch
 
 FIGURES = (".png", ".svg", ".pdf")  # the endings of `--figure`
 
@@ -105,42 +94,3 @@ def write_figure(figure: "Figure", path: str) -> None:
 
     with writable("figure", Path(path)):
         style.save(figure, Path(path), dpi=150)
-
-
-def progress_bars(*, shown: bool = True) -> Progress:
-    """Bars on standard error, to be used as a context; none where it is not a terminal.
-
-    Args:
-        shown: False for a process that leaves the bars to another one.
-    """
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not (shown and console.is_terminal),
-    )
-
-
-def watch_on(bars: Progress) -> "Watch":
-    """One bar a stage, with coalitions done, their rate, and the time left."""
-
-    def stage(name: str) -> Report:
-        task = bars.add_task(name, total=None, rate="")
-
-        def report(done: int, total: int) -> None:
-            elapsed = bars.tasks[task].elapsed
-            rate = ""
-            if done and elapsed:
-                rate = f"{done / elapsed:.1f}/s"
-            bars.update(task, completed=done, total=total, rate=rate)
-
-        return report
-
-    return stage

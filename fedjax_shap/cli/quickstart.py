@@ -2,7 +2,8 @@
 
 import argparse
 
-from fedjax_shap.cli.output import progress_bars, say, watch_on
+from fedjax_shap.cli.output import say
+from fedjax_shap.cli.progress import progress_bars, watch_on
 from fedjax_shap.cli.run import show
 
 
@@ -20,9 +21,9 @@ def _quickstart(known: argparse.Namespace, rest: list[str]) -> None:
     from fedjax_shap.report import run as report
 
     with report.output(known.out) as folder:
-        with progress_bars() as bars:
-            result, beside = quickstart(store=folder / UTILITIES, watch=watch_on(bars))
+        with progress_bars() as bars, watch_on(bars) as watch:
+            result, beside = quickstart(store=folder / UTILITIES, watch=watch)
         path = folder / "quickstart.toml"
         path.write_text(toml(), encoding="utf-8")
-        show(result, folder, beside)
+        show(result, folder, known.waited, beside)
     say(f"Its configuration is {path}; copy it, change it, and `fedjax-shap run` the copy.")

@@ -3,13 +3,14 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.cli.output import FIGURES, complain, progress_bars, say, warn, watch_on
+from fedjax_shap.cli.output import FIGURES, complain, say, warn
+from fedjax_shap.cli.progress import progress_bars, watch_on
 
 if TYPE_CHECKING:  # the rest of the package needs JAX, which help and refusals answer without
     from fedjax_shap.pipeline.config import Config
@@ -76,12 +77,18 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def show(result: "Result", folder: Path, beside: "Beside | None" = None) -> None:
+def show(
+    result: "Result",
+    folder: Path,
+    waited: Callable[[], float],
+    beside: "Beside | None" = None,
+) -> None:
     """Writes the result of a run into a folder and prints its tables and sentences.
 
     Args:
         result: what a run found out.
         folder: where to.
+        waited: gives the seconds since the command began.
         beside: other values of the same members, shown next to the result's.
     """
     from fedjax_shap.report import run as report
@@ -97,7 +104,7 @@ def show(result: "Result", folder: Path, beside: "Beside | None" = None) -> None
         *device_tables(result),
     ]:
         to_terminal(table)
-    for sentence in sentences(result, beside):
+    for sentence in sentences(result, beside, waited=waited()):
         say(sentence)
     if result.settlement is None:
         warn(unpaid(result, str(folder)))
@@ -168,11 +175,11 @@ def _run(known: argparse.Namespace, rest: list[str]) -> int:
         ):
             first = processes.rank() == 0
             with _tracker(known.tensorboard if first else None) as tracker:
-                with progress_bars(shown=first) as bars:
-                    watch = _watched(tracker, watch_on(bars))
+                with progress_bars(shown=first) as bars, watch_on(bars) as stages:
+                    watch = _watched(tracker, stages)
                     result = run(config, store=out / UTILITIES, fresh=known.fresh, watch=watch)
                 if first:
-                    show(result, out)
+                    show(result, out, known.waited)
                     _track(out, tracker)
             if result.settlement is None:
                 return UNPAID

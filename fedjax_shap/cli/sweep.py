@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from fedjax_shap._validate import how_many, integer, listed, require
 from fedjax_shap.cli.output import say, warn, write
+from fedjax_shap.cli.progress import one_bar, progress_bars
 
 if TYPE_CHECKING:
     from fedjax_shap.studies.axes import Axis
     from fedjax_shap.studies.cells import Cell
     from fedjax_shap.studies.engines.engine import Engine, Outcome
-    from fedjax_shap.studies.sweep import Pending
+    from fedjax_shap.studies.sweep import Pending, Report
+    from fedjax_shap.typing import Progress
 
 FAILED = 3  # exit code: some cells have no result
 TABLE = "study.csv"
@@ -113,7 +115,9 @@ def _run(cells: "Sequence[Cell]", todo: "Pending", folder: Path, known: argparse
     prepare(folder)
     if todo.left:
         engine = _engine(folder, known)
-        outcomes = sweep(cells, folder, engine, fresh=known.fresh, report=_report)
+        with progress_bars() as bars:
+            report = _reporting(one_bar(bars, "cells", unit=""), todo)
+            outcomes = sweep(cells, folder, engine, fresh=known.fresh, report=report)
     else:
         outcomes = []
     failed = [outcome for outcome in outcomes if outcome.failed]
@@ -227,7 +231,15 @@ def _say_forecast(todo: "Pending", folder: Path) -> None:
     )
 
 
-def _report(outcome: "Outcome", done: int, total: int) -> None:
-    """One line for each cell."""
-    what = "failed" if outcome.failed else "done"
-    say(f"[{done}/{total}] {outcome.name}: {what} in {outcome.seconds:.1f} s", sys.stderr)
+def _reporting(bar: "Progress", todo: "Pending") -> "Report":
+    """Says one line for each cell, and counts those that were done before."""
+    before = len(todo.done)
+    bar(before, before + len(todo.left))
+
+    def report(outcome: "Outcome", done: int, total: int) -> None:
+        what = "failed" if outcome.failed else "done"
+        counted = f"[{before + done}/{before + total}]"
+        say(f"{counted} {outcome.name}: {what} in {outcome.seconds:.1f} s", sys.stderr)
+        bar(before + done, before + total)
+
+    return report

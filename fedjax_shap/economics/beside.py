@@ -141,7 +141,7 @@ def _notes(paid: PaidPermanent, divided: Divided) -> list[str]:
     said = [
         f"Of the revenue of {money.written(paid.revenue)}, {paid.name!r}, who is in every "
         f"coalition, is paid {money.written(paid.payment)}: {paid.why[0].lower()}{paid.why[1:-1]}; "
-        f"the players divide {money.written(divided.players)}."
+        f"the others divide {money.written(divided.players)}."
     ]
     if divided.kept.note:
         said.append(f"{paid.name!r}: {divided.kept.note[0].lower()}{divided.kept.note[1:]}")

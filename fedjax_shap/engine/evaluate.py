@@ -13,6 +13,7 @@ from fedjax_shap.engine.autoplan import autoplan
 from fedjax_shap.engine.machine import machine
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.engine.programs import Coalitions, NoRoomError, Program, abreast, in_flight
+from fedjax_shap.engine.progress import after
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
@@ -55,7 +56,8 @@ def evaluate(
         masks: bool[M, P], repeats allowed: each distinct coalition is valued once.
         plan: how many at once, and on what; chosen by `autoplan` if None.
         store: where utilities are looked up first and kept; kept nowhere if None.
-        progress: called with (coalitions done, coalitions to do) after each chunk.
+        progress: called with (coalitions done, coalitions to do) after each chunk; those that the
+            store has count as done.
         on_nonfinite: what becomes of a utility that is not finite; it is never stored, and all
             others are valued and stored first. "error" refuses it, "floor" counts it as V(empty)
             with a warning that names the coalition, "keep" returns it as it is.
@@ -81,7 +83,7 @@ def evaluate(
     if store is None:
         store = UtilityStore()
     distinct, place = np.unique(masks, axis=0, return_inverse=True)
-    results, plan = _valued(game, key, distinct, plan, store, progress or _silent)
+    results, plan = _valued(game, key, distinct, plan, store, progress)
     return _read(game, key, distinct, plan, results, on_nonfinite)[place.reshape(-1)]
 
 
@@ -109,17 +111,13 @@ def _of_players(masks: Masks, num_players: int) -> Masks:
     return given.astype(bool)
 
 
-def _silent(done: int, total: int) -> None:
-    """Progress that is reported to nobody."""
-
-
 def _valued(
     game: Game | HostGame,
     key: Key,
     distinct: Masks,
     plan: Plan | None,
     store: UtilityStore,
-    progress: Progress,
+    progress: Progress | None,
 ) -> tuple[_Results, Plan | None]:
     """Values what is not in the store, together with other processes; also the plan that was used.
 
@@ -130,12 +128,14 @@ def _valued(
     store.refresh()
     distribute.require_same_game(game, key)
     unknown = distinct[~distribute.exchange_known(store, distinct)]
+    report = after(progress, len(distinct) - len(unknown))
+    report(0, len(unknown))
     if len(unknown):
         plan = distribute.agreed_plan(
             plan or Plan(), lambda left_open: autoplan(game, key, distinct, left_open)
         )
         mine = distribute.own_coalitions(unknown, distinct, plan)
-        _fill(_program(game, key, plan), plan, mine, distinct, results, progress)
+        _fill(_program(game, key, plan), plan, mine, distinct, results, report)
         for filled in results:
             distribute.exchange_valued(filled, mine)
     return results, plan
@@ -216,7 +216,6 @@ def _fill(
         report: called after each chunk.
     """
     done = np.zeros(len(mine), bool)
-    report(0, len(mine))
     try:
         while not done.all():
             # cut what is left by the plan as it stands

@@ -21,6 +21,9 @@ from fedjax_shap.typing import Array, HostArray, Key, PyTree
 # One chunk; on a mesh, a chunk for each device, stacked.
 Coalitions = Chunk | Coalition
 KEPT_AS = "_fedjax_shap_valuing"
+# events of `jax.monitoring`: a program for a chunk begins to be compiled, and is ready
+COMPILING = "/fedjax_shap/compiling"
+COMPILED = "/fedjax_shap/compiled"
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -52,7 +55,7 @@ class Program:
         if shapes(coalitions) in self._compiled:
             return
         arguments = (self._game.world, self._key, coalitions, self.on.mesh)
-        with _room(), precision_of(self._game):
+        with _room(), precision_of(self._game), _announced():
             compiled = _valuing(self._game).lower(*arguments).compile()
         taken = 0
         analysis = compiled.memory_analysis()
@@ -78,6 +81,16 @@ class Program:
         if self.on.mesh is None:
             return utilities
         return utilities.reshape(-1, *utilities.shape[2:])
+
+
+@contextmanager
+def _announced() -> Iterator[None]:
+    """Says to those who listen to `jax.monitoring` when compiling begins, and when it ends."""
+    jax.monitoring.record_event(COMPILING)
+    try:
+        yield
+    finally:
+        jax.monitoring.record_event(COMPILED)
 
 
 @contextmanager

@@ -3,12 +3,14 @@ inside one run.
 """
 
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+from fedjax_shap.engine.stopwatch import Stopwatch
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.result import Result
-from fedjax_shap.pipeline.run import Watch, attribution_of, run, unwatched
+from fedjax_shap.pipeline.run import Watch, attribution_of, run, timing, unwatched
 from fedjax_shap.pipeline.settings.registry import setting_of
 from fedjax_shap.pipeline.toml import override
 from fedjax_shap.shapley.estimator import Attribution
@@ -30,12 +32,16 @@ def quickstart(
         watch: stage -> where to report its progress.
 
     Returns:
-        The cross-silo result, and the in-run values of the same federation, named for the table.
+        The cross-silo result, with the seconds of both, and the in-run values of the same
+        federation, named for the table.
     """
     watch = watch or unwatched
     raw = tomllib.loads(toml())
     result = run(parse(raw), store=store, watch=watch)
     in_rounds = parse(override(raw, [("game.name", "rounds")]))
     options = Options(progress=watch("in-run coalitions"))
-    in_run = attribution_of(in_rounds, setting_of(in_rounds), options)
-    return result, {"in-run value": in_run}
+    with Stopwatch() as took:
+        in_run = attribution_of(in_rounds, setting_of(in_rounds), options)
+    also = timing(total=took, training=took)
+    both = {name: round(seconds + also[name], 3) for name, seconds in result.timing.items()}
+    return replace(result, timing=both), {"in-run value": in_run}

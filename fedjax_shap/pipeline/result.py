@@ -55,7 +55,8 @@ class Result:
         metered: what the run took of the members' devices; None where these are not known.
         coalitions: {"asked", "trained", "from_store"}, as the store counted them.
         timing: {"compile_s", "train_s", "total_s"}: seconds in XLA's compiler, seconds valuing
-            coalitions (its compilation left out), and seconds in all.
+            coalitions (its compilation left out), and seconds of the whole run without the start
+            of Python and the writing of files.
         notes: what a reader should know of the federation, one sentence each.
         stores: the fingerprint of each part of the run whose utilities were kept in a folder.
         privacy: what is known of the members' privacy; None where nothing was done for it.

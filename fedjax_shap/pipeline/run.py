@@ -98,7 +98,7 @@ def run(
         **payments._asdict(),
         coalitions=stores.how_many(),
         stores=stores.games,
-        timing=_timing(total, training),
+        timing=timing(total, training),
         notes=(*setting.notes, *_on_surplus(config, attribution, curve), *_on_privacy(privacy)),
         privacy=privacy,
     )
@@ -114,8 +114,13 @@ def _divided_by(
     return attribution_of(config, setting, replace(options, progress=watch("for the rule")), other)
 
 
-def _timing(total: Stopwatch, training: Stopwatch) -> dict[str, float]:
-    """See `Result.timing`."""
+def timing(total: Stopwatch, training: Stopwatch) -> dict[str, float]:
+    """Seconds as `Result.timing` has them.
+
+    Args:
+        total: of the whole run.
+        training: of valuing coalitions, within it.
+    """
     return {
         "compile_s": round(total.compiling, 3),
         "train_s": round(training.seconds - training.compiling, 3),

@@ -19,19 +19,34 @@ from fedjax_shap.report import page_figures, page_tables
 from fedjax_shap.report.comparison import agreement_table, compared_table
 from fedjax_shap.report.names import distinct
 from fedjax_shap.report.page_figures import PageFigure, figures_of
-from fedjax_shap.report.page_studies import means, values_by_run
-from fedjax_shap.report.page_tables import PageTable
+from fedjax_shap.report.page_studies import means, overview, own_title, values_by_run
+from fedjax_shap.report.page_tables import PageTable, titled
 from fedjax_shap.report.page_what_if import WhatIf, what_if_of
 from fedjax_shap.report.render import FORMULAS
 from fedjax_shap.report.run_sentences import sentences
 from fedjax_shap.report.run_tables import device_tables
 from fedjax_shap.report.saved_run import SavedRun, saved_run
 from fedjax_shap.report.slice_tables import judges_tables
-from fedjax_shap.report.tables import Table, amount, number, numbers, text
+from fedjax_shap.report.tables import amount
 
 PAGE = "report.html"  # of a run, in its folder
 MOST_IN_FULL = 6  # runs that a page shows one by one; of more it has what stands side by side
-SECTIONS = ("data", "partition", "model", "task", "algorithm", "game", "estimator", "costs")
+# sections of a configuration, and the names by which some of them add nothing
+SECTIONS = {
+    "data": "",
+    "partition": "natural",
+    "model": "",
+    "task": "natural",
+    "local": "",
+    "algorithm": "",
+    "steps": "local",
+    "participation": "always",
+    "devices": "unknown",
+    "privacy": "none",
+    "game": "",
+    "estimator": "",
+    "costs": "",
+}
 _FILES = Path(__file__).parent / "page_files"
 
 
@@ -104,6 +119,9 @@ def page(runs: Sequence[PageRun]) -> str:
     title = read[0].config.title
     if len(runs) > 1:
         title = f"{len(runs)} runs"
+        (common, *others) = {own_title(one, run.label) for run, one in zip(runs, read)}
+        if not others:
+            title = f"{common}: {title}"
     script = _file("settle.js") + _file("page.js")
     script = f"(() => {{\n{script}}})();\n"
     tables, figure, notes = _side_by_side(runs, read)
@@ -167,9 +185,9 @@ def _tables(read: SavedRun) -> dict[str, list[PageTable]]:
     """The tables of a run by the part of the page in which they stand."""
     tables = {
         "values": [page_tables.members(read)],
-        "judges": [page_tables.plain(one, "judges") for one in judges_tables(read)],
+        "judges": [page_tables.plain(titled(one), "judges") for one in judges_tables(read)],
         "costs": [
-            page_tables.plain(one, key)
+            page_tables.plain(titled(one), key)
             for one, key in zip(device_tables(read), ("devices", "device-costs"))
         ],
         "configuration": [page_tables.configuration(read.record["config"])],
@@ -185,9 +203,9 @@ def _facts(read: SavedRun) -> list[tuple[str, str]]:
     """What was run, as terms and descriptions."""
     record = read.record
     facts = [("federation", f"{record['setting']}, {len(read.players):,} members")]
-    for name in SECTIONS:
+    for name, usual in SECTIONS.items():
         section = record["config"].get(name)
-        if isinstance(section, Mapping):
+        if isinstance(section, Mapping) and section.get("name") != usual:
             facts.append((name, str(section.get("name", "")).replace("_", " ")))
     facts.append(("measured by", read.label))
     facts.append(("values", f"{read.value_label}; {read.attribution.stopped}"))
@@ -207,10 +225,14 @@ def _side_by_side(
     if len(runs) < 2:
         return [], None, []
     labels = distinct([run.label for run in runs])
-    tables = [page_tables.plain(_overview(labels, read), "runs")]
+    tables = [overview(labels, read)]
     notes = []
+    figure = None
     if len(runs) > MOST_IN_FULL:
-        tables = [*means(labels, [run.record for run in runs]), *tables]
+        by_field, summary = means(labels, [run.record for run in runs])
+        tables = by_field + tables
+        if summary is not None:
+            figure = page_figures.means(summary)
         notes.append(
             f"Of more than {MOST_IN_FULL} runs, a page has what stands side by side; "
             "`fedjax-shap report RUN` shows one in full."
@@ -219,42 +241,11 @@ def _side_by_side(
         rows = zip(runs, labels, strict=True)
         compared = compare([compared_run(run.record, label=label) for run, label in rows])
     except InvalidInputError as error:
-        return tables, None, [*notes, str(error)]
+        return tables, figure, [*notes, str(error)]
     agreement = page_tables.plain(agreement_table(compared), "agreement")
-    figure = None
     if len(runs) <= MOST_IN_FULL:
         figure = page_figures.compared(compared)
         tables += [page_tables.plain(compared_table(compared), "compared"), agreement]
     else:
         tables += [*values_by_run(compared), agreement]
     return tables, figure, [*notes, *compared.notes]
-
-
-def _overview(labels: Sequence[str], read: Sequence[SavedRun]) -> Table:
-    """A row for each run: what it measured, and what it paid."""
-    rows = []
-    for label, run in zip(labels, read):
-        revenue = "–"
-        if run.settlement is not None:
-            revenue = amount(run.settlement.revenue)
-        rows.append(
-            (
-                label,
-                run.config.title.removesuffix(f", {label}"),
-                str(run.record["setting"]),
-                str(len(run.players)),
-                run.label,
-                number(float(run.attribution.empty)),
-                number(float(run.attribution.grand)),
-                str(run.coalitions["asked"]),
-                revenue,
-            )
-        )
-    words = (text("run"), text("title"), text("federation"))
-    columns = (
-        *words,
-        *numbers("members"),
-        text("metric"),
-        *numbers("V(empty)", "V(N)", "coalitions", "revenue"),
-    )
-    return Table("Runs", columns, tuple(rows))

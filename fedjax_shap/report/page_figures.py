@@ -15,6 +15,9 @@ from fedjax_shap.pipeline.comparison import Comparison
 from fedjax_shap.report import run_figures, slice_figures, style
 from fedjax_shap.report.comparison_figures import compared_figure
 from fedjax_shap.report.saved_run import SavedRun
+from fedjax_shap.report.study_figures import summary_figure
+from fedjax_shap.report.study_tables import summary_title
+from fedjax_shap.studies.summary import Summary
 
 MOST_SVG = 120_000  # characters; a figure with more is drawn as an image of points
 DPI = 110  # of such an image
@@ -100,6 +103,17 @@ def compared(comparison: Comparison) -> PageFigure:
         "compared",
         "Values and payments of the same members in each run",
         "Dots with 95 % intervals where they are known. The table has the numbers.",
+    )
+
+
+def means(summary: Summary) -> PageFigure:
+    """The figure of a study: the means of its metric by the fields in which runs differ."""
+    return _inline(
+        summary_figure(summary),
+        "means",
+        f"{summary_title(summary)}; whiskers are {100 * summary.confidence:g} % bootstrap "
+        "intervals of the mean",
+        "Dots with intervals; the first table has the means and standard deviations.",
     )
 
 

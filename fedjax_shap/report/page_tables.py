@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -117,6 +118,11 @@ def configuration(record: Mapping[str, Any]) -> PageTable:
     return PageTable("configuration", "Configuration", heads, rows)
 
 
+def titled(table: Table) -> Table:
+    """A table whose title begins with a capital, as a page's captions do."""
+    return replace(table, title=table.title[:1].upper() + table.title[1:])
+
+
 def plain(table: Table, key: str) -> PageTable:
     """A table of text, whose columns that are flush right are numbers.
 
@@ -133,7 +139,11 @@ def plain(table: Table, key: str) -> PageTable:
         )
 
     return PageTable(
-        key, table.title, heads, tuple(map(row, table.rows)), tuple(map(row, table.totals))
+        key,
+        table.title,
+        heads,
+        tuple(map(row, table.rows)),
+        tuple(map(row, table.totals)),
     )
 
 

@@ -20,12 +20,16 @@ MOST_MEMBERS = 30  # members named in a sentence
 LONGEST_NOTE = 600  # characters of a note on the settlement
 
 
-def sentences(result: AnyRun, beside: Beside | None = None) -> list[str]:
+def sentences(
+    result: AnyRun, beside: Beside | None = None, *, waited: float | None = None
+) -> list[str]:
     """What the tables do not say, one sentence each.
 
     Args:
         result: what a run found out.
         beside: other values of the same members, as in `members_table`.
+        waited: seconds since the command began, starting up and writing files included; if None,
+            those of the run itself.
     """
     said = [_utilities(result), _coverage(result), *_noise(result.attribution.notes)]
     said += _payment(result)
@@ -37,15 +41,19 @@ def sentences(result: AnyRun, beside: Beside | None = None) -> list[str]:
         said.append(_agreement(name, spearman(result.attribution, other)))
     if result.config.corruptions:
         said.append(f"Corrupted on purpose: {'; '.join(_corruptions(result))}.")
-    timing = result.timing
-    said.append(
-        f"{timing['total_s']:.1f} s in all: {timing['train_s']:.1f} s valuing coalitions, "
-        f"{timing['compile_s']:.1f} s compiling."
-    )
+    said.append(_seconds(result.timing, waited))
     said += result.notes
     if result.settlement is not None:
         said += map(_in_short, result.settlement.notes)
     return said
+
+
+def _seconds(timing: Mapping[str, float], waited: float | None) -> str:
+    """How long it took."""
+    parts = f"{timing['train_s']:.1f} s valuing coalitions, {timing['compile_s']:.1f} s compiling"
+    if waited is None:
+        return f"{timing['total_s']:.1f} s of computing: {parts}."
+    return f"{waited:.1f} s in all: {parts}."
 
 
 def unpaid(result: AnyRun, folder: str) -> str:

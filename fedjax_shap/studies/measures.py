@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError, how_many, listed, one_of, require
+from fedjax_shap._validate import InvalidInputError, caution, how_many, listed, one_of, require
 from fedjax_shap.pipeline.toml import value_of
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.studies.study import MEMBER, PER_CELL, PER_MEMBER, Study, StudyCell, simple
@@ -73,7 +73,20 @@ def entries_of(study: Study, value: str, reference: str | None = None) -> list[E
         if number is not None and np.isfinite(float(number))
     ]
     require(bool(found), f"Expected value={value!r} to be known of some cell, but it is of none.")
+    missing = len(entries) - len(found)
+    without = {cell.name for cell in study.cells if not _all_known(cell, value)}
+    if missing:
+        caution(
+            f"{missing:,} of {len(entries):,} numbers are unknown or not finite and are left out: "
+            f"{value!r} of {listed(sorted(without), quoted=False)}."
+        )
     return found
+
+
+def _all_known(cell: StudyCell, value: str) -> bool:
+    """Whether all numbers of a measure are there, and finite."""
+    numbers = cell.per_member.get(value) or [cell.per_cell[value]]
+    return all(number is not None and np.isfinite(float(number)) for number in numbers)
 
 
 def _compared(study: Study, value: str, reference: str | None) -> list[Entry]:

@@ -86,6 +86,11 @@ def summarise(
     entries = entries_of(study, value, reference)
     known = list(entries[0].settings)
     by = (*rows, *columns)
+    require(
+        "member" not in by or "member" in known,
+        f"Expected rows and columns to be without 'member' with value={value!r}, which is one "
+        "number a cell.",
+    )
     for name in by:
         one_of("field", name, known, "one in which the cells differ")
     require(len(set(by)) == len(by), f"Expected rows and columns to differ, got {listed(by)}.")

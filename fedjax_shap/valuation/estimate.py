@@ -117,6 +117,8 @@ def value_players(
     _require_stoppable(estimator, source.options)
     state = estimator.init(len(chosen), source.options.budget, _batch(source.options, len(chosen)))
     began = time.perf_counter()
+    asked_before = source.store.asked
+    expected = min(source.options.budget or 0, 2 ** len(chosen))
     history: list[Attribution] = []
     num_batches = 0
     num_stored = 0
@@ -130,7 +132,8 @@ def value_players(
         lifted = np.zeros((len(masks), num_players), bool)
         lifted[:, chosen] = masks
         known_before = source.store.from_store
-        utilities = source(lifted)
+        before = source.store.asked - asked_before
+        utilities = source(lifted, before=before, expected=expected)
         num_stored += source.store.from_store - known_before
         # hand the utilities over, and look at the stopping rule
         state = estimator.tell(state, masks, utilities)

@@ -11,6 +11,7 @@ import numpy as np
 
 from fedjax_shap._validate import fraction, function_of, how_many, number, of_kind, require
 from fedjax_shap.engine.folders import ROUND
+from fedjax_shap.engine.progress import of_rounds
 from fedjax_shap.engine.store import UtilityStore, fingerprint
 from fedjax_shap.games.rounds import Rounds
 from fedjax_shap.keys import Seed, folded, key_of
@@ -164,9 +165,11 @@ def played(run: Rounds, options: Options, key: Key) -> Iterator[PlayedRound]:
     name = ""
     if callable(options.stores):
         name = fingerprint(run.start, seed)
-    for game, participants, index in run.play(seed):
+    num_rounds = int(run.present.any(axis=1).sum())
+    for place, (game, participants, index) in enumerate(run.play(seed)):
         store = options.store(f"{ROUND}{index:04d}", partial("{}-{}".format, name, index))
-        source = UtilitySource(game, seed, store, options)
+        progress = of_rounds(options.progress, place, num_rounds)
+        source = UtilitySource(game, seed, store, replace(options, progress=progress))
         yield PlayedRound(source, participants, index, game.world)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from fedjax_shap._validate import function_of, of_kind
 from fedjax_shap.engine.evaluate import OnNonfinite, evaluate
 from fedjax_shap.engine.plan import Plan
+from fedjax_shap.engine.progress import after
 from fedjax_shap.engine.store import UtilityStore
 from fedjax_shap.games.callable import HostGame
 from fedjax_shap.games.game import Game
@@ -37,7 +38,10 @@ class Options:
         stores: where utilities are looked up first and kept: one store, or a function that opens
             one for each game, which `estimate_rounds` needs; kept in memory for the time of the
             call if None.
-        progress: called with (coalitions done, coalitions to do) of the batch at hand.
+        progress: called with (coalitions done, coalitions to do), of which the store's count as
+            done. An estimator that asks batch by batch has to do what its budget allows, or
+            without one what it has asked for so far. Of a run of rounds, every round counts as
+            many as the one at hand.
         budget: the most distinct coalitions to ask for, in each game; for estimators that sample.
         until: stops before the budget is used up; looked at after each batch of requests. Without
             a budget it alone stops. A rule of `shapley.stopping`, or its text:
@@ -100,14 +104,23 @@ class UtilitySource(NamedTuple):
     store: UtilityStore
     options: Options
 
-    def __call__(self, masks: Masks) -> Utilities:
-        """Values coalitions bool[M, P]: float64[M, ...]."""
+    def __call__(self, masks: Masks, *, before: int = 0, expected: int = 0) -> Utilities:
+        """Values coalitions.
+
+        Args:
+            masks: bool[M, P].
+            before: how many were valued in earlier batches, as progress has it.
+            expected: how many there will be with all batches, if that is known.
+
+        Returns:
+            float64[M, ...].
+        """
         return evaluate(
             self.game,
             self.key,
             masks,
             self.options.plan,
             self.store,
-            self.options.progress,
+            after(self.options.progress, before, expected),
             on_nonfinite=self.options.on_nonfinite,
         )

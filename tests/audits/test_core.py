@@ -46,7 +46,7 @@ def test_gloves_the_left_and_one_right_do_better_alone():
     found = core_stability(evidence_of(GLOVES, 600, players=["L", "R1", "R2"]))
     assert found.holds is False
     assert found.sentence.startswith(
-        "2 of the 6 coalitions of some of the players would do better alone, most of all L + R1, "
+        "2 of the 6 coalitions of some of the members would do better alone, most of all L + R1, "
         "by 100.00. "
         "Some division would leave no coalition anything to gain."
     )
@@ -100,7 +100,7 @@ def test_rounding_to_minor_units_is_no_reason_to_leave():
 def test_of_coalitions_that_are_known_in_part_stability_is_never_claimed():
     some = evidence_of(CONVEX, 900, keep=[0, 1, 7])
     assert core_stability(some).holds is None
-    assert "coalitions of some of the players that are known" in core_stability(some).sentence
+    assert "coalitions of some of the members that are known" in core_stability(some).sentence
     assert core_stability(evidence_of(GLOVES, 600, keep=[0, 3, 7])).holds is False
     assert core_stability(evidence_of(GLOVES, 600, keep=[0, 7])).holds is None
     assert (

@@ -71,7 +71,7 @@ def test_no_twins_are_no_breach():
     )
     assert (
         finding("symmetry", two).holds is True
-        and finding("symmetry", two).sentence == "No two players are twins."
+        and finding("symmetry", two).sentence == "No two members are twins."
     )
 
 
@@ -80,7 +80,7 @@ def test_a_player_of_no_use_has_no_value_and_no_profit():
     assert (
         fine.holds is True
         and fine.sentence
-        == "These players add nothing to any coalition: D; neither valued nor in profit."
+        == "These members add nothing to any coalition: D; neither valued nor in profit."
     )
     paid = finding("null_players", audited(rule=costs_only()))
     assert paid.holds is False and "yet paid a profit: D (41.00)" in paid.sentence

@@ -8,6 +8,7 @@ from math import comb
 import numpy as np
 import pytest
 
+from fedjax_shap.audits import counterfactual
 from fedjax_shap.audits.counterfactual import values_by
 from fedjax_shap.audits.evidence import Evidence
 from fedjax_shap.audits.manipulation import (
@@ -229,3 +230,23 @@ def test_what_a_manipulation_gains_the_others_lose():
     before = cost_aware().divide(claims(shapley_values(TABLE), COSTS, "1000.00")).payments
     lost = sum((before[i] - after[i] for i in (0, 1, 3)), Fraction(0))
     np.testing.assert_allclose(gain, float(lost), atol=1e-9)
+
+
+def test_a_rule_that_refuses_names_members_and_not_their_places(monkeypatch):
+    """The members of the game without misreports, with one of them twice, and with two as one."""
+    asked = []
+    rule = cost_aware()
+
+    def noted(claims):
+        asked.append(claims.players)
+        return rule.divide(claims)
+
+    noting = rule._replace(divide=noted)
+    monkeypatch.setattr(counterfactual, "identify_rule", lambda settlement: (noting, None))
+    evidence = evidence_of()
+    merging(evidence)
+    replication(evidence)
+    assert asked[0] == ("A", "B", "C", "D")
+    assert asked[1] == ("A and B as one", "C", "D")
+    assert asked[5] == ("A", "B and D as one", "C")
+    assert asked[-1] == ("A", "B", "C", "D", "the second D")

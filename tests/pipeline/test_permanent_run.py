@@ -162,7 +162,7 @@ def test_a_claim_where_all_are_players_is_refused(monkeypatch):
 def test_the_command_line_runs_settles_audits_and_records_it(capsys):
     Path("table.toml").write_text(TOML)
     shown = said(capsys, "run", "table.toml", "--out", "out")
-    assert "bank (in all coalitions)" in shown and "the players divide 55.00" in shown
+    assert "bank (in all coalitions)" in shown and "the others divide 55.00" in shown
     # settled again by another revenue, the keep stays and the rest goes to the players
     again = json.loads(said(capsys, "settle", "out", "--revenue", "200"))
     assert again["permanent"]["payment"] == "60.00" and again["revenue"] == "140.00"

@@ -7,7 +7,8 @@ from handmade import result_of
 
 from fedjax_shap.pipeline.comparison import compare, compared_run
 from fedjax_shap.report.page import MOST_IN_FULL, PageRun, page
-from fedjax_shap.report.page_studies import MOST_MEMBERS, means, values_by_run
+from fedjax_shap.report.page_studies import MOST_MEMBERS, means, overview, values_by_run
+from fedjax_shap.report.saved_run import saved_run
 
 NAMES = ("north", "south")
 
@@ -35,7 +36,8 @@ def records():
 
 
 def test_means_are_over_seeds_by_the_other_fields(records):
-    metric, members = means(list(records), list(records.values()))
+    (metric, members), summary = means(list(records), list(records.values()))
+    assert summary.value == "federated" and summary.row_fields == ("partition.alpha",)
     for row, alpha in zip(shown(metric), (0.1, 1.0), strict=True):
         reached = [float(records[f"{seed}-{alpha}"]["grand"]) for seed in range(4)]
         assert row[1].startswith(f"{sum(reached) / 4:.4f} ±")
@@ -46,16 +48,30 @@ def test_means_are_over_seeds_by_the_other_fields(records):
 
 def test_there_are_no_means_where_only_seeds_differ(records):
     alike = [records["0-0.1"], records["1-0.1"]]
-    assert means(["a", "b"], alike) == []
+    assert means(["a", "b"], alike) == ([], None)
 
 
 def test_a_page_of_many_runs_has_means_and_a_row_a_run(records):
     assert len(records) > MOST_IN_FULL
     text = page([PageRun(name, record) for name, record in records.items()])
     assert 'id="all-means"' in text and 'id="all-member-means"' in text
-    assert "Value of each member in each run" in text and ">skew</td>" in text
+    assert "Value of each member in each run" in text and "<h1>skew: 8 runs</h1>" in text
+    assert "95 % bootstrap intervals of the mean</figcaption>" in text and 'id="means-' in text
     few = [PageRun(name, record) for name, record in list(records.items())[:2]]
     assert 'id="all-means"' not in page(few)
+
+
+def test_what_is_the_same_in_all_runs_is_said_once(records):
+    labels = ["0-0.1", "1-0.1"]
+    runs = [saved_run(records[label], label) for label in labels]
+    table = overview(labels, runs)
+    assert [head.name for head in table.heads] == ["run", "V(N)"]
+    assert shown(table) == [["0-0.1", "0.2500"], ["1-0.1", "0.3500"]]
+    assert table.note.startswith("In all of them: title skew, federation cross-silo, members 2,")
+    other = saved_run({**records["1-0.1"], "settlement": None}, "x")
+    table = overview(["a", "b"], [runs[0], other])
+    assert [head.name for head in table.heads][-1] == "revenue"
+    assert [row[-1].text for row in table.rows] == ["100.00", "–"]
 
 
 def test_values_by_run_are_left_out_for_many_members():

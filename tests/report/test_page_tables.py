@@ -6,9 +6,11 @@ import re
 import pytest
 from handmade import result_of
 
+from fedjax_shap.report.page import _facts
 from fedjax_shap.report.page_figures import REM, figures_of
-from fedjax_shap.report.page_tables import members
+from fedjax_shap.report.page_tables import members, plain, titled
 from fedjax_shap.report.saved_run import saved_run
+from fedjax_shap.report.tables import Table, text
 
 NAMES = ("north", "south")
 
@@ -51,3 +53,22 @@ def test_figures_say_how_wide_they_were_drawn_and_leave_their_titles_to_the_page
     for name, figure in figures_of(read_back(result), "r0").items():
         assert "very long" not in re.sub("<title.*?</title>", "", figure.html), name
         assert figure.width == f"{16 * REM}rem" and figure.caption[0].isupper()
+
+
+def test_what_was_run_names_what_was_chosen_and_leaves_out_what_was_not():
+    usual = dict(_facts(read_back(result_of(NAMES, [0.5, 0.25]))))
+    assert {"task", "steps", "participation", "devices", "privacy"}.isdisjoint(usual)
+    raw = {
+        "steps": {"name": "uniform", "low": 1, "high": 3},
+        "participation": {"name": "independent", "probability": 0.5},
+        "privacy": {"name": "private", "clip": 1.0, "noise": 1.0},
+    }
+    chosen = dict(_facts(read_back(result_of(NAMES, [0.5, 0.25], raw=raw))))
+    assert chosen["steps"] == "uniform" and chosen["participation"] == "independent"
+    assert chosen["privacy"] == "private" and chosen["data"] == usual["data"]
+
+
+def test_a_tables_title_begins_with_a_capital_and_a_runs_name_stays():
+    table = Table("use of the devices", (text("member"),), (("a",),))
+    assert plain(titled(table), "k").caption == "Use of the devices"
+    assert plain(table, "k").caption == "use of the devices"

@@ -5,7 +5,7 @@ import pytest
 import written
 from scipy.stats import friedmanchisquare, t
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InputWarning, InvalidInputError
 from fedjax_shap.report import study_tables
 from fedjax_shap.studies.ranks import critical_difference, ranks_of
 from fedjax_shap.studies.study import load_study
@@ -74,6 +74,7 @@ def test_agreement_is_with_the_cell_that_differs_in_the_reference_alone(study):
         ({"value": "spearman", "reference": "seed=9"}, "known: 0, 1, 2"),
         ({"value": "spearman", "reference": "local.x=9"}, "a field in which the cells differ"),
         ({"value": "std_error", "rows": ["member"]}, "it is of none"),
+        ({"rows": ["member"]}, "to be without 'member' with value='grand'"),
         ({"confidence": 1.0}, "between 0 and 1"),
     ],
 )
@@ -117,3 +118,11 @@ def test_a_table_says_over_what_its_means_are(study):
     assert "over 3 values of seed, 2 values of partition.alpha" in table.title
     assert "6 a group" in table.title
     assert table.rows[0][0] == "fedavg" and "±" in table.rows[0][1]
+
+
+def test_cells_without_a_number_are_left_out_and_named(tmp_path):
+    written.study(tmp_path)
+    written.cell(tmp_path, "broken", {"seed": 9}, (0.1, 0.2), grand=float("nan"))
+    with pytest.warns(InputWarning, match="1 of 13 numbers .* 'grand' of broken"):
+        found = summarise(load_study(tmp_path))
+    assert found.spreads[0, 0].size == 12
