@@ -26,7 +26,12 @@ from experiments.evidence import PAGE, filled_in
 from fedjax_shap._validate import InvalidInputError, one_of, require
 
 OUT = "runs/experiments"
-FILES = {"--json": ".json", "--figure": ".png", "--out": ""}  # options that name a file or folder
+FILES = {
+    "--json": ".json",
+    "--figure": ".png",
+    "--out": "",
+    "--store": "_store",
+}  # options that name a file or folder
 
 
 def arguments_of(claim: Claim, out: Path, data: str | None) -> list[str]:
