@@ -45,7 +45,7 @@ def contestants() -> dict[tuple[str, str], Values]:
     """(package, estimator) -> its values; ours are those that aim at the Shapley value."""
     named: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in ESTIMATORS}
     named |= VARIANTS
-    ours = {
+    ours: dict[tuple[str, str], Values] = {
         ("fedjax_shap", name): partial(read_off, kind, options)
         for name, (kind, options) in named.items()
         if (promised := ESTIMATORS[kind](**options).guarantees).target == "shapley"
