@@ -107,7 +107,7 @@ def _record(options: argparse.Namespace) -> Record:
     for name, whole in made.items():
         # small matrices: threads would only wait for each other
         with one_thread():
-            rows += measure(name, whole.utilities, BUDGETS[name], options.seeds)
+            rows += measure(name, whole.utilities, BUDGETS[name], lambda who, budget: options.seeds)
         floor = whole.floor
         games[name] = {
             "noise_floor": floor and measures(floor),

@@ -72,7 +72,7 @@ def load(path: str | Path) -> FrozenTable:
 
 
 def _from_npz(file: Path) -> FrozenTable:
-    with np.load(file, allow_pickle=False) as arrays:
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
         meta = json.loads(str(arrays["meta"]))
         masks = np.asarray(arrays["coalitions"], bool)
         return FrozenTable(masks, np.asarray(arrays["values"], np.float64), meta)
