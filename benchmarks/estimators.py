@@ -14,26 +14,18 @@ few seeds, and utilities that were trained before.
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
 
-import jax
-import numpy as np
 from rich.console import Console
 
+from benchmarks.estimator_contest import errors_of, label, measure, measures, ranking
 from benchmarks.estimator_figure import figure
 from benchmarks.estimator_tables import MADE, Table, keep, kept, trained
 from benchmarks.harness import Record, add_counts, at_least, parser_of, present, table
-from benchmarks.rivals import Rival, rivals
-from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.coalitions import ranks
-from fedjax_shap.shapley.agreement import agreement
+from fedjax_shap._validate import require
 from fedjax_shap.shapley.covariance_fit import one_thread
-from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
+from fedjax_shap.shapley.estimators.registry import DEFAULT
 from fedjax_shap.shapley.exact import shapley_values
-from fedjax_shap.typing import HostArray, Utilities
 
 BUDGETS = {
     "A": (32, 64, 128),
@@ -44,22 +36,6 @@ BUDGETS = {
     "voting": (50, 100, 200),
 }
 QUICK = 5  # draws of each estimator
-LARGEST_Z = 1000.0  # of one value: no error at all where there should be one
-MEASURES = {
-    "rel_l2": "relative_l2",
-    "max_diff": "max_difference",
-    "spearman": "spearman",
-    "kendall": "kendall",
-}
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "permutation, random": ("permutation", {"orders": "random"}),
-    "permutation, orthogonal": ("permutation", {"orders": "orthogonal"}),
-    "kernelshap, unbiased": ("kernelshap", {"unbiased": True}),
-    "stratified, neyman": ("stratified", {"allocation": "neyman"}),
-    "complementary, neyman": ("complementary", {"allocation": "neyman"}),
-    "svarm, plain": ("svarm", {"stratified": False}),
-    "regression_msr, gaussian": ("regression_msr", {"surrogate": "gaussian_process"}),
-}
 # The lowest relative L2 error that other implementations reached on such games, by budget.
 OTHERS = {
     "A": dict(zip(BUDGETS["A"], (0.15, 0.034, 0.008))),
@@ -69,50 +45,6 @@ COUNTS = {
     "seeds": (40, "draws of each estimator"),
     "trainings": (3, "trainings for the noise floor"),
 }
-# (table, budget, seed) -> (values, standard errors where it has them); None: the budget is refused
-Valued = tuple[HostArray, HostArray | None]
-Values = Callable[[Utilities, int, int], Valued | None]
-
-
-def contestants() -> dict[tuple[str, str], Values]:
-    """(package, estimator) -> its values; ours are those that aim at the Shapley value."""
-    named: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in ESTIMATORS}
-    named |= VARIANTS
-    ours = {
-        ("fedjax_shap", name): partial(_values, kind, options)
-        for name, (kind, options) in named.items()
-        if (promised := ESTIMATORS[kind](**options).guarantees).target == "shapley"
-        and promised.errors != "none"
-    }
-    return ours | {("shapiq", name): partial(_theirs, rival) for name, rival in rivals().items()}
-
-
-def _theirs(rival: Rival, table: Utilities, budget: int, seed: int) -> Valued | None:
-    """What a rival reads off a table, which gives no errors."""
-    values = rival(table, budget, seed)
-    if values is None:
-        return None
-    return values, None
-
-
-def _values(
-    kind: str, options: dict[str, Any], table: Utilities, budget: int, seed: int
-) -> Valued | None:
-    """What one of our estimators reads off a table; None where the budget is too small for it."""
-    estimator = ESTIMATORS[kind](**options)
-    key = jax.random.key(seed)
-    batch = 0
-    try:
-        state = estimator.init(len(table).bit_length() - 1, budget, None)
-    except InvalidInputError:
-        return None
-    while True:
-        masks, state = estimator.ask(jax.random.fold_in(key, batch), state)
-        if not len(masks):
-            read = estimator.read(state)
-            return read.values, read.std_errors
-        state = estimator.tell(state, masks, table[ranks(masks)])
-        batch += 1
 
 
 def tables(options: argparse.Namespace) -> dict[str, Table]:
@@ -125,77 +57,13 @@ def tables(options: argparse.Namespace) -> dict[str, Table]:
     }
 
 
-def _measures(agreed: dict[str, float]) -> dict[str, float]:
-    """Those of the measures of agreement that the record keeps, under their short names."""
-    return {short: agreed[long] for short, long in MEASURES.items() if long in agreed}
-
-
-def measure(name: str, table: Utilities, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each estimator and budget: means over the seeds, and a band of rel_l2.
-
-    The band goes from the 10th to the 90th percentile.
-    """
-    exact = shapley_values(table)
-    rows = []
-    for (package, estimator), values in contestants().items():
-        for budget in BUDGETS[name]:
-            began = time.perf_counter()
-            every = [values(table, budget, seed) for seed in range(options.seeds)]
-            seconds = (time.perf_counter() - began) / options.seeds
-            runs = [run for run in every if run is not None]
-            each = [_measures(agreement(found, exact)) for found, _ in runs]
-            if not each:
-                continue
-            row = {"game": name, "package": package, "estimator": estimator, "budget": budget}
-            for short in MEASURES:
-                row[short] = float(np.mean([one[short] for one in each]))
-            row["rel_l2_band"] = np.quantile([one["rel_l2"] for one in each], [0.1, 0.9]).tolist()
-            row["z"] = _z_score(runs, exact)
-            row["seeds"] = len(each)
-            row["seconds"] = round(seconds, 5)
-            rows.append(row)
-    return rows
-
-
-def _z_score(runs: Sequence[Valued], exact: HostArray) -> float | None:
-    """The root mean square of errors over standard errors; None where there are none."""
-    scores = []
-    for values, errors in runs:
-        if errors is None or not np.isfinite(errors).all():
-            return None
-        off = np.abs(values - exact)
-        # an error of zero is right where the value is, to rounding
-        floor = 1e-9 * np.abs(exact).max()
-        scores.append(np.minimum(off / np.maximum(errors, floor), LARGEST_Z))
-    return float(np.sqrt(np.mean(np.square(scores))))
-
-
-def ranking(rows: Sequence[Record]) -> list[str]:
-    """The estimators by the mean logarithm of their errors over all games and budgets, best first.
-
-    Those that refuse a budget come last, those that refuse most at the end.
-    """
-    errors: dict[str, list[float]] = {}
-    for row in rows:
-        errors.setdefault(_label(row), []).append(max(row["rel_l2"], 1e-12))
-    return sorted(errors, key=lambda name: (-len(errors[name]), np.mean(np.log(errors[name]))))
-
-
-def _label(row: Record) -> str:
-    """The estimator's name; of another package, with the package's."""
-    label: str = row["estimator"]
-    if row["package"] != "fedjax_shap":
-        label += f", {row['package']}"
-    return label
-
-
 def show(record: Record, console: Console) -> None:
     """A table for each game on the terminal, best estimator first."""
     for game, about in record["games"].items():
         budgets = BUDGETS[game]
         title = f"Game {game}: relative L2 error, mean over seeds"
         shown = table(title, ("estimator", *map(str, budgets)))
-        cells = _errors(record, game)
+        cells = errors_of(record, game)
         for name in sorted(cells, key=lambda name: cells[name][max(cells[name])]):
             errors = {budget: f"{error:.3f}" for budget, error in cells[name].items()}
             style = ""
@@ -206,7 +74,7 @@ def show(record: Record, console: Console) -> None:
         scores = {
             row["budget"]: row["z"]
             for row in record["rows"]
-            if (row["game"], _label(row)) == (game, record["default"])
+            if (row["game"], label(row)) == (game, record["default"])
         }
         shown.add_row(f"{record['default']}: z", *(f"{scores[b]:.2f}" for b in budgets))
         if game in OTHERS:
@@ -215,15 +83,6 @@ def show(record: Record, console: Console) -> None:
             floor = f"{about['noise_floor']['rel_l2']:.3f}"
             shown.add_row("noise floor of training", *(floor for _ in budgets))
         console.print(shown)
-
-
-def _errors(record: Record, game: str) -> dict[str, dict[int, float]]:
-    """{estimator: {budget: relative L2 error}} on one game; other packages' name the package."""
-    errors: dict[str, dict[int, float]] = {}
-    for row in record["rows"]:
-        if row["game"] == game:
-            errors.setdefault(_label(row), {})[row["budget"]] = row["rel_l2"]
-    return errors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -248,10 +107,10 @@ def _record(options: argparse.Namespace) -> Record:
     for name, whole in made.items():
         # small matrices: threads would only wait for each other
         with one_thread():
-            rows += measure(name, whole.utilities, options)
+            rows += measure(name, whole.utilities, BUDGETS[name], lambda who, budget: options.seeds)
         floor = whole.floor
         games[name] = {
-            "noise_floor": floor and _measures(floor),
+            "noise_floor": floor and measures(floor),
             "kept_gap": whole.kept_gap,
             "players": len(whole.utilities).bit_length() - 1,
             "exact": shapley_values(whole.utilities).tolist(),

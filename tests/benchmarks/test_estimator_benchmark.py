@@ -4,10 +4,11 @@ import json
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-from benchmarks import estimator_tables, estimators, rivals
+from benchmarks import estimator_contest, estimator_tables, estimators, rivals
 from benchmarks.estimator_games import MAJORITY, VOTES
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.games.closed_form import table
@@ -48,7 +49,7 @@ def test_rows_are_the_errors_of_each_estimator_and_what_it_refuses_is_left_out(
     tmp_path, monkeypatch
 ):
     game = table(TABLE).game
-    monkeypatch.setattr(estimator_tables, "game_b", lambda: (game, estimators.jax.random.key(0)))
+    monkeypatch.setattr(estimator_tables, "game_b", lambda: (game, jax.random.key(0)))
     monkeypatch.setattr(estimator_tables, "kept", lambda name: TABLE + 0.25)
     monkeypatch.setitem(estimators.BUDGETS, "B", (20, 40))
     monkeypatch.setitem(estimators.OTHERS, "B", {20: 1.0, 40: 1.0})
@@ -75,7 +76,7 @@ def test_rows_are_the_errors_of_each_estimator_and_what_it_refuses_is_left_out(
         20,
     ) not in rows
     exact = shapley_values(TABLE)
-    found = [estimators._values("svarm", {}, TABLE, 40, seed) for seed in range(3)]
+    found = [estimator_contest.read_off("svarm", {}, TABLE, 40, seed) for seed in range(3)]
     error = np.mean([np.linalg.norm(one - exact) / np.linalg.norm(exact) for one, _ in found])
     np.testing.assert_allclose(rows["fedjax_shap", "svarm", 40]["rel_l2"], error, rtol=1e-3)
     scores = [(one - exact) / errors for one, errors in found]
@@ -95,7 +96,7 @@ def test_the_default_estimator_beats_permutations_by_far_at_a_tenth_of_a_federat
     exact = shapley_values(utilities)
 
     def error(name):
-        runs = [estimators._values(name, {}, utilities, 102, seed)[0] for seed in range(10)]
+        runs = [estimator_contest.read_off(name, {}, utilities, 102, seed)[0] for seed in range(10)]
         return np.mean([np.linalg.norm(run - exact) for run in runs])
 
     assert error(DEFAULT) < 0.1 * error("permutation")
@@ -125,8 +126,10 @@ def test_tables_are_kept_and_read_again(tmp_path, monkeypatch):
 
 def test_a_quick_run_trains_nothing_and_draws_a_few_times(tmp_path, monkeypatch):
     few = {("fedjax_shap", "svarm"), ("fedjax_shap", "permutation")}
-    every = estimators.contestants()
-    monkeypatch.setattr(estimators, "contestants", lambda: {name: every[name] for name in few})
+    every = estimator_contest.contestants()
+    monkeypatch.setattr(
+        estimator_contest, "contestants", lambda: {name: every[name] for name in few}
+    )
     monkeypatch.setattr(estimators, "trained", None)
     monkeypatch.setattr(estimators, "DEFAULT", "svarm")
     out = tmp_path / "out.json"
@@ -141,9 +144,9 @@ def test_a_quick_run_trains_nothing_and_draws_a_few_times(tmp_path, monkeypatch)
 
 def test_z_scores_count_a_missing_error_as_far_off_and_an_exact_value_as_exact():
     exact = np.array([1.0, 2.0])
-    score = estimators._z_score
+    score = estimator_contest.z_score
     assert score([(exact, np.zeros(2))], exact) == 0
-    assert score([(exact + 0.1, np.zeros(2))], exact) == estimators.LARGEST_Z
+    assert score([(exact + 0.1, np.zeros(2))], exact) == estimator_contest.LARGEST_Z
     off = np.array([0.1, -0.3])
     np.testing.assert_allclose(score([(exact + off, np.full(2, 0.1))], exact), np.sqrt(5))
     assert score([(exact, None)], exact) is None

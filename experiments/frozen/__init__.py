@@ -1,0 +1,1 @@
+"""Frozen games: the utilities of all coalitions of trained federations, kept for comparisons."""
