@@ -1,4 +1,4 @@
-"""The version: a release has that of its tag; every other state of the source says which commit it is.
+"""The version: a release has that of its tag; every other state of the source names its commit.
 
 The build asks this file, and so does the package while it runs: the metadata of an editable install
 stay those of the day on which it was made, so a checkout asks git.

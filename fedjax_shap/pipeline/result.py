@@ -290,10 +290,8 @@ def _plain(note: Any) -> Any:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"fedjax-shap": version()}
-    versions |= {name: installed(name) for name in PACKAGES}
-    versions["python"] = platform.python_version()
-    return versions
+    versions = {name: installed(name) for name in PACKAGES}
+    return {"fedjax-shap": version(), **versions, "python": platform.python_version()}
 
 
 def _device() -> str:
