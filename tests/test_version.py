@@ -1,4 +1,4 @@
-"""The version: at a tag that of the tag, elsewhere one that names the commit or says it is unknown."""
+"""The version: that of a tag at a tag; elsewhere one that names the commit, or says: unknown."""
 
 import re
 import shutil
