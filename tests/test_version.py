@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import version as installed
 
 import pytest
-from pages import ROOT
+from pages import README, ROOT
 
 import fedjax_shap as fs
 from fedjax_shap import _version
@@ -68,4 +68,6 @@ def test_a_checkout_asks_git_and_what_was_installed_its_metadata(tmp_path, monke
 
 def test_the_next_release_has_one_number_everywhere():
     cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), re.M)
+    bibtex = re.search(r"version = \{(.*)\}", README.read_text())
     assert cited is not None and cited[1] == _version.RELEASE
+    assert bibtex is not None and bibtex[1] == _version.RELEASE
