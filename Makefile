@@ -65,7 +65,7 @@ BOUNDS := import tomllib; wanted = tomllib.load(open('pyproject.toml', 'rb'))['p
 COMPLETE := import glob, pathlib, sys, zipfile; inside = set(zipfile.ZipFile(*glob.glob('dist/*.whl')).namelist()); \
 	files = [one for one in pathlib.Path('fedjax_shap').rglob('*') if one.is_file() and one.suffix != '.pyc']; \
 	missing = [str(one) for one in files if one.as_posix() not in inside]; \
-	sys.exit(missing and f'Expected the wheel to hold {missing}.')
+	sys.exit(f'Expected the wheel to hold {missing}.' if missing else 0)
 
 # Runs the package that $(1) holds, from a folder without its source: no tests and no extras are there.
 define try_out
