@@ -49,6 +49,7 @@ docs: $(VENV)/.installed-docs
 wheel: $(VENV)/.installed-test
 	rm -rf dist .venv-wheel
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(BIN)/python -c "$(COMPLETE)"
 	$(BIN)/python -m venv .venv-wheel
 	.venv-wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
 	$(call try_out,.venv-wheel)
@@ -67,8 +68,20 @@ clean:
 BOUNDS := import tomllib; wanted = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
 	print('\n'.join(one.replace('>=', '==') for one in wanted))
 
+# Every file of the package is in the wheel: templates, styles, scripts and configurations too.
+COMPLETE := import glob, pathlib, sys, zipfile; inside = set(zipfile.ZipFile(*glob.glob('dist/*.whl')).namelist()); \
+	files = [one for one in pathlib.Path('fedjax_shap').rglob('*') if one.is_file() and one.suffix != '.pyc']; \
+	missing = [str(one) for one in files if one.as_posix() not in inside]; \
+	sys.exit(f'Expected the wheel to hold {missing}.' if missing else 0)
+
 # Runs the package that $(1) holds, from a folder without its source: no tests and no extras are there.
-try_out = mkdir -p $(1)/away && cd $(1)/away && ../bin/fedjax-shap --version && ../bin/fedjax-shap quickstart
+define try_out
+	rm -rf $(1)/away && mkdir $(1)/away && cp examples/sums.toml $(1)/away
+	cd $(1)/away && ../bin/fedjax-shap --version && ../bin/fedjax-shap quickstart
+	cd $(1)/away && ../bin/fedjax-shap sweep sums.toml --set seed=0,1 --out study
+	cd $(1)/away && ../bin/fedjax-shap report study --out study.html && ../bin/fedjax-shap audit study/seed=0
+	cd $(1)/away && ../bin/fedjax-shap list >/dev/null && ../bin/python -c 'import fedjax_shap; print(fedjax_shap.__version__)'
+endef
 
 # Installs what $(1) names; an environment whose interpreter no longer runs is made anew.
 define install

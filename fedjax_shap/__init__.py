@@ -262,6 +262,8 @@ def __getattr__(name: str) -> Any:
         value: Any = import_module(f"{__name__}.{_FAMILIES[name]}")
     elif name in _MODULES:
         value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    elif name == "__version__":
+        value = import_module(f"{__name__}._version").version()
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

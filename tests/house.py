@@ -17,7 +17,7 @@ COLUMNS = 100
 # own room. Files that share a floor without a folder share a room. `fedjax_shap/__init__.py` is the
 # shop window: it imports anything but `__main__`, and nothing but `__main__` imports it.
 FLOORS: tuple[tuple[set[str], ...], ...] = (
-    ({"typing", "coalitions", "trees", "_validate", "atomic", "keys"},),
+    ({"typing", "coalitions", "trees", "_validate", "_version", "atomic", "keys"},),
     ({"data"}, {"shapley"}, {"economics"}, {"privacy"}),
     ({"learning"}, {"audits"}, {"ledger"}, {"protocols"}),
     ({"games"}, {"devices"}),

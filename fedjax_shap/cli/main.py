@@ -9,11 +9,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+<<<<<<< HEAD
 from importlib.metadata import version
 from pathlib import Path
+=======
+>>>>>>> issue15-habits
 from typing import Any, NamedTuple, NoReturn
 
 from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._version import version
 from fedjax_shap.cli.output import complain
 
 
@@ -133,7 +137,8 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         prog="fedjax-shap",
         description="What each member of a federation is worth, and what it is paid.",
     )
-    parser.add_argument("--version", action="version", version=version("fedjax-shap"))
+    asked = "--version" in words and version()  # which takes git a moment in a checkout
+    parser.add_argument("--version", action="version", version=str(asked))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     meant = next((word for word in words if not word.startswith("-")), None)
     for name, command in COMMANDS.items():

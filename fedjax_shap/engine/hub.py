@@ -4,18 +4,18 @@ import re
 import socket
 import time
 from contextlib import suppress
-from importlib.metadata import version
 from multiprocessing.connection import Connection, Pipe, wait
 from threading import Thread
 
 from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._version import version
 
 # What a process says to the hub.
 HAND_IN = b"hand in"  # bytes follow
 DONE = b"done"
 FAILED = b"failed"
 SECONDS_OF_SILENCE = 12  # a host that is silent for so long is taken for dead
-GREETING = f"fedjax-shap {version('fedjax-shap')}"
+PROGRAM = "fedjax-shap"
 WELCOME = "welcome"
 
 
@@ -71,7 +71,7 @@ def knock(address: tuple[str, int], rank: int, count: int, deadline: float) -> C
                 # where nobody listens yet, a socket may connect to itself
                 if caller.getsockname() != caller.getpeername():
                     caller.settimeout(max(deadline - time.monotonic(), 0.01))
-                    caller.sendall(f"{GREETING}: {rank} of {count}\n".encode())
+                    caller.sendall(f"{_greeting()}: {rank} of {count}\n".encode())
                     answer = _read_line(caller)
                     if answer == WELCOME:
                         return _line_over(caller)
@@ -111,14 +111,20 @@ def _admit(caller: socket.socket, count: int, missing: set[int]) -> int | None:
     caller.settimeout(5)
     with suppress(OSError):
         greeting = _read_line(caller)
-        match = re.fullmatch(re.escape(GREETING) + r": (\d+) of (\d+)", greeting)
+        match = re.fullmatch(re.escape(_greeting()) + r": (\d+) of (\d+)", greeting)
         if match is not None and int(match[1]) in missing and int(match[2]) == count:
             caller.sendall(f"{WELCOME}\n".encode())
             return int(match[1])
-        if greeting.startswith(GREETING.split()[0]):
+        if greeting.startswith(PROGRAM):
             awaited = " or ".join(map(str, sorted(missing)))
-            caller.sendall(f"Expected {GREETING}: {awaited} of {count}, got {greeting}.\n".encode())
+            expected = f"{_greeting()}: {awaited} of {count}"
+            caller.sendall(f"Expected {expected}, got {greeting}.\n".encode())
     return None
+
+
+def _greeting() -> str:
+    """What a process says first; only those of one version work together."""
+    return f"{PROGRAM} {version()}"
 
 
 def _read_line(caller: socket.socket) -> str:

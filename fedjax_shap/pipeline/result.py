@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from html import escape
-from importlib.metadata import version
+from importlib.metadata import version as installed
 from itertools import islice
 from typing import Any
 
 import jax
 import numpy as np
 
+from fedjax_shap._version import version
 from fedjax_shap.devices.fleet import Metered
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.money import amount, written
@@ -27,7 +28,7 @@ MOST_ROWS = 60  # members in a notebook's table
 MOST_PAIRS = 1000  # pairs of members listed in result.json
 SCHEMA = 1  # of result.json; raised when a key changes its meaning
 SLICES = {"judges": "judged", "rounds": "by_round"}  # kind of slices -> key of result.json
-PACKAGES = ("fedjax-shap", "jax", "flax", "optax", "numpy")  # whose versions are recorded
+PACKAGES = ("jax", "flax", "optax", "numpy")  # whose versions are recorded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,9 +291,8 @@ def _plain(note: Any) -> Any:
 
 
 def _versions() -> dict[str, str]:
-    versions = {name: version(name) for name in PACKAGES}
-    versions["python"] = platform.python_version()
-    return versions
+    versions = {name: installed(name) for name in PACKAGES}
+    return {"fedjax-shap": version(), **versions, "python": platform.python_version()}
 
 
 def _device() -> str:
