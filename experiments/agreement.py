@@ -74,7 +74,7 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.training import Training
-from fedjax_shap.report.style import BLUE, ORANGE
+from fedjax_shap.report import style
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.repeats import noise_floor
 
@@ -210,51 +210,53 @@ def panel_title(row: dict[str, Any]) -> str:
 
 
 def figure(record: Record) -> Figure:
-    """In-run against retrain values, a panel a federation."""
-    drawn = Figure(figsize=(12.0, 4.0), layout="constrained")
+    """In-run against retrain values, a panel a federation, all on one scale."""
     rows = record["rows"]
-    handles: dict[str, Any] = {}
-    for axes, row in zip(np.atleast_1d(drawn.subplots(1, len(rows))), rows, strict=True):
+    height = 1.62 * -(-len(rows) // 2) + 0.4
+    drawn, panels = style.panels(style.ONE, height, -(-len(rows) // 2), 2)
+    for axes, row in zip(panels, rows, strict=False):
         _panel(axes, row)
-        named, labels = axes.get_legend_handles_labels()
-        handles |= dict(zip(labels, named, strict=True))
-    drawn.axes[0].set_ylabel("in-run value")
-    drawn.legend(
-        handles.values(), handles.keys(), frameon=False, loc="outside lower right", ncols=2
-    )
+    _one_scale(panels)
+    for axes in panels[::2]:
+        axes.set_ylabel("in-run value")
+    for axes in panels[-2:]:
+        axes.set_xlabel("retrain value")
+    style.legend_below(drawn, columns=3)
     trainings = len(rows[0]["ways"][WAYS[0]]["values"])
-    drawn.supxlabel(
-        f"A dot a client: mean over {trainings} trainings; bars: standard deviations over "
-        "trainings.",
-        fontsize=9,
-    )
-    return drawn
+    unit = record["config"]["metric"].replace("negative_loss", "reduction of loss, nats")
+    caption = f"""In-run values against values from training every coalition ({unit}), one dot a
+    client: means over {trainings} trainings; bars are standard deviations over trainings, and the
+    dashed line is equality. Above each panel: Spearman's rank correlation, mean over trainings."""
+    return style.captioned(drawn, caption)
+
+
+def _one_scale(panels: Sequence[Axes]) -> None:
+    """The same limits along and up in all panels, with the line of equality."""
+    ends = np.array([[*axes.get_xlim(), *axes.get_ylim()] for axes in panels])
+    low, high = float(ends.min()), float(ends.max())
+    for axes in panels:
+        label = {"label": "equal"} if axes is panels[0] else {}
+        axes.plot([low, high], [low, high], "--", color=style.GREY, linewidth=0.8, **label)
+        axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+        for axis in (axes.xaxis, axes.yaxis):  # three steps: four ticks at most
+            axis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _panel(axes: Axes, row: dict[str, Any]) -> None:
     """One federation: a dot a client, with its spread over trainings."""
     retrain, in_run = (np.array(row["ways"][way]["values"]) for way in WAYS)
     wrong = np.isin(np.arange(retrain.shape[1]), row["noisy"])
-    for which, color, label in ((~wrong, BLUE, "clean"), (wrong, ORANGE, "wrong labels")):
+    looks = ((~wrong, style.BLUE, "correct labels"), (wrong, style.ORANGE, "wrong labels"))
+    for which, color, label in looks:
         if which.any():
             _dots(axes, retrain[:, which], in_run[:, which], color, label)
-    dress(axes, panel_title(row), size=10)
-    for axis in (axes.xaxis, axes.yaxis):  # three steps: four ticks at most
-        axis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_xlabel("retrain value")
+    dress(axes, panel_title(row))
 
 
 def _dots(axes: Axes, along: HostArray, up: HostArray, color: str, label: str) -> None:
     spread = {"xerr": along.std(axis=0, ddof=1), "yerr": up.std(axis=0, ddof=1)}
-    axes.errorbar(
-        along.mean(axis=0),
-        up.mean(axis=0),
-        **spread,
-        fmt="o",
-        color=color,
-        markersize=4,
-        label=label,
-    )
+    look: dict[str, Any] = {"color": color, "markersize": 3, "elinewidth": 0.8, "label": label}
+    axes.errorbar(along.mean(axis=0), up.mean(axis=0), **spread, fmt="o", **look)
 
 
 def show(record: Record, console: Console) -> None:
