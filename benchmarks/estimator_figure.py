@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from benchmarks.harness import Record
 from fedjax_shap.report import style
@@ -15,7 +15,8 @@ from fedjax_shap.report.looks import look
 COLUMNS = 2  # panels side by side
 BEST = 4  # so many of ours are named, and half as many of another package
 FAMILIAR = ("kernelshap", "tmc", "permutation")  # named wherever they stand
-TITLES = {"accuracy": "B, by accuracy", "roc_auc": "B, by ROC-AUC", "round": "one round"}
+TITLES = {"accuracy": "B by accuracy", "roc_auc": "B by ROC-AUC", "round": "one round"}
+FEW_DECADES = 30.0  # the largest over the smallest error, up to which ticks are at 1, 2 and 5
 Name = tuple[str, str]  # (package, estimator)
 Rows = Sequence[dict[str, Any]]  # of one estimator, budget by budget
 Lines = dict[Name, list[dict[str, Any]]]
@@ -38,12 +39,12 @@ def figure(record: Record) -> Figure:
         axes.set_xlabel("coalitions trained")
     style.legend_below(drawn, columns=2)
     seeds = max(row["seeds"] for row in record["rows"])
+    players = [one["players"] for one in record["games"].values()]
     caption = f"""Relative L2 error of Shapley values against the number of distinct coalitions
-    trained, on games of {min(one["players"] for one in record["games"].values())} to
-    {max(one["players"] for one in record["games"].values())} players whose exact values are known.
-    Lines are means over {seeds} seeds; the band is the 10 % to 90 % range of the default estimator
-    (Gaussian process). Dashed lines are shapiq's estimators, grey lines the others. Dotted: the
-    noise floor, exact values of another training of the same federation."""
+    trained, on games of {min(players)} to {max(players)} players whose exact values are known.
+    Lines are means over up to {seeds} seeds; the band is the 10 % to 90 % range of the default estimator (Gaussian process). Dashed lines with a * are
+    estimators of the package shapiq, grey lines the others. Dotted: the noise floor, exact values
+    of another training of the same federation."""
     return style.captioned(drawn, caption)
 
 
@@ -65,7 +66,17 @@ def _panel(axes: Axes, record: Record, game: str, named: Sequence[Name]) -> None
     axes.set(xscale="log", yscale="log")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(budgets, [str(budget) for budget in budgets])
-    style.title(axes, f"{TITLES.get(game, game)} ({about['players']} players)")
+    _error_ticks(axes)
+    style.title(axes, f"game {game}" if len(game) == 1 else TITLES.get(game, game))
+
+
+def _error_ticks(axes: Axes) -> None:
+    """Ticks of the errors: at powers of ten, or at 1, 2 and 5 where these are few."""
+    low, high = axes.get_ylim()
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    if high < FEW_DECADES * low:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter("{x:g}")
 
 
 def _lines(rows: Any) -> Lines:
@@ -105,10 +116,10 @@ def _line(axes: Axes, name: Name, rows: Rows, default: str) -> None:
     one = look(estimator)
     looks: dict[str, Any] = {"markersize": 2.5, "linewidth": 1.1, **one.of_line}
     if package != "fedjax_shap":
-        looks |= {"linestyle": "--", "label": style.plain(f"{one.name} ({package})")}
+        looks |= {"linestyle": "--", "label": f"{one.name}*"}
     if name == ("fedjax_shap", default):
         low, high = zip(*(row["rel_l2_band"] for row in rows), strict=True)
         budgets, _ = _points(rows)
         axes.fill_between(budgets, low, high, color=one.color, alpha=0.2, linewidth=0)
-        looks |= {"linewidth": 2, "zorder": 5, "label": f"{one.name} (default)"}
+        looks |= {"linewidth": 2, "zorder": 5}
     axes.plot(*_points(rows), **looks)

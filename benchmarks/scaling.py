@@ -138,9 +138,11 @@ def figure(record: Record) -> Figure:
     time.semilogy(members, warm, "o-", color=BLUE, label="once compiled", **looks)
     time.semilogy(members, cold, "s--", color=GREY, label="first call, compiled in it", **looks)
     rates = [row["trainings_per_second"] for row in rows]
-    rate.semilogy(members, rates, "o-", color=BLUE, **looks)
+    rate.plot(members, rates, "o-", color=BLUE, **looks)
     time.set_ylabel("time of all coalitions (s)")
-    rate.set_ylabel("coalitions trained a second")
+    rate.set_ylabel("coalitions a second")
+    rate.set_ylim(bottom=0)
+    style.amounts_on_y(rate)
     for axes in (time, rate):
         axes.set_xlabel("members n")
         axes.set_xticks(members[::2])

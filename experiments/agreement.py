@@ -200,23 +200,22 @@ def silent_ways(ways: dict[str, Any]) -> list[str]:
 
 def panel_title(row: dict[str, Any]) -> str:
     """How well both ways agree on a federation, and where values carry no signal."""
-    agreed = f"{row['federation']}: Spearman {np.mean(row['spearman_per_training']):+.2f}"
+    agreed = f"{row['federation']}\nSpearman {np.mean(row['spearman_per_training']):+.2f}"
     silent = silent_ways(row["ways"])
     if len(silent) == len(WAYS):
-        return f"{agreed}\nno signal"
+        return f"{agreed}, no signal"
     if silent:
         return f"{agreed}\nno signal in {silent[0]} values"
     return agreed
 
 
 def figure(record: Record) -> Figure:
-    """In-run against retrain values, a panel a federation, all on one scale."""
+    """In-run against retrain values, a panel a federation."""
     rows = record["rows"]
-    height = 1.62 * -(-len(rows) // 2) + 0.4
+    height = 1.75 * -(-len(rows) // 2) + 0.4
     drawn, panels = style.panels(style.ONE, height, -(-len(rows) // 2), 2)
     for axes, row in zip(panels, rows, strict=False):
         _panel(axes, row)
-    _one_scale(panels)
     for axes in panels[::2]:
         axes.set_ylabel("in-run value")
     for axes in panels[-2:]:
@@ -226,20 +225,19 @@ def figure(record: Record) -> Figure:
     unit = record["config"]["metric"].replace("negative_loss", "reduction of loss, nats")
     caption = f"""In-run values against values from training every coalition ({unit}), one dot a
     client: means over {trainings} trainings; bars are standard deviations over trainings, and the
-    dashed line is equality. Above each panel: Spearman's rank correlation, mean over trainings."""
+    dashed line is equality. Each panel has its own scale, the same along and up; above it stands
+    Spearman's rank correlation, the mean over trainings."""
     return style.captioned(drawn, caption)
 
 
-def _one_scale(panels: Sequence[Axes]) -> None:
-    """The same limits along and up in all panels, with the line of equality."""
-    ends = np.array([[*axes.get_xlim(), *axes.get_ylim()] for axes in panels])
-    low, high = float(ends.min()), float(ends.max())
-    for axes in panels:
-        label = {"label": "equal"} if axes is panels[0] else {}
-        axes.plot([low, high], [low, high], "--", color=style.GREY, linewidth=0.8, **label)
-        axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-        for axis in (axes.xaxis, axes.yaxis):  # three steps: four ticks at most
-            axis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10]))
+def _one_scale(axes: Axes) -> None:
+    """The same limits along and up, with the line of equality."""
+    ends = [*axes.get_xlim(), *axes.get_ylim()]
+    whole = (min(ends), max(ends))
+    axes.plot(whole, whole, "--", color=style.GREY, linewidth=0.8, label="equal", zorder=1)
+    axes.set(xlim=whole, ylim=whole, aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):  # three steps: four ticks at most
+        axis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _panel(axes: Axes, row: dict[str, Any]) -> None:
@@ -250,6 +248,7 @@ def _panel(axes: Axes, row: dict[str, Any]) -> None:
     for which, color, label in looks:
         if which.any():
             _dots(axes, retrain[:, which], in_run[:, which], color, label)
+    _one_scale(axes)
     dress(axes, panel_title(row))
 
 

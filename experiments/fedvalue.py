@@ -381,8 +381,9 @@ def figure(record: Record) -> Figure:
             style.bars(axes, at, values.mean(axis=0), color, LABELS[way], width=0.24)
             style.error_bars(axes, at, values.mean(axis=0), deviation(values))
         truth = np.mean([row["truth"] for row in own], axis=0)
-        look: dict[str, Any] = {"markersize": 22, "markeredgewidth": 1.4, "zorder": 4}
-        axes.plot(np.arange(len(truth)), truth, "k_", label="true value", **look)
+        at = np.arange(len(truth))
+        look: dict[str, Any] = {"color": "black", "linewidth": 1.6, "zorder": 4}
+        axes.hlines(truth, at - 0.4, at + 0.4, label="true value", **look)
         names = [party.replace(" ", "\n") for party in PARTIES[: len(truth)]]
         axes.set_xticks(np.arange(len(truth)), names)
         law = {"LINEAR": "linear law", "MONK": "MONK's law"}[name]

@@ -204,7 +204,7 @@ def figure(record: Record) -> Figure:
     names = {**local, POOLED: "pooled data", "Scaffold": "SCAFFOLD"}
     axes.set_yticks(range(len(METHODS)), [names.get(name, name) for name in METHODS])
     axes.invert_yaxis()
-    axes.set_xlabel("accuracy, mean of the four hospitals (share)")
+    axes.set_xlabel("mean accuracy of the hospitals (share)")
     style.open_frame(axes, "x")
     style.legend_below(drawn, columns=3)
     caption = f"""Fed-Heart-Disease: mean accuracy on the four hospitals' test patients, as FLamby

@@ -138,14 +138,14 @@ def floor_of(record: Record, name: str) -> dict[str, Any]:
 def figure(record: Record) -> Figure:
     """What members of each speed are paid, early and in the end; a row a federation."""
     rows = len(FEDERATIONS)
-    drawn, panels = style.panels(style.ONE, 1.5 * rows + 0.8, rows, 2, sharex=True, sharey="row")
+    drawn, panels = style.panels(style.ONE, 1.5 * rows + 0.8, rows, 2, sharex=True)
     for place, name in enumerate(FEDERATIONS):
         own = [row for row in record["rows"] if row["federation"] == name and row["unequal"]]
         floor = floor_of(record, name)
         early, end = panels[2 * place : 2 * place + 2]
         _payments(early, own, floor, "early")
         _payments(end, own, floor, "end")
-        early.set_ylabel(f"payment, out of\n{REVENUE:,}")
+        early.set_ylabel(f"payment (of {REVENUE:,})")
         dress(early, f"{TITLES[name]}, early")
         dress(end, f"{TITLES[name]}, end")
     for axes in panels[-2:]:
@@ -156,7 +156,8 @@ def figure(record: Record) -> Figure:
     divided by Shapley values: early, after a tenth of the rounds, and in the end. Members have
     labels of one distribution (equal labels) or of pairs of classes (unequal labels). Bars:
     standard errors over {seeds} seeds; dots are moved sideways so that bars do not overlap. Dotted:
-    FedAvg where all take equally many steps; grey line: equal payments."""
+    FedAvg where all take equally many steps; grey line: equal payments. Each
+    panel has its own scale."""
     return style.captioned(drawn, caption)
 
 

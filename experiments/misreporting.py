@@ -120,6 +120,7 @@ def _costs(axes: Axes, overstated: dict[str, Any]) -> None:
         mark: dict[str, Any] = {"color": style.BLACK, "marker": "|", "s": 25, "zorder": 3}
         label = {"label": "the same, costs capped"} if at == len(OVERSTATED) - 1 else {}
         axes.scatter(capped, across, linewidth=1.4, **label, **mark)
+    axes.set_xlim(left=-0.4)  # for the marks at 0
     _dress(axes, "cost overstated,\nmean over members")
 
 

@@ -123,7 +123,8 @@ def _prices(record: Record) -> Figure:
     one = record["rates"][RATES[0]]
     settled = Settlement.from_json(one["settlement"])
     drawn, [axes] = style.panels(style.ONE)
-    settlement_figures.repriced(axes, settled, _sweep(one["sweeps"]["revenue"]), "")
+    settlement_figures.repriced(axes, settled, _sweep(one["sweeps"]["revenue"]))
+    style.legend_below(drawn)
     caption = f"""What each hospital is paid at other revenues (learning rate {RATES[0]}); the line
     "now" is the revenue of {settled.revenue:,f}, dotted where the costs are covered. The price of
     energy is not drawn: it would have to be 3,000 times as high to change a payment by a cent."""

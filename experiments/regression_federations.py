@@ -85,7 +85,7 @@ TITLES = {
     "beijing_air": "Air of Beijing: twelve stations",
     "motor": "A motor's speed: sizes 1 to 6",
 }
-METRICS = {"r2": "R^2", "rmse": "RMSE"}
+METRICS = {"r2": "R²", "rmse": "RMSE"}
 COLORS = (BLUE, ORANGE)  # of the metrics
 BAR = 0.38  # width of a bar of one metric
 MOST_LEVEL = 6  # names below bars that are not turned

@@ -91,7 +91,7 @@ NAME = "unequal, noisy"
 FLOOR = "exact, other training"  # the noise floor: no order can be shown to be better than this
 FEWEST = 1  # members are taken out until so many are left
 GROUPS = {  # rows of the figure
-    "trained": (
+    "coalitions trained": (
         "exact",
         FLOOR,
         "gaussian_process",
@@ -99,7 +99,7 @@ GROUPS = {  # rows of the figure
         "leave-one-out",
         "individual",
     ),
-    "in one run": ("exact", "in-run exact", "MR", "OR", "GTG", "at random"),
+    "inside one run": ("exact", "in-run exact", "MR", "OR", "GTG", "at random"),
 }
 PANELS = {
     "best_first": "most valuable first",

@@ -184,7 +184,7 @@ def figure(record: Record) -> Figure:
         dress(axes, title, grid="y")
         axes.set_ylabel(label)
         axes.set_xticks(places, names, rotation=40, ha="right", rotation_mode="anchor")
-        axes.margins(y=0.12)
+        axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
         style.zero_line(axes)
     style.legend_below(drawn, panels[0], panels[2])
     caption = f"""Two members with equally many rows of digits; A is {settings["hours_b"]} times as
@@ -206,7 +206,7 @@ def _bars(
     hours, values, payments = panels
     grey: dict[str, Any] = {"width": 0.36, "color": GREY}
     bar: dict[str, Any] = {"width": 0.36, "color": color, "zorder": 2}
-    hidden = "_" * member  # matplotlib leaves such a label out of the legend
+    hidden = "_" * (1 - member)  # matplotlib leaves such a label out of the legend
     work = [row["took"]["training"][member] / HOUR for row in rows]
     idle = [row["took"]["idle"][member] / HOUR for row in rows]
     hours.bar(at, work, label=f"member {MEMBERS[member]}", **bar)

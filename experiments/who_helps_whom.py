@@ -201,7 +201,7 @@ def _heat_map(drawn: Figure, axes: Axes, title: str, one: dict[str, Any], order:
     reach = np.abs(values).max()
     shown = axes.imshow(values, cmap="RdBu", vmin=-reach, vmax=reach, aspect="auto")
     style.set_type(axes)
-    style.title(axes, title)
+    style.title(axes, title.replace("ug/m3", "µg/m³"))
     count = len(values)
     axes.set_xticks(range(count), [one["judges"][judge] for judge in order])
     for label in axes.get_xticklabels():

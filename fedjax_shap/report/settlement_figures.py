@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.economics.intervals import Intervals
@@ -53,7 +54,10 @@ def page(
     payments(figure.add_subplot(grid[0, 0]), settled, intervals)
     costs_and_profits(figure.add_subplot(grid[0, 1]), settled)
     for place, sweep in enumerate(sweeps[:2]):
-        repriced(figure.add_subplot(grid[1, place]), settled, sweep)
+        panel = figure.add_subplot(grid[1, place])
+        repriced(panel, settled, sweep)
+        if place == 0:
+            style.legend_below(figure, panel, columns=len(style.COLORS))
     if findings:
         _text(figure.add_subplot(grid[-1, :]), lines)
     shown = shortened(title, LONGEST_TITLE)
@@ -125,7 +129,7 @@ def costs_and_profits(axes: Axes, settled: Settlement) -> None:
 
 
 def repriced(axes: Axes, settled: Settlement, sweep: Sweep, title: str | None = None) -> None:
-    """Draws each member's payment against a price.
+    """Draws each member's payment against a price, with labels for a legend.
 
     Where members are more than colours, those that are paid least now are grey.
 
@@ -146,13 +150,13 @@ def repriced(axes: Axes, settled: Settlement, sweep: Sweep, title: str | None = 
     _mark(axes, sweep.now, "now", 0.99, "-")
     if sweep.mark is not None:
         place, name = sweep.mark
-        _mark(axes, place, name, 0.92, ":")
+        _mark(axes, place, name, 0.99, ":")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set(xlabel=sweep.label, ylabel="payment (unit of the revenue)")
     style.amounts_on_x(axes)
     style.amounts_on_y(axes)
     style.open_frame(axes)
     _title(axes, title or f"Payments against the {sweep.label.split(',')[0]}")
-    style.legend(axes, frameon=True, framealpha=0.8, edgecolor="none", handlelength=1.0)
 
 
 def _lines(findings: Sequence[Finding]) -> list[tuple[str, str | None]]:
@@ -184,10 +188,13 @@ def _mark(axes: Axes, place: float, name: str, height: float, line: str) -> None
     """A vertical line at a price, with its name at a height of the panel from 0 to 1."""
     axes.axvline(place, color="black", linewidth=0.8, linestyle=line)
     axes.annotate(
-        f" {name}",
+        name,
         (place, height),
+        xytext=(1, 0),
+        textcoords="offset points",
         xycoords=("data", "axes fraction"),
         va="top",
+        rotation=90,
         fontsize=style.SMALL,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.container import BarContainer
+from matplotlib.container import BarContainer, Container
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -39,7 +39,7 @@ BAR = 0.62  # of the distance between two bars
 CAP = 2  # points, of the ends of intervals
 MANY_BARS = 7  # a figure of one panel with more bars is two columns wide
 MOST_NAMES = 30  # members named on an axis; beyond, they are numbered
-NARROW = 40  # characters of type that fit under a panel of one column's width
+NARROW = 48  # characters of type that fit under a panel of one column's width
 WIDE = 96  # and under one of two columns' width
 _AMOUNTS = FuncFormatter(lambda amount, _: f"{amount:,.10g}")
 
@@ -148,6 +148,8 @@ def legend_below(figure: Figure, *named: Axes, columns: int = 4, note: str = "")
         found |= dict(zip(labels, handles, strict=True))
     if not found:
         return
+    # what is filled or has intervals is named before lines and marks
+    found = dict(sorted(found.items(), key=lambda one: not isinstance(one[1], Container)))
     place: dict[str, Any] = {
         "frameon": False,
         "loc": "outside lower center",
@@ -255,7 +257,7 @@ def name_members(
     if places is None:
         places = np.arange(len(names))
     shown = [plain(name) for name in distinct(names, LONGEST_IN_FIGURES)]
-    if (max(map(len, shown)) + 2) * len(shown) > room:
+    if (max(map(len, shown)) + 1) * len(shown) > room:
         axes.set_xticks(places, shown, rotation=40, ha="right", rotation_mode="anchor")
     else:
         axes.set_xticks(places, shown)

@@ -64,11 +64,11 @@ def test_values_without_a_signal_are_called_so():
 def test_a_panel_without_a_signal_says_so_in_its_title():
     ways = {way: {"p_value": p} for way, p in zip(agreement.WAYS, (0.5, 0.2), strict=True)}
     row = {"federation": "alike", "spearman_per_training": [0.5, 0.7], "ways": ways}
-    assert agreement.panel_title(row) == "alike: Spearman +0.60\nno signal"
+    assert agreement.panel_title(row) == "alike\nSpearman +0.60, no signal"
     ways["exact"]["p_value"] = 1e-6
-    assert agreement.panel_title(row) == "alike: Spearman +0.60\nno signal in in-run exact values"
+    assert agreement.panel_title(row) == "alike\nSpearman +0.60\nno signal in in-run exact values"
     ways["in-run exact"]["p_value"] = 1e-6
-    assert agreement.panel_title(row) == "alike: Spearman +0.60"
+    assert agreement.panel_title(row) == "alike\nSpearman +0.60"
 
 
 @pytest.mark.parametrize(("clients", "wrong"), [(3, 1), (5, 1), (6, 2), (10, 3), (100, 3)])
