@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +16,6 @@ from fedjax_shap.report import style
 from fedjax_shap.typing import HostArray
 
 Settings = dict[str, Any]  # of an experiment, by name; `--set NAME=VALUE` changes one
-Grid = Literal["x", "y", "both"]
 Done = Callable[[str], None]  # takes a few words on what is done
 Measure = Callable[[Settings, str | None, Any], Any]  # (settings, folder of data, name) -> found
 
@@ -141,7 +140,7 @@ def ranked(values: Any) -> list[int]:
 # ------------------------------------------------------------------ panels of a figure
 
 
-def dress(axes: Axes, title: str, *, grid: Grid = "both") -> None:
+def dress(axes: Axes, title: str, *, grid: style.Grid = "both") -> None:
     """Gives a panel its title, faint lines, and an open frame.
 
     Args:

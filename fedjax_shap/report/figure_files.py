@@ -17,7 +17,7 @@ CAPTION = ".txt"  # the ending of a caption's file
 # under which name each format keeps what a file shows
 _DESCRIPTION = {"png": "Description", "svg": "Description", "pdf": "Subject"}
 # texts are texts: type can be changed, searched and read out
-_TEXTS = {"svg.fonttype": "none", "svg.hashsalt": "fedjax_shap", "pdf.fonttype": 42}
+_TEXTS: Any = {"svg.fonttype": "none", "svg.hashsalt": "fedjax_shap", "pdf.fonttype": 42}
 _SETTINGS = threading.Lock()  # matplotlib's are those of the process
 
 

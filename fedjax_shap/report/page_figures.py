@@ -105,8 +105,7 @@ def compared(comparison: Comparison) -> PageFigure:
 
 def _inline(figure: Figure, key: str, caption: str, described: str) -> PageFigure:
     """A figure as an element of the page; as an image where it has very many points."""
-    for axes in figure.axes:
-        axes.set_title("", loc="left")  # the page's heading and the caption say it, in any width
+    figure.suptitle("")  # the page's heading and the caption say it, in any width
     caption = caption[:1].upper() + caption[1:]
     svg = figure_files.as_svg(figure)
     width = f"{REM * figure.get_figwidth():g}rem"

@@ -61,7 +61,7 @@ def values(result: AnyRun, beside: Mapping[str, AnyValues] | None = None) -> Fig
     style.zero_line(axes)
     metric = style.plain(_metric(result))
     axes.set_ylabel(f"value ({metric})")
-    _title(axes, result.config.title, "what each member's data is worth")
+    _title(figure, result.config.title, "what each member's data is worth")
     _name(axes, result, shown)
     style.legend_below(figure)
     surplus = float(attribution.grand - attribution.empty)
@@ -102,7 +102,7 @@ def payments(result: AnyRun, settled: Settlement) -> Figure:
     axes.set_ylabel("payment (unit of the revenue)")
     rule = settled.rule.replace("_", " ")
     what = f"payments of {settled.revenue:,f} by the rule '{rule}'"
-    _title(axes, result.config.title, what)
+    _title(figure, result.config.title, what)
     _name(axes, result, shown)
     style.legend_below(figure)
     caption = f"{result.config.title}: {what}, each split into the cost that it covers and the "
@@ -112,14 +112,14 @@ def payments(result: AnyRun, settled: Settlement) -> Figure:
     return style.captioned(figure, caption)
 
 
-def curve(curves: AnyCurves, title: str, members: Sequence[str] = ()) -> Figure:
+def curve(curves: AnyCurves, title: str, members: Sequence[str]) -> Figure:
     """The game's metric on the test set against the examples seen, of the federation, pooled data,
     and each member alone; against rounds where the examples are not known.
 
     Args:
         curves: how the models learned.
         title: of the run.
-        members: their names; not needed where none is trained alone.
+        members: their names.
     """
     width = style.ONE
     if curves.alone is not None and len(curves.alone) > len(ALONE):
@@ -131,7 +131,9 @@ def curve(curves: AnyCurves, title: str, members: Sequence[str] = ()) -> Figure:
     if curves.alone is not None:
         looks = zip(np.repeat(LINES, len(ALONE)), cycle(ALONE))
         names = distinct(members, LONGEST_IN_FIGURES)
-        for name, each, reached, (line, color) in zip(names, along[1], curves.alone, looks):
+        for name, each, reached, (line, color) in zip(
+            names, along[1], curves.alone, looks, strict=False
+        ):
             drawn: dict[str, Any] = {"linestyle": line, "color": color, "linewidth": 0.9}
             axes.plot(each, reached, label=style.plain(f"{name} alone"), **drawn, **known)
     # a ring and dashes, so that what lies under them is seen
@@ -140,7 +142,7 @@ def curve(curves: AnyCurves, title: str, members: Sequence[str] = ()) -> Figure:
     label = "federation"
     axes.plot(along[0], curves.federated, color=style.BLUE, label=label, linewidth=2, **known)
     axes.set_ylabel(f"{style.plain(curves.label)} on the test set")
-    _title(axes, title, f"{curves.label} as the models learn")
+    _title(figure, title, f"{curves.label} as the models learn")
     style.legend_below(figure, columns=6)
     caption = f"{title}: {curves.label} on the test set after each round, of the federation, "
     caption += "of one model trained on the pooled data"
@@ -227,10 +229,10 @@ def _rounds(accuracies: HostArray) -> HostArray:
     return np.arange(1, len(accuracies) + 1)
 
 
-def _title(axes: Axes, title: str, what: str) -> None:
+def _title(figure: Figure, title: str, what: str) -> None:
     """The run's title and what is shown, in one line where the figure has room for both."""
-    room = CHARACTERS[float(axes.figure.bbox_inches.width)]
+    room = CHARACTERS[figure.get_figwidth()]
     between = "\n"
     if len(title) + len(what) + 2 <= room:
         between = " "
-    style.title(axes, f"{shortened(title, room)}:{between}{what}")
+    style.title_above(figure, f"{shortened(title, room)}:{between}{what}")

@@ -67,7 +67,7 @@ def judges(result: AnyRun, judged: AnySlices) -> Figure:
     what = "what each member's data is worth to each judge"
     if shown.left_out:
         what += f" ({shown.left_out:,} members between are left out)"
-    _title(axes, result, what)
+    _title(figure, result, what)
     caption = f"{result.config.title}: {what}. Blue: worth something; red: does harm; white: 0."
     return style.captioned(figure, caption)
 
@@ -102,7 +102,7 @@ def by_round(result: AnyRun, values: AnySlices) -> Figure:
     style.zero_line(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="round", ylabel=f"value ({style.plain(result.label)})")
-    _title(axes, result, "values after each round")
+    _title(figure, result, "values after each round")
     style.legend_below(figure)
     caption = f"{result.config.title}: {result.value_label} of each member after each round"
     if len(others):
@@ -110,12 +110,12 @@ def by_round(result: AnyRun, values: AnySlices) -> Figure:
     return style.captioned(figure, f"{caption}.")
 
 
-def _title(axes: Axes, result: AnyRun, what: str) -> None:
+def _title(figure: Figure, result: AnyRun, what: str) -> None:
     """The run's title in one line, and below it what is shown."""
-    room = CHARACTERS[float(axes.figure.bbox_inches.width)]
+    room = CHARACTERS[figure.get_figwidth()]
     run = shortened(result.config.title, room)
     shown = "\n".join(textwrap.wrap(what, room))
-    style.title(axes, f"{run}:\n{shown}")
+    style.title_above(figure, f"{run}:\n{shown}")
 
 
 def _write_numbers(axes: Axes, cells: HostArray, reach: float) -> None:

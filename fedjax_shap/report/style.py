@@ -5,7 +5,7 @@ Every figure is as wide as one column of a paper or as two, and is shown at that
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from fedjax_shap.report.names import LONGEST_IN_FIGURES, distinct
 from fedjax_shap.typing import HostArray
 
+Grid: TypeAlias = Literal["x", "y", "both"]
 ONE = 3.4  # inches, the width of one column of a paper
 TWO = 7.0  # inches, of two
 ROW = 2.5  # inches, the height of a row of panels
@@ -87,13 +88,18 @@ def bar_figure(bars: int, height: float = ROW) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def width_of(figure: Any) -> float:
+    """The width of a figure in inches."""
+    return float(figure.get_figwidth())
+
+
 def captioned(figure: Figure, caption: str) -> Figure:
     """Gives a figure the caption that its files say: what is shown, and what bars and bands are."""
     figure.set_label(" ".join(caption.split()))
     return figure
 
 
-def open_frame(axes: Axes, grid: str = "y") -> None:
+def open_frame(axes: Axes, grid: Grid = "y") -> None:
     """Takes away the frame's top and right, draws faint lines at the ticks, and sets the type.
 
     Args:
@@ -111,8 +117,8 @@ def set_type(axes: Axes) -> None:
     """Gives the ticks and labels of a panel the sizes of type of a paper."""
     axes.tick_params(labelsize=SMALL, which="both")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.label.set_size(TYPE)
-        axis.get_offset_text().set_size(SMALL)
+        axis.label.set_fontsize(TYPE)
+        axis.get_offset_text().set_fontsize(SMALL)
 
 
 def title(axes: Axes, words: str, *, characters: int | None = None) -> None:
@@ -126,6 +132,11 @@ def title(axes: Axes, words: str, *, characters: int | None = None) -> None:
     if characters is not None:
         words = "\n".join(textwrap.wrap(words, characters))
     axes.set_title(plain(words), loc="left", fontsize=TYPE)
+
+
+def title_above(figure: Figure, words: str) -> None:
+    """Writes a figure's title from its left edge on, whatever room the names on its left take."""
+    figure.suptitle(plain(words), x=0.01, ha="left", fontsize=TYPE)
 
 
 def legend(axes: Axes, **place: Any) -> None:
@@ -222,8 +233,8 @@ def numbers_above(
     """
     if places is None:
         places = np.arange(len(tops))
-    shown = axes.get_subplotspec().get_gridspec().ncols
-    room = 0.8 * 72 * axes.figure.bbox_inches.width / shown / max(np.ptp(places) + 1, 1)  # points
+    points = 72 * width_of(axes.figure) * axes.get_position().width
+    room = points / max(np.ptp(places) + 1, 1)
     upright = max(map(len, texts)) * 0.62 * SMALL > room
     for place, height, text in zip(places, np.maximum(tops, 0), texts, strict=True):
         where: dict[str, Any] = {"xytext": (0, 2), "textcoords": "offset points"}
@@ -253,7 +264,7 @@ def name_members(
         axes.set_xlabel("member")
         return
     if room is None:
-        room = WIDE if axes.figure.bbox_inches.width > ONE else NARROW
+        room = WIDE if width_of(axes.figure) > ONE else NARROW
     if places is None:
         places = np.arange(len(names))
     shown = [plain(name) for name in distinct(names, LONGEST_IN_FIGURES)]
