@@ -4,92 +4,123 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from benchmarks.harness import Record
+from fedjax_shap.report import style
+from fedjax_shap.report.looks import look
 
 COLUMNS = 2  # panels side by side
-BEST = 5  # so many of ours are named, and half as many of another package
+BEST = 4  # so many of ours are named, and half as many of another package
 FAMILIAR = ("kernelshap", "tmc", "permutation")  # named wherever they stand
+TITLES = {"accuracy": "B by accuracy", "roc_auc": "B by ROC-AUC", "round": "one round"}
+FEW_DECADES = 30.0  # the largest over the smallest error, up to which ticks are at 1, 2 and 5
 Name = tuple[str, str]  # (package, estimator)
 Rows = Sequence[dict[str, Any]]  # of one estimator, budget by budget
-LINES = {"fedjax_shap": "-"}  # by package; dashed for others
+Lines = dict[Name, list[dict[str, Any]]]
 
 
 def figure(record: Record) -> Figure:
     """Relative L2 error against the budget on each game: ours, shapiq's, and the noise floor."""
     games = list(record["games"])
     rows = math.ceil(len(games) / COLUMNS)
-    drawn = Figure(figsize=(12.0, 5.6 * rows), layout="constrained")
-    for place, game in enumerate(games, 1):
-        _panel(drawn.add_subplot(rows, min(COLUMNS, len(games)), place), record, game)
-    return drawn
+    columns = min(COLUMNS, len(games))
+    drawn, panels = style.panels(style.ONE, 1.5 * rows + 1.4, rows, columns)
+    named = _named(record)
+    for axes, game in zip(panels, games, strict=False):
+        _panel(axes, record, game, named)
+    for axes in panels[len(games) :]:
+        axes.set_axis_off()
+    for axes in panels[::columns]:
+        axes.set_ylabel("relative L2 error")
+    for axes in panels[-columns:]:
+        axes.set_xlabel("coalitions trained")
+    style.legend_below(drawn, columns=2)
+    seeds = max(row["seeds"] for row in record["rows"])
+    players = [one["players"] for one in record["games"].values()]
+    caption = f"""Relative L2 error of Shapley values against the number of distinct coalitions
+    trained, on games of {min(players)} to {max(players)} players whose exact values are known.
+    Lines are means over up to {seeds} seeds; the band is the 10 % to 90 % range of the default
+    estimator (Gaussian process). Dashed lines with a * are estimators of the package shapiq, grey
+    lines the others. Dotted: the noise floor, exact values of another training of the same
+    federation."""
+    return style.captioned(drawn, caption)
 
 
-def _panel(axes: Axes, record: Record, game: str) -> None:
+def _panel(axes: Axes, record: Record, game: str, named: Sequence[Name]) -> None:
     """One game; the lines that are named are drawn last, on top of the others."""
-    lines: dict[Name, list[dict[str, Any]]] = {}
-    for row in record["rows"]:
-        if row["game"] == game:
-            lines.setdefault((row["package"], row["estimator"]), []).append(row)
-    named = _named(lines)
-    for name in lines:
-        if name not in named:
-            _grey(axes, name, lines[name])
-    for rank, name in enumerate(named):
-        _line(axes, name, lines[name], record["default"], rank)
+    lines = _lines(row for row in record["rows"] if row["game"] == game)
+    others = [name for name in lines if name not in named]
+    for place, name in enumerate(others):
+        label = {"label": "other estimators"} if place == 0 else {}
+        axes.plot(*_points(lines[name]), color="0.82", linewidth=0.6, zorder=1, **label)
+    for name in named:
+        if name in lines:
+            _line(axes, name, lines[name], record["default"])
     about = record["games"][game]
     if about["noise_floor"] is not None:
         floor = about["noise_floor"]["rel_l2"]
-        label = "noise floor of training"
-        axes.axhline(floor, color="0.4", linestyle=":", linewidth=1.2, label=label)
+        axes.axhline(floor, color="black", linestyle=":", linewidth=1, label="noise floor")
     budgets = sorted({row["budget"] for rows in lines.values() for row in rows})
     axes.set(xscale="log", yscale="log")
-    axes.set(xlabel="distinct coalitions trained", ylabel="relative L2 error")
-    axes.set_xticks(budgets, [str(budget) for budget in budgets], minor=False)
-    axes.minorticks_off()
-    axes.set_title(f"game {game}: {about['players']} players", loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(budgets, [str(budget) for budget in budgets])
+    _error_ticks(axes)
+    style.title(axes, f"game {game}" if len(game) == 1 else TITLES.get(game, game))
 
 
-def _named(lines: dict[Name, list[dict[str, Any]]]) -> list[Name]:
-    """The estimators that the legend names: our best, familiar ones of ours, and shapiq's best."""
-    best = sorted(lines, key=lambda name: _standing(lines[name]))
+def _error_ticks(axes: Axes) -> None:
+    """Ticks of the errors: at powers of ten, or at 1, 2 and 5 where these are few."""
+    low, high = axes.get_ylim()
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    if high < FEW_DECADES * low:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter("{x:g}")
+
+
+def _lines(rows: Any) -> Lines:
+    """Rows by their estimator."""
+    lines: Lines = {}
+    for row in rows:
+        lines.setdefault((row["package"], row["estimator"]), []).append(row)
+    return lines
+
+
+def _named(record: Record) -> list[Name]:
+    """The estimators that the legend names, the same in all panels: our best over all games,
+    familiar ones of ours, and shapiq's best.
+    """
+    known = _lines(record["rows"])
+    whole = {name: len(rows) for name, rows in known.items()}
+    best = sorted(known, key=lambda name: (-whole[name], _standing(known[name])))
     ours = [name for name in best if name[0] == "fedjax_shap"]
     theirs = [name for name in best if name[0] == "shapiq"]
     familiar = [name for name in ours if name[1] in FAMILIAR]
     return list(dict.fromkeys([*ours[:BEST], *familiar, *theirs[: BEST // 2]]))
 
 
-def _standing(rows: Rows) -> tuple[int, float]:
-    """Orders estimators: those with values at more budgets first, then those of lower errors."""
-    return (-len(rows), float(np.prod([row["rel_l2"] for row in rows])))
+def _standing(rows: Rows) -> float:
+    """The mean of the logarithms of the errors."""
+    return sum(math.log(max(row["rel_l2"], 1e-12)) for row in rows) / len(rows)
 
 
-def _grey(axes: Axes, name: Name, rows: Rows) -> None:
-    """An estimator that the legend does not name."""
-    style = LINES.get(name[0], "--")
-    budgets = [row["budget"] for row in rows]
-    errors = [row["rel_l2"] for row in rows]
-    axes.plot(budgets, errors, style, color="0.85", linewidth=0.8, zorder=1)
+def _points(rows: Rows) -> tuple[list[int], list[float]]:
+    """Budgets and errors of an estimator."""
+    return [row["budget"] for row in rows], [row["rel_l2"] for row in rows]
 
 
-def _line(axes: Axes, name: Name, rows: Rows, default: str, rank: int) -> None:
+def _line(axes: Axes, name: Name, rows: Rows, default: str) -> None:
     """An estimator that the legend names: the default stands out, with its band."""
     package, estimator = name
-    budgets = [row["budget"] for row in rows]
-    errors = [row["rel_l2"] for row in rows]
+    one = look(estimator)
+    looks: dict[str, Any] = {"markersize": 2.5, "linewidth": 1.1, **one.of_line}
+    if package != "fedjax_shap":
+        looks |= {"linestyle": "--", "label": f"{one.name}*"}
     if name == ("fedjax_shap", default):
         low, high = zip(*(row["rel_l2_band"] for row in rows), strict=True)
-        axes.fill_between(budgets, low, high, color="black", alpha=0.15, linewidth=0)
-        axes.plot(budgets, errors, "ko-", linewidth=2.4, zorder=5, label=f"{estimator} (default)")
-        return
-    label = estimator
-    if package != "fedjax_shap":
-        label += f" ({package})"
-    style = LINES.get(package, "--")
-    color = f"C{rank % 10}"
-    axes.plot(budgets, errors, style, color=color, marker="o", markersize=3, label=label)
+        budgets, _ = _points(rows)
+        axes.fill_between(budgets, low, high, color=one.color, alpha=0.2, linewidth=0)
+        looks |= {"linewidth": 2, "zorder": 5}
+    axes.plot(*_points(rows), **looks)

@@ -22,6 +22,7 @@ from rich.table import Table
 from fedjax_shap._validate import InvalidInputError, integer, number
 from fedjax_shap.atomic import replacing, writable
 from fedjax_shap.engine.machine import num_cores
+from fedjax_shap.report import figure_files
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("fedjax-shap", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
@@ -30,6 +31,7 @@ SECONDS = {"cpu": float("inf"), "elsewhere": 35.0}  # see `Limit`
 WIDTH = 140  # columns of a table where no terminal says how many it has
 T = TypeVar("T")
 Record = dict[str, Any]  # what a benchmark or an experiment measures, as JSON has it
+Draw = Callable[[Record], Figure | Mapping[str, Figure]]  # by what is added to a file's name
 
 
 # ------------------------------------------------------------------ where it was run
@@ -176,7 +178,7 @@ def present(
     arguments: Sequence[str] | None,
     measure: Callable[[argparse.Namespace], Record],
     show: Callable[[Record, Console], None],
-    draw: Callable[[Record], Figure] | None = None,
+    draw: Draw | None = None,
 ) -> int:
     """Measures, prints the record, and writes it to `options.json` where that is given.
 
@@ -186,7 +188,8 @@ def present(
         arguments: the command line; that of this process if None.
         measure: options -> the record without its surroundings.
         show: prints the record.
-        draw: record -> the figure that goes to `options.figure` where that is given.
+        draw: record -> the figure, or the figures by what is added to the name of their file, that
+            go to `options.figure` where that is given.
 
     Returns:
         The exit code: 0 for success, 2 and a sentence on the error stream for input that cannot be
@@ -203,8 +206,8 @@ def present(
         record = surroundings(command) | measure(options)
         show(record, console)
         if draw is not None and figure is not None:
-            _save(draw(record), figure)
-            console.print(f"Wrote {figure}", highlight=False)
+            for written in save(draw(record), Path(figure)):
+                console.print(f"Wrote {written}", highlight=False)
         if options.json is not None:
             console.print(f"Wrote {write_json(record, options.json)}", highlight=False)
     except InvalidInputError as error:
@@ -269,7 +272,31 @@ def write_json(record: Mapping[str, Any], path: str | Path) -> Path:
     return target
 
 
-def _save(figure: Figure, path: str) -> None:
-    with writable("figure", Path(path)):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+def save(
+    drawn: Figure | Mapping[str, Figure], path: Path, formats: Sequence[str] = ()
+) -> list[Path]:
+    """Writes the figure or figures of a record.
+
+    Args:
+        drawn: a figure, or several by what is added to the name of the file.
+        path: where to.
+        formats: the endings of the files; none for all, and the caption beside them.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InvalidInputError: a file cannot be written.
+    """
+    figures = {"": drawn} if isinstance(drawn, Figure) else drawn
+    written = []
+    with writable("figure", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for added, figure in figures.items():
+            one = path.with_stem(path.stem + added)
+            if not formats:
+                written += figure_files.save_all(figure, one)
+            for ending in formats:
+                written.append(one.with_suffix(ending))
+                figure_files.save(figure, written[-1])
+    return written

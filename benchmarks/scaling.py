@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -38,7 +37,8 @@ from benchmarks.harness import (
     table,
 )
 from fedjax_shap._validate import require
-from fedjax_shap.report.style import BLUE, GREY, ORANGE
+from fedjax_shap.report import style
+from fedjax_shap.report.style import BLUE, GREY
 
 CLIENTS = {"cpu": tuple(range(4, 15)), "elsewhere": (8, 10, 12)}
 DEVICES: dict[str, tuple[int, ...]] = {"cpu": (1, 2, 4), "elsewhere": ()}
@@ -128,46 +128,29 @@ def _row(record: Record, devices: int | None) -> dict[str, Any]:
 
 
 def figure(record: Record) -> Figure:
-    """Time, memory and rate against clients, and time against virtual devices."""
-    drawn = Figure(figsize=(11.0, 6.4), layout="constrained")
-    ((time, memory), (rate, devices)) = drawn.subplots(2, 2)
+    """Time and rate against the number of members."""
+    drawn, (time, rate) = style.panels(style.ONE, 2.3, 1, 2)
     rows = record["rows"]
-    clients = [row["n"] for row in rows]
+    members = [row["n"] for row in rows]
     warm = [row["seconds_engine"] for row in rows]
     cold = [row["seconds_engine_cold"] for row in rows]
-    time.semilogy(clients, warm, "o-", color=BLUE, label="once compiled")
-    time.semilogy(clients, cold, "s--", color=GREY, label="first call: planned and compiled")
-    time.legend(frameon=False)
-    for axes in (time, memory, rate):
-        axes.set_xticks(clients)
-    memory.plot(clients, [row["peak_memory_mb"] for row in rows], "o-", color=BLUE)
-    memory.set_ylim(bottom=0)
-    rate.semilogy(clients, [row["trainings_per_second"] for row in rows], "o-", color=BLUE)
-    _dress(time, "seconds", "all coalitions trained", "clients n")
-    _dress(memory, "MiB", "peak memory beyond that at the start", "clients n")
-    _dress(rate, "trainings a second", "coalitions trained a second", "clients n")
-    _devices(devices, record)
-    return drawn
-
-
-def _devices(axes: Axes, record: Record) -> None:
-    """The panel of virtual devices."""
-    rows = record["devices_rows"]
-    places = range(len(rows))
-    seconds = [row["seconds_engine"] for row in rows]
-    axes.bar(places, seconds, color=ORANGE, width=0.62, zorder=2)
-    axes.set_xticks(places, [str(row["devices"]) for row in rows])
-    title = "\nthis is overhead, not speed-up"
-    if rows:
-        title = f"{rows[0]['n']} clients; the devices share {record['cores']} cores:{title}"
-    _dress(axes, "seconds", title, "virtual CPU devices")
-
-
-def _dress(axes: Axes, upwards: str, title: str, along: str) -> None:
-    axes.set(xlabel=along, ylabel=upwards)
-    axes.set_title(title, loc="left")
-    axes.grid(alpha=0.3, zorder=0)
-    axes.spines[["top", "right"]].set_visible(False)
+    looks: dict[str, Any] = {"markersize": 3, "linewidth": 1.2}
+    time.semilogy(members, warm, "o-", color=BLUE, label="once compiled", **looks)
+    time.semilogy(members, cold, "s--", color=GREY, label="first call, compiled in it", **looks)
+    rates = [row["trainings_per_second"] for row in rows]
+    rate.plot(members, rates, "o-", color=BLUE, **looks)
+    time.set_ylabel("time of all coalitions (s)")
+    rate.set_ylabel("coalitions a second")
+    rate.set_ylim(bottom=0)
+    style.amounts_on_y(rate)
+    for axes in (time, rate):
+        axes.set_xlabel("members n")
+        axes.set_xticks(members[::2])
+    style.legend_below(drawn, columns=2)
+    caption = f"""Time to train all 2^n coalitions of n members (digits, MLP 64-32-10,
+    {record["rounds"]} rounds of {record["steps"]} steps) and how many are trained in a second, once
+    compiled. Times are medians of repeated calls on {record["device"]}."""
+    return style.captioned(drawn, caption)
 
 
 def show(record: Record, console: Console) -> None:

@@ -4,9 +4,12 @@
     python -m experiments --run heart_disease fate_vertical --data DIR --out runs/experiments
     python -m experiments --all-short --data DIR
     python -m experiments --page
+    python -m experiments --figures
+    python -m experiments --figures --out figures
 
 Each runs by the first command of its docstring, in a process of its own; its record and its figure
-go to --out. One that fails is named, and the rest goes on.
+go to --out. One that fails is named, and the rest goes on. `--figures` draws all figures from the
+records: docs/ gets PNG; a folder given with --out gets PNG, SVG, PDF and the captions as text.
 """
 
 import argparse
@@ -23,6 +26,7 @@ from rich.markup import escape
 from benchmarks.harness import DATA, ROOT, WIDTH, table
 from experiments.claims import DATA_FOLDER, SHORT, Claim, claims, records_of
 from experiments.evidence import PAGE, filled_in
+from experiments.figures import DOCS, IN_DOCS, redraw
 from fedjax_shap._validate import InvalidInputError, one_of, require
 
 OUT = "runs/experiments"
@@ -104,6 +108,11 @@ def _asked(options: argparse.Namespace, console: Console) -> int:
         PAGE.write_text(filled_in(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
         console.print(f"Wrote the tables of {PAGE.relative_to(ROOT)}", highlight=False)
         return 0
+    if options.figures:
+        where = (DOCS, IN_DOCS) if options.out is None else (Path(options.out), ())
+        for file in redraw(*where):
+            console.print(f"Wrote {file}", highlight=False, soft_wrap=True)
+        return 0
     known = claims()
     for name in options.run or ():
         one_of("--run", name, known)
@@ -113,7 +122,7 @@ def _asked(options: argparse.Namespace, console: Console) -> int:
     if not chosen:
         show(list(known.values()), console)
         return 0
-    failed = run_all(chosen, Path(options.out), options.data)
+    failed = run_all(chosen, Path(options.out or OUT), options.data)
     if failed:
         console.print(f"Failed: {', '.join(failed)}", highlight=False)
     return int(bool(failed))
@@ -126,10 +135,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--run", nargs="+", metavar="NAME", help="runs these experiments")
     add("--all-short", action="store_true", help=f"runs those of less than {SHORT:g} minutes")
     add("--data", default=os.environ.get("FEDJAX_SHAP_DATA"), help=DATA)
-    add("--out", default=OUT, metavar="DIR", help="where records and figures go (%(default)s)")
+    add("--out", metavar="DIR", help=f"where records and figures go (default: {OUT})")
     add(
         "--page", action="store_true", help="writes the tables of docs/evidence.md from the records"
     )
+    add("--figures", action="store_true", help="draws all figures from the records")
     return parser
 
 

@@ -74,7 +74,7 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.training import Training
-from fedjax_shap.report.style import BLUE, ORANGE
+from fedjax_shap.report import style
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.repeats import noise_floor
 
@@ -200,10 +200,10 @@ def silent_ways(ways: dict[str, Any]) -> list[str]:
 
 def panel_title(row: dict[str, Any]) -> str:
     """How well both ways agree on a federation, and where values carry no signal."""
-    agreed = f"{row['federation']}: Spearman {np.mean(row['spearman_per_training']):+.2f}"
+    agreed = f"{row['federation']}\nSpearman {np.mean(row['spearman_per_training']):+.2f}"
     silent = silent_ways(row["ways"])
     if len(silent) == len(WAYS):
-        return f"{agreed}\nno signal"
+        return f"{agreed}, no signal"
     if silent:
         return f"{agreed}\nno signal in {silent[0]} values"
     return agreed
@@ -211,50 +211,51 @@ def panel_title(row: dict[str, Any]) -> str:
 
 def figure(record: Record) -> Figure:
     """In-run against retrain values, a panel a federation."""
-    drawn = Figure(figsize=(12.0, 4.0), layout="constrained")
     rows = record["rows"]
-    handles: dict[str, Any] = {}
-    for axes, row in zip(np.atleast_1d(drawn.subplots(1, len(rows))), rows, strict=True):
+    height = 1.75 * -(-len(rows) // 2) + 0.4
+    drawn, panels = style.panels(style.ONE, height, -(-len(rows) // 2), 2)
+    for axes, row in zip(panels, rows, strict=False):
         _panel(axes, row)
-        named, labels = axes.get_legend_handles_labels()
-        handles |= dict(zip(labels, named, strict=True))
-    drawn.axes[0].set_ylabel("in-run value")
-    drawn.legend(
-        handles.values(), handles.keys(), frameon=False, loc="outside lower right", ncols=2
-    )
+    for axes in panels[::2]:
+        axes.set_ylabel("in-run value")
+    for axes in panels[-2:]:
+        axes.set_xlabel("retrain value")
+    style.legend_below(drawn, columns=3)
     trainings = len(rows[0]["ways"][WAYS[0]]["values"])
-    drawn.supxlabel(
-        f"A dot a client: mean over {trainings} trainings; bars: standard deviations over "
-        "trainings.",
-        fontsize=9,
-    )
-    return drawn
+    unit = record["config"]["metric"].replace("negative_loss", "reduction of loss, nats")
+    caption = f"""In-run values against values from training every coalition ({unit}), one dot a
+    client: means over {trainings} trainings; bars are standard deviations over trainings, and the
+    dashed line is equality. Each panel has its own scale, the same along and up; above it stands
+    Spearman's rank correlation, the mean over trainings."""
+    return style.captioned(drawn, caption)
+
+
+def _one_scale(axes: Axes) -> None:
+    """The same limits along and up, with the line of equality."""
+    ends = [*axes.get_xlim(), *axes.get_ylim()]
+    whole = (min(ends), max(ends))
+    axes.plot(whole, whole, "--", color=style.GREY, linewidth=0.8, label="equal", zorder=1)
+    axes.set(xlim=whole, ylim=whole, aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):  # three steps: four ticks at most
+        axis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _panel(axes: Axes, row: dict[str, Any]) -> None:
     """One federation: a dot a client, with its spread over trainings."""
     retrain, in_run = (np.array(row["ways"][way]["values"]) for way in WAYS)
     wrong = np.isin(np.arange(retrain.shape[1]), row["noisy"])
-    for which, color, label in ((~wrong, BLUE, "clean"), (wrong, ORANGE, "wrong labels")):
+    looks = ((~wrong, style.BLUE, "correct labels"), (wrong, style.ORANGE, "wrong labels"))
+    for which, color, label in looks:
         if which.any():
             _dots(axes, retrain[:, which], in_run[:, which], color, label)
-    dress(axes, panel_title(row), size=10)
-    for axis in (axes.xaxis, axes.yaxis):  # three steps: four ticks at most
-        axis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_xlabel("retrain value")
+    _one_scale(axes)
+    dress(axes, panel_title(row))
 
 
 def _dots(axes: Axes, along: HostArray, up: HostArray, color: str, label: str) -> None:
     spread = {"xerr": along.std(axis=0, ddof=1), "yerr": up.std(axis=0, ddof=1)}
-    axes.errorbar(
-        along.mean(axis=0),
-        up.mean(axis=0),
-        **spread,
-        fmt="o",
-        color=color,
-        markersize=4,
-        label=label,
-    )
+    look: dict[str, Any] = {"color": color, "markersize": 3, "elinewidth": 0.8, "label": label}
+    axes.errorbar(along.mean(axis=0), up.mean(axis=0), **spread, fmt="o", **look)
 
 
 def show(record: Record, console: Console) -> None:

@@ -48,7 +48,6 @@ from experiments.harness import (
     Settings,
     deviation,
     dress,
-    legend_below,
     overridden,
     parser,
     progress,
@@ -60,6 +59,7 @@ from fedjax_shap.data.vertical import Columns, from_blocks
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.games.vertical import VerticalModel, followed, logistic, split, vertical
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, GREY, ORANGE
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray, Utilities
@@ -368,8 +368,7 @@ def show(record: Record, console: Console) -> None:
 
 def figure(record: Record) -> Figure:
     """S2 by the model that can learn the law: values beside the true ones, party by party."""
-    drawn = Figure(figsize=(7.0, 3.2), layout="constrained")
-    panels = drawn.subplots(1, len(LAWS))
+    drawn, panels = style.panels(style.TWO, 2.6, 1, len(LAWS))
     for axes, name in zip(panels, LAWS, strict=True):
         for place, (way, color) in enumerate(zip(WAYS, (BLUE, ORANGE, GREY), strict=True)):
             own = [
@@ -379,21 +378,24 @@ def figure(record: Record) -> Figure:
             ]
             values = np.array([row["values"] for row in own])
             at = np.arange(values.shape[1]) + 0.25 * (place - 1)
-            axes.bar(
-                at,
-                values.mean(axis=0),
-                0.25,
-                yerr=deviation(values),
-                color=color,
-                label=LABELS[way],
-            )
+            style.bars(axes, at, values.mean(axis=0), color, LABELS[way], width=0.24)
+            style.error_bars(axes, at, values.mean(axis=0), deviation(values))
         truth = np.mean([row["truth"] for row in own], axis=0)
-        axes.plot(np.arange(len(truth)), truth, "k_", markersize=28, label="true value")
-        axes.set_xticks(np.arange(len(truth)), PARTIES[: len(truth)])
-        dress(axes, f"{name}, {BEST[name]}", grid="y", size=9)
+        at = np.arange(len(truth))
+        look: dict[str, Any] = {"color": "black", "linewidth": 1.6, "zorder": 4}
+        axes.hlines(truth, at - 0.4, at + 0.4, label="true value", **look)
+        names = [party.replace(" ", "\n") for party in PARTIES[: len(truth)]]
+        axes.set_xticks(np.arange(len(truth)), names)
+        law = {"LINEAR": "linear law", "MONK": "MONK's law"}[name]
+        model = {"logistic": "logistic regression", "network": "split network"}[BEST[name]]
+        dress(axes, f"{law}, {model}", grid="y")
     panels[0].set_ylabel("value (nats)")
-    legend_below(drawn, panels[0], columns=4)
-    return drawn
+    style.legend_below(drawn, panels[0], columns=4)
+    caption = f"""Values of the parties of a vertical federation (S2: copies of features), where the
+    label holder is permanent, is a player, or brings no columns. Bars are means over
+    {record["settings"]["seeds"]} seeds, whiskers standard deviations; lines are the true values, of
+    the mutual information with the label."""
+    return style.captioned(drawn, caption)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

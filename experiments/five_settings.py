@@ -64,8 +64,6 @@ from benchmarks.mnist_settings import SETTINGS, mnist_pool, mnist_setting
 from experiments.harness import (
     Done,
     Settings,
-    dress,
-    legend_below,
     overridden,
     parser,
     progress,
@@ -82,6 +80,8 @@ from fedjax_shap.learning.algorithms.fedavg import fedavg
 from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import cnn, linear, mlp
 from fedjax_shap.learning.training import Training
+from fedjax_shap.report import style
+from fedjax_shap.report.looks import look
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.valuation.repeats import noise_floor
@@ -187,34 +187,40 @@ def _numbers(one: dict[str, float]) -> list[str]:
 
 def figure(record: Record) -> Figure:
     """The distance and the rank correlation of each method to exact values, setting by setting."""
-    drawn = Figure(figsize=(11.0, 6.6), layout="constrained")
-    above, below = drawn.subplots(2, 1, sharex=True)
-    title = "How far from exact values, by method (grey: two trainings of everything)"
-    _panel(above, record["rows"], "max_difference", "largest difference of shares", title)
+    drawn, (above, below) = style.panels(style.TWO, 4.4, 2, 1, sharex=True)
+    rows = record["rows"]
+    _panel(above, rows, "max_difference")
     above.set_yscale("log")
-    _panel(below, record["rows"], "spearman", "Spearman's rank correlation")
+    above.set_ylabel("largest difference\nof shares (log scale)")
+    style.title(above, "(a) distance from exact values: lower is better")
+    _panel(below, rows, "spearman")
     below.axhline(0, color="black", linewidth=0.8)
-    named = [f"{row['setting']}: {row['name']}".replace(", ", ",\n") for row in record["rows"]]
+    below.set_ylabel("Spearman's\nrank correlation")
+    style.title(below, "(b) agreement with their order: higher is better")
+    named = [f"{row['setting']}: {row['name']}".replace(", ", ",\n") for row in rows]
     below.set_xticks(range(len(named)), named)
-    legend_below(drawn, above, columns=8)
-    return drawn
+    style.legend_below(drawn, above, columns=4)
+    trainings = record["config"]["trainings"]
+    caption = f"""Ways of valuing ten clients against exact values from training all coalitions, in
+    five settings. A dot is one valuation; there are no error bars, as each way was run once. Grey
+    lines: the noise floor, exact values of {trainings} other trainings against each other."""
+    return style.captioned(drawn, caption)
 
 
-def _panel(
-    axes: Axes, rows: Sequence[dict[str, Any]], measure: str, label: str, title: str = ""
-) -> None:
-    """Bars of one measure, and the noise floor as a grey mark over each setting."""
+def _panel(axes: Axes, rows: Sequence[dict[str, Any]], measure: str) -> None:
+    """A dot a method and setting, and the noise floor as a grey line over each setting."""
     names = [name for name in METHODS if name != "exact"]
-    width = 0.8 / len(names)
-    for place, name in enumerate(names):
-        at = np.arange(len(rows)) + (place - (len(names) - 1) / 2) * width
-        heights = [row["methods"][name][measure] for row in rows]
-        axes.bar(at, heights, width * 0.9, label=name, zorder=2)
+    style.open_frame(axes)
     for at, row in enumerate(rows):
         floor = row["noise_floor"][measure]
-        axes.plot([at - 0.42, at + 0.42], [floor, floor], color="0.35", linewidth=2.0, zorder=3)
-    axes.set_ylabel(label)
-    dress(axes, title, grid="y")
+        label = {"label": "noise floor: two trainings"} if at == 0 else {}
+        ends = [at - 0.42, at + 0.42]
+        axes.plot(ends, [floor, floor], color=style.GREY, linewidth=2.0, zorder=2, **label)
+    for place, name in enumerate(names):
+        at = np.arange(len(rows)) + (place - (len(names) - 1) / 2) * 0.11
+        found = [row["methods"][name][measure] for row in rows]
+        one = {**look(name).of_line, "linestyle": "", "markersize": 5}
+        axes.plot(at, found, zorder=3, **one)
 
 
 def show(record: Record, console: Console) -> None:

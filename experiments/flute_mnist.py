@@ -57,6 +57,7 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.participation import uniform
 from fedjax_shap.learning.training import Training
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, ORANGE
 from fedjax_shap.shapley.estimator import Attribution, Estimator
 from fedjax_shap.shapley.estimators.permutation import permutation
@@ -223,25 +224,28 @@ def _accuracies(models: Sequence[Params], data: FederatedData) -> list[float]:
 
 def figure(record: Record) -> Figure:
     """The accuracies, and the values of the large run by the images that clients trained on."""
-    drawn = Figure(figsize=(10, 4), layout="constrained")
-    left, right = drawn.subplots(1, 2)
+    drawn, (left, right) = style.panels(style.TWO, 2.6, 1, 2)
     for color, (name, one) in zip((ORANGE, BLUE), record["runs"].items(), strict=True):
         rounds_done = np.arange(1, len(one["accuracy"]) + 1)
-        label = f"{name}: {one['participants']} clients a round"
+        title = {"flute": "FLUTE's"}.get(name, name)
+        label = f"{title}: {one['participants']} clients a round"
         left.plot(rounds_done, one["accuracy"], color=color, label=label)
-    left.set(xlabel="round", ylabel="accuracy on the test images")
-    left.legend(frameon=False)
-    dress(left, f"{record['clients']:,} clients, MNIST, logistic regression")
+    left.set(xlabel="round", ylabel="accuracy on the test images (share)")
+    style.legend(left, loc="lower right")
+    dress(left, "MNIST, logistic regression")
     _values(right, record)
-    return drawn
+    caption = f"""MNIST among {record["clients"]:,} clients of two digits each. Left: accuracy by
+    round, one run a line. Right: the values of the clients in the large run over all rounds, by
+    {list(record["runs"]["large"]["ways"])[-1]}; a dot a client."""
+    return style.captioned(drawn, caption)
 
 
 def _values(axes: Axes, record: Record) -> None:
     """A dot a client."""
     name, way = list(record["runs"]["large"]["ways"].items())[-1]
-    axes.plot(record["sizes"], way["values"], ".", color=BLUE, alpha=0.5)
-    axes.set(xscale="log", xlabel="images of a client", ylabel="value, nats")
-    dress(axes, f"Values over all rounds, {name}")
+    axes.plot(record["sizes"], way["values"], ".", color=BLUE, alpha=0.5, markersize=3)
+    axes.set(xscale="log", xlabel="training images of a client", ylabel="value (nats)")
+    dress(axes, f"values over all rounds, by {name}")
 
 
 def show(record: Record, console: Console) -> None:

@@ -4,19 +4,18 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from rich.console import Console
 
-from benchmarks.harness import DATA, Record, parser_of, present
+from benchmarks.harness import DATA, Draw, Record, parser_of, present
 from fedjax_shap._validate import InvalidInputError, one_of
+from fedjax_shap.report import style
 from fedjax_shap.typing import HostArray
 
 Settings = dict[str, Any]  # of an experiment, by name; `--set NAME=VALUE` changes one
-Grid = Literal["x", "y", "both"]
 Done = Callable[[str], None]  # takes a few words on what is done
 Measure = Callable[[Settings, str | None, Any], Any]  # (settings, folder of data, name) -> found
 
@@ -70,7 +69,7 @@ def run(
     arguments: Sequence[str] | None,
     measure: Callable[[argparse.Namespace], Record],
     show: Callable[[Record, Console], None],
-    draw: Callable[[Record], Figure],
+    draw: Draw,
 ) -> int:
     """Runs an experiment; says so where the command line keeps neither record nor figure.
 
@@ -141,37 +140,13 @@ def ranked(values: Any) -> list[int]:
 # ------------------------------------------------------------------ panels of a figure
 
 
-def dress(axes: Axes, title: str, *, grid: Grid = "both", size: float | None = None) -> None:
+def dress(axes: Axes, title: str, *, grid: style.Grid = "both") -> None:
     """Gives a panel its title, faint lines, and an open frame.
 
     Args:
         axes: the panel.
         title: on its left.
         grid: at whose ticks lines are drawn.
-        size: of the title, in points; matplotlib's if None.
     """
-    axes.set_title(title, loc="left", fontsize=size)
-    axes.grid(axis=grid, alpha=0.3, zorder=0)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def legend_below(drawn: Figure, *panels: Axes, columns: int) -> None:
-    """One legend below all panels, with what `panels` name.
-
-    Args:
-        drawn: the figure.
-        panels: whose labels it has.
-        columns: how many it has, or as many as fit into the figure where those are fewer.
-    """
-    named: dict[str, Any] = {}
-    for axes in panels:
-        handles, labels = axes.get_legend_handles_labels()
-        named |= dict(zip(labels, handles, strict=True))
-    place: dict[str, Any] = {"frameon": False, "loc": "outside lower center"}
-    lines = -(-len(named) // columns)
-    for height in range(lines, len(named) + 1):
-        across = -(-len(named) // height)
-        legend = drawn.legend(list(named.values()), list(named), ncols=across, **place)
-        if across == 1 or legend.get_window_extent().width <= drawn.bbox.width:
-            return
-        legend.remove()
+    style.title(axes, title)
+    style.open_frame(axes, grid)

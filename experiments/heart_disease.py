@@ -63,7 +63,6 @@ from experiments.flamby import FEDERATED, LOCAL, METHODS, POOLED, RATE, Trained,
 from experiments.harness import (
     Settings,
     deviation,
-    dress,
     mean_and_deviation,
     overridden,
     parser,
@@ -76,6 +75,7 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.published import HOSPITALS, heart_disease
 from fedjax_shap.learning.algorithms.registry import ALGORITHMS
 from fedjax_shap.learning.local import local
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, ORANGE
 from fedjax_shap.typing import HostArray
 
@@ -184,33 +184,34 @@ def _with_means(each: HostArray) -> HostArray:
 
 def figure(record: Record) -> Figure:
     """The hospitals' mean accuracy by each method, published and ours: a dot a seed."""
-    drawn = Figure(figsize=(8.5, 5.2), layout="constrained")
-    axes = drawn.subplots()
+    drawn, [axes] = style.panels(style.ONE, 3.9)
     for place, name in enumerate(METHODS):
         numbers = row(record, name)
         for which, at in (("published", place - 0.16), ("ours", place + 0.16)):
             each = numbers[which][:, MEAN]
             color = COLORS[which]
-            axes.plot(each, np.full(len(each), at), ".", color=color, alpha=0.4)
+            dots: dict[str, Any] = {"color": color, "alpha": 0.4, "markersize": 3}
+            axes.plot(each, np.full(len(each), at), ".", **dots)
             label = "_" * (place > 0) + which  # once in the legend
-            mean: dict[str, Any] = {
-                "xerr": deviation(each),
-                "fmt": "o",
-                "color": color,
-                "capsize": 3,
-            }
-            axes.errorbar(each.mean(), at, label=label, **mean)
+            mean: dict[str, Any] = {"fmt": "o", "color": color, "capsize": style.CAP}
+            spread = deviation(each)
+            axes.errorbar(each.mean(), at, xerr=spread, label=label, markersize=3.5, **mean)
     same = row(record, POOLED)["same"][:, MEAN].mean()
     at = METHODS.index(POOLED) + 0.16
-    label = "ours, tested as it was trained"
-    axes.plot(same, at, "o", mfc="none", color=COLORS["ours"], label=label)
-    axes.set_yticks(range(len(METHODS)), METHODS)
+    label = "ours, tested as trained"
+    axes.plot(same, at, "o", mfc="none", color=COLORS["ours"], markersize=4, label=label)
+    local = {name: f"{hospital} alone" for name, hospital in zip(LOCAL, HOSPITALS, strict=True)}
+    names = {**local, POOLED: "pooled data", "Scaffold": "SCAFFOLD"}
+    axes.set_yticks(range(len(METHODS)), [names.get(name, name) for name in METHODS])
     axes.invert_yaxis()
-    axes.set_xlabel("accuracy, mean of the four hospitals")
-    seeds = len(record["seeds"])
-    dress(axes, f"Fed-Heart-Disease, {seeds} seeds: mean and standard deviation", grid="x")
-    axes.legend(frameon=False, loc="best")
-    return drawn
+    axes.set_xlabel("mean accuracy of the hospitals (share)")
+    style.open_frame(axes, "x")
+    style.legend_below(drawn, columns=3)
+    caption = f"""Fed-Heart-Disease: mean accuracy on the four hospitals' test patients, as FLamby
+    published it and as we find it. Small dots are seeds ({len(record["seeds"])}), large dots their
+    means, bars standard deviations over seeds. The open dot is the pooled model on features
+    standardised as in its training."""
+    return style.captioned(drawn, caption)
 
 
 def show(record: Record, console: Console) -> None:

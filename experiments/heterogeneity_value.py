@@ -63,7 +63,6 @@ from experiments.harness import (
     Done,
     Settings,
     dress,
-    legend_below,
     overridden,
     parser,
     progress,
@@ -78,7 +77,9 @@ from experiments.unequal_speed import (
     summary,
     values,
 )
-from fedjax_shap.report.style import BLUE, GREEN, GREY, ORANGE
+from fedjax_shap.report import style
+from fedjax_shap.report.looks import look
+from fedjax_shap.report.style import GREY
 from fedjax_shap.typing import HostArray
 
 CONFIG: Settings = {
@@ -91,8 +92,8 @@ CONFIG: Settings = {
     "metric": "negative_loss",
 }
 FLOORS = ("fedavg", "fedagrac_lam1.0")  # algorithms that are run with equal steps too
-COLORS = (BLUE, ORANGE, GREEN, "#8e5ea2", "#c0504d")  # one an algorithm
-EQUAL: dict[str, Any] = {"color": "black", "linestyle": ":", "label": "fedavg, equal steps"}
+EQUAL: dict[str, Any] = {"color": "black", "linestyle": ":", "label": "FedAvg, equal steps"}
+TITLES = {"alike": "equal labels", "pairs": "unequal labels"}
 COLUMNS = (
     "algorithm",
     "steps",
@@ -135,20 +136,29 @@ def floor_of(record: Record, name: str) -> dict[str, Any]:
 
 
 def figure(record: Record) -> Figure:
-    """What members of each speed are paid, and how values go with speed; a row a federation."""
-    drawn = Figure(figsize=(15.0, 7.6), layout="constrained")
-    panels = drawn.subplots(len(FEDERATIONS), 3, squeeze=False)
-    for (early, end, along), name in zip(panels, FEDERATIONS, strict=True):
-        rows = [row for row in record["rows"] if row["federation"] == name and row["unequal"]]
+    """What members of each speed are paid, early and in the end; a row a federation."""
+    rows = len(FEDERATIONS)
+    drawn, panels = style.panels(style.ONE, 1.5 * rows + 0.8, rows, 2, sharex=True)
+    for place, name in enumerate(FEDERATIONS):
+        own = [row for row in record["rows"] if row["federation"] == name and row["unequal"]]
         floor = floor_of(record, name)
-        _payments(early, rows, floor, "early")
-        _payments(end, rows, floor, "end")
-        _correlations(along, rows, floor)
-        dress(early, f"{name}: paid after a tenth of the rounds")
-        dress(end, f"{name}: paid in the end")
-        dress(along, f"{name}: how values go with speed")
-    legend_below(drawn, panels[0, 0], columns=6)
-    return drawn
+        early, end = panels[2 * place : 2 * place + 2]
+        _payments(early, own, floor, "early")
+        _payments(end, own, floor, "end")
+        early.set_ylabel(f"payment (of {REVENUE:,})")
+        dress(early, f"{TITLES[name]}, early")
+        dress(end, f"{TITLES[name]}, end")
+    for axes in panels[-2:]:
+        axes.set_xlabel("local steps a round")
+    style.legend_below(drawn, panels[0], columns=2)
+    seeds = record["config"]["seeds"]
+    caption = f"""Payments to members of five speeds, that is local steps a round, where revenue is
+    divided by Shapley values: early, after a tenth of the rounds, and in the end. Members have
+    labels of one distribution (equal labels) or of pairs of classes (unequal labels). Bars:
+    standard errors over {seeds} seeds; dots are moved sideways so that bars do not overlap. Dotted:
+    FedAvg where all take equally many steps; grey line: equal payments. Each
+    panel has its own scale."""
+    return style.captioned(drawn, caption)
 
 
 def _payments(
@@ -156,30 +166,19 @@ def _payments(
 ) -> None:
     """Mean payments by speed, with standard errors, a line an algorithm."""
     for place, row in enumerate(rows):
-        color = COLORS[place]
-        _line(axes, row[stage]["payments"], place, color=color, label=row["algorithm"])
+        _line(axes, row[stage]["payments"], place, **look(row["algorithm"]).of_line)
     _line(axes, floor[stage]["payments"], -1, **EQUAL)
-    axes.set(xlabel="local steps a round", ylabel=f"payment of {REVENUE:,}")
     axes.set_xticks(range(len(SPEEDS)), map(str, SPEEDS))
     axes.axhline(REVENUE / len(SPEEDS), color=GREY, linewidth=0.8)
+    style.amounts_on_y(axes)
 
 
-def _line(axes: Axes, paid: list[list[float]], place: int, **style: Any) -> None:
+def _line(axes: Axes, paid: list[list[float]], place: int, **looks: Any) -> None:
     """One algorithm's payments, shifted by its place so that error bars do not overlap."""
     each = np.array(paid)
-    along = np.arange(len(SPEEDS)) + 0.05 * (place - 2)
-    axes.errorbar(along, each.mean(axis=0), _error(each), marker="o", markersize=3, **style)
-
-
-def _correlations(axes: Axes, rows: Sequence[dict[str, Any]], floor: dict[str, Any]) -> None:
-    """The correlation of values and steps by round, a line an algorithm."""
-    rounds = np.arange(1, len(floor["correlation_by_round"]) + 1)
-    for place, row in enumerate(rows):
-        color = COLORS[place]
-        axes.plot(rounds, row["correlation_by_round"], color=color, label=row["algorithm"])
-    axes.plot(rounds, floor["correlation_by_round"], **EQUAL)
-    axes.set(xlabel="round", ylabel="correlation of value and steps", ylim=(-1.05, 1.05))
-    axes.axhline(0, color=GREY, linewidth=0.8)
+    along = np.arange(len(SPEEDS)) + 0.07 * (place - 2)
+    sizes: dict[str, Any] = {"markersize": 2.5, "linewidth": 1, "elinewidth": 0.7}
+    axes.errorbar(along, each.mean(axis=0), _error(each), **sizes, **looks)
 
 
 def show(record: Record, console: Console) -> None:

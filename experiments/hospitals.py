@@ -59,6 +59,7 @@ from fedjax_shap.pipeline.federation import federation_of
 from fedjax_shap.pipeline.result import Result
 from fedjax_shap.pipeline.run import run
 from fedjax_shap.report import run as run_report
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, GREEN, GREY, ORANGE
 
 CONFIG: dict[str, Any] = {
@@ -106,17 +107,21 @@ def over_seeds(results: Sequence[Result]) -> dict[str, list[Any]]:
 
 def figure(record: Record) -> Figure:
     """Values at both rates with their spread over seeds, and costs and payments at the first."""
-    drawn = Figure(figsize=(10.5, 4.4), layout="constrained")
-    values, money = drawn.subplots(1, 2)
+    drawn, (values, money) = style.panels(style.TWO, 3.0, 1, 2)
     _values(values, record)
     _money(money, record)
     each = zip(record["players"], record["patients"], record["ill"], strict=True)
     names = [f"{name}\n{patients} patients\n{ill:.0%} ill" for name, patients, ill in each]
     for axes in (values, money):
-        axes.set_xticks(range(len(names)), names, fontsize=9)
-        axes.axhline(0, color="black", linewidth=0.8, zorder=3)
-        axes.legend(frameon=False, loc="best")
-    return drawn
+        axes.set_xticks(range(len(names)), names)
+        style.zero_line(axes)
+        style.legend(axes, loc="best")
+    count = record["settings"]["seeds"]
+    caption = f"""Left: what each hospital's data is worth at two learning rates; bars are means
+    over
+    {count} seeds, dots the seeds, whiskers standard deviations over them. Right: what each is paid
+    at learning rate {RATES[0]:g}, its cost and its profit; whiskers likewise."""
+    return style.captioned(drawn, caption)
 
 
 def _values(axes: Axes, record: Record) -> None:
@@ -127,15 +132,12 @@ def _values(axes: Axes, record: Record) -> None:
         seeds = np.array(numbers["values"])
         mean = seeds.mean(axis=0)
         label = f"learning rate {rate}"
-        axes.bar(at, mean, BAR * 0.92, color=COLORS[place], zorder=2, label=label)
-        error: dict[str, Any] = {"fmt": "none", "ecolor": "black", "capsize": 4, "zorder": 4}
-        axes.errorbar(at, mean, deviation(seeds), **error)
+        style.bars(axes, at, mean, COLORS[place], label, width=BAR * 0.92)
+        style.error_bars(axes, at, mean, deviation(seeds))
         for each in seeds:
-            axes.plot(at, each, ".", color="black", alpha=0.35, markersize=4, zorder=4)
-    axes.set_ylabel("Shapley value, nats of log-loss")
-    count = record["settings"]["seeds"]
-    title = f"What each hospital's data is worth\n(mean and standard deviation of {count} seeds)"
-    dress(axes, title, grid="y")
+            axes.plot(at, each, ".", color="black", alpha=0.35, markersize=3, zorder=4)
+    axes.set_ylabel("Shapley value (nats of log-loss)")
+    dress(axes, "what each hospital's data is worth", grid="y")
 
 
 def _money(axes: Axes, record: Record) -> None:
@@ -145,19 +147,14 @@ def _money(axes: Axes, record: Record) -> None:
     paid = seeds.mean(axis=0)
     error = deviation(seeds)
     at = np.arange(len(cost))
-    profit = np.clip(paid - cost, 0, None)
-    axes.bar(at, np.minimum(paid, cost), 0.6, color=GREY, zorder=2, label="cost, paid back")
-    axes.bar(at, profit, 0.6, bottom=cost, color=GREEN, zorder=2, label="profit")
-    axes.errorbar(at, paid, error, fmt="none", ecolor="black", capsize=4, zorder=4)
-    tops = paid + error
-    for place, amount, top in zip(at.tolist(), paid, tops):
-        height = top + 0.02 * paid.max()
-        axes.text(place, height, f"{amount:,.0f}", ha="center", va="bottom", fontsize=9)
-    axes.set_ylim(0, 1.15 * max(tops))
-    axes.set_ylabel("money")
+    style.bars(axes, at, np.minimum(paid, cost), GREY, "cost, paid back")
+    style.bars(axes, at, np.clip(paid - cost, 0, None), GREEN, "profit", bottom=cost)
+    style.error_bars(axes, at, paid, error)
+    style.numbers_above(axes, paid + error, [f"{amount:,.0f}" for amount in paid])
+    axes.set_ylabel("payment (unit of the revenue)")
+    style.amounts_on_y(axes)
     revenue = CONFIG["economics"]["revenue"]
-    title = f"What each is paid out of {revenue:,}\n(values at learning rate {RATES[0]:g})"
-    dress(axes, title, grid="y")
+    dress(axes, f"what each is paid out of {revenue:,}", grid="y")
 
 
 def show(record: Record, console: Console) -> None:

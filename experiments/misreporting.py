@@ -60,10 +60,11 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from benchmarks.harness import Record, at_least, table
-from experiments.harness import Settings, dress, legend_below, overridden, parser, progress, run
+from experiments.harness import Settings, dress, overridden, parser, progress, run
 from experiments.misreports import OVERSTATED, WAYS, measure
 from fedjax_shap._validate import integer
 from fedjax_shap.economics.rules import RULES
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, GREEN, ORANGE
 from fedjax_shap.typing import HostArray
 
@@ -80,14 +81,15 @@ CONFIG: Settings = {
     "trainings": 5,
     "seed": 0,
 }
-BLUES = ("#9bbbd9", "#5b8fc0", "#264f78")  # of costs overstated a little, more, and most
+SHADES = ("#d3d3d3", "#9aa0a6", "#555555")  # of costs overstated a little, more, and most
+PER_CENT = 0.1  # of the revenue, of which gains are thousandths
 COLORS = (BLUE, ORANGE, GREEN)  # of the ways of misreporting data
 
 
 def figure(record: Record) -> Figure:
     """What overstated costs gain, and what misreported data gain after many and few rounds."""
-    drawn = Figure(figsize=(13.0, 5.2), layout="constrained")
-    first, *others = drawn.subplots(1, 1 + len(record["runs"]), sharey=True)
+    count = 1 + len(record["runs"])
+    drawn, [first, *others] = style.panels(style.TWO, 3.7, 1, count, sharey=True)
     _costs(first, record["runs"][0]["overstated"])
     first.set_yticks(range(len(RULES)), [name.replace("_", " ") for name in RULES])
     first.invert_yaxis()
@@ -95,46 +97,46 @@ def figure(record: Record) -> Figure:
         for at, (way, color) in enumerate(zip(WAYS, COLORS, strict=True)):
             gains = np.array([np.mean(each["gains"][way][name], axis=1) for name in RULES])
             _gains(axes, gains, at, color, WAYS[way])
-        _dress(axes, f"data misreported, {each['rounds']} rounds; a dot a member")
+        _dress(axes, f"data misreported,\n{each['rounds']} rounds")
     others[-1].sharex(others[0])
-    legend_below(drawn, first, others[0], columns=1 + len(OVERSTATED) + len(WAYS))
-    return drawn
+    style.legend_below(drawn, first, others[0], columns=4)
+    trainings = record["config"]["trainings"]
+    caption = f"""What a member gains by a misreport under each rule, per cent of the revenue, means
+    over {trainings} trainings. Left: claiming more than its cost; bars are means over the members,
+    and the marks the same where costs are capped at what the work implies. Right: a dot a member, a
+    mark at the members' mean."""
+    return style.captioned(drawn, caption)
 
 
 def _costs(axes: Axes, overstated: dict[str, Any]) -> None:
     """Bars of what each rule pays for overstated costs, and marks where costs are capped."""
     places = np.arange(len(RULES))
-    label = "the same, costs capped"
-    for at, (more, color) in enumerate(zip(OVERSTATED, BLUES, strict=True)):
+    for at, (more, color) in enumerate(zip(OVERSTATED, SHADES, strict=True)):
         across = places + 0.27 * (at - 1)
-        claimed = [np.mean(overstated["as claimed"][name][at]) for name in RULES]
+        claimed = [np.mean(overstated["as claimed"][name][at]) * PER_CENT for name in RULES]
         bar: dict[str, Any] = {"color": color, "height": 0.26, "zorder": 2}
         axes.barh(across, claimed, label=f"claims {more} % more", **bar)
-        capped = [np.mean(overstated["capped"][name][at]) for name in RULES]
-        mark: dict[str, Any] = {
-            "color": ORANGE,
-            "marker": "|",
-            "s": 90,
-            "linewidth": 2.2,
-            "zorder": 3,
-        }
-        axes.scatter(capped, across, label=label, **mark)
-    _dress(axes, "cost overstated, mean over members")
+        capped = [np.mean(overstated["capped"][name][at]) * PER_CENT for name in RULES]
+        mark: dict[str, Any] = {"color": style.BLACK, "marker": "|", "s": 25, "zorder": 3}
+        label = {"label": "the same, costs capped"} if at == len(OVERSTATED) - 1 else {}
+        axes.scatter(capped, across, linewidth=1.4, **label, **mark)
+    axes.set_xlim(left=-0.4)  # for the marks at 0
+    _dress(axes, "cost overstated,\nmean over members")
 
 
 def _gains(axes: Axes, gains: HostArray, at: int, color: str, label: str) -> None:
     """Gains [rules, members] by one misreport: a dot a member, a mark at the mean."""
     across = np.arange(len(RULES)) + 0.24 * (at - 1)
     rows = across[:, None].repeat(gains.shape[1], axis=1)
-    axes.scatter(gains, rows, color=color, s=12, alpha=0.6, zorder=2)
-    mark: dict[str, Any] = {"color": color, "marker": "|", "s": 150, "linewidth": 2.2, "zorder": 3}
-    axes.scatter(gains.mean(axis=1), across, label=label, **mark)
+    axes.scatter(gains * PER_CENT, rows, color=color, s=5, alpha=0.6, zorder=2, linewidth=0)
+    mark: dict[str, Any] = {"color": color, "marker": "|", "s": 45, "linewidth": 1.6, "zorder": 3}
+    axes.scatter(gains.mean(axis=1) * PER_CENT, across, label=label, **mark)
 
 
 def _dress(axes: Axes, title: str) -> None:
-    dress(axes, title, grid="x", size=10)
+    dress(axes, title, grid="x")
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel("gain, thousandths of the revenue")
+    axes.set_xlabel("gain (% of the revenue)")
 
 
 def show(record: Record, console: Console) -> None:

@@ -31,6 +31,7 @@ from fedjax_shap._validate import require
 from fedjax_shap.privacy.curve import hash_to_curve
 from fedjax_shap.protocols.ids import read_ids
 from fedjax_shap.protocols.query import Answers, Reveal, query
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, ORANGE
 
 SETTINGS: Settings = {
@@ -121,24 +122,26 @@ def ids_in_messages(answers: Answers, ids: Sequence[Sequence[str]]) -> int:
 
 def figure(record: Record) -> Figure:
     """How many applicants have loans at how many banks, and what each party got."""
-    drawn_figure = Figure(figsize=(9.5, 3.6), layout="constrained")
-    left, right = drawn_figure.subplots(1, 2)
+    drawn, (left, right) = style.panels(style.TWO, 2.6, 1, 2)
     counts = record["queries"][0]["applicants_with_loans"]
-    left.bar(range(len(counts)), counts, color=BLUE, width=0.62, zorder=2)
+    left.bar(range(len(counts)), counts, color=BLUE, width=style.BAR, zorder=2)
     left.set_xlabel("other banks with a loan of the applicant")
-    left.set_ylabel("applicants")
-    dress(left, "What the asking bank learns", grid="y")
+    left.set_ylabel("applicants (number)")
+    dress(left, "(a) what the asking bank learns", grid="y")
     names = [party["party"] for party in record["queries"][0]["parties"]]
     places = np.arange(len(names))
     for shift, color, one in zip((-0.2, 0.2), (BLUE, ORANGE), record["queries"], strict=True):
         kilobytes = [party["bytes"] / 1e3 for party in one["parties"]]
-        label = f"reveal = {one['reveal']!r}"
-        right.bar(places + shift, kilobytes, 0.4, color=color, label=label, zorder=2)
-    right.set_xticks(places, names, rotation=30, ha="right")
-    right.set_ylabel("kB received")
-    right.legend(frameon=False)
-    dress(right, "What each party got: points and labels", grid="y", size=10)
-    return drawn_figure
+        label = {"members": "banks are named", "count": "only their number"}[one["reveal"]]
+        right.bar(places + shift, kilobytes, 0.38, color=color, label=label, zorder=2)
+    right.set_xticks(places, names, rotation=40, ha="right", rotation_mode="anchor")
+    right.set_ylabel("received (kB)")
+    style.legend(right)
+    dress(right, "(b) what each party got: points and labels", grid="y")
+    caption = """A bank asks which other banks lend to its applicants, by a protocol that shows no
+    list: how many banks it learns of, and how much each party receives where the answer names the
+    banks and where it says only how many they are."""
+    return style.captioned(drawn, caption)
 
 
 def show(record: Record, console: Console) -> None:

@@ -45,6 +45,7 @@ References:
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -64,6 +65,7 @@ from experiments.few_participants import (
 )
 from experiments.harness import Settings, dress, overridden, parser, run
 from fedjax_shap.engine.cache import keep_programs
+from fedjax_shap.report import style
 from fedjax_shap.typing import HostArray
 
 CONFIG: Settings = {
@@ -77,11 +79,15 @@ WIDE = 0.5
 
 def figure(record: Record) -> Figure:
     """The gaps of the twins, and beside them how many of the noisy have the lowest values."""
-    drawn = Figure(figsize=(10.5, 4.2), layout="constrained")
-    left, right = drawn.subplots(1, 2)
+    drawn, (left, right) = style.panels(style.TWO, 2.9, 1, 2)
     _gaps(left, record["twins"])
     _indices(right, record["noise"])
-    return drawn
+    style.legend_below(drawn, left, columns=3)
+    caption = f"""Left: two clients with the same data; the share of {record["repeats"]} runs whose
+    relative gap of values is no more than so much; dotted: the gap of {WIDE} that the paper looks
+    at. Right: ten noisy clients of a hundred, Jaccard index of them and the ten lowest values; bars
+    are means, dots the {record["seeds"]} seeds."""
+    return style.captioned(drawn, caption)
 
 
 def _gaps(axes: Axes, twins: dict[str, list[float | None]]) -> None:
@@ -89,24 +95,26 @@ def _gaps(axes: Axes, twins: dict[str, list[float | None]]) -> None:
     for way in WAYS:
         gaps = np.minimum(np.sort(finite(twins[way.name])), 1.5)
         part = np.arange(1, len(gaps) + 1) / len(gaps)
-        axes.step(gaps, part, where="post", color=way.color, label=way.name)
-    axes.axvline(WIDE, color="black", linewidth=0.8, linestyle=":")
-    axes.set(xlim=(0, 1.4), xlabel="relative gap of the twins")
-    axes.set(ylim=(0, 1.02), ylabel="part of the runs with no more")
-    dress(axes, "Two clients with the same data")
-    axes.legend(frameon=False, fontsize=9)
+        looks: dict[str, Any] = {"color": way.color, "label": way.name, "linewidth": 1.4}
+        axes.step(gaps, part, where="post", **looks)
+    label = f"gap of {WIDE}"
+    axes.axvline(WIDE, color="black", linewidth=0.8, linestyle=":", label=label)
+    axes.set(xlim=(0, 1.4), xlabel="relative gap of the two values (share)")
+    axes.set(ylim=(0, 1.04), ylabel="share of the runs with no more")
+    dress(axes, "two clients with the same data")
 
 
 def _indices(axes: Axes, noise: dict[str, list[float]]) -> None:
     """Bars of the mean index of each way, a dot a seed."""
     for place, way in enumerate(WAYS):
         indices = noise[way.name]
-        axes.bar(place, np.mean(indices), color=way.color, zorder=2)
-        axes.plot([place] * len(indices), indices, ".", color="black", alpha=0.5, zorder=3)
-    names = [way.name.replace(", ", ",\n") for way in WAYS]
-    axes.set_xticks(range(len(WAYS)), names, fontsize=9)
-    axes.set(ylabel="Jaccard index of the bottom ten", ylim=(0, 1))
-    dress(axes, "Ten noisy clients of a hundred", grid="y")
+        axes.bar(place, np.mean(indices), color=way.color, width=style.BAR, zorder=2)
+        dots: dict[str, Any] = {"color": "black", "alpha": 0.6, "markersize": 4}
+        axes.plot([place] * len(indices), indices, ".", clip_on=False, zorder=3, **dots)
+    names = [way.name.replace(", ", ",\n").replace(" ", "\n") for way in WAYS]
+    axes.set_xticks(range(len(WAYS)), names)
+    axes.set(ylabel="Jaccard index of the lowest ten", ylim=(0, 1.04))
+    dress(axes, "ten noisy clients of a hundred", grid="y")
 
 
 def finite(gaps: Sequence[float | None]) -> HostArray:

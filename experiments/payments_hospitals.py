@@ -54,19 +54,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Record, at_least, table
-from experiments.harness import Settings, dress, measured, overridden, parser, run
+from experiments.harness import Settings, measured, overridden, parser, run
 from experiments.hospitals import BAR, COLORS
 from experiments.priced_hospitals import measure, read_intervals
 from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.engine.cache import keep_programs
-from fedjax_shap.report import settlement_figures
+from fedjax_shap.report import settlement_figures, style
 from fedjax_shap.report.findings import findings_table
 from fedjax_shap.report.render import to_rich
 from fedjax_shap.report.sweeps import Sweep
@@ -91,32 +90,45 @@ COLUMNS = (
 )
 
 
-def figure(record: Record) -> Figure:
-    """One page: values and payments at both rates; costs, other prices and audits at FLamby's."""
-    drawn = Figure(figsize=(20.0, 9.0), layout="constrained")
-    grid = drawn.add_gridspec(2, 4, width_ratios=[1, 1, 1, 1.15])
-    places = [drawn.add_subplot(grid[row, column]) for row in range(2) for column in range(3)]
-    # the first row: both rates
-    _values(places[0], record["rates"])
-    for axes, rate in zip(places[1:3], RATES):
+def figures(record: Record) -> dict[str, Figure]:
+    """Payments and costs, values at both rates, and payments at other revenues, by the ends of the
+    names of their files.
+    """
+    return {"": _payments(record), "_values": _values(record), "_prices": _prices(record)}
+
+
+def _payments(record: Record) -> Figure:
+    """Payments with intervals at both rates."""
+    drawn, panels = style.panels(style.TWO, 2.6, 1, 2, sharey=True)
+    for axes, rate in zip(panels, RATES, strict=True):
         one = record["rates"][rate]
         settled = Settlement.from_json(one["settlement"])
-        title = f"Payments at rate {rate}, with 95 % intervals"
+        title = f"payments of {settled.revenue:,f}, learning rate {rate}"
         settlement_figures.payments(axes, settled, read_intervals(one), title)
-    # the second row and the audits: FLamby's rate
-    first = record["rates"][RATES[0]]
-    settled = Settlement.from_json(first["settlement"])
-    settlement_figures.costs_and_profits(places[3], settled)
-    for axes, name in zip(places[4:], ("revenue", "energy")):
-        settlement_figures.repriced(axes, settled, _sweep(first["sweeps"][name]))
-    places[5].set_xscale("log")
-    settlement_figures.text(drawn.add_subplot(grid[:, 3]), _findings(first))
-    title = (
-        f"Four hospitals, one model: {settled.revenue:,f} to divide "
-        f"(second row and audits at rate {RATES[0]})"
-    )
-    drawn.suptitle(title, x=0.01, ha="left", fontweight="bold")
-    return drawn
+    at = np.arange(len(settled.players))
+    for axes in panels:
+        cost = np.array(settled.costs, float)
+        look: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1, "zorder": 4}
+        axes.hlines(cost, at - BAR, at + BAR, label="cost", **look)
+    panels[1].set_ylabel("")
+    style.legend(panels[0], loc="upper right")
+    caption = f"""What each of four hospitals is paid out of {settled.revenue:,f} for one model, by
+    Shapley values of models trained at two learning rates. Whiskers: 95 % intervals, by replicates
+    of training and of the test set; dotted: what taking part costs."""
+    return style.captioned(drawn, caption)
+
+
+def _prices(record: Record) -> Figure:
+    """Payments at other revenues, at the first rate."""
+    one = record["rates"][RATES[0]]
+    settled = Settlement.from_json(one["settlement"])
+    drawn, [axes] = style.panels(style.ONE)
+    settlement_figures.repriced(axes, settled, _sweep(one["sweeps"]["revenue"]))
+    style.legend_below(drawn)
+    caption = f"""What each hospital is paid at other revenues (learning rate {RATES[0]}); the line
+    "now" is the revenue of {settled.revenue:,f}, dotted where the costs are covered. The price of
+    energy is not drawn: it would have to be 3,000 times as high to change a payment by a cent."""
+    return style.captioned(drawn, caption)
 
 
 def _sweep(recorded: dict[str, Any]) -> Sweep:
@@ -130,21 +142,22 @@ def _findings(one: dict[str, Any]) -> list[Finding]:
     return [Finding(**finding) for finding in one["audits"]]
 
 
-def _values(axes: Axes, rates: dict[str, Any]) -> None:
+def _values(record: Record) -> Figure:
     """Bars of the values at each rate, with error bars of 1.96 standard errors."""
-    for place, (rate, one) in enumerate(rates.items()):
+    drawn, [axes] = style.panels(style.ONE)
+    for place, (rate, one) in enumerate(record["rates"].items()):
         values = np.array(one["settlement"]["values"])
-        reach = 1.96 * np.array(one["std_errors"])
         at = np.arange(len(values)) + (place - 0.5) * BAR
-        bar: dict[str, Any] = {"color": COLORS[place], "zorder": 2}
-        axes.bar(at, values, BAR * 0.92, label=f"learning rate {rate}", **bar)
-        axes.errorbar(at, values, reach, fmt="none", ecolor="black", capsize=4, zorder=3)
-    axes.axhline(0, color="black", linewidth=0.8)
+        label = f"learning rate {rate}"
+        style.bars(axes, at, values, COLORS[place], label, width=BAR * 0.92)
+        style.error_bars(axes, at, values, style.NORMAL * np.array(one["std_errors"]))
+    style.zero_line(axes)
     axes.set_xticks(range(len(values)), one["settlement"]["players"])
-    axes.set_ylabel("Shapley value, nats of log-loss")
-    title = "What each hospital's data is worth, with 95 % intervals"
-    dress(axes, title, grid="y", size=11)
-    axes.legend(frameon=False, fontsize=9)
+    axes.set_ylabel("Shapley value (nats of log-loss)")
+    style.legend_below(drawn)
+    caption = """What each hospital's data is worth, at two learning rates. Whiskers: 95 %
+    intervals (1.96 standard errors, of training and of the test set)."""
+    return style.captioned(drawn, caption)
 
 
 def show(record: Record, console: Console) -> None:
@@ -178,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the experiment; 0 for success, 2 for input that cannot be used."""
     keep_programs()
     made = parser("payments_hospitals", __doc__, CONFIG)
-    return run(made, arguments, _record, show, figure)
+    return run(made, arguments, _record, show, figures)
 
 
 def _record(options: argparse.Namespace) -> Record:

@@ -100,6 +100,7 @@ from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training
 from fedjax_shap.learning.world import Trace, World
 from fedjax_shap.privacy.accounting import epsilon_of
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, GREEN, ORANGE
 from fedjax_shap.shapley.agreement import agreement
 from fedjax_shap.shapley.exact import shapley_values
@@ -250,32 +251,35 @@ def _flamby(folder: str | None) -> list[Record]:
 
 def figure(record: Record) -> Figure:
     """Accuracy and Spearman of values against epsilon, a column a federation."""
-    drawn = Figure(figsize=(10.5, 6.4), layout="constrained")
-    panels = drawn.subplots(2, len(FEDERATIONS), sharex=False)
+    count = len(FEDERATIONS)
+    drawn, panels = style.panels(style.ONE, 4.1, 2, count, sharex="col")
     for place, name in enumerate(FEDERATIONS):
         found = record["federations"][name]
-        above, below = panels[:, place]
+        above, below = panels[place], panels[count + place]
         for axes, what in ((above, "accuracy"), (below, "spearman")):
             _curve(axes, found["members"], what, BLUE, "members protected")
             if "records" in found:
-                _curve(axes, found["records"], what, GREEN, "features of records protected")
+                _curve(axes, found["records"], what, GREEN, "records' features protected")
             axes.set_xscale("log")
-            axes.set_xlabel("epsilon")
         level = np.mean(found["members"][PLAIN]["accuracy"])
-        above.axhline(level, color="black", linewidth=0.8, label=PLAIN)
-        below.axhline(
-            np.mean(found["spearman_of_seeds"]), color="black", linewidth=0.8, label="two seeds"
-        )
+        above.axhline(level, color="black", linewidth=0.8, label="no privacy")
+        two = np.mean(found["spearman_of_seeds"])
+        below.axhline(two, color="black", linewidth=0.8, linestyle="--", label="two seeds")
         for row in found.get("flamby", []):
             if row["epsilon"] is not None:
-                mark = {"color": ORANGE, "marker": "x", "label": "FLamby, patients protected"}
-                above.scatter(row["epsilon"], np.mean(row["accuracy"]), **mark)
-        dress(above, f"{name}: accuracy of everyone's model")
-        dress(below, f"{name}: Spearman with values without privacy")
-        handles = dict(zip(*reversed(above.get_legend_handles_labels()), strict=True))
-        above.legend(handles.values(), handles.keys(), frameon=False, fontsize=8)
-        below.legend(frameon=False, fontsize=8)
-    return drawn
+                mark = {"color": ORANGE, "marker": "x", "s": 12, "linewidth": 0.9}
+                label = "FLamby, patients protected"
+                above.scatter(row["epsilon"], np.mean(row["accuracy"]), label=label, **mark)
+        dress(above, name)
+        below.set_xlabel("privacy budget ε")
+    panels[0].set_ylabel("accuracy (share)")
+    panels[count].set_ylabel("Spearman with values\nwithout privacy")
+    style.legend_below(drawn, columns=2)
+    caption = f"""Privacy against accuracy (above) and against the order of the members' values
+    (below). Dots are means over {record["config"]["seeds"]} seeds, bars standard deviations over
+    them. Solid line: accuracy without privacy; dashed: Spearman of the values of two seeds without
+    privacy. A smaller ε protects more; crosses are FLamby's published means."""
+    return style.captioned(drawn, caption)
 
 
 def _curve(axes: Axes, rows: Record, what: str, color: str, label: str) -> None:
@@ -283,8 +287,10 @@ def _curve(axes: Axes, rows: Record, what: str, color: str, label: str) -> None:
     epsilons = [way for way in rows if way not in (PLAIN, CLIPPED)]
     at = np.array([float(way) for way in epsilons])
     each = np.array([rows[way][what] for way in epsilons])
-    bars: dict[str, Any] = {"color": color, "marker": "o", "markersize": 4, "capsize": 3}
-    axes.errorbar(at, each.mean(axis=1), deviation(each.T), label=label, **bars)
+    bars: dict[str, Any] = {"color": color, "marker": "o", "markersize": 3, "capsize": style.CAP}
+    axes.errorbar(
+        at, each.mean(axis=1), deviation(each.T), label=label, linewidth=1, elinewidth=0.8, **bars
+    )
 
 
 def show(record: Record, console: Console) -> None:

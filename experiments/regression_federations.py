@@ -56,6 +56,7 @@ from experiments.valued import Valued, valued
 from fedjax_shap.economics.intervals import payment_intervals
 from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.pipeline.config import parse
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, ORANGE
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import HostArray
@@ -84,7 +85,7 @@ TITLES = {
     "beijing_air": "Air of Beijing: twelve stations",
     "motor": "A motor's speed: sizes 1 to 6",
 }
-METRICS = {"r2": "R^2", "rmse": "RMSE"}
+METRICS = {"r2": "R²", "rmse": "RMSE"}
 COLORS = (BLUE, ORANGE)  # of the metrics
 BAR = 0.38  # width of a bar of one metric
 MOST_LEVEL = 6  # names below bars that are not turned
@@ -179,24 +180,25 @@ def spread_of_variance(r2: HostArray, negative_rmse: HostArray) -> float:
 
 def figure(record: Record) -> Figure:
     """A row a federation: members' parts of the gain, and what they are paid."""
-    drawn = Figure(figsize=(7.0, 7.6), layout="constrained")
     federations = record["federations"]
-    panels = drawn.subplots(len(federations), 2, squeeze=False)
-    for row, (name, one) in zip(panels, federations.items(), strict=True):
+    count = len(federations)
+    drawn, panels = style.panels(style.TWO, 2.1 * count + 0.3, count, 2)
+    for row, (name, one) in enumerate(federations.items()):
         order = ranked(one["metrics"]["r2"]["values"])
-        for axes, draw in zip(row, (_parts, _payments)):
+        names = [one["players"][player] for player in order]
+        for axes, draw in zip(panels[2 * row : 2 * row + 2], (_parts, _payments)):
             draw(axes, one, order)
-            names = [one["players"][player] for player in order]
-            axes.set_xticks(range(len(names)), names, fontsize=7)
-            if len(names) > MOST_LEVEL:
-                for label in axes.get_xticklabels():
-                    label.set(rotation=60, ha="right", rotation_mode="anchor")
-            axes.tick_params(axis="y", labelsize=7)
-            axes.axhline(0, color="black", linewidth=0.8, zorder=3)
-        dress(row[0], TITLES[name], grid="y", size=9)
-        dress(row[1], "", grid="y")
-    panels[0][0].legend(frameon=False, fontsize=7)
-    return drawn
+            style.name_members(axes, names, style.NARROW)
+            style.zero_line(axes)
+        dress(panels[2 * row], f"{TITLES[name]}: part of the gain", grid="y")
+        dress(panels[2 * row + 1], "payments", grid="y")
+    style.legend_below(drawn, panels[0], panels[1])
+    repeats = record["settings"]["repeats"]
+    caption = f"""Three federations that predict a quantity. Left: each member's Shapley value as a
+    part of V(N) - V(empty), by two metrics; whiskers are standard errors over {repeats} trainings
+    and the test rows. Right: what each is paid out of {record["settings"]["revenue"]:,}; whiskers
+    are 95 % intervals, dotted lines its cost."""
+    return style.captioned(drawn, caption)
 
 
 def _parts(axes: Axes, one: dict[str, Any], order: list[int]) -> None:
@@ -206,10 +208,10 @@ def _parts(axes: Axes, one: dict[str, Any], order: list[int]) -> None:
         at = np.arange(len(order)) + (place - 0.5) * BAR
         height = np.array(numbers["values"])[order] / gain
         error = np.array(numbers["std_errors"])[order] / gain
-        bar: dict[str, Any] = {"color": COLORS[place], "label": METRICS[metric], "zorder": 2}
-        axes.bar(at, height, BAR * 0.92, **bar)
-        axes.errorbar(at, height, error, fmt="none", ecolor="black", elinewidth=0.8, zorder=4)
-    axes.set_ylabel("part of the gain, %", fontsize=8)
+        label = f"by {METRICS[metric]}"
+        style.bars(axes, at, height, COLORS[place], label, width=BAR * 0.92)
+        style.error_bars(axes, at, height, error)
+    axes.set_ylabel("part of the gain (%)")
 
 
 def _payments(axes: Axes, one: dict[str, Any], order: list[int]) -> None:
@@ -217,13 +219,14 @@ def _payments(axes: Axes, one: dict[str, Any], order: list[int]) -> None:
     for place, numbers in enumerate(one["metrics"].values()):
         at = np.arange(len(order)) + (place - 0.5) * BAR
         paid, low, high = (np.array(numbers[key])[order] for key in ("payments", "low", "high"))
-        axes.bar(at, paid, BAR * 0.92, color=COLORS[place], zorder=2)
-        reach = np.clip([paid - low, high - paid], 0, None)
-        axes.errorbar(at, paid, reach, fmt="none", ecolor="black", elinewidth=0.8, zorder=4)
+        style.bars(axes, at, paid, COLORS[place], width=BAR * 0.92)
+        style.error_bars(axes, at, paid, np.clip([paid - low, high - paid], 0, None))
     costs = np.array(one["costs"])[order]
     at = np.arange(len(order))
-    axes.hlines(costs, at - BAR, at + BAR, color="black", linestyle=":", linewidth=1, zorder=5)
-    axes.set_ylabel("payment (dotted: cost)", fontsize=8)
+    look: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1, "zorder": 5}
+    axes.hlines(costs, at - BAR, at + BAR, label="cost", **look)
+    axes.set_ylabel("payment (revenue's unit)")
+    style.amounts_on_y(axes)
 
 
 def show(record: Record, console: Console) -> None:

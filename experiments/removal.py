@@ -56,6 +56,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -66,8 +67,8 @@ from experiments.five_settings import pool_of
 from experiments.harness import (
     Done,
     Settings,
+    deviation,
     dress,
-    legend_below,
     mean_and_deviation,
     overridden,
     parser,
@@ -78,6 +79,8 @@ from experiments.harness import (
 from experiments.methods import METHODS, valued
 from fedjax_shap.data.pool import Pool
 from fedjax_shap.engine.store import UtilityStore
+from fedjax_shap.report import style
+from fedjax_shap.report.looks import look
 from fedjax_shap.shapley.estimators.leave_one_out import individual, leave_one_out
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.estimate import estimate
@@ -87,14 +90,20 @@ CONFIG: Settings = {**FEDERATION, "metric": "accuracy", "trainings": 3}
 NAME = "unequal, noisy"
 FLOOR = "exact, other training"  # the noise floor: no order can be shown to be better than this
 FEWEST = 1  # members are taken out until so many are left
-STYLES: dict[str, dict[str, Any]] = {  # of lines that stand out
-    "exact": {"linewidth": 2.4},
-    "at random": {"linewidth": 1.2, "linestyle": ":", "color": "black"},
-    FLOOR: {"linewidth": 1.2, "linestyle": "--", "color": "black"},
+GROUPS = {  # rows of the figure
+    "coalitions trained": (
+        "exact",
+        FLOOR,
+        "gaussian_process",
+        "TMC",
+        "leave-one-out",
+        "individual",
+    ),
+    "inside one run": ("exact", "in-run exact", "MR", "OR", "GTG", "at random"),
 }
 PANELS = {
-    "best_first": "the most valuable leave first",
-    "worst_first": "the least valuable leave first",
+    "best_first": "most valuable first",
+    "worst_first": "least valuable first",
 }
 
 
@@ -135,18 +144,34 @@ def departures(values: HostArray, store: UtilityStore) -> dict[str, Any]:
 
 def figure(record: Record) -> Figure:
     """Accuracy as members leave, by method: most valuable first, and least valuable first."""
-    drawn = Figure(figsize=(11.0, 4.8), layout="constrained")
-    panels = drawn.subplots(1, 2, sharey=True)
-    for axes, (which, title) in zip(panels, PANELS.items(), strict=True):
-        for name in record["runs"][0]:
-            curves = np.array([run[name][which] for run in record["runs"]])
-            style = STYLES.get(name, {"linewidth": 1.2})
-            axes.plot(curves.mean(axis=0), marker="o", markersize=3, label=name, **style)
-        dress(axes, title)
+    rows = len(GROUPS)
+    drawn, panels = style.panels(style.TWO, 1.9 * rows + 0.4, rows, 2, sharex=True, sharey=True)
+    for group, (title, names) in enumerate(GROUPS.items()):
+        for column, (which, order) in enumerate(PANELS.items()):
+            axes = panels[2 * group + column]
+            for name in names:
+                _line(axes, record["runs"], name, which)
+            dress(axes, f"{title}: {order}")
+        panels[2 * group].set_ylabel("accuracy of those\nwho are left (share)")
+    for axes in panels[-2:]:
         axes.set_xlabel("members gone")
-    panels[0].set_ylabel("accuracy of those who are left")
-    legend_below(drawn, panels[0], columns=6)
-    return drawn
+    style.legend_below(drawn, columns=4)
+    caption = f"""Accuracy of the coalition that is left as members leave in the order of their
+    values by each method. Lines are means over {len(record["runs"])} trainings, bands their
+    standard deviations; dashed: exact values of another training, the noise floor."""
+    return style.captioned(drawn, caption)
+
+
+def _line(axes: Axes, runs: Sequence[dict[str, Any]], name: str, which: str) -> None:
+    """The mean of one method over trainings, and a band of its standard deviation."""
+    curves = np.array([run[name][which] for run in runs])
+    mean = curves.mean(axis=0)
+    spread = deviation(curves)
+    gone = np.arange(len(mean))
+    one = look(name)
+    band: dict[str, Any] = {"color": one.color, "alpha": 0.15, "linewidth": 0}
+    axes.fill_between(gone, mean - spread, mean + spread, **band)
+    axes.plot(gone, mean, markersize=3, linewidth=1.2, **one.of_line)
 
 
 def show(record: Record, console: Console) -> None:

@@ -55,7 +55,6 @@ from experiments.harness import (
     Settings,
     deviation,
     dress,
-    legend_below,
     overridden,
     parser,
     progress,
@@ -80,6 +79,7 @@ from fedjax_shap.games.statistics import (
 from fedjax_shap.learning.statistics.merging import fitting, last
 from fedjax_shap.learning.statistics.model import Merge, StatisticsModel
 from fedjax_shap.learning.tasks import classification
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, ORANGE
 from fedjax_shap.shapley.exact import exact, shapley_values
 from fedjax_shap.typing import Array
@@ -248,23 +248,26 @@ CURVES = ("sums", "average", "spearman")
 
 def figure(record: Record) -> Figure:
     """A panel a model: accuracy over skew by both ways of merging."""
-    drawn = Figure(figsize=(7.0, 3.2), layout="constrained")
-    panels = drawn.subplots(1, len(MODELS), sharey=True)
+    drawn, panels = style.panels(style.TWO, 2.5, 1, len(MODELS), sharey=True)
     for axes, name in zip(panels, MODELS, strict=True):
         rows = [row for row in record["skew"] if row["model"] == name]
         alphas = [row["alpha"] for row in rows]
         for merge, color, label in zip(MERGES, (BLUE, ORANGE), ("sums", "mean of models")):
             each = np.array([row[merge] for row in rows])
             errors = [deviation(one) for one in each]
-            style: dict[str, Any] = {"color": color, "marker": "o", "markersize": 4, "capsize": 2}
-            axes.errorbar(alphas, each.mean(axis=1), errors, label=label, **style)
+            looks: dict[str, Any] = {"color": color, "marker": "o", "markersize": 3}
+            sizes: dict[str, Any] = {"capsize": style.CAP, "linewidth": 1.2, "elinewidth": 0.8}
+            axes.errorbar(alphas, each.mean(axis=1), errors, label=label, **looks, **sizes)
         axes.set_xscale("log")
         axes.invert_xaxis()
-        axes.set_xlabel("Dirichlet alpha (skew grows to the right)", fontsize=8)
-        dress(axes, name, size=9)
-    panels[0].set_ylabel("accuracy of everyone's model")
-    legend_below(drawn, panels[0], columns=2)
-    return drawn
+        axes.set_xlabel("Dirichlet α (more skew to the right)")
+        dress(axes, name.replace("_", " "))
+    panels[0].set_ylabel("accuracy of\neveryone's model (share)")
+    style.legend_below(drawn, panels[0], columns=2)
+    caption = f"""Accuracy of everyone's model of digits where members send sums and where the mean
+    of their models is taken, by how their classes differ: the smaller α, the more. Dots are means
+    over {record["settings"]["seeds"]} seeds, bars standard deviations over them."""
+    return style.captioned(drawn, caption)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

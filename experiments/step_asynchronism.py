@@ -87,7 +87,8 @@ from fedjax_shap.data.pool import Pool
 from fedjax_shap.data.published import a9a
 from fedjax_shap.data.shares import Partition
 from fedjax_shap.data.sources import breast_cancer
-from fedjax_shap.report.style import GREY
+from fedjax_shap.report import style
+from fedjax_shap.report.looks import look
 from fedjax_shap.typing import HostArray
 
 CONFIG: Settings = {
@@ -108,7 +109,9 @@ CONFIG: Settings = {
 PARTITIONS: dict[str, Callable[..., Partition]] = {"balanced": balanced, "dirichlet": dirichlet}
 FORMS = ("fedagrac", "patent")  # of calibration
 BEST = ("fedagrac_lam1.0", "patent_lam0.1")  # of each form
-BESIDE = {"fedavg": GREY, "fedavg_eta0.01": "black"}  # in the panels of both forms
+BESIDE = {"fedavg": "-", "fedavg_eta0.01": "--"}  # in the panels of both forms
+ADAPTIVE = ("fedadam", "fedyogi", "fedadagrad")
+SHADES = ("#d8b26e", "#8fb8a0", "#a99cc8", "#7f8c8d", "#555555")  # of other lambdas
 SHOWN = (1, 10, 25, 50)  # rounds in the table, and the last
 
 
@@ -160,46 +163,61 @@ def _gap(f: Objective, model: HostArray, lowest: float) -> float | None:
 
 def figure(record: Record) -> Figure:
     """By round f - f*: the algorithms beside each other, and both forms at several lambdas."""
-    drawn = Figure(figsize=(13.0, 5.4), layout="constrained")
-    panels = drawn.subplots(1, 3, sharey=True)
+    drawn, panels = style.panels(style.TWO, 4.4, 1, 3, sharey=True)
     _algorithms(panels[0], record)
     for axes, form in zip(panels[1:], FORMS, strict=True):
         _form(axes, record, form)
-    dress(panels[0], "algorithms")
-    dress(panels[1], "published form (FedaGrac)")
-    dress(panels[2], "patented form")
-    panels[0].set_ylabel("f - f*")
-    for axes in panels:
+    titles = ("(a) algorithms", "(b) FedaGrac, published", "(c) calibration, patented")
+    for axes, title in zip(panels, titles, strict=True):
+        dress(axes, title)
         axes.set_xlabel("round")
-        below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13)}
-        axes.legend(frameon=False, fontsize=8, ncols=3, **below)
-    return drawn
+        below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)}
+        style.legend(axes, **below)
+    panels[0].set_ylabel("f − f* (nats, log scale)")
+    settings = record["config"]
+    caption = f"""Distance of the objective from its optimum by round, softmax regression on
+    {settings["data"]}, {settings["clients"]} members with different numbers of local steps; one run
+    a line. (a) The algorithms, both forms of calibration at their best λ. (b), (c) both forms at
+    other λ and η, beside FedAvg. Dots mark every tenth round."""
+    return style.captioned(drawn, caption)
 
 
 def _algorithms(axes: Axes, record: Record) -> None:
     """The algorithms at the common learning rate, both forms at their best lambda."""
-    styles = {"fedyogi": "--"}  # its line lies upon that of fedadam
+    together = [name for name in ADAPTIVE if name in record["curves"]]
     for name in record["curves"]:
         form, _, _ = name.partition("_lam")
+        if name in together[1:]:
+            continue  # their lines lie upon that of the first
         if name in BEST or (form not in FORMS and "eta" not in name):
-            _line(axes, record, name, name, linestyle=styles.get(name, "-"))
+            label = look(name).name
+            if name in together:
+                label = "FedAdam, FedYogi, Adagrad"
+            _line(axes, record, name, {**look(name).of_line, "label": label})
 
 
 def _form(axes: Axes, record: Record, form: str) -> None:
     """One form of calibration at several lambdas, and FedAvg beside it."""
-    for name in record["curves"]:
-        called, _, lam = name.partition("_lam")
-        if called == form:
-            _line(axes, record, name, "λ = " + lam.replace("_eta", ", η = "))
-    for name, color in BESIDE.items():
+    own = [name for name in record["curves"] if name.partition("_lam")[0] == form]
+    for name, color in zip(own, SHADES, strict=False):
+        label = look(name).name.partition(", λ")[2]
+        looks = {"color": color, "marker": look(name).marker, "label": f"λ{label}"}
+        if name in BEST:
+            looks["color"] = look(name).color
+        if "eta" in name:
+            looks |= {"color": look(name).color, "linestyle": "--"}
+        _line(axes, record, name, looks)
+    for name, line in BESIDE.items():
         if name in record["curves"]:
-            label = name.replace("_eta", ", η = ")
-            _line(axes, record, name, label, color=color, linestyle=":")
+            _line(axes, record, name, {**look(name).of_line, "linestyle": line})
 
 
-def _line(axes: Axes, record: Record, name: str, label: str, **style: Any) -> None:
+def _line(axes: Axes, record: Record, name: str, looks: dict[str, Any]) -> None:
     curve = np.array(record["curves"][name], float)  # NaN for None
-    axes.semilogy(np.arange(1, len(curve) + 1), curve, label=label, **style)
+    along = np.arange(1, len(curve) + 1)
+    place = list(record["curves"]).index(name)
+    marks: dict[str, Any] = {"markevery": (place % 10, 10), "markersize": 3, "linewidth": 1.1}
+    axes.semilogy(along, curve, **marks, **looks)
 
 
 def show(record: Record, console: Console) -> None:

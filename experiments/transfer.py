@@ -55,7 +55,6 @@ from experiments.harness import (
     Settings,
     deviation,
     dress,
-    legend_below,
     mean_and_deviation,
     overridden,
     parser,
@@ -76,6 +75,7 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.games.transfer import transfer
 from fedjax_shap.learning.class_scores import accuracy, f1_macro, negative_loss, roc_auc
 from fedjax_shap.learning.model import linear
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, GREEN, GREY, ORANGE
 from fedjax_shap.shapley.exact import shapley_values
 from fedjax_shap.typing import Array, HostArray
@@ -257,48 +257,53 @@ REACHED = ("alone", "together", "bound")
 
 def figure(record: Record) -> Figure:
     """F1 over common users, and the hospitals' values."""
-    drawn = Figure(figsize=(9.0, 3.6), layout="constrained")
-    left, right = drawn.subplots(1, 2)
+    drawn, (left, right) = style.panels(style.TWO, 3.1, 1, 2)
     rows = record["credit"]
     overlaps = [row["overlap"] for row in rows]
     curves = {
-        "logistic": ("transfer, logistic loss", COLORS[0]),
-        "taylor": ("transfer, Taylor loss", COLORS[1]),
-        "alone": ("shop alone", GREY),
-        "regression": ("logistic regression alone", "black"),
-        "bound": ("logistic regression, all labels", GREEN),
+        "logistic": ("transfer, logistic loss", COLORS[0], "o"),
+        "taylor": ("transfer, Taylor loss", COLORS[1], "s"),
+        "alone": ("shop alone", GREY, "v"),
+        "regression": ("logistic regression alone", "black", "^"),
+        "bound": ("logistic regression, all labels", GREEN, "D"),
     }
-    for key, (label, color) in curves.items():
+    for key, (label, color, marker) in curves.items():
         each = np.array([row[key] for row in rows])
         spread = [deviation(one) for one in each]
-        style: dict[str, Any] = {"color": color, "marker": "o", "markersize": 4, "capsize": 2}
-        left.errorbar(overlaps, each.mean(axis=1), spread, label=label, **style)
+        looks: dict[str, Any] = {"color": color, "marker": marker, "markersize": 3}
+        sizes: dict[str, Any] = {"capsize": style.CAP, "linewidth": 1.2, "elinewidth": 0.8}
+        left.errorbar(overlaps, each.mean(axis=1), spread, label=label, **looks, **sizes)
     left.set_xscale("log")
-    left.set_xlabel("common users")
+    left.set_xlabel("users in common (number)")
     left.set_ylabel("F1 on the shop's test users")
-    dress(left, "Bank to shop", size=10)
+    dress(left, "(a) bank to shop")
     _values(right, record["hospitals"])
-    legend_below(drawn, left, columns=3)
-    return drawn
+    style.legend_below(drawn, left, columns=3)
+    caption = f"""(a) F1 of a shop with few labels that learns from a bank, by how many users both
+    have. (b) What the data of three hospitals are worth to a model of the fourth. Dots and bars are
+    means over {record["settings"]["seeds"]} seeds, whiskers standard deviations over them."""
+    return style.captioned(drawn, caption)
 
 
 def _values(axes: Axes, found: dict[str, dict[str, Any]]) -> None:
     """A group of bars a target: the values of the others."""
+    places: list[float] = []
+    names: list[str] = []
     for group, one in enumerate(found.values()):
         values = np.array(one["values"])
         at = group + 0.27 * (np.arange(values.shape[1]) - 1)
-        axes.bar(at, values.mean(axis=0), 0.25, color=BLUE, zorder=2)
-        spread: dict[str, Any] = {"fmt": "none", "ecolor": "black", "capsize": 2, "zorder": 3}
-        axes.errorbar(at, values.mean(axis=0), deviation(values), **spread)
-        for place, name in zip(at, one["sources"]):
-            axes.annotate(
-                name[:2], (place, 0), (0, -9), textcoords="offset points", ha="center", fontsize=7
-            )
-    axes.axhline(0, color="black", linewidth=0.8, zorder=4)
-    axes.set_xticks(range(len(found)), [f"to {target}" for target in found], fontsize=8)
-    axes.tick_params(axis="x", pad=8)
-    axes.set_ylabel("value, nats of log loss")
-    dress(axes, "Three hospitals to the fourth", grid="y", size=10)
+        style.bars(axes, at, values.mean(axis=0), BLUE, width=0.25)
+        style.error_bars(axes, at, values.mean(axis=0), deviation(values))
+        places += at.tolist()
+        names += [name[:2] for name in one["sources"]]
+    style.zero_line(axes)
+    axes.set_xticks(places, names)
+    where = axes.secondary_xaxis(-0.09)
+    where.set_xticks(range(len(found)), [f"to {target}" for target in found])
+    where.tick_params(length=0, labelsize=style.SMALL)
+    where.spines["bottom"].set_visible(False)
+    axes.set_ylabel("value (nats of log-loss)")
+    dress(axes, "(b) three hospitals to the fourth", grid="y")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

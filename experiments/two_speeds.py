@@ -65,6 +65,8 @@ from fedjax_shap.learning.local import local
 from fedjax_shap.learning.model import linear
 from fedjax_shap.learning.steps import Steps, constant
 from fedjax_shap.learning.training import Training
+from fedjax_shap.report import style
+from fedjax_shap.report.looks import look
 from fedjax_shap.report.style import BLUE, GREY, ORANGE
 from fedjax_shap.shapley.exact import exact
 from fedjax_shap.typing import HostArray
@@ -165,20 +167,31 @@ def measure(settings: Settings, way: Way, algorithm: Algorithm) -> dict[str, Any
 
 def figure(record: Record) -> Figure:
     """Hours at work and waiting, values, and payments, a group of bars a way of running."""
-    drawn = Figure(figsize=(12.0, 4.4), layout="constrained")
-    panels = drawn.subplots(1, 3)
+    drawn, panels = style.panels(style.TWO, 2.7, 1, 3)
     rows = record["rows"]
     places = np.arange(len(rows))
     _bars(panels, rows, member=0, at=places - 0.2, color=BLUE)
     _bars(panels, rows, member=1, at=places + 0.2, color=ORANGE)
-    titles = ("hours of all rounds", f"Shapley values ({record['config']['metric']})", "payments")
-    for axes, title in zip(panels, titles, strict=True):
+    settings = record["config"]
+    labels = (
+        "hours of all rounds (h)",
+        f"value ({settings['metric']})",
+        "payment (revenue's unit)",
+    )
+    titles = ("(a) time", "(b) values", "(c) payments")
+    names = [f"{row['way']}\n{look(row['algorithm']).name.partition(',')[0]}" for row in rows]
+    for axes, title, label in zip(panels, titles, labels, strict=True):
         dress(axes, title, grid="y")
-        axes.set_xticks(places, [f"{row['way']}\n{row['algorithm']}" for row in rows], fontsize=8)
-        axes.axhline(0, color="black", linewidth=0.8)
-    for axes in (panels[0], panels[2]):
-        axes.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.16))
-    return drawn
+        axes.set_ylabel(label)
+        axes.set_xticks(places, names, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
+        style.zero_line(axes)
+    style.legend_below(drawn, panels[0], panels[2])
+    caption = f"""Two members with equally many rows of digits; A is {settings["hours_b"]} times as
+    fast as B. They have the same time or do the same number of steps, for {settings["days"]} days.
+    (a) Hours at work and waiting; (b) Shapley values of {settings["metric"]}; (c) payments out of
+    {settings["revenue"]:,}, in grey the cost. One training each; there are no error bars."""
+    return style.captioned(drawn, caption)
 
 
 def _bars(
@@ -193,16 +206,16 @@ def _bars(
     hours, values, payments = panels
     grey: dict[str, Any] = {"width": 0.36, "color": GREY}
     bar: dict[str, Any] = {"width": 0.36, "color": color, "zorder": 2}
-    hidden = "_" * member  # matplotlib leaves such a label out of the legend
+    hidden = "_" * (1 - member)  # matplotlib leaves such a label out of the legend
     work = [row["took"]["training"][member] / HOUR for row in rows]
     idle = [row["took"]["idle"][member] / HOUR for row in rows]
-    hours.bar(at, work, label=f"{MEMBERS[member]} works", **bar)
-    hours.bar(at, idle, bottom=work, zorder=2, label=f"{hidden}waits", **grey)
+    hours.bar(at, work, label=f"member {MEMBERS[member]}", **bar)
+    hours.bar(at, idle, bottom=work, zorder=2, label=f"{hidden}waits, or cost", **grey)
     values.bar(at, [row["values"][member] for row in rows], **bar)
     paid = [float(row["settlement"]["payments"][member]) for row in rows]
     cost = [float(row["settlement"]["costs"][member]) for row in rows]
     payments.bar(at, paid, **bar)
-    payments.bar(at, cost, zorder=3, label=f"{hidden}its cost", **grey)
+    payments.bar(at, cost, zorder=3, **grey)
 
 
 def show(record: Record, console: Console) -> None:

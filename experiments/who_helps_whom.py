@@ -57,6 +57,7 @@ from fedjax_shap.engine.cache import keep_programs
 from fedjax_shap.pipeline.config import parse
 from fedjax_shap.pipeline.run import attribution_of
 from fedjax_shap.pipeline.settings.registry import setting_of
+from fedjax_shap.report import style
 from fedjax_shap.typing import HostArray
 from fedjax_shap.valuation.options import Options
 
@@ -176,8 +177,8 @@ def blocks(values: HostArray, first: int) -> list[list[float]]:
 
 def figure(record: Record) -> Figure:
     """A heat map a federation, members in one order as rows and as judges."""
-    drawn = Figure(figsize=(7.0, 7.4), layout="constrained")
-    grid = drawn.add_gridspec(2, 2, height_ratios=[1, 1.35])
+    drawn = Figure(figsize=(style.TWO, 8.4), layout="constrained")
+    grid = drawn.add_gridspec(2, 2, height_ratios=[1, 1.75])
     places = {"hospitals": grid[0, 0], "stations": grid[0, 1], "fields": grid[1, :]}
     for name, one in record["federations"].items():
         order = list(range(len(one["players"])))
@@ -188,7 +189,10 @@ def figure(record: Record) -> Figure:
         if name == "fields":
             for line in (axes.axhline, axes.axvline):
                 line(DESERT - 0.5, color="black", linewidth=0.8)
-    return drawn
+    caption = """What the data of each member (a row) are worth on the test rows of each (a column):
+    blue helps, red harms, white is 0; each panel has its own scale and unit, given in its title.
+    Fields 1 to 15 are in foliage, the others in desert."""
+    return style.captioned(drawn, caption)
 
 
 def _heat_map(drawn: Figure, axes: Axes, title: str, one: dict[str, Any], order: list[int]) -> None:
@@ -196,21 +200,22 @@ def _heat_map(drawn: Figure, axes: Axes, title: str, one: dict[str, Any], order:
     values = np.array(one["values"])[np.ix_(order, order)]
     reach = np.abs(values).max()
     shown = axes.imshow(values, cmap="RdBu", vmin=-reach, vmax=reach, aspect="auto")
-    axes.set_title(title, loc="left", fontsize=9)
+    style.set_type(axes)
+    style.title(axes, title.replace("ug/m3", "µg/m³"))
     count = len(values)
-    size = 7.0 if count < 20 else 5.5
-    axes.set_xticks(range(count), [one["judges"][judge] for judge in order], fontsize=size)
+    axes.set_xticks(range(count), [one["judges"][judge] for judge in order])
     for label in axes.get_xticklabels():
         label.set(rotation=60, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(count), [one["players"][player] for player in order], fontsize=size)
-    axes.set_ylabel("data of", fontsize=8)
-    axes.set_xlabel("worth to", fontsize=8)
+    axes.set_yticks(range(count), [one["players"][player] for player in order])
+    axes.set_ylabel("data of")
+    axes.set_xlabel("worth to")
     bar = drawn.colorbar(shown, ax=axes, pad=0.02)
-    bar.ax.tick_params(labelsize=6)
+    style.set_type(bar.ax)
     if count < 6:
         for (i, j), value in np.ndenumerate(values):
             ink = "white" if abs(value) > 0.6 * reach else "black"
-            axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=ink)
+            look: dict[str, Any] = {"ha": "center", "va": "center", "color": ink}
+            axes.text(j, i, f"{value:.2f}", fontsize=style.SMALL, **look)
 
 
 def show(record: Record, console: Console) -> None:

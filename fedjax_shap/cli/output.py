@@ -90,7 +90,7 @@ def write_figure(figure: "Figure", path: str) -> None:
     Raises:
         InvalidInputError: the file cannot be written.
     """
-    from fedjax_shap.report import style
+    from fedjax_shap.report import figure_files
 
     with writable("figure", Path(path)):
-        style.save(figure, Path(path), dpi=150)
+        figure_files.save(figure, Path(path))

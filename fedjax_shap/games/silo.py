@@ -14,7 +14,7 @@ from fedjax_shap.games.trained import trained
 from fedjax_shap.learning.judges import Judging, judged_by, judges_of, one_axis, trailing_of
 from fedjax_shap.learning.metric import Metric, bootstrapped, score
 from fedjax_shap.learning.reach import warn_of_reach
-from fedjax_shap.learning.task import curve_measure, measure_for
+from fedjax_shap.learning.task import measure_for
 from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training, checked, task_of
 from fedjax_shap.learning.world import Observe, Read, Trace, World
@@ -160,15 +160,15 @@ def curves(
 
     Returns:
         A game whose utilities are float[4, R]: the training loss; 1 in a round in which the
-        coalition still trained, 0 after it had stopped; the accuracy on the test set, or the metric
-        as people read it where the task has no accuracy; V on the validation set. With
+        coalition still trained, 0 after it had stopped; the metric on the test set as people
+        read it; V on the validation set. With
         `keeps_model` they are float[4 R + K]: these numbers, row by row, and then the K parameters
         of the last model of everyone, or K zeros for another coalition.
     """
     learning = learner(data, training)
     task = task_of(checked(training), data)
     measure = measure_for(task, data, metric)
-    shown = curve_measure(task, measure).score
+    shown = measure.score
 
     def worth(world: World, params: Params) -> Array:
         on_test = score(learning.model.apply, shown, params, world.data.test)

@@ -33,7 +33,7 @@ from fedjax_shap.learning.statistics.registry import (
     newton_logistic,
     ridge,
 )
-from fedjax_shap.learning.task import Task, curve_measure, measure_for
+from fedjax_shap.learning.task import Task, measure_for
 from fedjax_shap.typing import Array, Key, PyTree
 
 __all__ = [
@@ -149,12 +149,12 @@ def followed(
         task: likewise.
 
     Returns:
-        A game whose utilities are float[2, R]: the accuracy on the test set, or the metric as
-        people read it where the task has no accuracy; V on the validation set.
+        A game whose utilities are float[2, R]: the metric on the test set as people read it; V on
+        the validation set.
     """
     chosen = task_of(model, data, task)
     measure = measure_for(chosen, data, metric)
-    shown = curve_measure(chosen, measure).score
+    shown = measure.score
     fitted = fitting(data, model, chosen, merge, (data.validation, data.test))
     num_rounds = model.rounds
     if merge == "average":  # members fit theirs alone, and their mean is taken once

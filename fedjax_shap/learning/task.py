@@ -148,8 +148,3 @@ def measure_on(
         measure = own_measure(metric, (len(y), num_outputs), jnp.asarray(y))
     measure.check(measure.name or measure.label, np.asarray(y), num_classes)
     return measure
-
-
-def curve_measure(task: Task, measure: Measure) -> Measure:
-    """By what learning curves show models: accuracy where the task has it, else the game's own."""
-    return task.metrics.get("accuracy", measure)

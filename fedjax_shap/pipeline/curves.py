@@ -16,6 +16,7 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import curves
 from fedjax_shap.learning.metric import Metric
 from fedjax_shap.learning.training import Training
+from fedjax_shap.pipeline.examples_seen import Examples
 from fedjax_shap.pipeline.joint_model import JointModel
 from fedjax_shap.pipeline.pooled import beside_pooled
 from fedjax_shap.pipeline.surplus import Noise, Trained
@@ -32,7 +33,7 @@ class LearningCurves:
     """What models reach on the test set, by round, and the model that everyone's training gives.
 
     Attributes:
-        label: what that is, such as "accuracy" or "R^2".
+        label: what that is, the metric of the game as people read it, such as "accuracy" or "RMSE".
         federated: float[R], the whole federation.
         alone: float[P, R], each member on its own; None where there are too many members to train
             each.
@@ -41,6 +42,7 @@ class LearningCurves:
             federation's; NaN where its training diverged.
         num_rounds: how many rounds the federation's training took.
         joint: the model that the federation's training ended with; None where it is not kept.
+        examples: training examples seen after each of those rounds.
         surplus: what the validation set leaves open of V(N) - V(empty); None where that is not
             known.
     """
@@ -52,16 +54,19 @@ class LearningCurves:
     num_rounds: int
     label: str = "accuracy"
     joint: JointModel | None = None
+    examples: Examples | None = None
     surplus: Noise | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The curves as a dict that JSON can hold: None for what is not finite."""
         alone = None if self.alone is None else [finite_or_none(one) for one in self.alone]
+        seen = self.examples
         return {
             "federated": finite_or_none(self.federated),
             "alone": alone,
             "pooled": finite_or_none(self.pooled),
             "label": self.label,
+            "examples": seen and {name: rows.tolist() for name, rows in seen._asdict().items()},
         }
 
 
@@ -132,12 +137,14 @@ class Followed(NamedTuple):
             training diverged.
         pooled: float64[R], the score of pooled data on the test set.
         pooled_metric: float64[R], its V on the validation set.
+        pooled_going: float64[R], 1 in a round in which pooled data still trained.
         params: the parameters of everyone's model; None where it is not kept.
     """
 
     rows: HostArray
     pooled: HostArray
     pooled_metric: HostArray
+    pooled_going: HostArray
     params: Params | None = None
 
 
@@ -181,9 +188,9 @@ def follow_all(
     if not together:
         others = follow(data, training, alone, options, **settings, part=ALONE)
         rows = np.concatenate([np.moveaxis(others, 1, 0), rows])
-    _, _, tested, on_validation = follow_pooled(of_pooled, masks, rounds, options, key=key)
+    _, going, tested, on_validation = follow_pooled(of_pooled, masks, rounds, options, key=key)
     params = unflattened(initial, followed[-1, 4 * rounds :])
-    found = Followed(np.moveaxis(rows, 1, 0), tested, on_validation, params)
+    found = Followed(np.moveaxis(rows, 1, 0), tested, on_validation, going, params)
     return found, Trained(initial, params)
 
 
@@ -215,8 +222,8 @@ def follow_alone(
         game = curves(data, training, metric=metric)
         game, of_pooled = beside_pooled(game, data, training, pooled, metric)
         rows = np.moveaxis(evaluated(game, masks, options, key=key, part=CURVES), 1, 0)
-    _, _, tested, on_validation = follow_pooled(of_pooled, masks, rounds, options, key=key)
-    return Followed(rows, tested, on_validation)
+    _, going, tested, on_validation = follow_pooled(of_pooled, masks, rounds, options, key=key)
+    return Followed(rows, tested, on_validation, going)
 
 
 def follow_pooled(

@@ -20,7 +20,7 @@ from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.participation import Participation, dropping, ordered
 from fedjax_shap.learning.reach import warn_of_reach
 from fedjax_shap.learning.steps import BY_EXAMPLES, Steps
-from fedjax_shap.learning.task import Bound, Task, bound_to, curve_measure, measure_for
+from fedjax_shap.learning.task import Bound, Task, bound_to, measure_for
 from fedjax_shap.learning.training import Training, linked, model_of, task_of
 from fedjax_shap.learning.world import seeds, steps_by_round
 from fedjax_shap.pipeline.by_name import devices_of
@@ -99,11 +99,6 @@ class Federation:
     def game(self) -> dict[str, Any]:
         """What the section [game] gives; a metric of one's own as the function that it names."""
         return game_keywords(self.config)
-
-    @cached_property
-    def curve_measure(self) -> Measure:
-        """By what learning curves show models."""
-        return curve_measure(self.task, self.measure)
 
     @cached_property
     def pooled_training(self) -> Training:

@@ -8,12 +8,11 @@ from matplotlib.figure import Figure
 
 from fedjax_shap.pipeline.comparison import ComparedRun, Comparison
 from fedjax_shap.report import style
-from fedjax_shap.report.names import LONGEST_IN_FIGURES, Shown, chosen, distinct, shortened
+from fedjax_shap.report.names import LONGEST_IN_FIGURES, Shown, chosen, shortened
 from fedjax_shap.typing import HostArray
 
 APART = 0.15  # of the distance between two members: between the dots of two runs
 SPREAD = 0.6  # of that distance, over which the dots of all runs are spread at the most
-MOST_LABELS = 4  # in one line of the legend
 MARKERS = "osD^v"
 
 
@@ -27,26 +26,21 @@ def compared_figure(compared: Comparison) -> Figure:
     """
     shown = chosen(compared.runs[0].values)
     paid = any(run.payments is not None for run in compared.runs)
-    width = min(max(7.0, 0.75 * len(shown.members)), 16.0)
-    figure = Figure(figsize=(width, style.HEIGHT * (1 + paid)), layout="constrained")
-    panels = figure.subplots(1 + paid, 1, squeeze=False)[:, 0]
+    figure, panels = style.panels(style.TWO, style.ROW * (1 + paid) + 0.3, 1 + paid, sharex=True)
     _draw_values(panels[0], compared, shown)
     if paid:
         _draw_payments(panels[1], compared, shown)
         style.amounts_on_y(panels[1])
     names = [compared.members[member] for member in shown.members]
     for axes in panels:
-        style.open_frame(axes)
         style.zero_line(axes)
-        axes.set_xticks(
-            shown.places,
-            [style.plain(name) for name in distinct(names, LONGEST_IN_FIGURES)],
-            rotation=30,
-            ha="right",
-        )
+        style.name_members(axes, names, places=shown.places)
         axes.set_xlim(-0.5, shown.places[-1] + 0.5)
-    figure.legend(loc="outside upper center", ncols=MOST_LABELS, frameon=False)
-    return figure
+    style.legend_below(figure)
+    caption = "Values of the same members in each run; whiskers: 95 % intervals where known."
+    if paid:
+        caption += " Below: their payments, in the unit of the revenue."
+    return style.captioned(figure, caption)
 
 
 def _draw_values(axes: Axes, compared: Comparison, shown: Shown) -> None:
@@ -59,11 +53,13 @@ def _draw_values(axes: Axes, compared: Comparison, shown: Shown) -> None:
             reach,
             fmt=marker,
             color=color,
-            capsize=3,
+            capsize=style.CAP,
+            markersize=4,
+            linewidth=0.9,
             label=style.plain(shortened(run.label, LONGEST_IN_FIGURES)),
             zorder=3,
         )
-    axes.set_ylabel("value")
+    axes.set_ylabel("value (unit of the metric)")
 
 
 def _draw_payments(axes: Axes, compared: Comparison, shown: Shown) -> None:
@@ -71,8 +67,8 @@ def _draw_payments(axes: Axes, compared: Comparison, shown: Shown) -> None:
     for run, moved, color, marker in _looks(compared):
         if run.payments is not None:
             paid: HostArray = np.array(run.payments, float)[shown.members]
-            axes.plot(shown.places + moved, paid, marker, color=color, zorder=3)
-    axes.set_ylabel("payment")
+            axes.plot(shown.places + moved, paid, marker, color=color, markersize=4, zorder=3)
+    axes.set_ylabel("payment (unit of the revenue)")
 
 
 def _looks(compared: Comparison) -> list[tuple[ComparedRun, float, str, str]]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from fedjax_shap.pipeline.comparison import Comparison
-from fedjax_shap.report import run_figures, slice_figures, style
+from fedjax_shap.report import figure_files, run_figures, slice_figures
 from fedjax_shap.report.comparison_figures import compared_figure
 from fedjax_shap.report.saved_run import SavedRun
 from fedjax_shap.report.study_figures import summary_figure
@@ -88,7 +88,7 @@ def figures_of(run: SavedRun, key: str) -> dict[str, PageFigure]:
         made["judges"] = made["judges"]._replace(paper=True)
     if run.curve is not None:
         made["curve"] = _inline(
-            run_figures.curve(run.curve, run.config.title),
+            run_figures.curve(run.curve, run.config.title, run.players),
             f"{key}-curve",
             f"{run.curve.label} on the test set by round",
             "Lines by round: the federation, pooled data, and each member alone.",
@@ -119,15 +119,14 @@ def means(summary: Summary) -> PageFigure:
 
 def _inline(figure: Figure, key: str, caption: str, described: str) -> PageFigure:
     """A figure as an element of the page; as an image where it has very many points."""
-    for axes in figure.axes:
-        axes.set_title("", loc="left")  # the page's heading and the caption say it, in any width
+    figure.suptitle("")  # the page's heading and the caption say it, in any width
     caption = caption[:1].upper() + caption[1:]
-    svg = style.as_svg(figure)
+    svg = figure_files.as_svg(figure)
     width = f"{REM * figure.get_figwidth():g}rem"
     if len(svg) <= MOST_SVG:
         return PageFigure(key, themed(svg, key, caption, described), caption, width)
     content = io.BytesIO()
-    style.write_png(figure, content, dpi=DPI)
+    figure_files.write_png(figure, content, dpi=DPI)
     data = base64.b64encode(content.getvalue()).decode()
     alt = escape(f"{caption}. {described}")
     image = f'<img alt="{alt}" src="data:image/png;base64,{data}">'
@@ -138,7 +137,7 @@ def themed(svg: str, key: str, title: str, described: str) -> str:
     """An SVG file as an element of a page.
 
     Args:
-        svg: the text of the file, as `style.as_svg` gives it.
+        svg: the text of the file, as `figure_files.as_svg` gives it.
         key: the figure's name in the page, with which the names inside it begin.
         title: what a screen reader calls it.
         described: what it says of it.

@@ -16,7 +16,7 @@ from fedjax_shap.atomic import alone_in, replacing
 from fedjax_shap.pipeline.joint_model import MODEL
 from fedjax_shap.pipeline.records import RESULT
 from fedjax_shap.pipeline.result import Result
-from fedjax_shap.report import run_figures, slice_figures, style
+from fedjax_shap.report import figure_files, run_figures, slice_figures
 from fedjax_shap.report.page import PAGE, page
 from fedjax_shap.report.page_runs import page_run
 from fedjax_shap.report.render import no_formula
@@ -26,7 +26,10 @@ from fedjax_shap.report.saved_run import AnyValues
 from fedjax_shap.report.slice_figures import SLICES
 
 VALUES = "values.csv"
-FIGURES = ("values.png", "values.svg", "payments.png", "payments.svg", "curve.png", *SLICES)
+FORMATS = (".png", ".svg")  # of figures; a PDF takes longer than both, and is made when asked for
+FIGURES = tuple(
+    f"{name}{ending}" for name in ("values", "payments", "curve", *SLICES) for ending in FORMATS
+)
 
 
 @contextmanager
@@ -92,7 +95,7 @@ def write(result: Result, folder: str | Path, beside: Beside | None = None) -> l
             result.curve.joint.save(written[-1])
         for name, figure in figures.items():
             written.append(target / name)
-            style.save(figure, written[-1])
+            figure_files.save(figure, written[-1])
         for name in {MODEL, *FIGURES} - {path.name for path in written}:
             # of an earlier run in this folder, which paid or learned in rounds
             (target / name).unlink(missing_ok=True)
@@ -132,14 +135,8 @@ def _write(path: Path, content: str) -> None:
 
 def _figures(result: Result, beside: Beside) -> dict[str, Figure]:
     """The figures of a run by the names of their files."""
-    values = run_figures.values(result, beside)
-    figures = {"values.png": values, "values.svg": values}
-    if result.settlement is not None:
-        payments = run_figures.payments(result, result.settlement)
-        figures |= {"payments.png": payments, "payments.svg": payments}
-    if result.curve is not None:
-        figures["curve.png"] = run_figures.curve(result.curve, result.config.title)
-    return figures | slice_figures.figures(result)
+    drawn = run_figures.figures(result, beside) | slice_figures.figures(result)
+    return {f"{name}{ending}": one for name, one in drawn.items() for ending in FORMATS}
 
 
 def _compared(result: Result, other: AnyValues) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The figures of a run: what members are worth, what they are paid, and how the models learn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -15,7 +15,25 @@ from fedjax_shap.report.names import LONGEST_IN_FIGURES, Shown, chosen, distinct
 from fedjax_shap.report.saved_run import AnyCurves, AnyRun, AnyValues
 from fedjax_shap.typing import HostArray
 
-LONGEST_TITLE = 90  # characters above a panel
+CHARACTERS = {style.ONE: 46, style.TWO: 100}  # of a title, by the width of the figure
+ALONE = (*style.COLORS[1:-1], style.PINK)  # colours of members alone; blue is the federation
+LINES = ("-", "--", ":", "-.")  # of members alone, where they are more than colours
+WIDE_RANGE = 15.0  # the most over the fewest examples, from which an axis is logarithmic
+
+
+def figures(result: AnyRun, beside: Mapping[str, AnyValues] | None = None) -> dict[str, Figure]:
+    """The figures of a run's values, payments and learning, by what they show.
+
+    Args:
+        result: what a run found out.
+        beside: other values of the same members, by what they are called.
+    """
+    drawn = {"values": values(result, beside)}
+    if result.settlement is not None:
+        drawn["payments"] = payments(result, result.settlement)
+    if result.curve is not None:
+        drawn["curve"] = curve(result.curve, result.config.title, result.players)
+    return drawn
 
 
 def values(result: AnyRun, beside: Mapping[str, AnyValues] | None = None) -> Figure:
@@ -30,31 +48,30 @@ def values(result: AnyRun, beside: Mapping[str, AnyValues] | None = None) -> Fig
     shown = _shown(result)
     figure, axes = style.bar_figure(len(shown.members))
     heights = attribution.values[shown.members]
-    style.bars(axes, shown.places, heights, style.BLUE, result.value_label)
-    if (attribution.std_errors > 0).any():
+    label = style.plain(f"{result.value_label} (bar)")
+    style.bars(axes, shown.places, heights, style.BLUE, label)
+    known = (attribution.std_errors > 0).any()
+    if known:
         reach = style.NORMAL * attribution.std_errors[shown.members]
-        style.error_bars(axes, shown.places, heights, reach)
+        style.error_bars(axes, shown.places, heights, reach, "95 % interval")
     for (name, other), marker in zip((beside or {}).items(), cycle("Dos^v"), strict=False):
-        axes.plot(
-            shown.places,
-            other.values[shown.members],
-            marker,
-            color=style.ORANGE,
-            markersize=6,
-            label=style.plain(name),
-            zorder=4,
-        )
+        look: dict[str, Any] = {"color": style.ORANGE, "markersize": 4, "zorder": 4}
+        heights = other.values[shown.members]
+        axes.plot(shown.places, heights, marker, label=style.plain(name), **look)
     style.zero_line(axes)
-    surplus = float(attribution.grand - attribution.empty)
-    metric = style.plain(result.label.replace("_", " "))
-    if result.metric_sign < 0:
-        metric = f"V = -{metric}"
-    axes.set_ylabel(f"value, V(N) - V(empty) = {surplus:.3f}\n({metric})")
-    _title(axes, result.config.title, "what each member's data is worth")
+    metric = style.plain(_metric(result))
+    axes.set_ylabel(f"value ({metric})")
+    _title(figure, result.config.title, "what each member's data is worth")
     _name(axes, result, shown)
+    style.legend_below(figure)
+    surplus = float(attribution.grand - attribution.empty)
+    caption = f"{result.config.title}. Bars: {result.value_label} of each member, in {metric}; "
+    caption += f"all members together add V(N) - V(empty) = {surplus:.3g}."
+    if known:
+        caption += " Whiskers: 95 % intervals (1.96 standard errors)."
     if beside:
-        _legend_below(figure, columns=4)
-    return figure
+        caption += f" Markers: {', '.join(beside)} of the same members."
+    return style.captioned(figure, caption)
 
 
 def payments(result: AnyRun, settled: Settlement) -> Figure:
@@ -78,52 +95,89 @@ def payments(result: AnyRun, settled: Settlement) -> Figure:
     _stacked(axes, shown, loss, style.ORANGE, "loss")
     reach = _payment_intervals(axes, result, shown, paid)
     # write each payment above its bar and interval
-    span = max(reach.max(), cost.max())
     amounts = [f"{settled.payments[member]:,f}" for member in shown.members]
-    style.numbers_above(axes, reach, amounts, span, places=shown.places)
+    style.numbers_above(axes, reach, amounts, places=shown.places)
     style.zero_line(axes)
-    axes.set_ylabel("money")
+    style.amounts_on_y(axes)
+    axes.set_ylabel("payment (unit of the revenue)")
     rule = settled.rule.replace("_", " ")
-    _title(axes, result.config.title, f"payments of {settled.revenue:,f} by the rule '{rule}'")
-    _legend_below(figure, columns=4)
+    what = f"payments of {settled.revenue:,f} by the rule '{rule}'"
+    _title(figure, result.config.title, what)
     _name(axes, result, shown)
-    return figure
+    style.legend_below(figure)
+    caption = f"{result.config.title}: {what}, each split into the cost that it covers and the "
+    caption += "profit; the numbers are the payments."
+    if result.intervals is not None:
+        caption += f" Whiskers: {100 * result.intervals.level:g} % intervals of the payments."
+    return style.captioned(figure, caption)
 
 
-def curve(curves: AnyCurves, title: str) -> Figure:
-    """The score on the test set by round, of the federation, each member alone, and pooled data.
+def curve(curves: AnyCurves, title: str, members: Sequence[str]) -> Figure:
+    """The game's metric on the test set against the examples seen, of the federation, pooled data,
+    and each member alone; against rounds where the examples are not known.
 
     Args:
         curves: how the models learned.
         title: of the run.
+        members: their names.
     """
-    figure = Figure(figsize=(7.0, style.HEIGHT), layout="constrained")
-    axes = figure.subplots()
-    marker = "o" * (len(curves.federated) == 1)  # one round is no line
+    width = style.ONE
+    if curves.alone is not None and len(curves.alone) > len(ALONE):
+        width = style.TWO
+    figure, [axes] = style.panels(width, style.ROW + 0.4)
+    style.open_frame(axes, "both")
+    along = _along(axes, curves)
+    known: dict[str, Any] = {"marker": "o" * (len(curves.federated) == 1), "markersize": 4}
     if curves.alone is not None:
-        rounds = _rounds(curves.alone[0])
-        lines = axes.plot(
-            rounds, curves.alone.T, marker=marker, color=style.GREY, linewidth=1, alpha=0.8
-        )
-        lines[0].set_label("each member alone")
-    pooled = curves.pooled
-    federated = curves.federated
-    known: dict[str, Any] = {"marker": marker, "linewidth": 2}
+        looks = zip(np.repeat(LINES, len(ALONE)), cycle(ALONE))
+        names = distinct(members, LONGEST_IN_FIGURES)
+        for name, each, reached, (line, color) in zip(
+            names, along[1], curves.alone, looks, strict=False
+        ):
+            drawn: dict[str, Any] = {"linestyle": line, "color": color, "linewidth": 0.9}
+            axes.plot(each, reached, label=style.plain(f"{name} alone"), **drawn, **known)
     # a ring and dashes, so that what lies under them is seen
-    around: dict[str, Any] = {"zorder": 3, "fillstyle": "none", "markersize": 11, **known}
-    axes.plot(_rounds(pooled), pooled, "--", color="black", label="pooled data", **around)
-    axes.plot(_rounds(federated), federated, color=style.BLUE, label="federated", **known)
-    axes.set(xlabel="round", ylabel=f"{style.plain(curves.label)} on the test set")
-    if curves.label == "accuracy":
-        axes.set_ylim(0, 1.02)
+    around: dict[str, Any] = {"color": "black", "fillstyle": "none", **known, "markersize": 8}
+    axes.plot(along[2], curves.pooled, "--", label="pooled data", zorder=3, **around)
+    label = "federation"
+    axes.plot(along[0], curves.federated, color=style.BLUE, label=label, linewidth=2, **known)
+    axes.set_ylabel(f"{style.plain(curves.label)} on the test set")
+    _title(figure, title, f"{curves.label} as the models learn")
+    style.legend_below(figure, columns=6)
+    caption = f"{title}: {curves.label} on the test set after each round, of the federation, "
+    caption += "of one model trained on the pooled data"
+    caption += " and of each member alone." if curves.alone is not None else "."
+    if curves.examples is not None:
+        caption += " Across: training examples seen until then, by all members together."
+    return style.captioned(figure, caption)
+
+
+def _along(axes: Axes, curves: AnyCurves) -> tuple[Any, Any, Any]:
+    """Where the points of the federation, the members alone and pooled data are; names the axis."""
+    seen = curves.examples
+    if seen is not None:
+        axes.set_xlabel("training examples seen")
+        every = np.concatenate([seen.federated, seen.pooled, np.ravel(seen.alone)])
+        if every.max() > WIDE_RANGE * every[every > 0].min(initial=np.inf):
+            axes.set_xscale("log")
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            style.amounts_on_x(axes)
+        return seen.federated, seen.alone, seen.pooled
+    axes.set_xlabel("round")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if marker:
+    if len(curves.federated) == 1:
         axes.set(xlim=(0, 2), xticks=[1])
-    _title(axes, title, f"{curves.label} by round")
-    style.open_frame(axes)
-    axes.grid(axis="x", alpha=0.3)
-    _legend_below(figure, columns=3)
-    return figure
+    alone = [] if curves.alone is None else [_rounds(one) for one in curves.alone]
+    return _rounds(curves.federated), alone, _rounds(curves.pooled)
+
+
+def _metric(result: AnyRun) -> str:
+    """The unit of values: the game's metric, or less of it where less is better."""
+    metric = result.label.replace("_", " ")
+    if result.metric_sign < 0:
+        return f"reduction of {metric}"
+    return metric
 
 
 def _shown(result: AnyRun) -> Shown:
@@ -175,12 +229,10 @@ def _rounds(accuracies: HostArray) -> HostArray:
     return np.arange(1, len(accuracies) + 1)
 
 
-def _title(axes: Axes, title: str, what: str) -> None:
-    short = shortened(title, max(LONGEST_TITLE - len(what), LONGEST_IN_FIGURES))
-    axes.set_title(style.plain(f"{short}: {what}"), loc="left")
-
-
-def _legend_below(figure: Figure, columns: int) -> None:
-    """A legend under the panel, where something in it has a name."""
-    if any(axes.get_legend_handles_labels()[0] for axes in figure.axes):
-        figure.legend(frameon=False, loc="outside lower center", ncols=columns)
+def _title(figure: Figure, title: str, what: str) -> None:
+    """The run's title and what is shown, in one line where the figure has room for both."""
+    room = CHARACTERS[figure.get_figwidth()]
+    between = "\n"
+    if len(title) + len(what) + 2 <= room:
+        between = " "
+    style.title_above(figure, f"{shortened(title, room)}:{between}{what}")

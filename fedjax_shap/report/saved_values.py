@@ -38,6 +38,14 @@ class SavedValues(NamedTuple):
         return gap
 
 
+class SavedExamples(NamedTuple):
+    """Training examples seen after each round, see `pipeline.examples_seen.Examples`."""
+
+    federated: HostArray
+    alone: HostArray
+    pooled: HostArray
+
+
 class SavedCurves(NamedTuple):
     """How models learned round by round, see `pipeline.curves.LearningCurves`."""
 
@@ -45,6 +53,7 @@ class SavedCurves(NamedTuple):
     alone: HostArray | None
     pooled: HostArray
     label: str
+    examples: SavedExamples | None = None
 
 
 def values_of(record: Mapping[str, Any]) -> SavedValues:
@@ -85,11 +94,15 @@ def curves_of(record: Mapping[str, Any] | None) -> SavedCurves | None:
     if record is None:
         return None
     alone = record["alone"]
+    seen = record.get("examples")
+    if seen is not None:
+        seen = SavedExamples(**{name: floats(rows) for name, rows in seen.items()})
     return SavedCurves(
         federated=floats(record["federated"]),
         alone=None if alone is None else floats(alone),
         pooled=floats(record["pooled"]),
         label=str(record["label"]),
+        examples=seen,
     )
 
 

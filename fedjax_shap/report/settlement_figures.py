@@ -2,27 +2,30 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fedjax_shap.audits.evidence import Finding
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.settlement import Settlement
 from fedjax_shap.report import style
+from fedjax_shap.report.names import shortened
 from fedjax_shap.report.sweeps import Sweep
 
-_TITLE = 11  # points, of a panel's title
-_MOST_FONT = 8.5  # points, of findings; smaller where they are long
+_AUDITS = 108  # characters a line of findings across a figure of two columns
 _MARKS = {
     True: ("holds", style.GREEN),
     False: ("does not hold", style.RED),
     None: ("not judged", style.GREY),
 }
+LONGEST_TITLE = 100  # characters of the page's title
 _SIDE = 0.38  # between the centres of two bars that stand side by side, of the distance of members
-_POINT = 1 / 72  # inches
+_LINE = 1.35 * style.SMALL / 72  # inches, of text
 
 
 def page(
@@ -42,21 +45,37 @@ def page(
         sweeps: a panel each, at most two.
         findings: of audits, as text beside the panels.
     """
-    rows = 1 + bool(sweeps)
-    widths = [1.0, 1.0]
+    heights = [style.ROW + 0.1] * (1 + bool(sweeps))
+    lines = _lines(findings)
     if findings:
-        widths.append(1.15)
-    size = (5.2 * len(widths), style.HEIGHT * rows)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.add_gridspec(rows, len(widths), width_ratios=widths)
+        heights.append(_LINE * (len(lines) + 2))
+    figure = Figure(figsize=(style.TWO, sum(heights) + 0.3), layout="constrained")
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     payments(figure.add_subplot(grid[0, 0]), settled, intervals)
     costs_and_profits(figure.add_subplot(grid[0, 1]), settled)
     for place, sweep in enumerate(sweeps[:2]):
-        repriced(figure.add_subplot(grid[1, place]), settled, sweep)
+        panel = figure.add_subplot(grid[1, place])
+        repriced(panel, settled, sweep)
+        if place == 0:
+            style.legend_below(figure, panel, columns=len(style.COLORS))
     if findings:
-        text(figure.add_subplot(grid[:, 2]), findings)
-    figure.suptitle(style.plain(title), x=0.01, ha="left", fontweight="bold")
-    return figure
+        _text(figure.add_subplot(grid[-1, :]), lines)
+    shown = shortened(title, LONGEST_TITLE)
+    figure.suptitle(style.plain(shown), x=0.01, ha="left", fontsize=style.TYPE, fontweight="bold")
+    return style.captioned(figure, _caption(title, settled, intervals, sweeps))
+
+
+def _caption(
+    title: str, settled: Settlement, intervals: Intervals | None, sweeps: Sequence[Sweep]
+) -> str:
+    """What the page shows, and what its bars and lines are."""
+    caption = f"{title}: payments of {settled.revenue:,f} by the rule "
+    caption += f"'{settled.rule.replace('_', ' ')}', costs beside profits"
+    if sweeps:
+        caption += ", and payments at other prices; the line 'now' is the present price"
+    if intervals is not None:
+        caption += f". Whiskers: {100 * intervals.level:g} % intervals of the payments"
+    return f"{caption}. Amounts are in the unit of the revenue."
 
 
 def payments(
@@ -84,11 +103,10 @@ def payments(
         highest = np.maximum(paid, high)
         between = f", with {100 * intervals.level:g} % intervals"
     if len(places) <= style.MOST_NAMES:
-        span = max(np.abs(highest).max(), np.abs(paid).max(), 1e-9)
         amounts = [f"{payment:,f}" for payment in settled.payments]
-        style.numbers_above(axes, highest, amounts, span)
+        style.numbers_above(axes, highest, amounts)
     _title(axes, title or f"Payments of {settled.revenue:,f}{between}")
-    axes.margins(y=0.09)  # for the numbers above the bars
+    axes.set_ylabel("payment (unit of the revenue)")
     _members(axes, settled.players)
 
 
@@ -105,12 +123,13 @@ def costs_and_profits(axes: Axes, settled: Settlement) -> None:
     if any(-each >= settled.minor_unit for each in settled.profits):
         style.bars(axes, right, np.minimum(profit, 0), style.ORANGE, "loss", width=width)
     _title(axes, f"Costs and profits by the rule '{settled.rule.replace('_', ' ')}'")
-    axes.legend(frameon=False, fontsize=9)
+    axes.set_ylabel("amount (unit of the revenue)")
+    style.legend(axes)
     _members(axes, settled.players)
 
 
 def repriced(axes: Axes, settled: Settlement, sweep: Sweep, title: str | None = None) -> None:
-    """Draws each member's payment against a price.
+    """Draws each member's payment against a price, with labels for a legend.
 
     Where members are more than colours, those that are paid least now are grey.
 
@@ -127,55 +146,55 @@ def repriced(axes: Axes, settled: Settlement, sweep: Sweep, title: str | None = 
     axes.add_collection(LineCollection(lines, color=style.GREY, linewidth=0.8, alpha=0.7))
     for player, color in zip(colored, style.COLORS):
         name = style.plain(settled.players[player])
-        axes.plot(sweep.at, sweep.payments[:, player], color=color, linewidth=2, label=name)
+        axes.plot(sweep.at, sweep.payments[:, player], color=color, linewidth=1.4, label=name)
     _mark(axes, sweep.now, "now", 0.99, "-")
     if sweep.mark is not None:
         place, name = sweep.mark
-        _mark(axes, place, name, 0.92, ":")
-    axes.set(xlabel=sweep.label, ylabel="payment")
+        _mark(axes, place, name, 0.99, ":")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.set(xlabel=sweep.label, ylabel="payment (unit of the revenue)")
     style.amounts_on_x(axes)
     style.amounts_on_y(axes)
     style.open_frame(axes)
     _title(axes, title or f"Payments against the {sweep.label.split(',')[0]}")
-    axes.legend(fontsize=style.SMALL, framealpha=0.8, edgecolor="none")
 
 
-def text(axes: Axes, findings: Sequence[Finding], width: int = 72) -> None:
-    """Writes what audits found: the audit's name, whether it holds, and its sentence.
-
-    Args:
-        axes: where to; its frame is taken away.
-        findings: of audits; where they are long, they are written smaller, so that all fit.
-        width: characters a line.
+def _lines(findings: Sequence[Finding]) -> list[tuple[str, str | None]]:
+    """What audits found as (line of text, its colour): the audit's name, whether it holds, and its
+    sentence; black where the colour is None.
     """
+    lines: list[tuple[str, str | None]] = []
+    for finding in findings:
+        mark, color = _MARKS[finding.holds]
+        lines.append((f"{finding.name.replace('_', ' ')}: {mark}", color))
+        # wrap the sentences before `plain` adds what is not seen
+        lines += [(line, None) for line in textwrap.wrap(finding.sentence, _AUDITS)]
+    return lines
+
+
+def _text(axes: Axes, lines: Sequence[tuple[str, str | None]]) -> None:
+    """Writes lines below each other, in a panel without a frame."""
     axes.set_axis_off()
     _title(axes, "Audits")
-    # wrap the sentences before `plain` adds what is not seen
-    sentences = [textwrap.wrap(finding.sentence, width) for finding in findings]
-    heights = [len(lines) + 2.0 for lines in sentences]  # a name above, an empty line below
-    # find the size at which all lines fit
-    inches = 0.9 * axes.figure.bbox.height / axes.figure.dpi
-    size = min(_MOST_FONT, inches / (1.3 * _POINT * sum(heights)))
-    line = 1.3 * size * _POINT / inches
-    place = 0.995
-    for finding, lines, height in zip(findings, sentences, heights, strict=True):
-        mark, color = _MARKS[finding.holds]
-        name = style.plain(f"{finding.name.replace('_', ' ')}: {mark}")
-        axes.text(0, place, name, color=color, va="top", fontsize=size, fontweight="bold")
-        below = place - 1.1 * line
-        sentence = style.plain("\n".join(lines))
-        axes.text(0, below, sentence, va="top", fontsize=size, linespacing=1.15)
-        place -= height * line
+    axes.set_ylim(len(lines) + 0.5, 0)
+    for place, (line, color) in enumerate(lines):
+        look: dict[str, Any] = {"color": color or "black", "fontsize": style.SMALL, "va": "top"}
+        if color is not None:
+            look["fontweight"] = "bold"
+        axes.text(0, place, style.plain(line), transform=axes.get_yaxis_transform(), **look)
 
 
 def _mark(axes: Axes, place: float, name: str, height: float, line: str) -> None:
     """A vertical line at a price, with its name at a height of the panel from 0 to 1."""
     axes.axvline(place, color="black", linewidth=0.8, linestyle=line)
     axes.annotate(
-        f" {name}",
+        name,
         (place, height),
+        xytext=(1, 0),
+        textcoords="offset points",
         xycoords=("data", "axes fraction"),
         va="top",
+        rotation=90,
         fontsize=style.SMALL,
     )
 
@@ -189,4 +208,4 @@ def _members(axes: Axes, players: Sequence[str]) -> None:
 
 
 def _title(axes: Axes, words: str) -> None:
-    axes.set_title(style.plain(words), loc="left", fontsize=_TITLE)
+    style.title(axes, words, characters=52)

@@ -1,5 +1,7 @@
 """Figures of several values a member: who judges whom, and values over the rounds."""
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,10 +12,11 @@ from fedjax_shap.report.names import LONGEST_IN_FIGURES, chosen, distinct, short
 from fedjax_shap.report.saved_run import AnyRun, AnySlices
 from fedjax_shap.typing import HostArray
 
-SLICES = ("judges.png", "by_round.png")
-LONGEST_TITLE = 60  # characters of the run's title
+SLICES = ("judges", "by_round")
+CHARACTERS = {style.ONE: 46, style.TWO: 100}  # of a title, by the width of the figure
+MOST_NARROW = 6  # columns that fit into one column of a paper
 MOST_JUDGES = 40  # columns of a heat map; of more, those with the most test rows
-MOST_WRITTEN = 12  # judges and members up to which numbers are written into the cells
+MOST_WRITTEN = 10  # judges and members up to which numbers are written into the cells
 MOST_LINES = len(style.COLORS)  # members with a line in a colour of its own
 
 
@@ -40,30 +43,33 @@ def judges(result: AnyRun, judged: AnySlices) -> Figure:
     cells = judged.values[shown.members][:, columns]
     members = distinct(result.players, LONGEST_IN_FIGURES)
     names = distinct(judged.names, LONGEST_IN_FIGURES)
-    width = min(4.5 + 0.6 * len(columns), 16.0)
-    figure = Figure(
-        figsize=(width, max(style.HEIGHT, 0.3 * len(cells) + 1.6)), layout="constrained"
-    )
-    axes = figure.subplots()
+    width = style.ONE if len(columns) <= MOST_NARROW else style.TWO
+    figure, [axes] = style.panels(width, max(style.ROW, 0.18 * len(cells) + 1.3))
+    axes.grid(visible=False)
     # colours are about 0: blue is worth something, red does harm
     reach = float(np.abs(cells).max()) or 1.0
     image = axes.imshow(cells, cmap="RdBu", vmin=-reach, vmax=reach, aspect="auto")
-    figure.colorbar(image, ax=axes, label="value to the judge")
+    scale = figure.colorbar(image, ax=axes, pad=0.02)
+    style.set_type(scale.ax)
+    metric = result.label.replace("_", " ")
+    scale.set_label(f"value to the judge ({style.plain(metric)})", fontsize=style.TYPE)
     axes.set_xticks(
         range(len(columns)),
         [style.plain(names[judge]) for judge in columns],
-        rotation=30,
+        rotation=40,
         ha="right",
+        rotation_mode="anchor",
     )
     axes.set_yticks(range(len(cells)), [style.plain(members[member]) for member in shown.members])
-    axes.set(xlabel="judge", ylabel="member")
+    axes.set(xlabel="judge: whose test rows", ylabel="member: whose data")
     if max(cells.shape) <= MOST_WRITTEN:
         _write_numbers(axes, cells, reach)
     what = "what each member's data is worth to each judge"
     if shown.left_out:
         what += f" ({shown.left_out:,} members between are left out)"
-    _title(axes, result, what)
-    return figure
+    _title(figure, result, what)
+    caption = f"{result.config.title}: {what}. Blue: worth something; red: does harm; white: 0."
+    return style.captioned(figure, caption)
 
 
 def by_round(result: AnyRun, values: AnySlices) -> Figure:
@@ -74,8 +80,7 @@ def by_round(result: AnyRun, values: AnySlices) -> Figure:
         result: what a run found out.
         values: its values by round.
     """
-    figure = Figure(figsize=(8.0, style.HEIGHT), layout="constrained")
-    axes = figure.subplots()
+    figure, [axes] = style.panels(style.ONE, style.ROW + 0.3)
     half = MOST_LINES // 2
     shown = chosen(values.values[:, -1], highest=half, lowest=half, most=MOST_LINES)
     members = distinct(result.players, LONGEST_IN_FIGURES)
@@ -85,20 +90,32 @@ def by_round(result: AnyRun, values: AnySlices) -> Figure:
         axes.plot(rounds, values.values[member], color=style.GREY, linewidth=0.6, alpha=0.5)
     for member, color in zip(shown.members, style.COLORS, strict=False):
         label = style.plain(members[member])
-        axes.plot(rounds, values.values[member], color=color, marker=".", label=label)
+        axes.plot(
+            rounds,
+            values.values[member],
+            color=color,
+            marker=".",
+            markersize=4,
+            linewidth=1.2,
+            label=label,
+        )
     style.zero_line(axes)
-    style.open_frame(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="round", ylabel=f"{result.value_label} ({style.plain(result.label)})")
-    _title(axes, result, "values after each round")
-    figure.legend(frameon=False, loc="outside lower center", ncols=4)
-    return figure
+    axes.set(xlabel="round", ylabel=f"value ({style.plain(result.label)})")
+    _title(figure, result, "values after each round")
+    style.legend_below(figure)
+    caption = f"{result.config.title}: {result.value_label} of each member after each round"
+    if len(others):
+        caption += f"; the other {len(others):,} members in grey"
+    return style.captioned(figure, f"{caption}.")
 
 
-def _title(axes: Axes, result: AnyRun, what: str) -> None:
+def _title(figure: Figure, result: AnyRun, what: str) -> None:
     """The run's title in one line, and below it what is shown."""
-    run = shortened(result.config.title, LONGEST_TITLE)
-    axes.set_title(style.plain(f"{run}:\n{what}"), loc="left", fontsize=10)
+    room = CHARACTERS[figure.get_figwidth()]
+    run = shortened(result.config.title, room)
+    shown = "\n".join(textwrap.wrap(what, room))
+    style.title_above(figure, f"{run}:\n{shown}")
 
 
 def _write_numbers(axes: Axes, cells: HostArray, reach: float) -> None:
@@ -107,4 +124,6 @@ def _write_numbers(axes: Axes, cells: HostArray, reach: float) -> None:
         color = "black"
         if abs(value) > 0.6 * reach:
             color = "white"
-        axes.text(column, row, f"{value:.3g}", ha="center", va="center", fontsize=7, color=color)
+        axes.text(
+            column, row, f"{value:.3g}", ha="center", va="center", fontsize=style.SMALL, color=color
+        )

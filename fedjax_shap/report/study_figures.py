@@ -12,9 +12,6 @@ from fedjax_shap.report.study_tables import LABELS, label
 from fedjax_shap.studies.ranks import Ranks
 from fedjax_shap.studies.summary import Summary
 
-COLUMN = 3.4  # inches, of a column of a paper
-HEIGHT = 2.5  # inches
-POINTS = 8  # size of type
 MARKERS = "osD^v<>P"
 LOGARITHMIC = 20.0  # the largest over the smallest number, from which an axis is logarithmic
 APART = 0.08  # of the distance between two groups: between the dots of two lines
@@ -56,10 +53,12 @@ def summary_figure(summary: Summary) -> Figure:
             label=style.plain(label(summary.columns[column], summary.column_fields)),
         )
     _name_rows(axes, summary, places, numeric=numeric)
-    axes.set_ylabel(LABELS[summary.value], fontsize=POINTS)
+    axes.set_ylabel(LABELS[summary.value])
     if lines > 1:
-        figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=POINTS)
-    return figure
+        style.legend_below(figure)
+    rows = ", ".join(summary.row_fields) or "all runs"
+    caption = f"{LABELS[summary.value]} by {rows}: means, with bootstrap intervals."
+    return style.captioned(figure, caption)
 
 
 def ranks_figure(ranks: Ranks) -> Figure:
@@ -74,25 +73,25 @@ def ranks_figure(ranks: Ranks) -> Figure:
     axes.set_yticks(depths, [style.plain(str(method)) for method in ranks.methods])
     axes.set_xlim(0.9, count + 0.1)
     axes.set_xlabel(
-        f"mean rank by {LABELS[ranks.value]}, 1 is best; critical difference "
-        f"{ranks.critical_difference:.2f}",
-        fontsize=POINTS,
+        f"mean rank by {LABELS[ranks.value]} (1 is best)\n"
+        f"critical difference {ranks.critical_difference:.2f}"
     )
-    return figure
+    caption = f"Mean ranks by {LABELS[ranks.value]}, 1 is best. A bar lies over methods whose mean "
+    caption += (
+        f"ranks differ by less than the critical difference, {ranks.critical_difference:.2f}."
+    )
+    return style.captioned(figure, caption)
 
 
-def _panel(height: float = HEIGHT) -> tuple[Figure, Axes]:
+def _panel(height: float = style.ROW) -> tuple[Figure, Axes]:
     """A figure of one panel, as wide as a column."""
-    figure = Figure(figsize=(COLUMN, height), layout="constrained")
-    axes: Axes = figure.subplots()
-    style.open_frame(axes)
-    axes.tick_params(labelsize=POINTS)
+    figure, [axes] = style.panels(style.ONE, height)
     return figure, axes
 
 
 def _name_rows(axes: Axes, summary: Summary, places: Any, *, numeric: bool) -> None:
     """The scale or the names under the groups."""
-    axes.set_xlabel(style.plain(", ".join(summary.row_fields)), fontsize=POINTS)
+    axes.set_xlabel(style.plain(", ".join(summary.row_fields)))
     if not numeric:
         names = [style.plain(", ".join(map(str, key)) or "all") for key in summary.rows]
         axes.set_xticks(places, names, rotation=30 * (len(names) > 3), ha="center")

@@ -1,38 +1,47 @@
-"""How all figures look: colours, sizes, names under bars, text as it is, and files."""
+"""How all figures look: widths of columns, sizes of type, colours, legends, names under bars.
 
-import io
-import threading
-import warnings
+Every figure is as wide as one column of a paper or as two, and is shown at that width.
+"""
+
+import textwrap
 from collections.abc import Sequence
-from pathlib import Path
-from typing import IO, Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.container import BarContainer
+from matplotlib.container import BarContainer, Container
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from fedjax_shap.atomic import replacing
 from fedjax_shap.report.names import LONGEST_IN_FIGURES, distinct
 from fedjax_shap.typing import HostArray
 
+Grid: TypeAlias = Literal["x", "y", "both"]
+ONE = 3.4  # inches, the width of one column of a paper
+TWO = 7.0  # inches, of two
+ROW = 2.5  # inches, the height of a row of panels
+TYPE = 8.0  # points, of labels and titles
+SMALL = 7.0  # points, of everything else; no figure has smaller type
 BLUE = "#3b6ea5"  # values and payments
 ORANGE = "#d9822b"  # losses, and what is compared
 GREY = "#9aa0a6"  # costs, and what is in the background
 GREEN = "#4f9d69"  # profits, and what holds
 RED = "#b0483f"  # what does not hold
-COLORS = (BLUE, ORANGE, GREEN, "#8a6bb1", RED, "#5aa7b8", "#c2a83e", "#6b6b6b")  # of several lines
-DPI = 160
+PURPLE = "#8a6bb1"
+TEAL = "#5aa7b8"
+OLIVE = "#c2a83e"
+PINK = "#d98cb3"
+BROWN = "#8c6d4f"
+DARK = "#555555"
+BLACK = "#000000"
+COLORS = (BLUE, ORANGE, GREEN, PURPLE, RED, TEAL, OLIVE, DARK)  # of several lines
 NORMAL = 1.96  # standard errors on either side of a value: a 95 % interval
-HEIGHT = 4.2  # inches, of a figure with one row of panels
 BAR = 0.62  # of the distance between two bars
-SMALL = 8  # points, of numbers above bars and of notes
+CAP = 2  # points, of the ends of intervals
+MANY_BARS = 7  # a figure of one panel with more bars is two columns wide
 MOST_NAMES = 30  # members named on an axis; beyond, they are numbered
-NARROW = 48  # characters that fit under the bars of a panel
-WIDE = 80  # characters that fit under the bars of a whole figure
-_SETTINGS = threading.Lock()  # matplotlib's are those of the process
+NARROW = 48  # characters of type that fit under a panel of one column's width
+WIDE = 96  # and under one of two columns' width
 _AMOUNTS = FuncFormatter(lambda amount, _: f"{amount:,.10g}")
 
 
@@ -48,19 +57,126 @@ def plain(words: str) -> str:
     return shown
 
 
-def bar_figure(bars: int) -> tuple[Figure, Axes]:
-    """A figure of one panel, wide enough for so many bars."""
-    width = min(max(7.0, 0.75 * bars), 16.0)
-    figure = Figure(figsize=(width, HEIGHT), layout="constrained")
-    axes = figure.subplots()
-    open_frame(axes)
+def panels(
+    width: float, height: float = ROW, rows: int = 1, columns: int = 1, **how: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels whose type has the sizes of a paper.
+
+    Args:
+        width: `ONE` or `TWO`.
+        height: of the whole figure, in inches.
+        rows: of panels.
+        columns: of panels.
+        **how: what `Figure.subplots` takes, such as sharey.
+
+    Returns:
+        (the figure, its panels row by row).
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    every = np.atleast_1d(figure.subplots(rows, columns, **how)).ravel().tolist()
+    for axes in every:
+        open_frame(axes)
+    return figure, every
+
+
+def bar_figure(bars: int, height: float = ROW) -> tuple[Figure, Axes]:
+    """A figure of one panel, as wide as so many bars need."""
+    width = ONE
+    if bars > MANY_BARS:
+        width = TWO
+    figure, [axes] = panels(width, height)
     return figure, axes
 
 
-def open_frame(axes: Axes) -> None:
-    """Takes away the frame's top and right, and draws faint lines at the ticks of the y axis."""
-    axes.grid(axis="y", alpha=0.3, zorder=0)
+def width_of(figure: Any) -> float:
+    """The width of a figure in inches."""
+    return float(figure.get_figwidth())
+
+
+def captioned(figure: Figure, caption: str) -> Figure:
+    """Gives a figure the caption that its files say: what is shown, and what bars and bands are."""
+    figure.set_label(" ".join(caption.split()))
+    return figure
+
+
+def open_frame(axes: Axes, grid: Grid = "y") -> None:
+    """Takes away the frame's top and right, draws faint lines at the ticks, and sets the type.
+
+    Args:
+        axes: the panel.
+        grid: at whose ticks: "x", "y" or "both".
+    """
+    axes.grid(visible=False)
+    axes.grid(axis=grid, alpha=0.3, linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+    set_type(axes)
+
+
+def set_type(axes: Axes) -> None:
+    """Gives the ticks and labels of a panel the sizes of type of a paper."""
+    axes.tick_params(labelsize=SMALL, which="both")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set_fontsize(TYPE)
+        axis.get_offset_text().set_fontsize(SMALL)
+
+
+def title(axes: Axes, words: str, *, characters: int | None = None) -> None:
+    """Writes a panel's title on its left.
+
+    Args:
+        axes: the panel.
+        words: any text.
+        characters: after which a line ends; None for lines as they are.
+    """
+    if characters is not None:
+        words = "\n".join(textwrap.wrap(words, characters))
+    axes.set_title(plain(words), loc="left", fontsize=TYPE)
+
+
+def title_above(figure: Figure, words: str) -> None:
+    """Writes a figure's title from its left edge on, whatever room the names on its left take."""
+    figure.suptitle(plain(words), x=0.01, ha="left", fontsize=TYPE)
+
+
+def legend(axes: Axes, **place: Any) -> None:
+    """The legend of a panel, inside it."""
+    axes.legend(fontsize=SMALL, **{"frameon": False, "handlelength": 1.6, **place})
+
+
+def legend_below(figure: Figure, *named: Axes, columns: int = 4, note: str = "") -> None:
+    """One legend below all panels, where something in it has a name.
+
+    Args:
+        figure: with the panels.
+        *named: the panels whose labels it has; all if none are given.
+        columns: how many it has, or as many as fit into the figure where those are fewer.
+        note: a line above the names.
+    """
+    found: dict[str, Any] = {}
+    for axes in named or figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    if not found:
+        return
+    # what is filled or has intervals is named before lines and marks
+    found = dict(sorted(found.items(), key=lambda one: not isinstance(one[1], Container)))
+    place: dict[str, Any] = {
+        "frameon": False,
+        "loc": "outside lower center",
+        "fontsize": SMALL,
+        "title": note or None,
+        "title_fontsize": SMALL,
+        "handlelength": 1.6,
+        "columnspacing": 1.2,
+    }
+    lines = -(-len(found) // columns)
+    for height in range(lines, len(found) + 1):
+        across = -(-len(found) // height)
+        drawn = figure.legend(list(found.values()), list(found), ncols=across, **place)
+        if across == 1 or drawn.get_window_extent().width <= figure.bbox.width:
+            return
+        drawn.remove()
 
 
 def bars(
@@ -99,32 +215,32 @@ def error_bars(
         reach: float[P], or float[2, P] below and above, how far they extend from the centres.
         label: in the legend; None to be left out.
     """
-    axes.errorbar(
-        places, centres, reach, fmt="none", ecolor="black", capsize=3, zorder=3, label=label
-    )
+    look: dict[str, Any] = {"fmt": "none", "ecolor": "black", "elinewidth": 0.9, "capsize": CAP}
+    axes.errorbar(places, centres, reach, zorder=3, label=label, **look)
 
 
 def numbers_above(
-    axes: Axes,
-    tops: HostArray,
-    texts: Sequence[str],
-    span: float,
-    places: HostArray | None = None,
+    axes: Axes, tops: HostArray, texts: Sequence[str], places: HostArray | None = None
 ) -> None:
-    """Writes a number above each bar.
+    """Writes a number above each bar, upright where there is no room beside the next, and makes
+    room for it.
 
     Args:
-        axes: where to.
+        axes: where to; all else is drawn already.
         tops: float[P], how high the bars and what is drawn on them reach.
         texts: P numbers as they are shown.
-        span: the height of the whole panel, in its unit.
         places: float[P], where the bars stand; at 0, 1, ... if None.
     """
-    above = np.maximum(tops, 0) + 0.015 * span
     if places is None:
-        places = np.arange(len(above))
-    for place, height, shown in zip(places, above, texts, strict=True):
-        axes.text(place, height, plain(shown), ha="center", va="bottom", fontsize=SMALL)
+        places = np.arange(len(tops))
+    points = 72 * width_of(axes.figure) * axes.get_position().width
+    room = points / max(np.ptp(places) + 1, 1)
+    upright = max(map(len, texts)) * 0.62 * SMALL > room
+    for place, height, text in zip(places, np.maximum(tops, 0), texts, strict=True):
+        where: dict[str, Any] = {"xytext": (0, 2), "textcoords": "offset points"}
+        how: dict[str, Any] = {"ha": "center", "va": "bottom", "rotation": 90 * upright}
+        axes.annotate(plain(text), (place, height), fontsize=SMALL, **where, **how)
+    axes.margins(y=0.12 + 0.05 * upright * max(map(len, texts)))
 
 
 def zero_line(axes: Axes) -> None:
@@ -133,24 +249,27 @@ def zero_line(axes: Axes) -> None:
 
 
 def name_members(
-    axes: Axes, names: Sequence[str], room: int = WIDE, places: HostArray | None = None
+    axes: Axes, names: Sequence[str], room: int | None = None, places: HostArray | None = None
 ) -> None:
     """Members' names under their bars; where they are many, the axis numbers them.
 
     Args:
         axes: where to; bars stand at 0, 1, ....
         names: of the members.
-        room: how many characters fit side by side; beyond, names are slanted.
+        room: how many characters fit side by side; beyond, names are slanted; by the width of the
+            figure if None.
         places: where the bars stand, if not at 0, 1, ....
     """
     if len(names) > MOST_NAMES:
         axes.set_xlabel("member")
         return
+    if room is None:
+        room = WIDE if width_of(axes.figure) > ONE else NARROW
     if places is None:
         places = np.arange(len(names))
     shown = [plain(name) for name in distinct(names, LONGEST_IN_FIGURES)]
-    if max(map(len, shown)) * len(shown) > room:
-        axes.set_xticks(places, shown, rotation=30, ha="right")
+    if (max(map(len, shown)) + 1) * len(shown) > room:
+        axes.set_xticks(places, shown, rotation=40, ha="right", rotation_mode="anchor")
     else:
         axes.set_xticks(places, shown)
 
@@ -163,51 +282,3 @@ def amounts_on_y(axes: Axes) -> None:
 def amounts_on_x(axes: Axes) -> None:
     """Shows the numbers of the x axis as amounts, with separators of thousands."""
     axes.xaxis.set_major_formatter(_AMOUNTS)
-
-
-def as_svg(figure: Figure) -> str:
-    """A figure as the text of an SVG file: texts are texts, nothing behind them, no date.
-
-    The font is whatever the reader's machine has.
-    """
-    content = io.StringIO()
-    with (
-        _SETTINGS,
-        rc_context({"svg.fonttype": "none", "svg.hashsalt": "fedjax_shap"}),
-    ):
-        _draw(figure, content, "svg", transparent=True, metadata={"Date": None})
-    return content.getvalue()
-
-
-def write_png(figure: Figure, file: IO[bytes], *, dpi: int = DPI) -> None:
-    """Draws a figure as points into an open file.
-
-    Args:
-        figure: what to draw.
-        file: where to.
-        dpi: dots an inch.
-    """
-    _draw(figure, file, "png", dpi=dpi)
-
-
-def save(figure: Figure, path: Path, *, dpi: int = DPI) -> None:
-    """Writes a figure in the format that its name ends in; the file is whole or absent.
-
-    Args:
-        figure: what to write.
-        path: where to, ending in .png, .svg or another format of matplotlib.
-        dpi: dots an inch, of png files.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    with replacing(path) as file:
-        _draw(figure, file, path.suffix.removeprefix(".").lower(), dpi=dpi)
-
-
-def _draw(figure: Figure, file: IO[Any], kind: str, **how: Any) -> None:
-    """Draws a figure into an open file of a format."""
-    with warnings.catch_warnings():
-        # a letter that no font has is drawn as a box; names are in full in the tables
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure.savefig(file, format=kind, **how)

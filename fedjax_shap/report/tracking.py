@@ -17,7 +17,7 @@ from matplotlib.image import imread
 from fedjax_shap._validate import InvalidInputError, a_path
 from fedjax_shap.atomic import writable
 from fedjax_shap.pipeline.run import Watch
-from fedjax_shap.report import run_figures, style
+from fedjax_shap.report import figure_files, run_figures
 from fedjax_shap.report.names import distinct
 from fedjax_shap.report.saved_run import SavedRun
 from fedjax_shap.typing import HostArray, Progress
@@ -166,12 +166,7 @@ def track(run: SavedRun, tracker: Tracker) -> None:
         known |= {f"cost/{name}": one for name, one in zip(names, settled.costs)}
         known |= {f"payment/{name}": one for name, one in zip(names, settled.payments)}
     tracker.numbers(_finite(known), step)
-    figures = {"values": run_figures.values(run, run.beside)}
-    if settled is not None:
-        figures["payments"] = run_figures.payments(run, settled)
-    if run.curve is not None:
-        figures["curve"] = run_figures.curve(run.curve, run.config.title)
-    for name, figure in figures.items():
+    for name, figure in run_figures.figures(run, run.beside).items():
         tracker.image(f"figures/{name}", _points(figure), step)
 
 
@@ -191,7 +186,7 @@ def _finite(numbers: Mapping[str, Any]) -> dict[str, float]:
 def _points(figure: Figure) -> HostArray:
     """A figure as uint8[height, width, 3]."""
     content = io.BytesIO()
-    style.write_png(figure, content, dpi=DPI)
+    figure_files.write_png(figure, content, dpi=DPI)
     content.seek(0)
     image: HostArray = np.round(imread(content)[..., :3] * 255).astype(np.uint8)
     return image

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from experiments import agreement, five_settings, harness, removal
+from experiments import agreement, five_settings, removal
 from experiments.harness import overridden, parser, run
 from experiments.methods import METHODS
 from fedjax_shap._validate import InvalidInputError
@@ -64,11 +64,11 @@ def test_values_without_a_signal_are_called_so():
 def test_a_panel_without_a_signal_says_so_in_its_title():
     ways = {way: {"p_value": p} for way, p in zip(agreement.WAYS, (0.5, 0.2), strict=True)}
     row = {"federation": "alike", "spearman_per_training": [0.5, 0.7], "ways": ways}
-    assert agreement.panel_title(row) == "alike: Spearman +0.60\nno signal"
+    assert agreement.panel_title(row) == "alike\nSpearman +0.60, no signal"
     ways["exact"]["p_value"] = 1e-6
-    assert agreement.panel_title(row) == "alike: Spearman +0.60\nno signal in in-run exact values"
+    assert agreement.panel_title(row) == "alike\nSpearman +0.60\nno signal in in-run exact values"
     ways["in-run exact"]["p_value"] = 1e-6
-    assert agreement.panel_title(row) == "alike: Spearman +0.60"
+    assert agreement.panel_title(row) == "alike\nSpearman +0.60"
 
 
 @pytest.mark.parametrize(("clients", "wrong"), [(3, 1), (5, 1), (6, 2), (10, 3), (100, 3)])
@@ -100,7 +100,7 @@ def test_dots_of_wrong_labels_are_drawn_only_where_there_are_any(tmp_path):
         {"federation": name, "noisy": noisy, "spearman_per_training": [0.0], "ways": ways}
         for name, noisy in (("alike", []), ("alike, noisy", [0, 1]))
     ]
-    clean, wrong = agreement.figure({"rows": rows}).axes
+    clean, wrong = agreement.figure({"rows": rows, "config": {"metric": "accuracy"}}).axes
     assert [len(dots.lines[0].get_xdata()) for dots in clean.containers] == [6]
     assert [len(dots.lines[0].get_xdata()) for dots in wrong.containers] == [4, 2]
     for axis in (clean.xaxis, clean.yaxis, wrong.xaxis, wrong.yaxis):
@@ -180,15 +180,3 @@ def test_progress_is_written_to_the_error_stream(experiment, monkeypatch, capsys
     lines = capsys.readouterr().err.splitlines()
     assert len(measured) >= 2
     assert [line.split("s  ", 1)[1] for line in lines] == [f"{which}!" for which in measured]
-
-
-def test_a_legend_below_takes_as_many_columns_as_fit_into_the_figure():
-    drawn = Figure(figsize=(5.0, 3.0), layout="constrained")
-    panel = drawn.subplots()
-    for name in ("one", "another", "a third with a long name", "a fourth with a longer name"):
-        panel.plot([0, 1], label=name)
-    harness.legend_below(drawn, panel, columns=4)
-    (below,) = drawn.legends
-    drawn.canvas.draw()
-    assert below.get_window_extent().width <= drawn.bbox.width
-    assert len(below.get_texts()) == 4

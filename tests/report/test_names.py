@@ -10,7 +10,7 @@ from handmade import result_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fedjax_shap.report import render, run_figures, style
+from fedjax_shap.report import figure_files, render, run_figures
 from fedjax_shap.report.names import chosen, distinct, shortened
 from fedjax_shap.report.run import values_csv
 from fedjax_shap.report.run_sentences import sentences
@@ -118,7 +118,7 @@ def test_figures_draw_every_name(folder, names):
         assert [label.strip().replace(r"\$", "$") for label in labels] == [
             name.strip() for name in distinct(names, 24)
         ]
-        style.save(figure, folder / "figure.svg")
+        figure_files.save(figure, folder / "figure.svg")
 
 
 def test_many_members_are_those_of_the_highest_and_the_lowest_values():

@@ -6,6 +6,7 @@ import re
 import pytest
 from handmade import result_of
 
+from fedjax_shap.report import style
 from fedjax_shap.report.page import _facts
 from fedjax_shap.report.page_figures import REM, figures_of
 from fedjax_shap.report.page_tables import members, plain, titled
@@ -52,7 +53,7 @@ def test_figures_say_how_wide_they_were_drawn_and_leave_their_titles_to_the_page
     result = result_of(names, [1.0] * 30, title="a very long title of a run " * 3)
     for name, figure in figures_of(read_back(result), "r0").items():
         assert "very long" not in re.sub("<title.*?</title>", "", figure.html), name
-        assert figure.width == f"{16 * REM}rem" and figure.caption[0].isupper()
+        assert figure.width == f"{style.TWO * REM:g}rem" and figure.caption[0].isupper()
 
 
 def test_what_was_run_names_what_was_chosen_and_leaves_out_what_was_not():

@@ -141,7 +141,7 @@ def test_dollars_in_names_and_titles_are_dollars_in_every_figure(result):
         drawn = words_of(figure)
         assert RAW["title"] in drawn and all(escape(name) in drawn for name in NAMES)
     assert "_in $run$" in words_of(run_figures.values(result, beside)), "a legend hides no name"
-    assert RAW["title"] in words_of(run_figures.curve(result.curve, result.config.title))
+    assert RAW["title"] in words_of(run_figures.curve(result.curve, result.config.title, NAMES))
 
 
 def test_bars_are_values_and_their_errors_95_percent_intervals(result):
@@ -165,13 +165,14 @@ def test_payments_are_split_into_cost_and_profit_and_a_loss_hangs_below(result):
 
 
 def test_curves_are_those_of_the_result(result):
-    (axes,) = run_figures.curve(result.curve, result.config.title).axes
+    (axes,) = run_figures.curve(result.curve, result.config.title, NAMES).axes
     *alone, pooled, federated = (line.get_ydata() for line in axes.lines)
     np.testing.assert_array_equal(alone, result.curve.alone)
     np.testing.assert_array_equal(pooled, result.curve.pooled)
     np.testing.assert_array_equal(federated, result.curve.federated)
     labels = [text.get_text() for text in axes.figure.legends[0].get_texts()]
-    assert labels == ["each member alone", "pooled data", "federated"]
+    alone = [style.plain(f"{name} alone") for name in NAMES]
+    assert labels == [*alone, "pooled data", "federation"]
 
 
 def test_all_files_of_a_run_are_written_whole(result, tmp_path):
@@ -189,7 +190,7 @@ def test_a_run_that_pays_nobody_is_shown_and_written_without_payments(result, tm
     written = {path.name for path in write(unpaid, tmp_path)}
     assert written == {path.name for path in tmp_path.iterdir()}, "no figure of an earlier payment"
     files = {"result.json", "values.csv", "report.html"}
-    assert written == files | {"values.png", "values.svg", "curve.png"}
+    assert written == files | {"values.png", "values.svg", "curve.png", "curve.svg"}
     record = json.loads((tmp_path / "result.json").read_text())
     assert record["settlement"] is None and record["unpaid"] == why
     assert record["costs"] == ["10", "5", "30", "2"]

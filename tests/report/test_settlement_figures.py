@@ -128,7 +128,7 @@ def test_many_members_are_numbered_and_the_least_paid_are_grey():
     settled = settle(list(range(1, count + 1)), [0] * count, 1000)
     drawn = axes()
     settlement_figures.repriced(drawn, settled, sweeps.over_revenue(settled))
-    named = [text.get_text() for text in drawn.get_legend().get_texts()]
+    _, named = drawn.get_legend_handles_labels()
     assert named == [f"player {i}" for i in range(count - 1, count - 1 - len(style.COLORS), -1)]
     settlement_figures.payments(drawn, settled)
     assert drawn.get_xlabel() == "member"

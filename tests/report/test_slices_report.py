@@ -44,8 +44,8 @@ def test_a_table_of_judges_is_never_wide_or_long(count, length):
 @pytest.mark.parametrize(("count", "length"), [(3, 2), (600, 610)])
 def test_a_figure_shows_the_highest_and_the_lowest_of_many(count, length, kind, tmp_path):
     ((name, figure),) = figures(sliced(count, length, kind)).items()
-    assert name == {"judges": "judges.png", "rounds": "by_round.png"}[kind]
-    figure.savefig(tmp_path / name, dpi=40)
+    assert name == {"judges": "judges", "rounds": "by_round"}[kind]
+    figure.savefig(tmp_path / f"{name}.png", dpi=40)
     axes = figure.axes[0]
     if kind == "judges":
         assert axes.images[0].get_array().shape == (min(count, 20), min(length, 40))

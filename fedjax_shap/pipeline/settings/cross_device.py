@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fedjax_shap._validate import cautions, require
+from fedjax_shap.devices.device import steps_done
 from fedjax_shap.engine.evaluate import evaluate
 from fedjax_shap.engine.plan import Plan
 from fedjax_shap.games.game import Game
@@ -18,6 +19,7 @@ from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, follow_alone
+from fedjax_shap.pipeline.examples_seen import Examples, examples_by_round, rows_of
 from fedjax_shap.pipeline.federation import Federation, federation_of
 from fedjax_shap.pipeline.privacy import check_not_private, check_private_rounds
 from fedjax_shap.pipeline.settings.setting import Setting, Valuation, Work, of_clients
@@ -124,16 +126,31 @@ def _curve(federation: Federation, inner_rounds: int, options: Options, /) -> Le
     training = longer(federation.training._replace(participation=None))
     pooled = longer(federation.pooled_training)
     followed = follow_alone(data, training, pooled, options, **settings)
-    _, _, tested, _ = followed.rows
+    _, going, tested, _ = followed.rows
+    rounds = num_rounds * inner_rounds
+    each = examples_by_round(data, training, rounds).T
+    of_pooled = examples_by_round(data.pooled(), pooled, rounds)[:, 0]
+    everyone_first = federation.game.get("everyone_first", False)
+    done = federation.round_work(
+        num_rounds, inner_rounds=inner_rounds, everyone_first=everyone_first
+    )
+    taking_part = steps_done(done.num_steps, done.part >= 1)
+    in_run = rows_of(taking_part, np.asarray(data.sizes), federation.training.local).sum(axis=1)
+    seen = Examples(
+        federated=np.cumsum(in_run)[inner_rounds - 1 :: inner_rounds],
+        alone=np.cumsum(each[: len(going)] * going, axis=1),
+        pooled=np.cumsum(of_pooled * followed.pooled_going),
+    )
     federated, trained = _tested(federation, options.plan)
     return LearningCurves(
         federated=federated,
         alone=tested if len(tested) else None,
         pooled=followed.pooled,
         pooled_metric=float(followed.pooled_metric[-1]),
-        label=federation.curve_measure.label,
+        label=federation.measure.label,
         num_rounds=num_rounds,
         joint=federation.joint_model(trained.params),
+        examples=seen,
         surplus=federation.surplus_noise(trained),
     )
 
@@ -146,7 +163,7 @@ def _tested(federation: Federation, plan: Plan | None) -> tuple[HostArray, Train
     game = {**federation.game, "judges": "server", "by_round": False}
     seed = game_key(federation.key)
     on_test = replace(data, validation=data.test, owners=None, users=None)
-    shown = federation.curve_measure
+    shown = federation.measure
     run = rounds(on_test, federation.training, **{**game, "metric": shown._replace(sign=1)})
     reached = np.full(len(run.present), np.nan)
     initial = run.start.world[0].initial

@@ -15,10 +15,11 @@ from fedjax_shap.engine.folders import CURVES, POOLED
 from fedjax_shap.games.statistics import followed, merged, task_of
 from fedjax_shap.learning.measure import Measure
 from fedjax_shap.learning.statistics.model import Merge, StatisticsModel
-from fedjax_shap.learning.task import Task, curve_measure, measure_for
+from fedjax_shap.learning.task import Task, measure_for
 from fedjax_shap.pipeline.by_name import devices_of
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, evaluated, members_alone
+from fedjax_shap.pipeline.examples_seen import Examples
 from fedjax_shap.pipeline.federation import game_keywords
 from fedjax_shap.pipeline.loaded import game_seed, loaded
 from fedjax_shap.pipeline.privacy import record_of_records
@@ -152,13 +153,22 @@ def _curve(merging: Merging, options: Options, /) -> LearningCurves:
     everything = followed(data.pooled(), model, **settings)
     [pooled] = evaluated(everything, np.ones((1, 1), bool), silent, key=key, part=POOLED)
     on_test, on_validation = pooled
+    passes = model.rounds // merging.rounds
+    rows = np.asarray(data.sizes, float)[: len(alone) or None] * passes
+    rounds = np.arange(1, merging.rounds + 1)
+    seen = Examples(
+        federated=np.sum(data.sizes) * passes * rounds,
+        alone=np.outer(rows, rounds)[: len(alone)],
+        pooled=float(np.sum(data.sizes)) * np.arange(1, len(on_test) + 1),
+    )
     return LearningCurves(
         federated=of_members[-1],
         alone=of_members[:-1] if len(alone) else None,
         pooled=on_test,
         pooled_metric=float(on_validation[-1]),
-        label=curve_measure(merging.task, merging.measure).label,
+        label=merging.measure.label,
         num_rounds=merging.rounds,
+        examples=seen,
         surplus=_surplus_noise(merging, options),
     )
 
