@@ -9,11 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-<<<<<<< HEAD
-from importlib.metadata import version
 from pathlib import Path
-=======
->>>>>>> issue15-habits
 from typing import Any, NamedTuple, NoReturn
 
 from fedjax_shap._validate import InvalidInputError, require
