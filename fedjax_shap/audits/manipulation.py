@@ -199,14 +199,8 @@ def _merge_gain(evidence: Evidence, before: tuple[Fraction, ...], one: int, othe
     names[one] = f"{names[one]} and {names.pop(other)} as one"
     costs = joined(list(map(Fraction, evidence.settlement.costs))) or []
     values = _valued(evidence, lambda table: merged_table(table, one, other), -1)
-    after = counterfactual_payments(
-        evidence,
-        values,
-        costs,
-        joined(evidence.sizes),
-        joined(evidence.metered),
-        names=names,
-    )
+    sizes, implied = joined(evidence.sizes), joined(evidence.metered)
+    after = counterfactual_payments(evidence, values, costs, sizes, implied, names=names)
     return after[one] - before[one] - before[other]
 
 
