@@ -30,7 +30,8 @@ for level in levels:
 
 # %%
 # Left: the accuracy of the joint model, mean of five seeds. Right: the members' values, with one
-# standard deviation over seeds.
+# standard deviation over seeds. The more noise, the less there is to share and the less sure is
+# who is worth what.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 places = np.arange(len(levels))
