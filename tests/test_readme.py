@@ -47,7 +47,9 @@ def test_configurations_are_accepted_as_they_stand_or_added_to_one(page):
     base = tomllib.loads(of("README.md", "toml")[0].text)
     for block in of(page, "toml"):
         own = tomllib.loads(block.text)
-        own.pop("sweep", None)
+        if "sweep" in own:
+            assert fs.studies.cells_of(own, fs.studies.axes_of(own["sweep"]))
+            continue
         if not block.file and "data" not in own:  # sections to add to a configuration
             own = base | own
         if "nets:" not in block.text:  # which would have to be there

@@ -32,6 +32,9 @@ with tempfile.TemporaryDirectory() as folder:
 print(f"{len(outcomes)} cells, {sum(bool(one.failed) for one in outcomes)} failed")
 
 # %%
+# Budgets are of distinct coalitions, 20 of 64. The relative error is the distance from the exact
+# values over their length.
+
 ranks = fs.studies.ranks_of(
     study, "estimator.name", "relative_l2", reference="estimator.name=exact"
 )
@@ -40,6 +43,10 @@ for method, rank, mean in zip(ranks.methods, ranks.mean_ranks, ranks.means):
 print(f"critical difference {ranks.critical_difference:.2f}, Friedman p = {ranks.p_value:.3f}")
 
 # %%
+# Bars join estimators whose mean ranks are nearer to each other than the critical difference of
+# Nemenyi's test at 5 %. The Gaussian process is closest under every seed, and KernelSHAP is not
+# told apart from SVARM. Five seeds are too few to tell the Gaussian process from SVARM by ranks.
+
 figure, panel = plt.subplots(figsize=(6.4, 2.4), layout="constrained")
 places = range(len(ranks.methods))
 panel.plot(ranks.mean_ranks, places, "o")
