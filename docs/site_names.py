@@ -102,8 +102,8 @@ def link_or_code(
 def documented() -> dict[str, str]:
     """What is written -> the full name under which it is documented.
 
-    Written may be the name behind `fs.`, the name in the module that defines it, the name of a
-    class alone, or that of a function alone with parentheses.
+    Written may be the name behind `fs.`, the name in the module that defines it, with the package
+    or without, the name of a class alone, or that of a function alone with parentheses.
     """
     names: dict[str, str] = {}
     for short, thing in public():
@@ -115,7 +115,9 @@ def documented() -> dict[str, str]:
         elif inspect.isfunction(thing):
             names.setdefault(f"{alone}()", full)
         if inspect.isclass(thing) or inspect.isfunction(thing):
-            names.setdefault(f"{thing.__module__}.{thing.__qualname__}", full)
+            defined = f"{thing.__module__}.{thing.__qualname__}"
+            names.setdefault(defined, full)
+            names.setdefault(defined.removeprefix(f"{PACKAGE}."), full)
     return names
 
 
