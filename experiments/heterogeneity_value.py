@@ -153,8 +153,8 @@ def figure(record: Record) -> Figure:
     style.legend_below(drawn, panels[0], columns=2)
     seeds = record["config"]["seeds"]
     caption = f"""Payments to members of five speeds, that is local steps a round, where revenue is
-    divided by Shapley values: early, after a tenth of the rounds, and in the end. Members have
-    labels of one distribution (equal labels) or of pairs of classes (unequal labels). Bars:
+    divided by Shapley values: early, after a tenth of the rounds, and in the end, the mean over the
+    last tenth. Members have labels of one distribution (equal labels) or of pairs of classes (unequal labels). Bars:
     standard errors over {seeds} seeds; dots are moved sideways so that bars do not overlap. Dotted:
     FedAvg where all take equally many steps; grey line: equal payments. Each
     panel has its own scale."""

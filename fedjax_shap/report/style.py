@@ -20,6 +20,7 @@ Grid: TypeAlias = Literal["x", "y", "both"]
 ONE = 3.4  # inches, the width of one column of a paper
 TWO = 7.0  # inches, of two
 ROW = 2.5  # inches, the height of a row of panels
+SLANTED = 0.6  # inches, of names that are slanted
 TYPE = 8.0  # points, of labels and titles
 SMALL = 7.0  # points, of everything else; no figure has smaller type
 BLUE = "#3b6ea5"  # values and payments
@@ -79,11 +80,14 @@ def panels(
     return figure, every
 
 
-def bar_figure(bars: int, height: float = ROW) -> tuple[Figure, Axes]:
-    """A figure of one panel, as wide as so many bars need."""
-    width = ONE
-    if bars > MANY_BARS:
-        width = TWO
+def bar_figure(names: Sequence[str]) -> tuple[Figure, Axes]:
+    """A figure of one panel, as large as bars with these names below them need."""
+    width, room = ONE, NARROW
+    if len(names) > MANY_BARS:
+        width, room = TWO, WIDE
+    height = ROW
+    if not _fits(names, room):
+        height += SLANTED
     figure, [axes] = panels(width, height)
     return figure, axes
 
@@ -248,6 +252,12 @@ def zero_line(axes: Axes) -> None:
     axes.axhline(0, color="black", linewidth=0.8)
 
 
+def _fits(names: Sequence[str], room: int) -> bool:
+    """Whether names stand side by side in so many characters, or are numbers as they are many."""
+    longest = max(map(len, distinct(names, LONGEST_IN_FIGURES)))
+    return len(names) > MOST_NAMES or (longest + 1) * len(names) <= room
+
+
 def name_members(
     axes: Axes, names: Sequence[str], room: int | None = None, places: HostArray | None = None
 ) -> None:
@@ -268,10 +278,10 @@ def name_members(
     if places is None:
         places = np.arange(len(names))
     shown = [plain(name) for name in distinct(names, LONGEST_IN_FIGURES)]
-    if (max(map(len, shown)) + 1) * len(shown) > room:
-        axes.set_xticks(places, shown, rotation=40, ha="right", rotation_mode="anchor")
-    else:
+    if _fits(names, room):
         axes.set_xticks(places, shown)
+    else:
+        axes.set_xticks(places, shown, rotation=40, ha="right", rotation_mode="anchor")
 
 
 def amounts_on_y(axes: Axes) -> None:
