@@ -27,7 +27,7 @@ def figure(record: Record) -> Figure:
     games = list(record["games"])
     rows = math.ceil(len(games) / COLUMNS)
     columns = min(COLUMNS, len(games))
-    drawn, panels = style.panels(style.ONE, 1.5 * rows + 1.4, rows, columns)
+    drawn, panels = style.panels(style.ONE, 1.5 * rows + 0.6, rows, columns)
     named = _named(record)
     for axes, game in zip(panels, games, strict=False):
         _panel(axes, record, game, named)

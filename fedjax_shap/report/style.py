@@ -20,6 +20,7 @@ Grid: TypeAlias = Literal["x", "y", "both"]
 ONE = 3.4  # inches, the width of one column of a paper
 TWO = 7.0  # inches, of two
 ROW = 2.5  # inches, the height of a row of panels
+LINE = 0.15  # inches, of a legend
 SLANTED = 0.6  # inches, of names that are slanted
 TYPE = 8.0  # points, of labels and titles
 SMALL = 7.0  # points, of everything else; no figure has smaller type
@@ -148,14 +149,13 @@ def legend(axes: Axes, **place: Any) -> None:
     axes.legend(fontsize=SMALL, **{"frameon": False, "handlelength": 1.6, **place})
 
 
-def legend_below(figure: Figure, *named: Axes, columns: int = 4, note: str = "") -> None:
-    """One legend below all panels, where something in it has a name.
+def legend_below(figure: Figure, *named: Axes, columns: int = 4) -> None:
+    """One legend below all panels, if anything has a name; the figure grows with its lines.
 
     Args:
         figure: with the panels.
         *named: the panels whose labels it has; all if none are given.
         columns: how many it has, or as many as fit into the figure where those are fewer.
-        note: a line above the names.
     """
     found: dict[str, Any] = {}
     for axes in named or figure.axes:
@@ -169,8 +169,6 @@ def legend_below(figure: Figure, *named: Axes, columns: int = 4, note: str = "")
         "frameon": False,
         "loc": "outside lower center",
         "fontsize": SMALL,
-        "title": note or None,
-        "title_fontsize": SMALL,
         "handlelength": 1.6,
         "columnspacing": 1.2,
     }
@@ -179,6 +177,7 @@ def legend_below(figure: Figure, *named: Axes, columns: int = 4, note: str = "")
         across = -(-len(found) // height)
         drawn = figure.legend(list(found.values()), list(found), ncols=across, **place)
         if across == 1 or drawn.get_window_extent().width <= figure.bbox.width:
+            figure.set_figheight(figure.get_figheight() + (height - 1) * LINE)
             return
         drawn.remove()
 
