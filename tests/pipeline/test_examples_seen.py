@@ -39,14 +39,14 @@ def test_absent_members_and_rounds_of_several_aggregations_count_what_was_traine
     raw = {
         **RAW,
         "game": {"name": "rounds", "inner_rounds": 3},
-        "participation": {"name": "uniform", "num_participants": 1},
+        "participation": {"name": "uniform", "participants": 1},
         "estimator": {"name": "exact"},
     }
     result = run(parse(raw))
     seen = result.curve.examples
     sizes = np.asarray(result.sizes, float)
     each = np.diff(seen.federated, prepend=0)
-    assert all(3 * sizes == rows for rows in each) or set(each) <= set(3 * sizes)
+    assert set(each) <= set(3 * sizes), "one member trains in a round, three times over its rows"
     np.testing.assert_array_equal(seen.alone, np.outer(sizes, np.arange(1, 7)))
     assert len(seen.pooled) == len(result.curve.pooled) == 6
     assert len(seen.federated) == len(result.curve.federated) == 2
@@ -54,5 +54,5 @@ def test_absent_members_and_rounds_of_several_aggregations_count_what_was_traine
 
 def test_a_curve_shows_the_metric_of_the_game():
     result = run(parse({**RAW, "game": {"metric": "roc_auc"}}))
-    assert result.curve.label == result.metric_label or "AUC" in result.curve.label
+    assert "AUC" in result.curve.label
     assert 0.5 < result.curve.federated[-1] <= 1
