@@ -27,7 +27,7 @@ def figure(record: Record) -> Figure:
     games = list(record["games"])
     rows = math.ceil(len(games) / COLUMNS)
     columns = min(COLUMNS, len(games))
-    drawn, panels = style.panels(style.ONE, 1.5 * rows + 1.4, rows, columns)
+    drawn, panels = style.panels(style.ONE, 1.5 * rows + 0.6, rows, columns)
     named = _named(record)
     for axes, game in zip(panels, games, strict=False):
         _panel(axes, record, game, named)
@@ -43,9 +43,9 @@ def figure(record: Record) -> Figure:
     caption = f"""Relative L2 error of Shapley values against the number of distinct coalitions
     trained, on games of {min(players)} to {max(players)} players whose exact values are known.
     Lines are means over up to {seeds} seeds; the band is the 10 % to 90 % range of the default
-    estimator (Gaussian process). Dashed lines with a * are estimators of the package shapiq, grey
-    lines the others. Dotted: the noise floor, exact values of another training of the same
-    federation."""
+    estimator (Gaussian process). Dashed lines with an asterisk are estimators of the
+    package shapiq, grey lines the others. Dotted: the noise floor, exact values of another
+    training of the same federation."""
     return style.captioned(drawn, caption)
 
 

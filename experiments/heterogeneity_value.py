@@ -138,7 +138,7 @@ def floor_of(record: Record, name: str) -> dict[str, Any]:
 def figure(record: Record) -> Figure:
     """What members of each speed are paid, early and in the end; a row a federation."""
     rows = len(FEDERATIONS)
-    drawn, panels = style.panels(style.ONE, 1.5 * rows + 0.8, rows, 2, sharex=True)
+    drawn, panels = style.panels(style.ONE, 1.5 * rows + 0.5, rows, 2, sharex=True)
     for place, name in enumerate(FEDERATIONS):
         own = [row for row in record["rows"] if row["federation"] == name and row["unequal"]]
         floor = floor_of(record, name)
@@ -153,11 +153,11 @@ def figure(record: Record) -> Figure:
     style.legend_below(drawn, panels[0], columns=2)
     seeds = record["config"]["seeds"]
     caption = f"""Payments to members of five speeds, that is local steps a round, where revenue is
-    divided by Shapley values: early, after a tenth of the rounds, and in the end. Members have
-    labels of one distribution (equal labels) or of pairs of classes (unequal labels). Bars:
-    standard errors over {seeds} seeds; dots are moved sideways so that bars do not overlap. Dotted:
-    FedAvg where all take equally many steps; grey line: equal payments. Each
-    panel has its own scale."""
+    divided by Shapley values: early, after a tenth of the rounds, and in the end, the mean over the
+    last tenth. Members have labels of one distribution (equal labels) or of pairs of classes
+    (unequal labels). Bars: standard errors over {seeds} seeds; dots are moved sideways so that bars
+    do not overlap. Dotted: FedAvg where all take equally many steps; grey line: equal payments.
+    Each panel has its own scale."""
     return style.captioned(drawn, caption)
 
 

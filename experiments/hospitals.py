@@ -151,7 +151,7 @@ def _money(axes: Axes, record: Record) -> None:
     style.bars(axes, at, np.clip(paid - cost, 0, None), GREEN, "profit", bottom=cost)
     style.error_bars(axes, at, paid, error)
     style.numbers_above(axes, paid + error, [f"{amount:,.0f}" for amount in paid])
-    axes.set_ylabel("payment (unit of the revenue)")
+    axes.set_ylabel("payment (revenue's unit)")
     style.amounts_on_y(axes)
     revenue = CONFIG["economics"]["revenue"]
     dress(axes, f"what each is paid out of {revenue:,}", grid="y")

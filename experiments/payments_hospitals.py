@@ -99,18 +99,18 @@ def figures(record: Record) -> dict[str, Figure]:
 
 def _payments(record: Record) -> Figure:
     """Payments with intervals at both rates."""
-    drawn, panels = style.panels(style.TWO, 2.6, 1, 2, sharey=True)
+    drawn, panels = style.panels(style.TWO, 2.6, 1, len(RATES), sharey=True)
     for axes, rate in zip(panels, RATES, strict=True):
         one = record["rates"][rate]
         settled = Settlement.from_json(one["settlement"])
         title = f"payments of {settled.revenue:,f}, learning rate {rate}"
         settlement_figures.payments(axes, settled, read_intervals(one), title)
-    at = np.arange(len(settled.players))
-    for axes in panels:
+        at = np.arange(len(settled.players))
         cost = np.array(settled.costs, float)
         look: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1, "zorder": 4}
         axes.hlines(cost, at - BAR, at + BAR, label="cost", **look)
-    panels[1].set_ylabel("")
+    for axes in panels[1:]:
+        axes.set_ylabel("")
     style.legend(panels[0], loc="upper right")
     caption = f"""What each of four hospitals is paid out of {settled.revenue:,f} for one model, by
     Shapley values of models trained at two learning rates. Whiskers: 95 % intervals, by replicates

@@ -252,7 +252,7 @@ def _flamby(folder: str | None) -> list[Record]:
 def figure(record: Record) -> Figure:
     """Accuracy and Spearman of values against epsilon, a column a federation."""
     count = len(FEDERATIONS)
-    drawn, panels = style.panels(style.ONE, 4.1, 2, count, sharex="col")
+    drawn, panels = style.panels(style.ONE, 3.8, 2, count, sharex="col")
     for place, name in enumerate(FEDERATIONS):
         found = record["federations"][name]
         above, below = panels[place], panels[count + place]

@@ -187,8 +187,9 @@ def figure(record: Record) -> Figure:
         axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
         style.zero_line(axes)
     style.legend_below(drawn, panels[0], panels[2])
-    caption = f"""Two members with equally many rows of digits; A is {settings["hours_b"]} times as
-    fast as B. They have the same time or do the same number of steps, for {settings["days"]} days.
+    times = settings["hours_b"] / settings["hours_a"]
+    caption = f"""Two members with equally many rows of digits; A is {times:g} times as fast as B.
+    They have the same time or do the same number of steps, for {settings["days"]} days.
     (a) Hours at work and waiting; (b) Shapley values of {settings["metric"]}; (c) payments out of
     {settings["revenue"]:,}, in grey the cost. One training each; there are no error bars."""
     return style.captioned(drawn, caption)

@@ -68,7 +68,7 @@ def _draw_payments(axes: Axes, compared: Comparison, shown: Shown) -> None:
         if run.payments is not None:
             paid: HostArray = np.array(run.payments, float)[shown.members]
             axes.plot(shown.places + moved, paid, marker, color=color, markersize=4, zorder=3)
-    axes.set_ylabel("payment (unit of the revenue)")
+    axes.set_ylabel("payment (revenue's unit)")
 
 
 def _looks(compared: Comparison) -> list[tuple[ComparedRun, float, str, str]]:

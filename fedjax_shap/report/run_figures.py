@@ -46,7 +46,7 @@ def values(result: AnyRun, beside: Mapping[str, AnyValues] | None = None) -> Fig
     """
     attribution = result.attribution
     shown = _shown(result)
-    figure, axes = style.bar_figure(len(shown.members))
+    figure, axes = style.bar_figure([result.players[member] for member in shown.members])
     heights = attribution.values[shown.members]
     label = style.plain(f"{result.value_label} (bar)")
     style.bars(axes, shown.places, heights, style.BLUE, label)
@@ -83,7 +83,7 @@ def payments(result: AnyRun, settled: Settlement) -> Figure:
         settled: its settlement.
     """
     shown = _shown(result)
-    figure, axes = style.bar_figure(len(shown.members))
+    figure, axes = style.bar_figure([result.players[member] for member in shown.members])
     cost = np.array(settled.costs, float)[shown.members]
     paid = np.array(settled.payments, float)[shown.members]
     covered = np.clip(np.minimum(paid, cost), 0, None)
@@ -99,7 +99,7 @@ def payments(result: AnyRun, settled: Settlement) -> Figure:
     style.numbers_above(axes, reach, amounts, places=shown.places)
     style.zero_line(axes)
     style.amounts_on_y(axes)
-    axes.set_ylabel("payment (unit of the revenue)")
+    axes.set_ylabel("payment (revenue's unit)")
     rule = settled.rule.replace("_", " ")
     what = f"payments of {settled.revenue:,f} by the rule '{rule}'"
     _title(figure, result.config.title, what)

@@ -106,7 +106,7 @@ def payments(
         amounts = [f"{payment:,f}" for payment in settled.payments]
         style.numbers_above(axes, highest, amounts)
     _title(axes, title or f"Payments of {settled.revenue:,f}{between}")
-    axes.set_ylabel("payment (unit of the revenue)")
+    axes.set_ylabel("payment (revenue's unit)")
     _members(axes, settled.players)
 
 
@@ -123,7 +123,7 @@ def costs_and_profits(axes: Axes, settled: Settlement) -> None:
     if any(-each >= settled.minor_unit for each in settled.profits):
         style.bars(axes, right, np.minimum(profit, 0), style.ORANGE, "loss", width=width)
     _title(axes, f"Costs and profits by the rule '{settled.rule.replace('_', ' ')}'")
-    axes.set_ylabel("amount (unit of the revenue)")
+    axes.set_ylabel("amount (revenue's unit)")
     style.legend(axes)
     _members(axes, settled.players)
 
@@ -152,7 +152,7 @@ def repriced(axes: Axes, settled: Settlement, sweep: Sweep, title: str | None = 
         place, name = sweep.mark
         _mark(axes, place, name, 0.99, ":")
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set(xlabel=sweep.label, ylabel="payment (unit of the revenue)")
+    axes.set(xlabel=sweep.label, ylabel="payment (revenue's unit)")
     style.amounts_on_x(axes)
     style.amounts_on_y(axes)
     style.open_frame(axes)

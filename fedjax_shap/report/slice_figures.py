@@ -14,7 +14,8 @@ from fedjax_shap.typing import HostArray
 
 SLICES = ("judges", "by_round")
 CHARACTERS = {style.ONE: 46, style.TWO: 100}  # of a title, by the width of the figure
-MOST_NARROW = 6  # columns that fit into one column of a paper
+CELL = 6  # characters of a number in a cell
+MOST_CHARACTERS = 36  # of a name and its cells, that fit into one column of a paper
 MOST_JUDGES = 40  # columns of a heat map; of more, those with the most test rows
 MOST_WRITTEN = 10  # judges and members up to which numbers are written into the cells
 MOST_LINES = len(style.COLORS)  # members with a line in a colour of its own
@@ -43,8 +44,11 @@ def judges(result: AnyRun, judged: AnySlices) -> Figure:
     cells = judged.values[shown.members][:, columns]
     members = distinct(result.players, LONGEST_IN_FIGURES)
     names = distinct(judged.names, LONGEST_IN_FIGURES)
-    width = style.ONE if len(columns) <= MOST_NARROW else style.TWO
-    figure, [axes] = style.panels(width, max(style.ROW, 0.18 * len(cells) + 1.3))
+    width = style.ONE
+    longest = max(len(members[member]) for member in shown.members)
+    if longest + CELL * len(columns) > MOST_CHARACTERS:
+        width = style.TWO
+    figure, [axes] = style.panels(width, max(style.ROW + 0.3, 0.18 * len(cells) + 1.5))
     axes.grid(visible=False)
     # colours are about 0: blue is worth something, red does harm
     reach = float(np.abs(cells).max()) or 1.0
@@ -125,5 +129,5 @@ def _write_numbers(axes: Axes, cells: HostArray, reach: float) -> None:
         if abs(value) > 0.6 * reach:
             color = "white"
         axes.text(
-            column, row, f"{value:.3g}", ha="center", va="center", fontsize=style.SMALL, color=color
+            column, row, f"{value:.2g}", ha="center", va="center", fontsize=style.SMALL, color=color
         )

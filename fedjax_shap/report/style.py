@@ -20,6 +20,8 @@ Grid: TypeAlias = Literal["x", "y", "both"]
 ONE = 3.4  # inches, the width of one column of a paper
 TWO = 7.0  # inches, of two
 ROW = 2.5  # inches, the height of a row of panels
+LINE = 0.15  # inches, of a legend
+SLANTED = 0.6  # inches, of names that are slanted
 TYPE = 8.0  # points, of labels and titles
 SMALL = 7.0  # points, of everything else; no figure has smaller type
 BLUE = "#3b6ea5"  # values and payments
@@ -79,11 +81,14 @@ def panels(
     return figure, every
 
 
-def bar_figure(bars: int, height: float = ROW) -> tuple[Figure, Axes]:
-    """A figure of one panel, as wide as so many bars need."""
-    width = ONE
-    if bars > MANY_BARS:
-        width = TWO
+def bar_figure(names: Sequence[str]) -> tuple[Figure, Axes]:
+    """A figure of one panel, as large as bars with these names below them need."""
+    width, room = ONE, NARROW
+    if len(names) > MANY_BARS:
+        width, room = TWO, WIDE
+    height = ROW
+    if not _fits(names, room):
+        height += SLANTED
     figure, [axes] = panels(width, height)
     return figure, axes
 
@@ -144,14 +149,13 @@ def legend(axes: Axes, **place: Any) -> None:
     axes.legend(fontsize=SMALL, **{"frameon": False, "handlelength": 1.6, **place})
 
 
-def legend_below(figure: Figure, *named: Axes, columns: int = 4, note: str = "") -> None:
-    """One legend below all panels, where something in it has a name.
+def legend_below(figure: Figure, *named: Axes, columns: int = 4) -> None:
+    """One legend below all panels, if anything has a name; the figure grows with its lines.
 
     Args:
         figure: with the panels.
         *named: the panels whose labels it has; all if none are given.
         columns: how many it has, or as many as fit into the figure where those are fewer.
-        note: a line above the names.
     """
     found: dict[str, Any] = {}
     for axes in named or figure.axes:
@@ -165,8 +169,6 @@ def legend_below(figure: Figure, *named: Axes, columns: int = 4, note: str = "")
         "frameon": False,
         "loc": "outside lower center",
         "fontsize": SMALL,
-        "title": note or None,
-        "title_fontsize": SMALL,
         "handlelength": 1.6,
         "columnspacing": 1.2,
     }
@@ -175,6 +177,7 @@ def legend_below(figure: Figure, *named: Axes, columns: int = 4, note: str = "")
         across = -(-len(found) // height)
         drawn = figure.legend(list(found.values()), list(found), ncols=across, **place)
         if across == 1 or drawn.get_window_extent().width <= figure.bbox.width:
+            figure.set_figheight(figure.get_figheight() + (height - 1) * LINE)
             return
         drawn.remove()
 
@@ -248,6 +251,12 @@ def zero_line(axes: Axes) -> None:
     axes.axhline(0, color="black", linewidth=0.8)
 
 
+def _fits(names: Sequence[str], room: int) -> bool:
+    """Whether names stand side by side in so many characters, or are numbers as they are many."""
+    longest = max(map(len, distinct(names, LONGEST_IN_FIGURES)))
+    return len(names) > MOST_NAMES or (longest + 1) * len(names) <= room
+
+
 def name_members(
     axes: Axes, names: Sequence[str], room: int | None = None, places: HostArray | None = None
 ) -> None:
@@ -268,10 +277,10 @@ def name_members(
     if places is None:
         places = np.arange(len(names))
     shown = [plain(name) for name in distinct(names, LONGEST_IN_FIGURES)]
-    if (max(map(len, shown)) + 1) * len(shown) > room:
-        axes.set_xticks(places, shown, rotation=40, ha="right", rotation_mode="anchor")
-    else:
+    if _fits(names, room):
         axes.set_xticks(places, shown)
+    else:
+        axes.set_xticks(places, shown, rotation=40, ha="right", rotation_mode="anchor")
 
 
 def amounts_on_y(axes: Axes) -> None:

@@ -12,6 +12,7 @@ from benchmarks import estimator_contest, estimator_tables, estimators, rivals
 from benchmarks.estimator_games import MAJORITY, VOTES
 from fedjax_shap.coalitions import all_subsets
 from fedjax_shap.games.closed_form import table
+from fedjax_shap.report.looks import look
 from fedjax_shap.shapley.estimators.registry import DEFAULT, ESTIMATORS
 from fedjax_shap.shapley.exact import shapley_values
 
@@ -187,9 +188,9 @@ def test_the_figure_has_a_line_for_each_estimator_and_names_the_default_and_the_
         assert len(axes.lines) == len(names) + (floor is not None)
         lines = {line.get_label(): line for line in axes.lines}
         errors = [row["rel_l2"] for row in rows if row["estimator"] == DEFAULT]
-        np.testing.assert_allclose(lines[f"{DEFAULT} (default)"].get_ydata(), errors)
+        np.testing.assert_allclose(lines[look(DEFAULT).name].get_ydata(), errors)
         if floor is not None:
-            assert set(lines["noise floor of training"].get_ydata()) == {floor["rel_l2"]}
+            assert set(lines["noise floor"].get_ydata()) == {floor["rel_l2"]}
     assert {record["games"][game]["noise_floor"] is None for game in ("A", "B")} == {False}
 
 
@@ -198,4 +199,4 @@ def test_the_figure_has_a_panel_for_each_game_and_no_floor_where_there_is_none()
     record["games"]["B"]["noise_floor"] = None
     panels = dict(zip(record["games"], estimators.figure(record).axes, strict=True))
     panel = panels["B"]
-    assert "noise floor of training" not in {line.get_label() for line in panel.lines}
+    assert "noise floor" not in {line.get_label() for line in panel.lines}

@@ -85,8 +85,11 @@ def test_accuracies_are_shares_of_each_hospitals_patients():
 
 def test_the_figure_has_a_published_and_our_mean_of_every_method():
     (axes,) = heart_disease.figure(random_record()).axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == list(METHODS)
-    assert len(axes.containers) == 2 * len(METHODS) and len(axes.get_legend().get_texts()) == 3
+    named = [label.get_text() for label in axes.get_yticklabels()]
+    assert named[: len(HOSPITALS)] == [f"{name} alone" for name in HOSPITALS]
+    assert len(named) == len(METHODS) and "SCAFFOLD" in named
+    assert len(axes.containers) == 2 * len(METHODS)
+    assert len(axes.figure.legends[0].get_texts()) == 3
 
 
 def test_results_that_are_missing_or_settings_that_do_not_exist_are_refused(tmp_path, capsys):

@@ -99,7 +99,7 @@ def test_a_record_is_drawn_and_shown(capsys):
     shown = capsys.readouterr().out
     assert shown.count("+1.0 (+6.0)") == 3 * len(RULES)
     assert "A split under cost_aware gains +1.0; as modelled: " in shown
-    drawn = misreporting.figure({"runs": [each, each]})
+    drawn = misreporting.figure({"runs": [each, each], "config": {"trainings": 3}})
     assert [axes.get_title(loc="left").split(",")[0] for axes in drawn.axes][1:] == [
         "data misreported"
     ] * 2

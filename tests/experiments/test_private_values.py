@@ -41,7 +41,7 @@ def test_a_row_an_epsilon_is_shown_and_drawn_with_flambys_beside_it(capsys):
         assert cell in text
     drawn = private_values.figure(handmade())
     assert isinstance(drawn, Figure)
-    labels = [text.get_text() for text in drawn.axes[1].get_legend().get_texts()]
+    labels = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert "FLamby, patients protected" in labels
 
 

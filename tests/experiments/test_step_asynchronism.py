@@ -88,7 +88,7 @@ def test_the_record_says_how_far_each_algorithm_is_from_the_optimum(tmp_path, ca
     )
     assert (tmp_path / "out.png").exists()
     lines = {line.get_label(): line for line in experiment.figure(record).axes[0].lines}
-    np.testing.assert_allclose(lines["fedavg"].get_ydata(), record["curves"]["fedavg"])
+    np.testing.assert_allclose(lines["FedAvg"].get_ydata(), record["curves"]["fedavg"])
 
 
 def test_every_contestant_of_the_claim_is_there():

@@ -90,7 +90,7 @@ def test_every_audit_is_shown_with_its_sentence(run_folder, capsys):
         assert one["name"].replace("_", " ").split()[0] in shown and one["sentence"]
     assert {one["name"]: one["holds"] for one in found["findings"]}["budget_balance"] is True
     height, width, _ = imread(run_folder.parent / "page.png").shape
-    assert width > height > 600, "two rows of panels, and the findings beside them"
+    assert width == 1400 and height > 1000, "two rows of panels, and the findings below them"
 
 
 def test_the_file_and_its_folder_are_the_same_run(run_folder, capsys):

@@ -54,7 +54,7 @@ def test_a_regression_runs_from_its_file_to_its_sentences(spending):
     # and so do curves
     assert record["curve"]["label"] == "RMSE"
     assert result.curve.federated[-1] < result.curve.federated[0]
-    (axes,) = run_figures.curve(result.curve, "run").axes
+    (axes,) = run_figures.curve(result.curve, "run", result.players).axes
     assert "RMSE" in axes.get_ylabel() and axes.get_ylim()[1] > 10
 
 

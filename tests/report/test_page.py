@@ -248,7 +248,10 @@ def test_a_run_writes_its_page_and_the_command_writes_the_same(
     monkeypatch.chdir(tmp_path)
     written = write(hostile, "runs/one")
     assert written[-1].name == "report.html"
-    said(capsys, "report", "runs/one", "--out", "page.html")
+    said(capsys, "report", "runs/one", "--out", "page.html", "--figures", "figures")
+    kinds = {".png", ".svg", ".pdf", ".txt"}
+    assert {path.suffix for path in Path("figures").glob("values.*")} == kinds
+    assert "Bars: Shapley value" in Path("figures/values.txt").read_text()
     assert Path("page.html").read_text() == written[-1].read_text()
     assert "budget balance" in Path("page.html").read_text()
     write(result_of(NAMES, [0.1, 0.2, 0.3, 0.4, 0.5]), "runs/two")

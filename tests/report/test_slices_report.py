@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from figure_checks import check
 from handmade import result_of
 
 from fedjax_shap.report.slice_figures import figures
@@ -46,6 +47,8 @@ def test_a_figure_shows_the_highest_and_the_lowest_of_many(count, length, kind, 
     ((name, figure),) = figures(sliced(count, length, kind)).items()
     assert name == {"judges": "judges", "rounds": "by_round"}[kind]
     figure.savefig(tmp_path / f"{name}.png", dpi=40)
+    if count == 3:
+        check(figure)
     axes = figure.axes[0]
     if kind == "judges":
         assert axes.images[0].get_array().shape == (min(count, 20), min(length, 40))
