@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -121,25 +120,16 @@ def _common(record: Record, game: str) -> int:
 
 
 def _stated(record: Record) -> Part:
-    """The z of each estimator that states errors, over the budgets of each game."""
-    games = list(record["games"])
-    rows = []
-    for name in record["ranking"]:
-        scores = [
-            [row["z"] for row in record["rows"] if (row["game"], label(row)) == (game, name)]
-            for game in games
-        ]
-        if any(score is not None for one in scores for score in one):
-            rows.append((name, *(_number(_together(one)) for one in scores)))
-    return {"columns": ("estimator", *games), "rows": rows}
-
-
-def _together(scores: Sequence[float | None]) -> float | None:
-    """The root mean square of some z; None where one is not known, or there are none."""
-    known = [score for score in scores if score is not None]
-    if not known or len(known) < len(scores):
-        return None
-    return float(np.sqrt(np.mean(np.square(known))))
+    """The z of each estimator that states errors, at the budgets of `_all`."""
+    budgets = {game: _common(record, game) for game in record["games"]}
+    scores = {(row["game"], row["budget"], label(row)): row["z"] for row in record["rows"]}
+    columns = ("estimator", *(f"{game}, {budget}" for game, budget in budgets.items()))
+    each = {
+        name: [scores.get((game, at, name)) for game, at in budgets.items()]
+        for name in record["ranking"]
+    }
+    rows = [(name, *map(_number, known)) for name, known in each.items() if any(known)]
+    return {"columns": columns, "rows": rows}
 
 
 def _error(error: float | None) -> str:
