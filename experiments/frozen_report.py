@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,15 +15,16 @@ from fedjax_shap.report.style import COLORS, GREY
 SMALL = 7  # points of type, in a figure as wide as two columns
 LARGEST = 10.0  # relative L2 that is written out
 NONE = "–"
-NAMED = (  # one colour each in all panels, the default apart
-    "regression_msr",
-    "complementary",
-    "svarm",
-    "leverage",
-    "kernelshap",
-    "permutation",
-    "tmc",
-)
+NAMED = {  # those with a colour of their own, the same in all panels
+    "gaussian_process": "Gaussian process",
+    "regression_msr": "RegressionMSR",
+    "complementary": "complementary contributions",
+    "svarm": "stratified SVARM",
+    "leverage": "Leverage SHAP",
+    "kernelshap": "KernelSHAP",
+    "permutation": "permutations",
+    "tmc": "truncated Monte Carlo",
+}
 Part = dict[str, Any]  # columns and rows of text
 
 
@@ -64,9 +64,9 @@ def _default(record: Record) -> Part:
         "Spearman",
         "z",
         "best other of ours",
-        "",
+        "its error",
         "best of shapiq's",
-        "",
+        "its error",
         "default is best",
     )
     rows = []
@@ -120,25 +120,16 @@ def _common(record: Record, game: str) -> int:
 
 
 def _stated(record: Record) -> Part:
-    """The z of each estimator that states errors, over the budgets of each game."""
-    games = list(record["games"])
-    rows = []
-    for name in record["ranking"]:
-        scores = [
-            [row["z"] for row in record["rows"] if (row["game"], label(row)) == (game, name)]
-            for game in games
-        ]
-        if any(score is not None for one in scores for score in one):
-            rows.append((name, *(_number(_together(one)) for one in scores)))
-    return {"columns": ("estimator", *games), "rows": rows}
-
-
-def _together(scores: Sequence[float | None]) -> float | None:
-    """The root mean square of some z; None where one is not known, or there are none."""
-    known = [score for score in scores if score is not None]
-    if not known or len(known) < len(scores):
-        return None
-    return float(np.sqrt(np.mean(np.square(known))))
+    """The z of each estimator that states errors, at the budgets of `_all`."""
+    budgets = {game: _common(record, game) for game in record["games"]}
+    scores = {(row["game"], row["budget"], label(row)): row["z"] for row in record["rows"]}
+    columns = ("estimator", *(f"{game}, {budget}" for game, budget in budgets.items()))
+    each = {
+        name: [scores.get((game, at, name)) for game, at in budgets.items()]
+        for name in record["ranking"]
+    }
+    rows = [(name, *map(_number, known)) for name, known in each.items() if any(known)]
+    return {"columns": columns, "rows": rows}
 
 
 def _error(error: float | None) -> str:
@@ -200,25 +191,26 @@ def _panel(axes: Axes, record: Record, game: str) -> None:
     axes.minorticks_off()
     axes.tick_params(labelsize=SMALL)
     axes.tick_params(axis="x", labelrotation=60)
-    dress(axes, f"{game}, n = {about['players']}", size=SMALL + 1)
+    dress(axes, f"{game.replace('_', ' ')}, n = {about['players']}", size=SMALL + 1)
 
 
 def _line(name: str, default: str) -> dict[str, Any]:
     """How the line of an estimator looks."""
     if name == default:
-        words = f"{name} (default)"
+        words = f"{NAMED.get(name, name)} (default)"
         return {"color": "black", "marker": "o", "markersize": 3, "zorder": 5, "label": words}
     if name in NAMED:
-        color = COLORS[NAMED.index(name)]
-        return {"color": color, "marker": "o", "markersize": 2, "linewidth": 1, "label": name}
+        color = COLORS[list(NAMED).index(name)]
+        style: dict[str, Any] = {"color": color, "marker": "o", "markersize": 2, "linewidth": 1}
+        return {**style, "label": NAMED[name]}
     label_of = "others of ours"
-    style = "-"
+    dashes = "-"
     if name.endswith(", shapiq"):
         label_of = "shapiq's"
-        style = "--"
+        dashes = "--"
     return {
         "color": GREY,
-        "linestyle": style,
+        "linestyle": dashes,
         "linewidth": 0.6,
         "alpha": 0.6,
         "zorder": 1,

@@ -49,6 +49,14 @@ def by_coalitions(utilities):
     return values
 
 
+def test_the_arrays_of_a_file_are_those_that_shapiq_reads(tiny, tmp_path):
+    tables.write(tiny, tmp_path)
+    with np.load(tmp_path / "tiny.npz", allow_pickle=False) as held:
+        assert set(held) == {"values", "coalitions", "n_players", "normalization_value", "meta"}
+        assert held["values"].dtype == np.float32 and held["coalitions"].dtype == bool
+        assert (held["n_players"], held["normalization_value"]) == (3, 0.5)
+
+
 @pytest.mark.parametrize("ending", [".npz", ".json"])
 def test_a_table_is_read_as_it_was_written(tiny, tmp_path, ending):
     tables.write(tiny, tmp_path)
