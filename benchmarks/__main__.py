@@ -85,6 +85,7 @@ NAMED = {
     "alignment": Run("alignment", ("--quick",)),
     "encrypted_training": Run("encrypted_training", ("--quick",)),
     "overheads": Run("overheads", ("--quick",)),
+    "study": Run("study", ("--quick", "--loop", "0")),
 }
 
 

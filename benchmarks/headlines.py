@@ -231,6 +231,17 @@ def _scale_on_paper(record: Record) -> list[Headline]:
     ]
 
 
+def _study(record: Record) -> list[Headline]:
+    loop = ""
+    if "loop" in record:
+        one = record["loop"]
+        loop = f"a shell's loop {one['seconds'] / 60:.1f} min{extrapolated(one['share'])}"
+    return [
+        Headline(f"{one['cells']} cells, {name}", f"{one['seconds'] / 60:.1f} min", loop)
+        for name, one in record["engines"].items()
+    ]
+
+
 READERS: dict[str, Callable[[Record], list[Headline]]] = {
     "algorithms": _algorithms,
     "alignment": _alignment,
@@ -249,4 +260,5 @@ READERS: dict[str, Callable[[Record], list[Headline]]] = {
     "scale_on_paper": _scale_on_paper,
     "scaling": _scaling,
     "secure_sum": _secure_sum,
+    "study": _study,
 }

@@ -93,9 +93,27 @@ def _ratios(record: Record) -> Table:
     return Table(("seconds, FedAvg's = 1", clients, coalitions, "memory of a chunk, MB"), rows)
 
 
+def _study(record: Record) -> Table:
+    """Minutes of a study by each engine, and by a shell's loop."""
+    words = {
+        "here": "in one process",
+        "jobs": "`--jobs 2`",
+        "ray": "`--engine ray --option num_cpus=1`, a local cluster",
+    }
+    timed = {words[name]: one["seconds"] for name, one in record["engines"].items()}
+    if "loop" in record:
+        runs = len(record["loop"]["cells"])
+        what = f"a shell's loop of `fedjax-shap run`, by its first {runs} runs"
+        timed[what] = record["loop"]["seconds"]
+    cells = next(iter(record["engines"].values()))["cells"]
+    rows = [(what, f"{one / 60:.1f}", f"{one / cells:.1f}") for what, one in timed.items()]
+    return Table(("", "minutes", "seconds a cell"), rows)
+
+
 TABLES: dict[str, dict[str, Callable[[Record], Table]]] = {
     "algorithms": {"ratios": _ratios},
     "coalition_engine": {"rivals": _rivals},
     "compilation": {"runs": _runs},
     "convolutions": {"ways": _ways},
+    "study": {"engines": _study},
 }

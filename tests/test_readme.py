@@ -64,6 +64,9 @@ def test_commands_are_understood():
         assert known.command == "run" or not rest, command
         if known.command == "run" and "nets:" not in command:
             fs.parse(override(configured[known.config], assignments(rest)))
+        if known.command == "sweep":
+            axes = fs.studies.axes_of(dict(word.split("=", 1) for word in known.set))
+            assert len(fs.studies.cells_of(configured[known.config], axes)) == 10
 
 
 def test_the_table_of_what_there_is_has_every_name():
