@@ -36,7 +36,11 @@ def holds(whole: Mapping, part: Mapping) -> bool:
 
 @pytest.mark.parametrize("block", SHOWN, ids=lambda block: block.file)
 def test_a_file_that_a_page_shows_is_an_example(block):
-    assert (FOLDER / block.file).read_text() == block.text
+    text = (FOLDER / block.file).read_text()
+    if block.language == "toml":
+        assert tomllib.loads(text) == tomllib.loads(block.text)
+    else:
+        assert text == block.text
 
 
 def test_every_configuration_of_the_readme_is_an_example_or_part_of_one():
@@ -86,10 +90,12 @@ def test_every_example_stands_in_the_list():
 
 
 @pytest.mark.slow
-def test_examples_run(here, tmp_path, capsys):
-    for name in ("sums", "fleet"):
-        assert main(["run", f"{name}.toml", "--out", str(tmp_path / name)]) == 0
-        assert (tmp_path / name / "report.html").exists()
+def test_an_example_of_three_tables_runs(here, tmp_path, capsys):
+    assert main(["run", "fleet.toml", "--out", str(tmp_path)]) == 0  # the README's test runs others
+    assert (tmp_path / "report.html").exists()
+
+
+def test_arrays_are_written_and_read(tmp_path):
     subprocess.run([sys.executable, FOLDER / "arrays.py"], cwd=tmp_path, check=True)
     pool = fs.load("npz", path=str(tmp_path / "arrays.npz"))
     assert set(pool.columns[pool.natural]) == {"north", "east", "south"}
