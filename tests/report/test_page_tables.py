@@ -6,6 +6,7 @@ import re
 import pytest
 from handmade import result_of
 
+import fedjax_shap as fs
 from fedjax_shap.report.page import _facts
 from fedjax_shap.report.page_figures import REM, figures_of
 from fedjax_shap.report.page_tables import members, plain, titled
@@ -72,3 +73,18 @@ def test_a_tables_title_begins_with_a_capital_and_a_runs_name_stays():
     table = Table("use of the devices", (text("member"),), (("a",),))
     assert plain(titled(table), "k").caption == "Use of the devices"
     assert plain(table, "k").caption == "use of the devices"
+
+
+def test_a_run_is_loaded_from_its_folder_or_its_file(tmp_path):
+    (tmp_path / "one").mkdir()
+    record = result_of(NAMES, [0.5, 0.25], title="one").to_json()
+    (tmp_path / "one" / "result.json").write_text(json.dumps(record))
+    for path in (tmp_path / "one", str(tmp_path / "one" / "result.json")):
+        run = fs.load_run(path)
+        assert run.players == NAMES and run.attribution.values.tolist() == [0.5, 0.25]
+        assert run.config.title == run.record["config"]["title"] == "one"
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(fs.InvalidInputError, match="to be the result of a run"):
+        fs.load_run(tmp_path / "other.json")
+    with pytest.raises(fs.InvalidInputError, match="no such run"):
+        fs.load_run(tmp_path / "none")
