@@ -86,18 +86,7 @@ def summarise(
     entries = entries_of(study, value, reference)
     known = list(entries[0].settings)
     by = (*rows, *columns)
-    require(
-        "member" not in by or "member" in known,
-        f"Expected rows and columns to be without 'member' with value={value!r}, which is one "
-        "number a cell.",
-    )
-    for name in by:
-        one_of("field", name, known, "one in which the cells differ")
-    require(len(set(by)) == len(by), f"Expected rows and columns to differ, got {listed(by)}.")
-    require(
-        "member" in by or "member" not in known,
-        f"Expected rows or columns to have 'member' with value={value!r}, which each member has.",
-    )
+    _check_fields(by, known, value)
     groups: dict[tuple[Any, Any], list[float]] = {}
     for entry in entries:
         place = (_key(entry, rows), _key(entry, columns))
@@ -118,6 +107,22 @@ def summarise(
         spreads,
         confidence,
         pooled,
+    )
+
+
+def _check_fields(by: Sequence[str], known: Sequence[str], value: str) -> None:
+    """Refuses fields by which the numbers of a measure cannot be grouped."""
+    require(
+        "member" not in by or "member" in known,
+        f"Expected rows and columns to be without 'member' with value={value!r}, which is one "
+        "number a cell.",
+    )
+    for name in by:
+        one_of("field", name, known, "one in which the cells differ")
+    require(len(set(by)) == len(by), f"Expected rows and columns to differ, got {listed(by)}.")
+    require(
+        "member" in by or "member" not in known,
+        f"Expected rows or columns to have 'member' with value={value!r}, which each member has.",
     )
 
 
