@@ -93,6 +93,9 @@ if TYPE_CHECKING:  # for type checkers and editors; `_MODULES` and `_FAMILIES` s
     from fedjax_shap.pipeline.joint_model import load_model as load_model
     from fedjax_shap.pipeline.result import Result as Result
     from fedjax_shap.pipeline.run import run as run
+    from fedjax_shap.pipeline.toml import override as override
+    from fedjax_shap.pipeline.toml import read_toml as read_toml
+    from fedjax_shap.report.saved_run import load_run as load_run
     from fedjax_shap.shapley import stopping as stopping
     from fedjax_shap.shapley.agreement import agreement as agreement
     from fedjax_shap.shapley.axioms import check as check
@@ -147,10 +150,13 @@ _MODULES = {  # a name -> the module of this package that defines it
     "interactions": "shapley.interactions",
     "load": "data.sources",
     "load_model": "pipeline.joint_model",
+    "load_run": "report.saved_run",
     "local": "learning.local",
+    "override": "pipeline.toml",
     "parse": "pipeline.config",
     "payment_intervals": "economics.intervals",
     "private": "learning.private",
+    "read_toml": "pipeline.toml",
     "reconstructed": "games.reconstructed",
     "rounds": "games.rounds",
     "run": "pipeline.run",
@@ -228,14 +234,17 @@ __all__ = [
     "ledger",
     "load",
     "load_model",
+    "load_run",
     "local",
     "models",
+    "override",
     "parse",
     "participation",
     "partitions",
     "payment_intervals",
     "private",
     "protocols",
+    "read_toml",
     "reconstructed",
     "revenues",
     "rounds",

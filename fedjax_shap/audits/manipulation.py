@@ -181,9 +181,8 @@ def _split_payments(
 
 def _replaced(entries: Sequence[Any], player: int, one: Any, two: Any = None) -> list[Any]:
     """The entries with `one` in the place of a player's, and `two`, or again `one`, at the end."""
-    if two is None:
-        two = one
-    return [*entries[:player], one, *entries[player + 1 :], two]
+    last = one if two is None else two
+    return [*entries[:player], one, *entries[player + 1 :], last]
 
 
 def _merge_gain(evidence: Evidence, before: tuple[Fraction, ...], one: int, other: int) -> Fraction:
@@ -199,8 +198,9 @@ def _merge_gain(evidence: Evidence, before: tuple[Fraction, ...], one: int, othe
     names[one] = f"{names[one]} and {names.pop(other)} as one"
     costs = joined(list(map(Fraction, evidence.settlement.costs))) or []
     values = _valued(evidence, lambda table: merged_table(table, one, other), -1)
-    sizes, implied = joined(evidence.sizes), joined(evidence.metered)
-    after = counterfactual_payments(evidence, values, costs, sizes, implied, names=names)
+    after = counterfactual_payments(
+        evidence, values, costs, joined(evidence.sizes), joined(evidence.metered), names=names
+    )
     return after[one] - before[one] - before[other]
 
 

@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input",
         metavar="INPUT",
         help="a JSON file with values, costs, revenue and more; a CSV file with the columns "
-        "player, value, cost, std_error, size; or a run's folder or result.json",
+        "player (or member), value, cost, std_error, size (or examples); or a run's folder or "
+        "result.json",
     )
     add_settings(parser, "settings, which replace those in the file and add what it does not say")
     parser.add_argument(

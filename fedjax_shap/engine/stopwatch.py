@@ -5,6 +5,8 @@ from typing import Any
 
 import jax
 
+from fedjax_shap.engine.programs import COMPILED, COMPILING
+
 
 class Stopwatch:
     """Seconds of a `with` block, and how many of them XLA spent compiling.
@@ -15,12 +17,14 @@ class Stopwatch:
             them.
         programs: how many programs were compiled, or read from JAX's persistent cache.
         cached: how many of these were read from the cache.
+        preparing: seconds in which programs of chunks were traced, lowered and compiled.
     """
 
     seconds = 0.0
     compiling = 0.0
     programs = 0
     cached = 0
+    preparing = 0.0
 
     def __enter__(self) -> "Stopwatch":
         """Starts."""
@@ -45,3 +49,7 @@ class Stopwatch:
 
     def _hit(self, event: str, **_: Any) -> None:
         self.cached += event == "/jax/compilation_cache/cache_hits"
+        if event == COMPILING:
+            self._prepares = time.perf_counter()
+        elif event == COMPILED:
+            self.preparing += time.perf_counter() - self._prepares

@@ -19,6 +19,7 @@ COLUMNS = {  # of a CSV file -> the key of the record
     "std_error": "std_errors",
     "size": "sizes",
 }
+SYNONYMS = {"member": "player", "examples": "size"}  # as a run's tables call these columns
 RESULT = "result.json"  # of a run, in its folder
 _NEEDED = ("value", "cost")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -178,6 +179,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _from_csv(path: str, text: str) -> dict[str, Any]:
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = [name.strip().lower() for name in next(rows, [])]
+    header = [SYNONYMS.get(name, name) for name in header]
     for name in header:
         one_of("column", name, COLUMNS)
     twice = [name for name, times in Counter(header).items() if times > 1]

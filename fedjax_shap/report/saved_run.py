@@ -5,6 +5,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from fedjax_shap.economics import money
 from fedjax_shap.economics.cost import Bill
 from fedjax_shap.economics.intervals import Intervals
 from fedjax_shap.economics.settlement import Settlement
+from fedjax_shap.pipeline.records import read_json, result_file
 from fedjax_shap.report.saved_values import (
     SavedCurves,
     SavedSlices,
@@ -130,6 +132,23 @@ class SavedRun:
     def to_json(self) -> dict[str, Any]:
         """The record that the run was read from."""
         return dict(self.record)
+
+
+def load_run(path: str | Path) -> SavedRun:
+    """Reads a run that was written, without JAX.
+
+    Args:
+        path: the run's folder, or its result.json.
+
+    Returns:
+        The run with the attributes of `Result`, which figures and tables take as well; `record` has
+        its result.json as a dict.
+
+    Raises:
+        InvalidInputError: no such run, or a file of something else.
+    """
+    file = result_file(path)
+    return saved_run(read_json(file, "result"), file.resolve().parent.name)
 
 
 def saved_run(record: Mapping[str, Any], title: str = "run") -> SavedRun:

@@ -78,7 +78,7 @@ def settlement_table(settled: Settlement, intervals: Intervals | None = None) ->
         last.append((name, "", *cells))
     return Table(
         _title(settled),
-        (text("player"), *numbers("value", "cost", "payment"), *level, Column("profit")),
+        (text("member"), *numbers("value", "cost", "payment"), *level, Column("profit")),
         tuple(rows),
         tuple(last),
     )

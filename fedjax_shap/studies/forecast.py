@@ -24,6 +24,7 @@ from fedjax_shap.valuation.options import Options
 DECIDING = ("data", "partition", "game")  # sections that say who the players are
 SAMPLE = 64  # coalitions that a measurement trains at the most
 SECONDS = 10.0  # after which it ends with the batch at hand
+PROGRAMS = 3  # of the size of a valuation's that a run has: its own, and two for its curves
 MOST_COUNTED = 20  # players up to which all coalitions are counted out
 
 
@@ -142,29 +143,38 @@ def _measured(config: Config) -> Rate | None:
     with Stopwatch() as loading:
         setting = setting_of(config)
     with Stopwatch() as training:
-        done = _train_some(config, setting)
-    valuing = max(training.seconds - training.compiling, 0.0)
-    # a run compiles two more programs of this size for its curves
-    once = 3 * training.compiling
+        done, between = _train_some(config, setting)
+    valuing = max(between - training.preparing, 0.0)
+    # what is neither is tracing, which every cell does again; curves take as much twice more
+    tracing = max(training.seconds - valuing - training.compiling, 0.0)
     source = f"as measured on {done} coalitions of the first"
-    return Rate(valuing / done, loading.seconds, once, source)
+    return Rate(
+        coalition=valuing / done,
+        overhead=loading.seconds + PROGRAMS * tracing,
+        once=PROGRAMS * training.compiling,
+        source=source,
+    )
 
 
-def _train_some(config: Config, setting: Setting) -> int:
-    """Trains a batch of coalitions; returns how many were done before time was up."""
-    counted = 0
-    began = time.perf_counter()
+def _train_some(config: Config, setting: Setting) -> tuple[int, float]:
+    """Trains a batch of coalitions.
+
+    Returns:
+        How many were done before time was up, and the seconds from the first report of progress,
+        before anything is compiled, to the last.
+    """
+    reports: list[tuple[int, float]] = []
 
     def progress(done: int, total: int) -> None:
-        nonlocal counted
-        counted = done
-        if time.perf_counter() - began > SECONDS:
+        reports.append((done, time.perf_counter()))
+        if reports[-1][1] - reports[0][1] > SECONDS:
             raise _Enough
 
     options = Options(plan=config.build("plan"), progress=progress)
     with suppress(_Enough):
         setting.attribution(_sample(), options)
-    return max(counted, 1)
+    done, ended = reports[-1]
+    return max(done, 1), ended - reports[0][1]
 
 
 def _sample() -> Estimator:

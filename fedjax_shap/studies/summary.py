@@ -84,7 +84,9 @@ def summarise(
     fraction("confidence", confidence)
     require(0 < confidence < 1, f"Expected confidence={confidence} to lie between 0 and 1.")
     entries = entries_of(study, value, reference)
-    _check(list(entries[0].settings), value, rows, columns)
+    known = list(entries[0].settings)
+    by = (*rows, *columns)
+    _check_fields(by, known, value)
     groups: dict[tuple[Any, Any], list[float]] = {}
     for entry in entries:
         place = (_key(entry, rows), _key(entry, columns))
@@ -105,6 +107,22 @@ def summarise(
         spreads,
         confidence,
         pooled,
+    )
+
+
+def _check_fields(by: Sequence[str], known: Sequence[str], value: str) -> None:
+    """Refuses fields by which the numbers of a measure cannot be grouped."""
+    require(
+        "member" not in by or "member" in known,
+        f"Expected rows and columns to be without 'member' with value={value!r}, which is one "
+        "number a cell.",
+    )
+    for name in by:
+        one_of("field", name, known, "one in which the cells differ")
+    require(len(set(by)) == len(by), f"Expected rows and columns to differ, got {listed(by)}.")
+    require(
+        "member" in by or "member" not in known,
+        f"Expected rows or columns to have 'member' with value={value!r}, which each member has.",
     )
 
 
@@ -137,25 +155,6 @@ def spread(numbers: Sequence[float] | HostArray, confidence: float = 0.95) -> Sp
         rng=np.random.default_rng(SEED),
     ).confidence_interval
     return Spread(mean, float(sample.std(ddof=1)), float(found.low), float(found.high), len(sample))
-
-
-def _check(known: list[str], value: str, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Refuses groups that a study does not have, and members that a measure does or does not
-    tell apart.
-    """
-    by = (*rows, *columns)
-    require(
-        "member" not in by or "member" in known,
-        f"Expected rows and columns to be without 'member' with value={value!r}, which is one "
-        "number a cell.",
-    )
-    for name in by:
-        one_of("field", name, known, "one in which the cells differ")
-    require(len(set(by)) == len(by), f"Expected rows and columns to differ, got {listed(by)}.")
-    require(
-        "member" in by or "member" not in known,
-        f"Expected rows or columns to have 'member' with value={value!r}, which each member has.",
-    )
 
 
 def _pooled(

@@ -200,6 +200,7 @@ def test_an_unknown_error_is_an_empty_cell(folder, capsys):
     [
         ("", "to have a column value and one cost"),
         ("player,value\na,1\n", "to have a column cost"),
+        ("member,player,value,cost\na,b,1,2\n", "got player more than once"),
         ("player,value,cost\n", "to have a row for each player, got none"),
         ("player;value;cost\na;1;2\n", "Expected column='player;value;cost'"),
         ("value,cost,valeu\n1,2,3\n", "did you mean 'value'?"),
@@ -278,3 +279,13 @@ def test_a_bad_json_file_is_refused_in_one_sentence(content, sentence, folder, c
 )
 def test_bad_arguments_of_settle_are_refused_in_one_sentence(arguments, sentence, folder, capsys):
     assert sentence in refused(capsys, "settle", *arguments)
+
+
+def test_columns_may_have_the_names_of_a_runs_own_table(folder, capsys):
+    (folder / "one.csv").write_text("member,examples,value,cost\na,3,1,0\nb,1,2,5\n")
+    (folder / "other.csv").write_text("player,size,value,cost\na,3,1,0\nb,1,2,5\n")
+    settings = ("--revenue", 100, "--rule", "by_size")
+    one, other = (
+        said(capsys, "settle", folder / name, *settings) for name in ("one.csv", "other.csv")
+    )
+    assert one == other and '"a"' in one

@@ -2,16 +2,22 @@
 
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from handmade import result_of
+from handmade import curves_of, result_of
 
+import fedjax_shap as fs
+from fedjax_shap.economics.intervals import payment_intervals
+from fedjax_shap.economics.settle import settle
 from fedjax_shap.report import style
 from fedjax_shap.report.page import _facts
 from fedjax_shap.report.page_figures import REM, figures_of
-from fedjax_shap.report.page_tables import members, plain, titled
+from fedjax_shap.report.page_tables import by_round, configuration, curve, members, plain, titled
 from fedjax_shap.report.saved_run import saved_run
-from fedjax_shap.report.tables import Table, text
+from fedjax_shap.report.tables import Column, Table, text
+from fedjax_shap.shapley.estimator import Slices
 
 NAMES = ("north", "south")
 
@@ -73,3 +79,89 @@ def test_a_tables_title_begins_with_a_capital_and_a_runs_name_stays():
     table = Table("use of the devices", (text("member"),), (("a",),))
     assert plain(titled(table), "k").caption == "Use of the devices"
     assert plain(table, "k").caption == "use of the devices"
+
+
+def test_a_run_is_loaded_from_its_folder_or_its_file(tmp_path):
+    (tmp_path / "one").mkdir()
+    record = result_of(NAMES, [0.5, 0.25], title="one").to_json()
+    (tmp_path / "one" / "result.json").write_text(json.dumps(record))
+    for path in (tmp_path / "one", str(tmp_path / "one" / "result.json")):
+        run = fs.load_run(path)
+        assert run.players == NAMES and run.attribution.values.tolist() == [0.5, 0.25]
+        assert run.config.title == run.record["config"]["title"] == "one"
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(fs.InvalidInputError, match="to be the result of a run"):
+        fs.load_run(tmp_path / "other.json")
+    with pytest.raises(fs.InvalidInputError, match="no such run"):
+        fs.load_run(tmp_path / "none")
+
+
+VALUES = np.array([0.5, 0.25])
+ERRORS = np.array([0.1, 0.05])
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """A run with errors, other values beside, intervals of payments, and a permanent member."""
+    costs = ["10", "5.005"]
+    permanent = {"name": "bank", "cost": 20, "alone": 30}
+    result = result_of(
+        NAMES,
+        VALUES,
+        errors=ERRORS,
+        settlement=settle(VALUES, costs, 100, players=list(NAMES), permanent=permanent),
+        intervals=payment_intervals(VALUES, costs, 100, std_errors=ERRORS, players=list(NAMES)),
+        curve=curves_of(2),
+    )
+    slices = Slices("rounds", ("1", "2"), np.zeros(0), np.eye(2), np.eye(2), np.zeros(2), VALUES)
+    found = result.attribution.replace(slices=slices)
+    record = json.loads(json.dumps(replace(result, attribution=found).to_json()))
+    beside = {"values": [0.125, -0.75], "std_errors": [0, 0], "spearman": 1.0}
+    return saved_run({**record, "beside": {"in-run value": beside}}, "run")
+
+
+def in_full(table, name):
+    """The numbers of a column in full."""
+    place = [head.name for head in table.heads].index(name)
+    return [float(row[place].value) for row in table.rows]
+
+
+def test_every_column_of_the_members_has_its_own_numbers(whole):
+    table = members(whole)
+    settled = whole.settlement
+    assert in_full(table, "value") == VALUES.tolist()
+    assert in_full(table, "standard error") == ERRORS.tolist()
+    assert in_full(table, "95 % from") == pytest.approx(VALUES - 1.96 * ERRORS)
+    assert in_full(table, "95 % to") == pytest.approx(VALUES + 1.96 * ERRORS)
+    assert in_full(table, "in-run value") == [0.125, -0.75]
+    for name in ("cost", "payment", "profit"):
+        column = [float(one) for one in getattr(settled, f"{name}s")]
+        assert in_full(table, name) == column
+        place = [head.name for head in table.heads].index(name)
+        together, bank = (row[place].text for row in table.totals)
+        assert float(together) == pytest.approx(sum(column), abs=0.006)
+        assert float(bank) == float(getattr(settled.permanent, name))
+    assert table.totals[1][0].text == "bank (in all coalitions)"
+    assert in_full(table, "payment, 95 % from") == whole.intervals.low.tolist()
+    assert in_full(table, "payment, 95 % to") == whole.intervals.high.tolist()
+
+
+def test_tables_of_rounds_and_of_the_configuration_have_what_they_say(whole):
+    curves = curve(whole.curve)
+    assert in_full(curves, "round") == [1, 2, 3]
+    assert in_full(curves, "federated") == whole.curve.federated.tolist()
+    assert in_full(curves, "pooled data") == whole.curve.pooled.tolist()
+    (rounds,) = by_round(whole)
+    names = [row[0].value for row in rounds.rows]
+    assert names == list(NAMES)
+    for place, row in enumerate(rounds.rows):
+        assert [float(cell.value) for cell in row[1:]] == whole.by_round.values[place].tolist()
+    fields = {row[0].text: row[1].value for row in configuration(whole.record["config"]).rows}
+    assert fields["title"] == "run" and fields["data.name"] == "digits"
+
+
+def test_numbers_of_plain_tables_sort_as_numbers_and_members_left_out_are_counted():
+    table = plain(Table("runs", (text("run"), Column("coalitions")), (("a, b", "1,024"),)), "k")
+    assert [cell.value for cell in table.rows[0]] == ["a, b", "1024"]
+    many = read_back(result_of([f"m{at}" for at in range(503)], np.linspace(0, 1, 503)))
+    assert members(many).note.startswith("3 members between are left out")

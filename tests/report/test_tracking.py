@@ -3,6 +3,7 @@
 import json
 import struct
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.pipeline import run as pipeline_run
 from fedjax_shap.report.saved_run import saved_run
 from fedjax_shap.report.tracking import Tracker, logging_to, tensorboard, track, watching
+from fedjax_shap.shapley.estimator import Slices
 
 NAMES = ("north/1", "south")
 
@@ -44,17 +46,39 @@ def test_a_run_is_logged_by_round_and_by_coalitions():
     track(run, kept.tracker)
     asked = run.coalitions["asked"]
     label = run.curve.label
-    federated = [kept.numbers[f"{label} by round/federated", at] for at in (1, 2)]
-    assert federated == pytest.approx(run.curve.federated[:2])
+    rows = {"federated": run.curve.federated, "pooled data": run.curve.pooled}
+    rows |= dict(zip(("north/1 alone", "south alone"), run.curve.alone, strict=True))
+    for name, row in rows.items():
+        logged = [kept.numbers[f"{label} by round/{name}", at] for at in (1, 2, 3)]
+        assert logged == pytest.approx(row)
     assert kept.numbers["value/north/1", asked] == 0.5
     assert kept.numbers["payment/south", asked] == float(run.settlement.payments[1])
     assert kept.numbers["cost/south", asked] == 5.0
     assert kept.numbers["game/V(N)", asked] == float(run.attribution.grand)
+    assert kept.numbers["game/V(empty)", asked] == float(run.attribution.empty)
     assert [name for name, _ in kept.images] == [
         f"figures/{name}" for name in ("values", "payments", "curve")
     ]
     for image in kept.images.values():
         assert image.dtype == np.uint8 and image.shape[2] == 3 and image.std() > 1
+
+
+def test_values_by_round_are_logged():
+    slices = Slices(
+        "rounds", ("1", "2"), np.zeros(0), np.eye(2), np.eye(2), np.zeros(2), np.ones(2)
+    )
+    result = result_of(NAMES, [0.5, -0.25])
+    found = result.attribution.replace(slices=slices)
+    record = json.loads(json.dumps(replace(result, attribution=found).to_json()))
+    kept = Kept()
+    track(saved_run(record, "run"), kept.tracker)
+    logged = {key: one for key, one in kept.numbers.items() if key[0].startswith("value by")}
+    assert logged == {
+        ("value by round/north/1", 1): 1.0,
+        ("value by round/north/1", 2): 0.0,
+        ("value by round/south", 1): 0.0,
+        ("value by round/south", 2): 1.0,
+    }
 
 
 def test_what_is_not_known_is_not_logged():
