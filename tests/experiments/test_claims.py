@@ -26,6 +26,7 @@ def test_an_experiment_says_what_it_claims_how_it_is_run_and_how_long_that_takes
     claim = KNOWN[name]
     assert claim.asks[-1] in "?." and "\n" not in claim.asks and claim.claim
     assert "--json" in claim.arguments and "python" not in claim.arguments
+    assert not any("(" in word for word in claim.arguments)
     assert claim.minutes is not None and 0 < claim.minutes < 60
 
 
