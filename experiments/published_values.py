@@ -37,7 +37,7 @@ def twins(record: Record) -> list[Row]:
     rule = f"within two standard errors of {record['repeats']} runs, {2 * error:.2f}"
     met = abs(ours - WIDE) <= 2 * error
     closed = record["wide"]["completed"]
-    why = "the gains of rounds fall faster here: luck alone gives .80 where they fall by .43"
+    why = "the first round gains most here; with such gains luck alone gives .79 (`twins`)"
     return [
         Row("P(gap between twins > .5), FedSV", f"{WIDE:.2f}", f"{ours:.2f}", rule, met, why),
         Row("the same, completed", "few", f"{closed:.2f}", "at most .05", closed <= 0.05),

@@ -12,7 +12,8 @@ Trained: what is public of example 1 of the paper is that clients 0 to 8 hold im
 of MNIST, client 9 a copy of client 0's, that the model is a fully connected network, and that the
 value is of the loss on the server's images; 10 rounds, 50 repeats. Rates, batches, epochs and the
 numbers of images are not. So FedSV is computed at several rates, of both splits and both models; no
-rate is chosen by its share. `wide` counts a run in which neither twin is worth more than 0 as a
+rate is chosen by its share. `by luck` is what luck alone gives with the mean gains of the rounds
+(0 where a round loses). `wide` counts a run in which neither twin is worth more than 0 as a
 wide gap; `as written` does not, as the quotient is negative there.
 
 Command: python -m experiments.twins --data DIR --json twins.json --figure twins.png
@@ -36,7 +37,9 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -68,7 +71,7 @@ from fedjax_shap.learning.participation import uniform
 from fedjax_shap.learning.training import Training
 from fedjax_shap.report.style import BLUE, ORANGE
 from fedjax_shap.shapley.exact import exact
-from fedjax_shap.typing import HostArray
+from fedjax_shap.typing import HostArray, Params
 from fedjax_shap.valuation.in_run import estimate_rounds
 
 CONFIG: Settings = {
@@ -83,6 +86,7 @@ WIDE = 0.5
 PUBLISHED = 0.65
 DECAYS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 RATES = (0.01, 0.03, 0.1)
+SHARES = ("wide", "as_written", "neither_above_0", "by_luck")  # of a row
 SPLITS: Mapping[str, Callable[[], Partition]] = {
     "two classes": lambda: shards(num_clients=CLIENTS, classes_per_client=2),
     "alike": lambda: iid(num_clients=CLIENTS),
@@ -110,8 +114,10 @@ def chance_by_luck(gains: Sequence[float]) -> float:
     return float(chance[wide].sum())
 
 
-def values_of(settings: Settings, data: FederatedData, model: str, rate: float, seed: int) -> Any:
-    """FedSV of all clients in one run."""
+def played(
+    settings: Settings, data: FederatedData, model: str, rate: float, seed: int
+) -> tuple[HostArray, HostArray]:
+    """One run: FedSV of all clients, and by how much each round lowered the server's loss."""
     training = Training(
         MODELS[model],
         local(
@@ -123,15 +129,31 @@ def values_of(settings: Settings, data: FederatedData, model: str, rate: float, 
         participation=uniform(participants=PARTICIPANTS),
         key=jax.random.key(seed),
     )
-    played = rounds(data, training, metric="negative_loss")
-    return estimate_rounds(played, exact(), key=jax.random.key(seed)).values
+    key = jax.random.key(seed)
+    found = estimate_rounds(rounds(data, training, metric="negative_loss"), exact(), key=key)
+    # the losses after each round, of the same run
+    after: list[Params] = []
+    for _ in rounds(data, training, metric="negative_loss").play(key, after.append):
+        pass
+    losses = [_loss(data, model, params) for params in after]
+    gain = float(found.grand - found.empty)
+    return np.asarray(found.values), -np.diff([losses[-1] + gain, *losses])
+
+
+def _loss(data: FederatedData, model: str, params: Params) -> float:
+    """The cross-entropy of a model on the server's images."""
+    x, y = data.validation
+    outputs = MODELS[model](data.example_shape, data.num_classes).apply(params, jnp.asarray(x))
+    each = optax.softmax_cross_entropy_with_integer_labels(outputs, jnp.asarray(y))
+    return float(each.mean())
 
 
 def variant(
     settings: Settings, folder: str | None, split: str, model: str, rate: float
 ) -> dict[str, Any]:
-    """The twins' values in every repeat; data, start and who takes part differ by repeat."""
+    """The twins' values and the gains of rounds in every repeat, each of its own data and luck."""
     pairs = []
+    gains = []
     for seed in range(settings["repeats"]):
         if folder is None:
             pool = digits()
@@ -143,9 +165,10 @@ def variant(
             pool = mnist(folder=folder, flat=True, seed=seed, **limits)
         data = federate(pool, SPLITS[split](), seed=seed)
         data = corrupt(data, [duplicate(client=CLIENTS - 1, of=0)], seed=seed)
-        values = values_of(settings, data, model, rate, seed)
+        values, gained = played(settings, data, model, rate, seed)
         pairs.append([float(values[0]), float(values[-1])])
-    return {"twins": pairs}
+        gains.append(gained)
+    return {"twins": pairs, "gains": np.mean(gains, axis=0).tolist()}
 
 
 def shares_of(pairs: Any) -> dict[str, float]:
@@ -172,7 +195,8 @@ def measure(settings: Settings, folder: str | None, store: str | None) -> Record
         named = {"split": split, "model": model, "learning_rate": rate}
         asked = settings | named | {"data": "digits" if folder is None else "mnist"}
         found = kept(store, asked, partial(variant, settings, folder, split, model, rate))
-        rows.append({**named, **found, **shares_of(found["twins"])})
+        luck_alone = chance_by_luck(np.maximum(found["gains"], 0).tolist())
+        rows.append({**named, **found, **shares_of(found["twins"]), "by_luck": luck_alone})
         done(f"{split}, {model}, rate {rate}: {rows[-1]['wide']:.0%}")
     return {"config": settings, "published": PUBLISHED, "luck": luck, "rows": rows}
 
@@ -201,10 +225,10 @@ def show(record: Record, console: Console) -> None:
     for row in record["luck"]:
         shown.add_row(f"{row['decay']:g}", f"{row['chance']:.0%}")
     console.print(shown)
-    columns = ("split", "model", "rate", "wide", "as written", "neither above 0")
+    columns = ("split", "model", "rate", "wide", "as written", "neither above 0", "by luck")
     shown = table(f"{record['config']['repeats']} runs each", columns, left=("split", "model"))
     for row in record["rows"]:
-        counts = (f"{row[name]:.0%}" for name in ("wide", "as_written", "neither_above_0"))
+        counts = (f"{row[name]:.0%}" for name in SHARES)
         shown.add_row(row["split"], row["model"], f"{row['learning_rate']:g}", *counts)
     console.print(shown)
     console.print(f"Published: {PUBLISHED:.0%}.", highlight=False)

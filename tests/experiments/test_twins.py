@@ -33,7 +33,9 @@ def test_every_variant_is_trained_and_kept(monkeypatch, tmp_path, capsys):
     assert twins.main(given) == 0
     rows = json.loads(out.read_text())["rows"]
     assert [row["split"] for row in rows] == ["two classes", "alike"]
-    assert all(np.shape(row["twins"]) == (2, 2) for row in rows)
+    for row in rows:
+        assert np.shape(row["twins"]) == (2, 2) and len(row["gains"]) == twins.ROUNDS
+        assert row["gains"][0] > 0 and 0 <= row["by_luck"] <= 1
     monkeypatch.setattr(twins, "variant", lambda *given: pytest.fail("the store has it"))
     assert twins.main(given) == 0 and json.loads(out.read_text())["rows"] == rows
     assert "By luck alone" in capsys.readouterr().out
