@@ -77,8 +77,8 @@ def estimators(record: Record) -> list[Row]:
 
 def shapiq(record: Record) -> list[Row]:
     """The errors of shapiq's best estimator: 1.8 in another run, or the one of this record."""
-    ours = {}
-    theirs = {}
+    ours: dict[tuple[str, int], float] = {}
+    theirs: dict[tuple[str, int], float] = {}
     for row in record["rows"]:
         at = (row["game"], row["budget"])
         if row["package"] == "shapiq" and row["game"] in CALLED:

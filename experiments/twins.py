@@ -143,7 +143,8 @@ def played(
 def _loss(data: FederatedData, model: str, params: Params) -> float:
     """The cross-entropy of a model on the server's images."""
     x, y = data.validation
-    outputs = MODELS[model](data.example_shape, data.num_classes).apply(params, jnp.asarray(x))
+    built = MODELS[model](data.example_shape, int(data.num_classes or 0))
+    outputs = built.apply(params, jnp.asarray(x))
     each = optax.softmax_cross_entropy_with_integer_labels(outputs, jnp.asarray(y))
     return float(each.mean())
 
