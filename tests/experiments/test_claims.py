@@ -154,6 +154,11 @@ def test_experiments_run_by_their_own_commands_and_one_that_fails_is_named(
     assert "Failed: removal" in capsys.readouterr().out
 
 
+def test_what_a_long_one_keeps_goes_beside_its_record(tmp_path):
+    given = command.arguments_of(KNOWN["niid_bench"], tmp_path, "data")
+    assert given[given.index("--store") + 1] == str(tmp_path / "niid_bench_store")
+
+
 def test_all_short_ones_run_once_each(called, tmp_path):
     given = ["--data", str(tmp_path), "--out", str(tmp_path / "out")]
     assert command.main(["--run", "two_speeds", "--all-short", *given]) == 0
