@@ -107,6 +107,7 @@ SOURCES = {
         RESULTS / "five_settings_mnist.json", published_values.five_settings
     ),
     "partial_participation": Source(RESULTS / "partial_participation.json", published_values.twins),
+    "twins": Source(RESULTS / "twins.json", published_values.twins_by_rate),
     "estimators_cpu": Source(BENCHMARKS / "estimators_cpu.json", published_values.estimators),
     "shapiq": Source(BENCHMARKS / "estimators_cpu.json", published_values.shapiq),
     "step_asynchronism": Source(RESULTS / "step_asynchronism.json", published.calibration),

@@ -1,16 +1,18 @@
 """What the experiments share: settings on the command line, progress, spreads over seeds, axes."""
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from rich.console import Console
 
-from benchmarks.harness import DATA, Draw, Record, parser_of, present
+from benchmarks.harness import DATA, Draw, Record, parser_of, present, write_json
 from fedjax_shap._validate import InvalidInputError, one_of
 from fedjax_shap.report import style
 from fedjax_shap.typing import HostArray
@@ -115,6 +117,38 @@ def measured(
         found[name] = measure(settings, folder, name)
         done(called.format(name))
     return found
+
+
+# ------------------------------------------------------------------ parts that are kept
+
+
+def add_store(made: argparse.ArgumentParser) -> None:
+    """Adds `--store` to a command line: the folder of `kept`."""
+    made.add_argument("--store", metavar="DIR", help="a folder that keeps what is done")
+
+
+def kept(
+    store: str | None, asked: Mapping[str, Any], make: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """A part of a record: from the store, or made and put there, so that a long run resumes.
+
+    Args:
+        store: a folder; None to keep nothing.
+        asked: all that decides the part. A file of the store counts only where it has the same.
+        make: measures the part, as JSON holds it.
+    """
+    if store is None:
+        return make()
+    words = "-".join(str(value) for value in asked.values())
+    file = Path(store) / f"{words.replace(' ', '_').replace('/', '_')}.json"
+    if file.exists():
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if found["asked"] == dict(asked):
+            part: dict[str, Any] = found["part"]
+            return part
+    part = make()
+    write_json({"asked": dict(asked), "part": part}, file)
+    return part
 
 
 # ------------------------------------------------------------------ numbers over seeds

@@ -34,11 +34,10 @@ References:
 
 import argparse
 import itertools
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import jax
@@ -46,11 +45,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from benchmarks.harness import Record, at_least, table, write_json
+from benchmarks.harness import Record, at_least, table
 from experiments.harness import (
     Settings,
+    add_store,
     dress,
-    legend_below,
+    kept,
     overridden,
     parser,
     progress,
@@ -71,6 +71,7 @@ from fedjax_shap.learning.model import cnn
 from fedjax_shap.learning.train import learner
 from fedjax_shap.learning.training import Training
 from fedjax_shap.learning.world import World
+from fedjax_shap.report import style
 from fedjax_shap.report.style import BLUE, GREEN, ORANGE, RED
 from fedjax_shap.typing import Array, HostArray, Params
 
@@ -169,7 +170,7 @@ def accuracies(settings: Settings, data: FederatedData, method: str) -> list[flo
     return [round(100 * float(part), 2) for part in curve]
 
 
-def measure(settings: Settings, folder: str | None, store: Path | None) -> list[dict[str, Any]]:
+def measure(settings: Settings, folder: str | None, store: str | None) -> list[dict[str, Any]]:
     """A row for each set, partition and algorithm."""
     done = progress()
     rows = []
@@ -177,34 +178,19 @@ def measure(settings: Settings, folder: str | None, store: Path | None) -> list[
         pool = SETS[of](folder=folder, train_limit=settings["images"] or None)
         data = federate(pool, PARTITIONS[partition], seed=settings["seed"])
         for place, method in enumerate(METHODS):
-            row = _kept(store, settings, (of, partition, method), data)
-            row["published"] = PUBLISHED[of, partition][place]
-            rows.append(row)
+            named = {"set": of, "partition": partition, "method": method}
+            row = kept(store, settings | named, partial(_trained, settings, data, method))
+            rows.append({**named, **row, "published": PUBLISHED[of, partition][place]})
             done(f"{of}, {partition}, {method}: {row['accuracy'][-1]:.1f} %")
     return rows
 
 
-def _kept(
-    store: Path | None, settings: Settings, names: tuple[str, str, str], data: FederatedData
-) -> dict[str, Any]:
-    """A configuration from the store, or trained and put there."""
-    of, partition, method = names
-    asked = {**settings, "set": of, "partition": partition, "method": method}
-    file = None
-    if store is not None:
-        words = "-".join(f"{value}" for value in asked.values()).replace(" ", "-")
-        file = store / f"{words}.json"
-        if file.exists():
-            row: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            return row
+def _trained(settings: Settings, data: FederatedData, method: str) -> dict[str, Any]:
+    """One configuration: the accuracy after each round, and its seconds, compilation included."""
     began = time.perf_counter()
     curve = accuracies(settings, data, method)
     seconds = round(time.perf_counter() - began, 1)
-    sizes = np.asarray(data.sizes).tolist()
-    row = {**asked, "sizes": sizes, "accuracy": curve, "seconds": seconds}
-    if file is not None:
-        write_json(row, file)
-    return row
+    return {"sizes": np.asarray(data.sizes).tolist(), "accuracy": curve, "seconds": seconds}
 
 
 # ------------------------------------------------------------------ what is shown
@@ -212,9 +198,8 @@ def _kept(
 
 def figure(record: Record) -> Figure:
     """By round the accuracy of each algorithm, a panel a set and partition; dots: published."""
-    drawn = Figure(figsize=(10, 7), layout="constrained")
-    panels = drawn.subplots(2, 2, sharex=True)
-    for axes, (of, partition) in zip(panels.ravel(), PUBLISHED, strict=True):
+    drawn, panels = style.panels(style.TWO, 4.6, 2, 2, sharex=True)
+    for axes, (of, partition) in zip(panels, PUBLISHED, strict=True):
         for row in record["rows"]:
             if (row["set"], row["partition"]) != (of, partition):
                 continue
@@ -223,10 +208,15 @@ def figure(record: Record) -> Figure:
             rounds = np.arange(1, len(curve) + 1)
             axes.plot(rounds, curve, color=color, label=row["method"])
             axes.axhline(row["published"], color=color, linestyle=":", linewidth=1)
-        axes.set(xlabel="round", ylabel="accuracy, %")
-        dress(axes, f"{of}, {partition} (dotted: published)")
-    legend_below(drawn, *panels.ravel(), columns=4)
-    return drawn
+        dress(axes, f"{of}, {partition}")
+    for axes in panels[2:]:
+        axes.set_xlabel("round")
+    for axes in panels[::2]:
+        axes.set_ylabel("accuracy, %")
+    style.legend_below(drawn, columns=4)
+    caption = """Accuracy on the test set by round, one training an algorithm; dotted lines are what
+    Flower's baseline published after 50 rounds of the whole sets."""
+    return style.captioned(drawn, caption)
 
 
 def show(record: Record, console: Console) -> None:
@@ -245,17 +235,14 @@ def show(record: Record, console: Console) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the experiment; 0 for success, 2 for input that cannot be used."""
     made = parser("niid_bench", __doc__, CONFIG)
-    made.add_argument("--store", help="a folder that keeps what is trained")
+    add_store(made)
     return run(made, arguments, _record, show, figure)
 
 
 def _record(options: argparse.Namespace) -> Record:
     settings = overridden(CONFIG, options.set)
     at_least(settings, images=0, rounds=1, epochs=1, seed=0)
-    store = None
-    if options.store is not None:
-        store = Path(options.store)
-    rows = measure(settings, options.data, store)
+    rows = measure(settings, options.data, options.store)
     return {"config": settings, "training": {**TRAINING, "momentum": MOMENTUM}, "rows": rows}
 
 

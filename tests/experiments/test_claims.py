@@ -26,6 +26,7 @@ def test_an_experiment_says_what_it_claims_how_it_is_run_and_how_long_that_takes
     claim = KNOWN[name]
     assert claim.asks[-1] in "?." and "\n" not in claim.asks and claim.claim
     assert "--json" in claim.arguments and "python" not in claim.arguments
+    assert not any("(" in word for word in claim.arguments)
     assert claim.minutes is not None and 0 < claim.minutes < 60
 
 
@@ -72,6 +73,7 @@ WORSE = {
     "flute_mnist": lambda record: record["runs"]["flute"]["seconds_alone"].update(first=199.0),
     "partial_participation": lambda record: record["wide"].update(completed=0.2),
     "estimators_cpu": lambda record: [row.update(rel_l2=0.5) for row in record["rows"]],
+    "twins": lambda record: [row.update(wide=0.0, as_written=0.0) for row in record["rows"]],
     "shapiq": lambda record: [
         row.update(rel_l2=0.5) for row in record["rows"] if row["package"] == "fedjax_shap"
     ],
@@ -150,6 +152,11 @@ def test_experiments_run_by_their_own_commands_and_one_that_fails_is_named(
     files = ["--json", f"{out}/heart_disease.json", "--figure", f"{out}/heart_disease.png"]
     assert second[3:] == ["--data", str(tmp_path), *files]
     assert "Failed: removal" in capsys.readouterr().out
+
+
+def test_what_a_long_one_keeps_goes_beside_its_record(tmp_path):
+    given = command.arguments_of(KNOWN["niid_bench"], tmp_path, "data")
+    assert given[given.index("--store") + 1] == str(tmp_path / "niid_bench_store")
 
 
 def test_all_short_ones_run_once_each(called, tmp_path):
