@@ -252,7 +252,7 @@ def _flamby(folder: str | None) -> list[Record]:
 def figure(record: Record) -> Figure:
     """Accuracy and Spearman of values against epsilon, a column a federation."""
     count = len(FEDERATIONS)
-    drawn, panels = style.panels(style.ONE, 3.8, 2, count, sharex="col")
+    drawn, panels = style.panels(style.ONE, 4.0, 2, count)
     for place, name in enumerate(FEDERATIONS):
         found = record["federations"][name]
         above, below = panels[place], panels[count + place]
@@ -271,6 +271,7 @@ def figure(record: Record) -> Figure:
                 label = "FLamby, patients protected"
                 above.scatter(row["epsilon"], np.mean(row["accuracy"]), label=label, **mark)
         dress(above, name)
+        below.set_xlim(above.get_xlim())
         below.set_xlabel("privacy budget ε")
     panels[0].set_ylabel("accuracy (share)")
     panels[count].set_ylabel("Spearman with values\nwithout privacy")

@@ -57,5 +57,5 @@ def rows_of(num_steps: HostArray, sizes: HostArray, local: Local) -> HostArray:
     if local.batch_size is None:
         return np.asarray(num_steps * sizes, float)
     passes, rest = np.divmod(num_steps, np.maximum(local.steps_per_epoch(sizes), 1))
-    rows: HostArray = passes * sizes + np.minimum(rest * local.batch_size, sizes)
+    rows: HostArray = passes * sizes + rest * local.batch_size
     return rows.astype(float)

@@ -18,7 +18,14 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
+HEAVY = ("estimators", "regression_federations", "step_asynchronism", "who_helps_whom")
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY), id=name)
+    for name in sorted(FILES)
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_figure_of_a_record_draws(name):
     found = drawn(json.loads(FILES[name].read_text(encoding="utf-8")))
     if name in UNDRAWN:
