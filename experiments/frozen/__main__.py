@@ -125,6 +125,7 @@ def _compared(name: str, folder: Path, console: Console) -> list[str]:
     console.print(
         f"{name}: largest difference of a utility {gap:.1e}, of values {off:.1e} (relative L2)",
         highlight=False,
+        soft_wrap=True,
     )
     if off > LARGEST_GAP:
         return [f"{name} differs from the repository's table by more than {LARGEST_GAP}."]
