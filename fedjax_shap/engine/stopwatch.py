@@ -28,7 +28,7 @@ class Stopwatch:
 
     def __enter__(self) -> "Stopwatch":
         """Starts."""
-        self._began = time.perf_counter()
+        self._began = self._prepares = time.perf_counter()
         jax.monitoring.register_event_duration_secs_listener(self._listen)
         jax.monitoring.register_event_listener(self._hit)
         return self
