@@ -6,25 +6,25 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from benchmarks.estimator_contest import errors_of, label
 from benchmarks.harness import Record
 from experiments.harness import dress
-from fedjax_shap.report.style import COLORS, GREY
+from fedjax_shap.report import style
+from fedjax_shap.report.looks import look
 
-SMALL = 7  # points of type, in a figure as wide as two columns
 LARGEST = 10.0  # relative L2 that is written out
 NONE = "–"
-NAMED = {  # those with a colour of their own, the same in all panels
-    "gaussian_process": "Gaussian process",
-    "regression_msr": "RegressionMSR",
-    "complementary": "complementary contributions",
-    "svarm": "stratified SVARM",
-    "leverage": "Leverage SHAP",
-    "kernelshap": "KernelSHAP",
-    "permutation": "permutations",
-    "tmc": "truncated Monte Carlo",
-}
+NAMED = (  # those with a colour of their own, the same in all figures
+    "gaussian_process",
+    "regression_msr",
+    "complementary",
+    "stratified svarm",
+    "kernelshap",
+    "permutation",
+    "tmc",
+)
 Part = dict[str, Any]  # columns and rows of text
 
 
@@ -156,24 +156,23 @@ def _number(score: float | None) -> str:
 def figure(record: Record) -> Figure:
     """Relative L2 error against the number of coalitions, a panel a game, two columns wide."""
     games = list(record["games"])
-    across = min(4, len(games) + 1)
-    down = math.ceil((len(games) + 1) / across)
-    drawn = Figure(figsize=(7.0, 1.9 * down + 0.1), layout="constrained")
-    panels = drawn.subplots(down, across, squeeze=False).ravel()
-    for place, game in enumerate(games):
-        _panel(panels[place], record, game)
-        if place % across == 0:
-            panels[place].set_ylabel("relative L2 error", fontsize=SMALL)
-        if place >= len(games) - across:
-            panels[place].set_xlabel("coalitions trained", fontsize=SMALL)
+    across = min(4, len(games))
+    down = math.ceil(len(games) / across)
+    drawn, panels = style.panels(style.TWO, 1.9 * down + 0.5, down, across)
+    for axes, game in zip(panels, games, strict=False):
+        _panel(axes, record, game)
     for spare in panels[len(games) :]:
         spare.set_axis_off()
-    named: dict[str, Any] = {}
-    for axes in panels[: len(games)]:
-        named |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    legend: dict[str, Any] = {"loc": "center left", "frameon": False, "fontsize": SMALL}
-    panels[len(games)].legend(list(named.values()), list(named), **legend)
-    return drawn
+    for axes in panels[::across]:
+        axes.set_ylabel("relative L2 error")
+    for axes in panels[: len(games)][-across:]:
+        axes.set_xlabel("coalitions trained")
+    style.legend_below(drawn, columns=4)
+    caption = """Relative L2 error of Shapley values against the number of distinct coalitions
+    trained, on seven federations all of whose coalitions are trained. Lines are means over draws;
+    thick: the default estimator. Grey: other estimators of this package, dashed grey: those of the
+    package shapiq. Dotted: the noise floor, exact values of another training."""
+    return style.captioned(drawn, caption)
 
 
 def _panel(axes: Axes, record: Record, game: str) -> None:
@@ -184,35 +183,23 @@ def _panel(axes: Axes, record: Record, game: str) -> None:
         heights = [errors[budget] for budget in budgets]
         axes.plot(budgets, heights, **_line(name, record["default"]))
     if about["noise_floor"] is not None:
-        floor: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 0.9}
-        axes.axhline(about["noise_floor"], label="noise floor of training", **floor)
+        floor: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1}
+        axes.axhline(about["noise_floor"], label="noise floor", **floor)
     axes.set(xscale="log", yscale="log", ylim=(None, LARGEST))
-    axes.set_xticks(about["budgets"], [str(one) for one in about["budgets"]], minor=False)
-    axes.minorticks_off()
-    axes.tick_params(labelsize=SMALL)
-    axes.tick_params(axis="x", labelrotation=60)
-    dress(axes, f"{game.replace('_', ' ')}, n = {about['players']}", size=SMALL + 1)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(about["budgets"], [str(one) for one in about["budgets"]], rotation=60)
+    dress(axes, f"{game.replace('_', ' ')}, n = {about['players']}")
 
 
 def _line(name: str, default: str) -> dict[str, Any]:
     """How the line of an estimator looks."""
-    if name == default:
-        words = f"{NAMED.get(name, name)} (default)"
-        return {"color": "black", "marker": "o", "markersize": 3, "zorder": 5, "label": words}
     if name in NAMED:
-        color = COLORS[list(NAMED).index(name)]
-        style: dict[str, Any] = {"color": color, "marker": "o", "markersize": 2, "linewidth": 1}
-        return {**style, "label": NAMED[name]}
-    label_of = "others of ours"
-    dashes = "-"
+        looks: dict[str, Any] = {"markersize": 2.5, "linewidth": 1.1, **look(name).of_line}
+        if name == default:
+            looks |= {"linewidth": 2, "zorder": 5, "label": f"{looks['label']} (default)"}
+        return looks
+    label_of, dashes = "others of ours", "-"
     if name.endswith(", shapiq"):
-        label_of = "shapiq's"
-        dashes = "--"
-    return {
-        "color": GREY,
-        "linestyle": dashes,
-        "linewidth": 0.6,
-        "alpha": 0.6,
-        "zorder": 1,
-        "label": label_of,
-    }
+        label_of, dashes = "shapiq's", "--"
+    faint = {"color": style.GREY, "linewidth": 0.6, "alpha": 0.6, "zorder": 1}
+    return {**faint, "linestyle": dashes, "label": label_of}
