@@ -20,7 +20,7 @@ NAMED = (  # those with a colour of their own, the same in all figures
     "gaussian_process",
     "regression_msr",
     "complementary",
-    "stratified svarm",
+    "svarm",
     "kernelshap",
     "permutation",
     "tmc",

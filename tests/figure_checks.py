@@ -1,13 +1,14 @@
 """What every figure keeps: the widths of columns, type of 7 points, no text cut or on another."""
 
 import itertools
+import re
 
-from matplotlib.axis import XAxis, YAxis
 from matplotlib.text import Text
 
 from fedjax_shap.report import style
 
 TOUCH = 1.0  # points by which the boxes of two texts may overlap
+NUMBER = re.compile(r"[-−]?[\d,]*\.?\d+")
 EDGE = 1.5  # points by which a text may stand beyond the figure's edge
 
 
@@ -65,6 +66,7 @@ def check(figure):
         if not (page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1)
     ]
     assert not cut, f"cut: {cut}"
+    check_labels(figure)
     slanted = [text for text in texts if text.get_rotation() % 90]
     for one, other in itertools.combinations(texts, 2):
         if one in slanted and other in slanted:
@@ -77,18 +79,10 @@ def check(figure):
 
 
 def check_labels(figure):
-    """Fails where an axis with numbers has a label without a unit."""
+    """Fails where the numbers of an axis are not named, here or at another panel."""
     for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            assert isinstance(axis, XAxis | YAxis)
-            label = axis.get_label_text()
-            shared = any(
-                label_of(other, axis.axis_name) for other in figure.axes if other is not axes
-            )
-            numbers = any(text.get_text() for text in axis.get_ticklabels())
-            assert label or shared or not numbers or axes.get_label() == "<colorbar>"
-
-
-def label_of(axes, name):
-    """The label of one axis of a panel."""
-    return getattr(axes, f"{name}axis").get_label_text()
+        for name in ("x", "y"):
+            axis = getattr(axes, f"{name}axis")
+            named = any(getattr(other, f"{name}axis").get_label_text() for other in figure.axes)
+            numbers = [one for one in axis.get_ticklabels() if NUMBER.fullmatch(one.get_text())]
+            assert named or not numbers, f"an axis of numbers without a name: {numbers}"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from experiments.figures import DOCS, drawn, records
 
 # of experiments whose records came before their figures, or that draw none
-UNDRAWN = {"fate_vertical"}
+UNDRAWN = {"fate_vertical", "privacy_accounts"}
 OF_BENCHMARKS = ("estimators", "scaling")
 FILES = {
     name: file

@@ -99,10 +99,10 @@ def test_the_figure_has_a_panel_a_game_and_one_colour_an_estimator(record):
     record["rows"] += [row_of("svarm", 0.2, game="other"), row_of("gtg", 0.2, game="other")]
     first, second = frozen_report.figure(record).axes[:2]
     lines = {line.get_label(): line for line in first.lines}
-    assert set(lines["noise floor of training"].get_ydata()) == {0.1}
+    assert set(lines["noise floor"].get_ydata()) == {0.1}
     np.testing.assert_array_equal(lines["stratified SVARM"].get_ydata(), [0.05, 0.004])
     others = {line.get_label(): line for line in second.lines}
-    assert "noise floor of training" not in others and "others of ours" in others
+    assert "noise floor" not in others and "others of ours" in others
     assert lines["stratified SVARM"].get_color() == others["stratified SVARM"].get_color()
     for axes in (first, second):
         assert all(text.get_fontsize() >= 7 for text in axes.get_xticklabels())
