@@ -48,6 +48,7 @@ def test_a_page_of_a_settlement_fits_into_two_columns(count):
 def test_a_small_type_a_cut_and_an_overlap_are_found():
     def broken(change):
         figure, [axes] = style.panels(style.ONE)
+        axes.set(xlabel="one", ylabel="two")
         change(axes)
         style.captioned(figure, "A caption.")
         with pytest.raises(AssertionError) as found:
@@ -63,6 +64,7 @@ def test_a_small_type_a_cut_and_an_overlap_are_found():
             axes.text(0.5, 0.5, "here")
 
     assert both in broken(twice)
+    assert "without a name" in broken(lambda axes: axes.set_xlabel(""))
 
 
 @pytest.mark.parametrize("group", [looks.ALGORITHMS, looks.IN_RUN, looks.ESTIMATORS])
