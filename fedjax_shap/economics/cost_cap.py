@@ -49,13 +49,19 @@ def cap_costs(
 
     def divide(claims: Claims) -> Division:
         due = _in_order(read, claims.players, by_name=isinstance(implied, Mapping))
-        # Replace the claims, or take the smaller of claim and implied cost.
-        costs = due
-        if method == "cap":
-            costs = tuple(map(min, claims.costs, due))
+        costs = limited(claims.costs, due, method)
         return _noted(rule.divide(replace(claims, costs=costs)), claims, costs, method)
 
     return rule._replace(policy=rule.policy + policy_suffix(method), divide=divide)
+
+
+def limited(
+    claimed: tuple[Fraction, ...], implied: tuple[Fraction, ...], method: str
+) -> tuple[Fraction, ...]:
+    """money[P]: the smaller of claim and implied cost, or the implied cost for "replace"."""
+    if method == "cap":
+        return tuple(map(min, claimed, implied))
+    return implied
 
 
 def policy_suffix(method: str) -> str:

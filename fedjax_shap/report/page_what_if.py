@@ -15,7 +15,7 @@ from fedjax_shap._validate import InvalidInputError, require
 from fedjax_shap.economics import money
 from fedjax_shap.economics.beside import claimed
 from fedjax_shap.economics.cost import Bill
-from fedjax_shap.economics.cost_cap import METHODS, cap_costs, policy_suffix
+from fedjax_shap.economics.cost_cap import METHODS, cap_costs, limited, policy_suffix
 from fedjax_shap.economics.division import Rule
 from fedjax_shap.economics.permanent import Permanent
 from fedjax_shap.economics.policies import LOSS, NEGATIVE
@@ -96,9 +96,7 @@ def _prepared(record: Mapping[str, Any]) -> WhatIf | str:
     method, implied = _cap(record, claim.claim.players)
     used = claim.claim.costs
     if method is not None and implied is not None:
-        used = tuple(map(Fraction, implied))
-        if method == "cap":
-            used = tuple(map(min, claim.claim.costs, used))
+        used = limited(used, tuple(map(Fraction, implied)), method)
     own = _configured(given)
     if not _repeats(record, given, kinds, _capped(own, method, implied)):
         return "The page leaves this out: the record does not say enough to repeat its payments."

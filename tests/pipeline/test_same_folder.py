@@ -9,7 +9,7 @@ from table_setting import TABLE
 
 from fedjax_shap.pipeline.load import read_run
 from fedjax_shap.pipeline.settings.registry import SETTINGS
-from fedjax_shap.report import style
+from fedjax_shap.report import figure_files
 
 WORTH = [0.0, 0.5, 0.25, 1.0]
 TOML = f"""
@@ -27,7 +27,9 @@ OTHER = ("--game.utilities", str([0.0, 0.5, 0.25, 1.5]))
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path) -> Path:
     monkeypatch.setitem(SETTINGS, "table", TABLE)
-    monkeypatch.setattr(style, "save", lambda figure, path, **_: None)  # which takes its time
+    monkeypatch.setattr(
+        figure_files, "save", lambda figure, path, **_: None
+    )  # which takes its time
     monkeypatch.chdir(tmp_path)
     Path("table.toml").write_text(TOML)
     return tmp_path
