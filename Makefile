@@ -40,7 +40,9 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Each build runs the gallery and reads every page anew; a warning fails it.
+# Each build runs the gallery and reads every page anew; a warning fails it. Examples share what they compile.
+docs: export JAX_COMPILATION_CACHE_DIR = $(CURDIR)/docs/_build/programs
+docs: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0.2
 docs: $(VENV)/.installed-docs
 	rm -rf docs/_build docs/auto_gallery
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
