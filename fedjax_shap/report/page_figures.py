@@ -87,11 +87,12 @@ def figures_of(run: SavedRun, key: str) -> dict[str, PageFigure]:
     if "judges" in made:  # numbers are black or white by the colour of their cell
         made["judges"] = made["judges"]._replace(paper=True)
     if run.curve is not None:
+        across = "round" if run.curve.examples is None else "training examples seen"
         made["curve"] = _inline(
             run_figures.curve(run.curve, run.config.title, run.players),
             f"{key}-curve",
-            f"{run.curve.label} on the test set by round",
-            "Lines by round: the federation, pooled data, and each member alone.",
+            f"{run.curve.label} on the test set by {across}",
+            f"Lines by {across}: the federation, pooled data, and each member alone.",
         )
     return made
 
