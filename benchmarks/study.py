@@ -94,7 +94,7 @@ def killed(options: argparse.Namespace, folder: Path) -> Record:
         time.sleep(LOOK)
     time.sleep(LOOK)
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()  # which closes its pipe
     done = _done(out)
     _ended(_begun(_sweep(options, out, []), cache))
     again = [name for name, changed in done.items() if _done(out)[name] != changed]

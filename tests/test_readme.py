@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 import shlex
+import sys
 import tomllib
 from operator import attrgetter
 from pathlib import Path
@@ -90,6 +91,8 @@ def test_what_is_shown_runs_and_prints_what_it_says(page, tmp_path, monkeypatch)
     for block in blocks(page):
         if block.file:
             Path(block.file).write_text(block.text)
+            # a module of another page may have the same name
+            monkeypatch.delitem(sys.modules, Path(block.file).stem, raising=False)
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             if block.language == "python":
