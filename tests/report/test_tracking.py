@@ -52,8 +52,8 @@ def test_a_run_is_logged_by_round_and_by_coalitions():
         logged = [kept.numbers[f"{label} by round/{name}", at] for at in (1, 2, 3)]
         assert logged == pytest.approx(row)
     assert kept.numbers["value/north/1", asked] == 0.5
-    assert kept.numbers["payment/south", asked] == float(run.settlement.payments[1])
-    assert kept.numbers["cost/south", asked] == 5.0
+    assert kept.numbers["payment/north/1", asked] == float(run.settlement.payments[0])
+    assert kept.numbers["cost/north/1", asked] == 10.0 != float(run.settlement.payments[0])
     assert kept.numbers["game/V(N)", asked] == float(run.attribution.grand)
     assert kept.numbers["game/V(empty)", asked] == float(run.attribution.empty)
     assert [name for name, _ in kept.images] == [

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+from decimal import Decimal
 
 import pytest
 import written
@@ -12,7 +13,7 @@ from fedjax_shap._validate import InvalidInputError
 from fedjax_shap.report.render import to_csv
 from fedjax_shap.report.study_tables import study_table
 from fedjax_shap.studies.frames import read_study, require_pyarrow, write_parquet
-from fedjax_shap.studies.study import load_study
+from fedjax_shap.studies.study import PER_CELL, PER_MEMBER, load_study
 
 
 def test_the_fields_are_those_in_which_the_cells_differ(tmp_path):
@@ -38,6 +39,28 @@ def test_the_csv_has_a_cell_and_member_a_row_in_full_precision(tmp_path):
     assert rows[1]["member"] == "south" and rows[1]["value"] == "0.2"
     assert rows[2]["member"] == "'=east" and rows[2]["payment"] == "3"
     assert rows[0]["std_error"] == "" and rows[0]["partition.alpha"] == "0.1"
+
+
+def test_every_column_is_what_a_result_says_of_it(tmp_path):
+    settled = {"payments": ["7", "8"], "costs": ["1", "2"], "profits": ["6", "5.5"]}
+    said = {"settlement": settled, "sizes": [30, 40], "std_errors": [0.01, None]}
+    said |= {"metric": {"name": "rmse", "label": "RMSE", "sign": -1}, "empty": -3.0}
+    said |= {"coalitions": {"asked": 4, "trained": 3, "from_store": 1}, "grand": -2.0}
+    place = written.cell(tmp_path, "a", {}, (0.5, 0.25))
+    (place / "result.json").write_text(json.dumps(written.record({}, (0.5, 0.25)) | said))
+    columns = load_study(tmp_path).columns()
+    of_members = {
+        "examples": [30, 40],
+        "value": [0.5, 0.25],
+        "std_error": [0.01, None],
+        "cost": [1, 2],
+        "payment": [7, 8],
+        "profit": [6, Decimal("5.5")],
+    }
+    assert {name: columns[name] for name in PER_MEMBER} == of_members
+    of_cell = {"metric": "rmse", "grand": -2.0, "empty": -3.0, "federated": 2.0, "pooled": 0.9}
+    of_cell |= {"coalitions": 4, "trained": 3, "seconds": 4.0}
+    assert {name: columns[name][0] for name in PER_CELL} == of_cell
 
 
 def test_cells_without_results_are_named_and_units_that_differ_are_said(tmp_path):
