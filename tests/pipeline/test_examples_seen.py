@@ -1,6 +1,7 @@
 """The examples that models have seen after each round are those in the batches of their steps."""
 
 import numpy as np
+import pytest
 
 from fedjax_shap.learning.local import local
 from fedjax_shap.pipeline.config import parse
@@ -24,6 +25,7 @@ def test_rows_are_counted_batch_by_batch_and_the_last_of_a_pass_is_short():
     assert rows_of(np.full(2, 3), sizes, whole).tolist() == [30, 21]
 
 
+@pytest.mark.slow
 def test_a_run_and_its_pooled_data_see_equally_many_examples_a_pass():
     result = run(parse(RAW))
     seen = result.curve.examples
@@ -35,6 +37,7 @@ def test_a_run_and_its_pooled_data_see_equally_many_examples_a_pass():
     assert record["examples"]["pooled"] == seen.pooled.tolist()
 
 
+@pytest.mark.slow
 def test_absent_members_and_rounds_of_several_aggregations_count_what_was_trained():
     raw = {
         **RAW,
@@ -52,6 +55,7 @@ def test_absent_members_and_rounds_of_several_aggregations_count_what_was_traine
     assert len(seen.federated) == len(result.curve.federated) == 2
 
 
+@pytest.mark.slow
 def test_a_curve_shows_the_metric_of_the_game():
     result = run(parse({**RAW, "game": {"metric": "roc_auc"}}))
     assert "AUC" in result.curve.label
