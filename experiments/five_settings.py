@@ -1,7 +1,7 @@
 """Do fast ways of valuing members agree with exact values on the five settings of the literature?
 
-Claim: where clients differ in what they hold (setting 2) or in how much (3), exact values of two
-trainings rank them alike. Where clients are alike (1) or a little noisy (4, 5), two trainings
+Claim: on digits, where clients differ in what they hold (setting 2) or in how much (3), exact values
+of two trainings rank them alike. Where clients are alike (1) or a little noisy (4, 5), two trainings
 hardly agree, so that a distance means something only beside the noise floor. Ways that train
 coalitions (TMC and the default estimator) stay nearer to exact values than another training does,
 except in setting 2; of the ways inside one run only OR comes near them. We first claimed that
@@ -18,9 +18,8 @@ Command: python -m experiments.five_settings --set data=digits --json five_setti
         --store DIR/five_settings (softmax regression, 1,084 images a client as in GTG-Shapley)
     python -m experiments.five_settings --data DIR --set images=54210 --store DIR/five_settings
         --json five_settings_mnist_whole.json (all images, as Song et al.)
-Minutes: 3.2 for digits on two cores shared with other work. MNIST is estimated at 7 a setting with
-1,084 images a client, 20 for three, and at 30 a setting with all images, on two cores, from
-447,000 image-steps a second of one core.
+Minutes: 3.2 for digits on two cores shared with other work; MNIST 3 a setting with 1,084 images a
+client. All images are five times as much work, 15 a setting, estimated.
 Seen (Intel Xeon, CPU, shared with other work, 2026-11-28, digits; commit and all numbers in
 experiments/results/five_settings_digits.json): largest difference of shares, in per cent
 (Spearman), and seconds in setting 1, compilation included:
@@ -44,6 +43,22 @@ experiments/results/five_settings_digits.json): largest difference of shares, in
     coalitions are few beside MNIST. GTG was published as 7.4 times faster than the next best in
     setting 1. Here it is about the slowest: one round of ten clients has 1,024 mixtures, and
     valuing all of them costs less than its orders do (3.8 s against 12.9 s).
+
+    MNIST (softmax regression, 1,084 images a client, two cores shared with other work, 2026-11-28;
+    five_settings_mnist.json), settings 1, 4 and 5, the same numbers:
+
+    in-run exact        3.2 (+0.52)   3.3 (+0.58)   4.7 (+0.58)    8.8
+    MR                 38.4 (+0.75)  29.0 (+0.58)  43.4 (+0.64)    6.9
+    OR                  1.5 (+0.08)   6.3 (+0.65)   1.7 (-0.35)    3.4
+    GTG                 2.4 (+0.35)   2.8 (+0.65)   3.7 (+0.62)   14.3
+    TMC                 2.5 (+0.32)   2.4 (+0.36)   2.4 (+0.02)    9.9
+    gaussian_process    0.1 (+0.95)   0.1 (+0.99)   0.0 (+0.95)    8.3
+    noise floor         0.1 (+0.83)   0.2 (+0.99)   0.2 (+0.95)
+    exact                                                         43.8
+
+    With a convex model and many images two trainings rank members alike even where these are alike,
+    unlike on digits, and the default estimator is nearer to exact values than they are to each
+    other. OR is better than MR and TMC in setting 5, as published, but ranks members no better.
 
 References:
     Song, Tong, Wei 2019, "Profit allocation for federated learning". Liu et al. 2022, "GTG-Shapley:

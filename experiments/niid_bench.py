@@ -7,7 +7,8 @@ with two classes a client, few rounds do not suffice.
 Seen (2026-11-28, two cores, Intel Xeon), as FedAvg, FedProx, SCAFFOLD, FedNova. Dirichlet: MNIST
 96.5, 96.5, 97.6, 96.3 (published 98.8 to 99.0), Fashion-MNIST 78.5, 78.3, 81.6, 79.6 (88.1 to
 88.6). Two classes a client: MNIST 73.7 to 84.6 (96.5 to 96.7), Fashion-MNIST 50.8 to 64.7 (70.5 to
-81.0, and 10.0 for SCAFFOLD, which did not learn there).
+81.0, and 10.0 for SCAFFOLD, which did not learn there). Seconds in the record hold other work on
+the machine, and pauses.
 
 Protocol of the baseline: 10 clients, all in every round; its own partitions (Dirichlet .5 and two
 classes a client, drawn again here from its seed, 42, so that clients hold the same images); SGD at
