@@ -37,10 +37,10 @@ retrain and of in-run values:
     LeNet5, SGD at 0.01 and 5 epochs, four noisy clients and alpha = 1.
 
     MNIST (MLP, negative loss, 100 images a client, alpha = 1, four clients with 70 % wrong labels,
-    3 trainings; agreement_mnist.json), published beside it: alike +0.44 +- 0.21 (+0.44), noisy +0.96
-    (+0.76), unequal +0.73 +- 0.03 (+0.63), noisy +0.92 +- 0.04 (+0.96). The order of agreement is
-    theirs but for clients alike and noisy, which ours rank almost alike. Values of clients that
-    are alike and clean carry no signal.
+    3 trainings; agreement_mnist.json), published beside it: alike +0.44 +- 0.21 (+0.44), noisy
+    +0.96 (+0.76), unequal +0.73 +- 0.03 (+0.63), noisy +0.92 +- 0.04 (+0.96). The order of
+    agreement is theirs but for clients alike and noisy, which ours rank almost alike. Values of
+    clients that are alike and clean carry no signal.
 
 References:
     The published correlations of in-run and retrain values are those of the project flirds, its
