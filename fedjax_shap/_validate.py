@@ -52,6 +52,19 @@ def require(condition: bool, sentence: str) -> None:
         raise InvalidInputError(sentence)
 
 
+def not_installed(package: str, use: str, remedy: str) -> InvalidInputError:
+    """The refusal of what needs a package that is not there.
+
+    Args:
+        package: its name.
+        use: what it is for.
+        remedy: what to do, such as "install fedjax-shap[ledger]".
+    """
+    return InvalidInputError(
+        f"Expected the package {package} to be installed for {use}, but it is not; {remedy}."
+    )
+
+
 def listed(names: Sequence[Any], most: int = MOST_LISTED, *, quoted: bool = True) -> str:
     """Names in a sentence: the first few, and how many more there are."""
     shown = [str(name) for name in names[:most]]

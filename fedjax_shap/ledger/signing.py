@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from fedjax_shap._validate import InvalidInputError, a_path, require
+from fedjax_shap._validate import InvalidInputError, a_path, not_installed, require
 from fedjax_shap.atomic import creating, require_absent
 
 _MOST_BYTES = 100_000  # of a key file; a longer file is not one
@@ -180,8 +180,5 @@ def _cryptography() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError as error:
-        raise InvalidInputError(
-            "Expected the package cryptography to be installed for signatures, but it is not; "
-            "install fedjax-shap[ledger]."
-        ) from error
+        raise not_installed("cryptography", "signatures", "install fedjax-shap[ledger]") from error
     return ed25519, serialization

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InvalidInputError, not_installed
 from fedjax_shap.privacy.shamir import Entropy
 from fedjax_shap.typing import HostArray
 
@@ -144,8 +144,7 @@ def _parts() -> _Parts:
         from cryptography.hazmat.primitives.asymmetric import x25519
         from cryptography.hazmat.primitives.kdf import hkdf
     except ImportError as error:
-        raise InvalidInputError(
-            "Expected the package cryptography to be installed for secure sums, but it is not; "
-            "install fedjax-shap[privacy]."
+        raise not_installed(
+            "cryptography", "secure sums", "install fedjax-shap[privacy]"
         ) from error
     return _Parts(x25519, hashes, hkdf, ciphers)

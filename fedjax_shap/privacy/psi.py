@@ -23,7 +23,7 @@ References:
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from fedjax_shap._validate import InvalidInputError, require
+from fedjax_shap._validate import InvalidInputError, not_installed, require
 from fedjax_shap.privacy.curve import FIELD, POINT_BYTES
 from fedjax_shap.privacy.shamir import Entropy
 
@@ -142,8 +142,7 @@ def _x25519() -> Any:
     try:
         from cryptography.hazmat.primitives.asymmetric import x25519
     except ImportError as error:
-        raise InvalidInputError(
-            "Expected the package cryptography to be installed for private set intersections, but "
-            "it is not; install fedjax-shap[privacy]."
+        raise not_installed(
+            "cryptography", "private set intersections", "install fedjax-shap[privacy]"
         ) from error
     return x25519

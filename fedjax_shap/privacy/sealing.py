@@ -9,7 +9,7 @@ References:
 
 from typing import Any, NamedTuple, Protocol
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import not_installed
 from fedjax_shap.privacy.shamir import Entropy
 
 SIGNATURE_BYTES = 64
@@ -91,8 +91,7 @@ def _parts() -> _Parts:
         from cryptography.hazmat.primitives.asymmetric import ed25519
         from cryptography.hazmat.primitives.ciphers import aead
     except ImportError as error:
-        raise InvalidInputError(
-            "Expected the package cryptography to be installed for sealed messages, but it is not; "
-            "install fedjax-shap[privacy]."
+        raise not_installed(
+            "cryptography", "sealed messages", "install fedjax-shap[privacy]"
         ) from error
     return _Parts(aead, ed25519, exceptions)

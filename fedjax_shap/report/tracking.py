@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from fedjax_shap._validate import InvalidInputError, a_path
+from fedjax_shap._validate import a_path, not_installed
 from fedjax_shap.atomic import writable
 from fedjax_shap.pipeline.run import Watch
 from fedjax_shap.report import figure_files, run_figures
@@ -77,9 +77,8 @@ def tensorboard(folder: str | Path) -> Tracker:
     try:
         from tensorboardX import SummaryWriter
     except ImportError as error:
-        raise InvalidInputError(
-            "Expected the package tensorboardX to be installed for TensorBoard, but it is not; "
-            "install fedjax-shap[tracking]."
+        raise not_installed(
+            "tensorboardX", "TensorBoard", "install fedjax-shap[tracking]"
         ) from error
     place = a_path("tensorboard", folder)
     with writable("tensorboard", place):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import not_installed
 from fedjax_shap.atomic import replacing, writable
 from fedjax_shap.studies.study import Study, load_study
 
@@ -24,9 +24,10 @@ def read_study(folder: str | Path) -> Any:
     try:
         import pandas
     except ImportError as error:
-        raise InvalidInputError(
-            "Expected the package pandas to be installed for read_study(), but it is not; install "
-            "fedjax-shap[studies], or use load_study(), which needs nothing."
+        raise not_installed(
+            "pandas",
+            "read_study()",
+            "install fedjax-shap[studies], or use load_study(), which needs nothing",
         ) from error
     return pandas.DataFrame(_plain(load_study(folder)))
 
@@ -53,10 +54,7 @@ def require_pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise InvalidInputError(
-            "Expected the package pyarrow to be installed for Parquet files, but it is not; "
-            "install fedjax-shap[studies]."
-        ) from error
+        raise not_installed("pyarrow", "Parquet files", "install fedjax-shap[studies]") from error
     return pyarrow, parquet
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 
-from fedjax_shap._validate import InvalidInputError, how_many, integer
+from fedjax_shap._validate import how_many, integer, not_installed
 from fedjax_shap.studies.engines.engine import Engine, Job, Outcome, RunCell
 
 RESTARTS = 2  # of all processes, after one of them was lost
@@ -48,10 +48,7 @@ def require_joblib() -> None:
     try:
         import joblib  # noqa: F401
     except ImportError as error:
-        raise InvalidInputError(
-            "Expected the package joblib to be installed for several processes, but it is not; "
-            "`pip install joblib`."
-        ) from error
+        raise not_installed("joblib", "several processes", "`pip install joblib`") from error
 
 
 def _until_one_is_lost(jobs: Sequence[Job], run: RunCell, count: int) -> Iterator[Outcome]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InvalidInputError, not_installed
 from fedjax_shap.studies.engines.engine import Engine, Job, Outcome, RunCell
 
 RETRIES = 3  # of a task whose worker or machine was lost
@@ -51,10 +51,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise InvalidInputError(
-            "Expected the package ray to be installed for a Ray cluster, but it is not; install "
-            "fedjax-shap[ray]."
-        ) from error
+        raise not_installed("ray", "a Ray cluster", "install fedjax-shap[ray]") from error
     return ray
 
 

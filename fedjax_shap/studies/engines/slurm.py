@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fedjax_shap._validate import InvalidInputError
+from fedjax_shap._validate import InvalidInputError, not_installed
 from fedjax_shap.studies.engines.engine import Engine, Job, Outcome, RunCell
 
 POLLED = 2.0  # seconds between two looks at the jobs
@@ -70,10 +70,7 @@ def _executor(folder: Path, options: Mapping[str, Any]) -> Any:
     try:
         import submitit
     except ImportError as error:
-        raise InvalidInputError(
-            "Expected the package submitit to be installed for Slurm, but it is not; install "
-            "fedjax-shap[slurm]."
-        ) from error
+        raise not_installed("submitit", "Slurm", "install fedjax-shap[slurm]") from error
     own = dict(options)
     cluster = own.pop(CLUSTER, "slurm")
     try:
