@@ -46,6 +46,31 @@ def examples_by_round(data: FederatedData, training: Training, num_rounds: int) 
     return rows_of(steps_done(num_steps, taking_part), np.asarray(data.sizes), training.local)
 
 
+def alone_and_pooled(
+    data: FederatedData,
+    trainings: tuple[Training, Training],
+    going: HostArray,
+    pooled_going: HostArray,
+) -> tuple[HostArray, HostArray, HostArray]:
+    """What each client trains on in a round, and what members alone and pooled data have seen.
+
+    Args:
+        data: the federation.
+        trainings: of the clients, and of pooled data.
+        going: float[P, R], 1 in a round in which a member alone still trained.
+        pooled_going: float[R], likewise of pooled data.
+
+    Returns:
+        float[C, R] in each round, float[P, R] and float[R] until then.
+    """
+    of_clients, of_pooled = trainings
+    num_rounds = len(pooled_going)
+    each = examples_by_round(data, of_clients, num_rounds).T
+    pooled = examples_by_round(data.pooled(), of_pooled, num_rounds)[:, 0]
+    alone = np.cumsum(each[: len(going)] * going, axis=1)
+    return each, alone, np.cumsum(pooled * pooled_going)
+
+
 def rows_of(num_steps: HostArray, sizes: HostArray, local: Local) -> HostArray:
     """float[..., C]: the rows in the batches of so many steps from the beginning of a pass.
 

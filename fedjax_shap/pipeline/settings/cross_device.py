@@ -19,7 +19,7 @@ from fedjax_shap.games.rounds import Rounds, rounds
 from fedjax_shap.learning.training import Training
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, follow_alone
-from fedjax_shap.pipeline.examples_seen import Examples, examples_by_round, rows_of
+from fedjax_shap.pipeline.examples_seen import Examples, alone_and_pooled, rows_of
 from fedjax_shap.pipeline.federation import Federation, federation_of
 from fedjax_shap.pipeline.privacy import check_not_private, check_private_rounds
 from fedjax_shap.pipeline.settings.setting import Setting, Valuation, Work, of_clients
@@ -127,20 +127,14 @@ def _curve(federation: Federation, inner_rounds: int, options: Options, /) -> Le
     pooled = longer(federation.pooled_training)
     followed = follow_alone(data, training, pooled, options, **settings)
     _, going, tested, _ = followed.rows
-    rounds = num_rounds * inner_rounds
-    each = examples_by_round(data, training, rounds).T
-    of_pooled = examples_by_round(data.pooled(), pooled, rounds)[:, 0]
+    _, alone, of_pooled = alone_and_pooled(data, (training, pooled), going, followed.pooled_going)
     everyone_first = federation.game.get("everyone_first", False)
     done = federation.round_work(
         num_rounds, inner_rounds=inner_rounds, everyone_first=everyone_first
     )
     taking_part = steps_done(done.num_steps, done.part >= 1)
     in_run = rows_of(taking_part, np.asarray(data.sizes), federation.training.local).sum(axis=1)
-    seen = Examples(
-        federated=np.cumsum(in_run)[inner_rounds - 1 :: inner_rounds],
-        alone=np.cumsum(each[: len(going)] * going, axis=1),
-        pooled=np.cumsum(of_pooled * followed.pooled_going),
-    )
+    in_all = np.cumsum(in_run)[inner_rounds - 1 :: inner_rounds]
     federated, trained = _tested(federation, options.plan)
     return LearningCurves(
         federated=federated,
@@ -150,7 +144,7 @@ def _curve(federation: Federation, inner_rounds: int, options: Options, /) -> Le
         label=federation.measure.label,
         num_rounds=num_rounds,
         joint=federation.joint_model(trained.params),
-        examples=seen,
+        examples=Examples(federated=in_all, alone=alone, pooled=of_pooled),
         surplus=federation.surplus_noise(trained),
     )
 

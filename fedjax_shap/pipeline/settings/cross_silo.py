@@ -10,7 +10,7 @@ from fedjax_shap.games.game import Game
 from fedjax_shap.games.silo import silo
 from fedjax_shap.pipeline.config import Config
 from fedjax_shap.pipeline.curves import LearningCurves, follow_all
-from fedjax_shap.pipeline.examples_seen import Examples, examples_by_round
+from fedjax_shap.pipeline.examples_seen import Examples, alone_and_pooled
 from fedjax_shap.pipeline.federation import Federation, federation_of
 from fedjax_shap.pipeline.settings.setting import Setting, Work, of_clients, valued_by
 from fedjax_shap.typing import HostArray
@@ -54,14 +54,9 @@ def _curve(federation: Federation, options: Options, /) -> LearningCurves:
         data, federation.training, federation.pooled_training, options, **settings
     )
     _, going, tested, _ = followed.rows
-    rounds = tested.shape[1]
-    each = examples_by_round(data, federation.training, rounds).T
-    of_pooled = examples_by_round(data.pooled(), federation.pooled_training, rounds)[:, 0]
-    seen = Examples(
-        federated=np.cumsum(each.sum(axis=0) * going[-1]),
-        alone=np.cumsum(each[: len(going) - 1] * going[:-1], axis=1),
-        pooled=np.cumsum(of_pooled * followed.pooled_going),
-    )
+    trainings = (federation.training, federation.pooled_training)
+    each, alone, pooled = alone_and_pooled(data, trainings, going[:-1], followed.pooled_going)
+    in_all = np.cumsum(each.sum(axis=0) * going[-1])
     return LearningCurves(
         federated=tested[-1],
         alone=tested[:-1] if len(tested) > 1 else None,
@@ -70,7 +65,7 @@ def _curve(federation: Federation, options: Options, /) -> LearningCurves:
         label=federation.measure.label,
         num_rounds=int(going[-1].sum()),
         joint=federation.joint_model(trained.params),
-        examples=seen,
+        examples=Examples(federated=in_all, alone=alone, pooled=pooled),
         surplus=federation.surplus_noise(trained),
     )
 
