@@ -71,13 +71,18 @@ def watched(words: Sequence[str], folder: Path) -> Record:
 
 def _started(words: Sequence[str], folder: Path, more: Mapping[str, str]) -> None:
     """Runs this Python on `words` with a cache folder of its own; refuses where it fails."""
-    kept = {name: text for name, text in os.environ.items() if name not in OTHER_CACHES}
-    surroundings = kept | {VARIABLE: str(folder / "cache"), **more}
+    surroundings = {**with_cache(folder / "cache"), **more}
     done = subprocess.run(
         [sys.executable, *words], env=surroundings, capture_output=True, text=True, check=False
     )
     said = done.stderr.strip().splitlines()[-1:]
     require(done.returncode in (0, 2, 3), f"Expected {' '.join(words)} to end well, got {said}.")
+
+
+def with_cache(folder: Path) -> dict[str, str]:
+    """The variables of a process whose compiled programs are kept in a folder, and nowhere else."""
+    kept = {name: text for name, text in os.environ.items() if name not in OTHER_CACHES}
+    return kept | {VARIABLE: str(folder)}
 
 
 def starts_of(times: int, folder: Path) -> dict[str, Record]:

@@ -31,10 +31,9 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.compilation import OTHER_CACHES
+from benchmarks.compilation import with_cache
 from benchmarks.harness import ROOT, Record, add_counts, at_least, parser_of, present, table
 from fedjax_shap._validate import InvalidInputError, require
-from fedjax_shap.engine.cache import VARIABLE
 from fedjax_shap.pipeline.records import RESULT
 from fedjax_shap.studies.axes import axes_of
 from fedjax_shap.studies.cells import cells_of
@@ -119,10 +118,9 @@ def _sweep(options: argparse.Namespace, out: Path, engine: Sequence[str]) -> lis
 
 def _begun(words: Sequence[str], cache: Path) -> "subprocess.Popen[bytes]":
     """The command in a process of its own, whose programs are kept in `cache`."""
-    kept = {name: text for name, text in os.environ.items() if name not in OTHER_CACHES}
     return subprocess.Popen(
         [sys.executable, "-m", "fedjax_shap", *words],
-        env=kept | {VARIABLE: str(cache)},
+        env=with_cache(cache),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,

@@ -48,7 +48,7 @@ def _games(record: Record) -> Part:
             f"{2 ** about['players']:,}",
             f"{about['empty']:.4g}",
             f"{about['grand']:.4g}",
-            _error(about["noise_floor"]),
+            _cell(about["noise_floor"]),
         )
         for name, about in record["games"].items()
     ]
@@ -88,7 +88,7 @@ def _beside(record: Record, game: str, budget: int) -> tuple[str, ...]:
     row = default[0]
     best = row["rel_l2"] <= min((one["rel_l2"] for one in others), default=math.inf)
     said = "yes" if best else "**no**"
-    cells = (_error(row["rel_l2"]), f"{row['spearman']:.2f}", _number(row["z"]))
+    cells = (_cell(row["rel_l2"]), f"{row['spearman']:.2f}", _cell(row["z"], 2))
     return (*cells, *ours, *theirs, said)
 
 
@@ -97,7 +97,7 @@ def _best(rows: Sequence[Record]) -> tuple[str, str]:
     if not rows:
         return NONE, NONE
     row = min(rows, key=lambda one: one["rel_l2"])
-    return row["estimator"], _error(row["rel_l2"])
+    return row["estimator"], _cell(row["rel_l2"])
 
 
 def _all(record: Record) -> Part:
@@ -106,7 +106,7 @@ def _all(record: Record) -> Part:
     columns = ("estimator", *(f"{game}, {budget}" for game, budget in budgets.items()))
     each = {game: errors_of(record, game) for game in budgets}
     rows = [
-        (name, *(_error(each[game].get(name, {}).get(at)) for game, at in budgets.items()))
+        (name, *(_cell(each[game].get(name, {}).get(at)) for game, at in budgets.items()))
         for name in record["ranking"]
     ]
     return {"columns": columns, "rows": rows}
@@ -128,26 +128,17 @@ def _stated(record: Record) -> Part:
         name: [scores.get((game, at, name)) for game, at in budgets.items()]
         for name in record["ranking"]
     }
-    rows = [(name, *map(_number, known)) for name, known in each.items() if any(known)]
+    rows = [(name, *(_cell(one, 2) for one in known)) for name, known in each.items() if any(known)]
     return {"columns": columns, "rows": rows}
 
 
-def _error(error: float | None) -> str:
-    """A relative error in a cell."""
-    if error is None:
+def _cell(number: float | None, digits: int = 4) -> str:
+    """A number in a cell; a relative error unless `digits` says otherwise."""
+    if number is None:
         return NONE
-    if error >= LARGEST:
+    if number >= LARGEST:
         return f"> {LARGEST:g}"
-    return f"{error:.4f}"
-
-
-def _number(score: float | None) -> str:
-    """A z in a cell."""
-    if score is None:
-        return NONE
-    if score >= LARGEST:
-        return f"> {LARGEST:g}"
-    return f"{score:.2f}"
+    return f"{number:.{digits}f}"
 
 
 # ------------------------------------------------------------------ the figure

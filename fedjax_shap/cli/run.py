@@ -217,11 +217,10 @@ def _track(folder: Path, tracker: "Tracker | None") -> None:
     """Logs the result in a folder where there is a tracker."""
     if tracker is None:
         return
-    from fedjax_shap.pipeline.records import RESULT, read_json
-    from fedjax_shap.report.saved_run import saved_run
+    from fedjax_shap.report.saved_run import load_run
     from fedjax_shap.report.tracking import track
 
-    track(saved_run(read_json(folder / RESULT, "result"), folder.name), tracker)
+    track(load_run(folder), tracker)
 
 
 def _say_what_is_replaced(result: Path, config: "Config") -> None:
